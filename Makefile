@@ -1,0 +1,33 @@
+# `make run` and `make test` work on a fresh machine with Python 3.11 or newer; everything else is for contributors.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test fast bench docs clean
+
+$(VENV)/.installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "simcore needs Python 3.11 or newer (set PYTHON=/path/to/python)"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev,search,dask,ray]"
+	@touch $@
+
+run: $(VENV)/.installed ## rank hardware and plans for Llama-3.1-70B; writes out/
+	$(BIN)/simcore sweep examples/llama-70b-azure.toml --out out/llama-70b-azure
+
+test: $(VENV)/.installed ## what CI runs: format, lint, types, tests, examples, wheel
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+fast: $(VENV)/.installed ## the quick part of the tests
+	$(BIN)/python -m pytest -m "not slow"
+
+bench: $(VENV)/.installed ## one `name: value` line per figure, in CPU seconds
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.installed ## regenerate docs/accuracy.md and the README table
+	$(BIN)/simcore validate all --docs docs/accuracy.md
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info out

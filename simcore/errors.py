@@ -1,0 +1,51 @@
+"""Errors for bad input. An infeasible plan is not an error: it is a `Result` with a typed reason."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SimcoreError(Exception):
+    """Base of everything simcore raises on purpose; commands print it as one line and exit with code 2."""
+
+
+class InputError(SimcoreError):
+    """Bad input, told in one line: where it is, which key, what was found, how to mend it.
+
+    >>> print(InputError("'4.8' has no unit", file="h200-sxm.toml", key="memory.hbm.read_bandwidth", fix="write '4.8 TB/s'"))
+    h200-sxm.toml: memory.hbm.read_bandwidth: '4.8' has no unit; write '4.8 TB/s'
+    """
+
+    def __init__(
+        self, problem: str, *, file: str | None = None, key: str | None = None, fix: str | None = None
+    ) -> None:
+        self.problem, self.file, self.key, self.fix = problem, file, key, fix
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        where = "".join(f"{part}: " for part in (self.file, self.key) if part)
+        return f"{where}{self.problem}" + (f"; {self.fix}" if self.fix else "")
+
+
+class UnknownName(InputError):
+    """A name that no registry holds; says the nearest ones."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], **where: str | None) -> None:
+        names = sorted(set(known))
+        super().__init__(f"unknown {kind} {name!r}", fix=suggest(name, names), **where)
+        self.kind, self.name = kind, name
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """A short hint with the nearest known names.
+
+    >>> suggest("h20-sxm", ["h200-sxm", "a100-sxm", "l4"])
+    'did you mean h200-sxm, a100-sxm?'
+    """
+    names = sorted(set(known))
+    near = difflib.get_close_matches(str(name).lower(), names, n=3, cutoff=0.5)
+    if near:
+        return f"did you mean {', '.join(near)}?"
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    return f"known: {shown}" if names else "none is known"

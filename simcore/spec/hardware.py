@@ -1,0 +1,196 @@
+"""Facts of hardware: chips with compute units attached to memory tiers, nodes, clusters.
+
+A compute unit names the tier it reads. A PIM unit is a compute unit on the HBM tier with its own internal bandwidth and
+a cost per tile; a computational SSD is one on the flash tier. Tiers of the node (host DRAM, CXL, NVMe) hang on a link.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from simcore.spec.base import Sourced, Spec
+from simcore.units import Bytes, BytesPerS, FlopPerS, Hertz, JoulePerByte, Seconds, Usd, UsdPerHour, Watts
+
+Format = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp6", "fp4", "int4"]
+ChipKind = Literal["gpu", "npu", "tpu", "cpu", "pim", "accelerator"]
+UnitKind = Literal["tensor", "vector", "systolic", "pim", "logic"]
+TierKind = Literal["sram", "hbm", "gddr", "dram", "cxl", "flash"]
+LinkKind = Literal["on-package", "nvlink", "xgmi", "ici", "ub", "pcie", "infiniband", "ethernet", "slingshot", "cxl"]
+
+
+class ComputeUnit(Spec):
+    """One kind of engine on a chip: peaks per number format, dense, for the whole chip."""
+
+    kind: UnitKind
+    reads: str
+    """the memory tier that feeds it"""
+    peak_flop_per_s: dict[Format, FlopPerS] = Field(alias="peak")
+    sparse_peak_flop_per_s: dict[Format, FlopPerS] = Field(default_factory=dict, alias="sparse_peak")
+    count: int | None = Field(default=None, ge=1)
+    """how many units make the peak (SMs, cores, arrays, banks)"""
+    clock_hz: Hertz | None = Field(default=None, alias="clock")
+    """the clock at which the published peak holds"""
+    flop_per_clock: dict[Format, float] = Field(default_factory=dict, alias="flop_per_clock")
+    """per unit and clock, dense; peak = count x clock x this, checked by a test where all are published"""
+    array_rows: int | None = None
+    array_columns: int | None = None
+    """systolic array shape"""
+    internal_bytes_per_s: BytesPerS | None = Field(default=None, alias="internal_bandwidth")
+    """bandwidth the unit sees where that differs from the tier's external one (PIM, in-storage compute)"""
+    tile_bytes: Bytes | None = Field(default=None, alias="tile_size")
+    tile_s: Seconds | None = Field(default=None, alias="tile_time")
+    """one tile of `tile_bytes` takes `tile_s` in one channel (PIM: one row in all banks)"""
+    operand_load_s: Seconds = Field(default=0.0, alias="operand_load_time")
+    """loading the vector operand before a run of tiles"""
+    channels: int | None = None
+    concurrent_with_host: bool = False
+    """may run while the chip's main unit works on the same tier"""
+
+
+class MemoryTier(Spec):
+    """A place where tensors live. Bandwidths are one direction, aggregate over the chip (or node) that owns it."""
+
+    kind: TierKind
+    capacity_bytes: Bytes = Field(alias="capacity")
+    read_bytes_per_s: BytesPerS = Field(alias="read_bandwidth")
+    write_bytes_per_s: BytesPerS | None = Field(default=None, alias="write_bandwidth")
+    """None: as fast as reading"""
+    latency_s: Seconds = Field(default=0.0, alias="latency")
+    granularity_bytes: Bytes = Field(default=64.0, alias="granularity")
+    energy_j_per_byte: JoulePerByte | None = Field(default=None, alias="energy")
+    link: str | None = None
+    """the link crossed to reach it from the chip; None: local"""
+
+
+class Link(Spec):
+    """A connection, per chip and one direction."""
+
+    kind: LinkKind
+    bytes_per_s: BytesPerS = Field(alias="bandwidth")
+    latency_s: Seconds = Field(default=0.0, alias="latency")
+    energy_j_per_byte: JoulePerByte | None = Field(default=None, alias="energy")
+
+
+class Power(Spec):
+    """Board power."""
+
+    tdp_w: Watts = Field(alias="tdp")
+    idle_w: Watts = Field(alias="idle")
+
+
+class Money(Spec):
+    """Purchase and rental of one unit (chip, or node beyond its chips)."""
+
+    purchase_usd: Usd | None = Field(default=None, alias="purchase")
+    rental_usd_per_hour: UsdPerHour | None = Field(default=None, alias="rental")
+
+
+class Issue(Spec):
+    """How kernels reach the chip from its host."""
+
+    kernel_launch_s: Seconds = Field(alias="kernel_launch")
+    """one kernel launched by itself"""
+    graph_kernel_s: Seconds = Field(alias="graph_kernel")
+    """one kernel inside a captured graph"""
+    graph_launch_s: Seconds = Field(alias="graph_launch")
+    """launching a captured graph once"""
+
+
+class Chip(Sourced):
+    """One accelerator or processor as software addresses it (one GCD of an MI250X, one package of an Ascend 910C)."""
+
+    kind: ChipKind
+    vendor: str
+    architecture: str
+    released: str | None = None
+    compute: dict[str, ComputeUnit]
+    memory: dict[str, MemoryTier]
+    links: dict[str, Link] = Field(default_factory=dict)
+    power: Power
+    money: Money = Field(default_factory=Money)
+    issue: Issue
+    reserve_bytes: Bytes = Field(default=1.5e9, alias="reserve")
+    """memory that the runtime keeps for itself (context, workspaces)"""
+
+    @model_validator(mode="after")
+    def _units_read_known_tiers(self) -> Chip:
+        for name, unit in self.compute.items():
+            if unit.reads not in self.memory:
+                raise ValueError(
+                    f"compute.{name}.reads names tier {unit.reads!r}; the chip has {', '.join(self.memory)}"
+                )
+        return self
+
+    @property
+    def main_tier(self) -> str:
+        """The tier that holds weights and KV by default: the one the main unit reads."""
+        return self.compute[self.main_unit].reads
+
+    @property
+    def main_unit(self) -> str:
+        """The unit that runs matrix work: tensor or systolic, else the first one."""
+        for name, unit in self.compute.items():
+            if unit.kind in ("tensor", "systolic"):
+                return name
+        return next(iter(self.compute))
+
+
+class Level(Spec):
+    """One level of the link hierarchy: `size` children joined by a link of this bandwidth per chip and direction."""
+
+    name: str
+    size: int = Field(ge=1)
+    link: Link
+    shape: Literal["switch", "ring", "mesh", "torus", "bus"] = "switch"
+    oversubscription_ratio: float = Field(default=1.0, ge=1.0)
+    """how many times the children's total bandwidth exceeds what crosses the level when all talk at once"""
+
+
+class Node(Sourced):
+    """A server: chips, how they are joined, the host and the tiers it adds."""
+
+    chip: str
+    chips: int = Field(ge=1)
+    levels: tuple[Level, ...]
+    """innermost first; sizes multiply to `chips`"""
+    host: str | None = None
+    """chip name of the host CPU"""
+    hosts: int = 1
+    memory: dict[str, MemoryTier] = Field(default_factory=dict)
+    """node-level tiers, totals for the node; `link` names an entry of `links`"""
+    links: dict[str, Link] = Field(default_factory=dict)
+    """chip-to-host links, per chip"""
+    power: Power | None = None
+    """the node beyond its chips (host, fans, network)"""
+    money: Money = Field(default_factory=Money)
+    """the node beyond its chips"""
+
+    @model_validator(mode="after")
+    def _sizes_multiply(self) -> Node:
+        product = 1
+        for level in self.levels:
+            product *= level.size
+        if product != self.chips:
+            raise ValueError(f"level sizes multiply to {product}, the node has {self.chips} chips")
+        return self
+
+
+class Cluster(Sourced):
+    """Nodes and the levels above them."""
+
+    node: str
+    nodes: int = Field(ge=1)
+    levels: tuple[Level, ...]
+    """innermost first; sizes multiply to `nodes`"""
+    pue_ratio: float | None = Field(default=None, ge=1.0)
+
+    @model_validator(mode="after")
+    def _sizes_multiply(self) -> Cluster:
+        product = 1
+        for level in self.levels:
+            product *= level.size
+        if product != self.nodes:
+            raise ValueError(f"level sizes multiply to {product}, the cluster has {self.nodes} nodes")
+        return self

@@ -1,0 +1,113 @@
+"""Quantities are parsed once, at the border, from strings such as ``"4.8 TB/s"``; inside, everything is an SI float.
+
+A field's type says its unit: ``BytesPerS`` and its like are floats that pydantic reads from a quantity string.
+GB = 1e9 bytes, GiB = 2**30 bytes, 1 MAC = 2 FLOP.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+GIB = 2.0**30
+SECONDS_PER_HOUR = 3600.0
+
+_DEFINITIONS = """
+peta- = 1e15 = P-; tera- = 1e12 = T-; giga- = 1e9 = G-; mega- = 1e6 = M-; kilo- = 1e3 = k-
+milli- = 1e-3 = m-; micro- = 1e-6 = u-; nano- = 1e-9 = n-; pico- = 1e-12 = p-
+kibi- = 2**10 = Ki-; mebi- = 2**20 = Mi-; gibi- = 2**30 = Gi-; tebi- = 2**40 = Ti-
+bit = [information]; byte = 8 * bit = B
+second = [time] = s; minute = 60 * second = min; hour = 3600 * second = h; day = 86400 * second; year = 365.25 * day
+hertz = 1 / second = Hz
+flop = [operation] = FLOP; mac = 2 * flop = MAC; op = flop = OP
+joule = [energy] = J; watt = joule / second = W; watt_hour = 3600 * joule = Wh
+usd = [currency] = USD; token = [token]; request = [request]
+meter = [length] = m
+"""
+
+
+@cache
+def _registry() -> Any:
+    import pint
+
+    registry = pint.UnitRegistry(None)
+    for line in _DEFINITIONS.strip().replace("\n", ";").split(";"):
+        registry.define(line.strip())
+    return registry
+
+
+@cache
+def parse(text: str, unit: str) -> float:
+    """The value of a quantity string in `unit`.
+
+    Raises ValueError, saying what is wrong, for a bare number, an unknown unit or a wrong dimension.
+
+    >>> parse("4.8 TB/s", "byte/s"), parse("141 GB", "byte"), parse("80 GiB", "byte") / 2**30
+    (4800000000000.0, 141000000000.0, 80.0)
+    >>> parse("4.8 TB", "byte/s")
+    Traceback (most recent call last):
+    ...
+    ValueError: '4.8 TB' is not a quantity of byte/s (write for example '3.35 TB/s')
+    """
+    import pint
+
+    hint = f"(write for example '{_EXAMPLES.get(unit, '1 ' + unit)}')"
+    try:
+        quantity = _registry().Quantity(text)
+        magnitude = float(quantity.to(unit).magnitude)
+    except pint.DimensionalityError:
+        missing = "has no unit" if text.replace(".", "").replace("e", "").strip("+- ").isdigit() else None
+        raise ValueError(f"{text!r} {missing or 'is not a quantity of ' + unit} {hint}") from None
+    except Exception:
+        raise ValueError(f"{text!r} is not a quantity that simcore can read {hint}") from None
+    return magnitude
+
+
+_EXAMPLES = {
+    "byte/s": "3.35 TB/s",
+    "byte": "80 GB",
+    "flop/s": "989.4 TFLOP/s",
+    "s": "2.5 us",
+    "W": "700 W",
+    "Hz": "1.83 GHz",
+    "USD": "30000 USD",
+    "USD/h": "2.5 USD/h",
+    "J/byte": "4 pJ/bit",
+    "J/flop": "0.5 pJ/FLOP",
+    "USD/kWh": "0.08 USD/kWh",
+}
+
+
+def _reader(unit: str) -> Any:
+    def read(value: object) -> float:
+        if isinstance(value, dict) and "value" in value:
+            value = value["value"]
+        if isinstance(value, float):  # already SI: a value built in Python, never one read from a file
+            return value
+        if isinstance(value, str):
+            return parse(value, unit)
+        raise ValueError(f"{value!r} has no unit (write for example '{_EXAMPLES.get(unit, '1 ' + unit)}')")
+
+    return read
+
+
+def _quantity(unit: str) -> Any:
+    return (
+        BeforeValidator(_reader(unit)),
+        WithJsonSchema({"type": ["object", "string"], "description": f"quantity in {unit}"}),
+    )
+
+
+Bytes = Annotated[float, *_quantity("byte")]
+BytesPerS = Annotated[float, *_quantity("byte/s")]
+FlopPerS = Annotated[float, *_quantity("flop/s")]
+Seconds = Annotated[float, *_quantity("s")]
+Watts = Annotated[float, *_quantity("W")]
+Hertz = Annotated[float, *_quantity("Hz")]
+Usd = Annotated[float, *_quantity("USD")]
+UsdPerHour = Annotated[float, *_quantity("USD/h")]
+UsdPerKwh = Annotated[float, *_quantity("USD/kWh")]
+JoulePerByte = Annotated[float, *_quantity("J/byte")]
+JoulePerFlop = Annotated[float, *_quantity("J/flop")]
