@@ -13,8 +13,8 @@ class SimcoreError(Exception):
 class InputError(SimcoreError):
     """Bad input, told in one line: where it is, which key, what was found, how to mend it.
 
-    >>> print(InputError("'4.8' has no unit", file="h200-sxm.toml", key="memory.hbm.read_bandwidth", fix="write '4.8 TB/s'"))
-    h200-sxm.toml: memory.hbm.read_bandwidth: '4.8' has no unit; write '4.8 TB/s'
+    >>> print(InputError("'4.8' has no unit", file="x.toml", key="memory.hbm.capacity", fix="write '80 GB'"))
+    x.toml: memory.hbm.capacity: '4.8' has no unit; write '80 GB'
     """
 
     def __init__(

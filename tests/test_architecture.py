@@ -13,7 +13,7 @@ TOP = ("simcore", "hardware_specs", "workloads", "planners", "reports", "command
 LAYER = {
     "simcore.units": 0,
     "simcore.errors": 0,
-    "simcore.registry": 0,
+    "simcore.registry": 0.5,
     "simcore.spec": 1,
     "simcore.result": 1,
     "simcore.ops": 2,
@@ -42,7 +42,7 @@ ROOMS = {
     "matplotlib": ("reports",),
     "typer": ("cli", "commands"),
     "rich": ("cli", "commands"),
-    "pandas": ("workloads", "simcore.calibration", "reports", "simcore.result", "simcore.api", "commands", "planners"),
+    "pandas": ("workloads", "simcore.calibration", "reports", "simcore.result", "simcore.api"),
     "networkx": ("simcore.spec", "simcore.ops", "reports"),
     "torch": ("simcore.calibration",),
     "dask": ("planners",),
