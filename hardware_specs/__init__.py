@@ -19,6 +19,6 @@ def _parse_cluster(text: str, file: str) -> Cluster:
     return build(Cluster, derive(read_toml(text, file), file, cluster.text), file)
 
 
-chip: DataRegistry[Chip] = DataRegistry("chip", "hardware_specs.chips", _parse_chip)
-node: DataRegistry[Node] = DataRegistry("node", "hardware_specs.nodes", _parse_node)
-cluster: DataRegistry[Cluster] = DataRegistry("cluster", "hardware_specs.clusters", _parse_cluster)
+chip: DataRegistry[Chip] = DataRegistry("chip", "hardware_specs/chips", _parse_chip)
+node: DataRegistry[Node] = DataRegistry("node", "hardware_specs/nodes", _parse_node)
+cluster: DataRegistry[Cluster] = DataRegistry("cluster", "hardware_specs/clusters", _parse_cluster)

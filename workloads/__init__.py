@@ -12,11 +12,11 @@ def _parse_model(text: str, file: str) -> ModelSpec:
     return build(ModelSpec, derive(read_toml(text, file), file, model.text), file)
 
 
-model: DataRegistry[ModelSpec] = DataRegistry("model", "workloads.models", _parse_model)
+model: DataRegistry[ModelSpec] = DataRegistry("model", "workloads/models", _parse_model)
 
 
 def _parse_demand(text: str, file: str) -> Demand:
     return build(Demand, derive(read_toml(text, file), file, traffic.text), file)
 
 
-traffic: DataRegistry[Demand] = DataRegistry("traffic", "workloads.traffic", _parse_demand)
+traffic: DataRegistry[Demand] = DataRegistry("traffic", "workloads/traffic", _parse_demand)

@@ -6,7 +6,7 @@ import numpy as np
 
 from simcore.ops import attention_variants, moe
 from simcore.ops.build import collective, elementwise, gemm
-from simcore.ops.op import Op, PlanColumns, StepColumns
+from simcore.ops.op import Column, Op, PlanColumns, StepColumns
 from simcore.spec.model import LayerGroup, Mlp, ModelSpec, Moe
 
 
