@@ -63,8 +63,7 @@ def evaluate(setting: Setting, machine: Machine, plan: PlanColumns, batch: Colum
     times = steady_state(setting, found, batch)
     columns = {**times, **fit(setting, machine, plan, batch)}
     columns |= efficiency(setting, machine, plan, batch, found, times)
-    columns["decode_bound"] = found.decode.bound
-    columns["prefill_bound"] = found.prefill.bound
+    columns |= {"decode_bound": found.decode.bound.astype(float), "prefill_bound": found.prefill.bound.astype(float)}
     return mask_infeasible(columns, _rows(plan, batch))
 
 
