@@ -96,10 +96,8 @@ class Evaluator:
         plan = plan_columns(scenario.plan, numeric)
         batch = numeric.get("batch", np.full(rows, float(scenario.batch)))
         found = analytic.evaluate(self.setting(scenario), machine, plan, batch)
-        found["reason"] = np.where(invalid(scenario, plan, rows), np.int8(Reason.UNSUPPORTED), found["reason"])
-        found["reason"] = np.where(
-            plan.chips > scenario.system.max_chips, np.int8(Reason.TOO_MANY_CHIPS), found["reason"]
-        )
+        reason = np.where(plan.chips > scenario.system.max_chips, np.int8(Reason.TOO_MANY_CHIPS), found["reason"])
+        found["reason"] = np.where(valid_degrees(scenario.model, plan), reason, np.int8(Reason.UNSUPPORTED))
         bad = found["reason"] != Reason.FEASIBLE
         for name in ("throughput_tokens_per_s", "ttft_s", "tpot_s", "usd_per_million_tokens", "energy_j_per_token"):
             found[name][bad] = np.nan

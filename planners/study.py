@@ -130,7 +130,7 @@ class Study(Spec):
     slo: SloChoice = SloChoice()
     objective: Ranking = Ranking()
     economics: dict[str, Any] = Field(default_factory=dict)
-    """changes to the default prices, e.g. basis = "purchase", electricity = { value = "0.1 USD/kWh", source = "..." }"""
+    """changes to the default prices, e.g. basis = "purchase" """
 
 
 def read_study(path: str | Path) -> Study:

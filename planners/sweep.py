@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from planners.evaluate import CHUNK, Evaluator
 from planners.pareto import non_dominated, sense
-from planners.plans import PlanGrid
+from planners.plans import AXES, PlanGrid
 from planners.study import Study
 from simcore.result import ResultTable, concatenate
 from simcore.spec.demand import Objectives
@@ -54,46 +54,41 @@ class SweepSummary:
             self.nearest = _nearest(self.nearest, table.where(table.feasible), self.study.slo.objectives)
 
 
-def stream(
-    study: Study, base: Scenario, evaluator: Evaluator, progress: Progress | None = None
-) -> Iterator[ResultTable]:
-    """Tables of valid plans, one per chunk and combination of system and formats, with those as columns."""
-    combos = [(s, w, k) for s in evaluator.systems for w in study.space.weights for k in study.space.kv]
-    space = study.space
-    axes = {
-        n: [float(v) for v in getattr(space, n)]
-        for n in ("chips", "tp", "pp", "attention_dp", "ep", "cp", "sp", "batch")
-    }
-    grid = PlanGrid(axes)
-    for number, (system, weights, kv) in enumerate(combos):
-        plan = ParallelPlan(weights=weights, kv=kv, activations=space.activations)
-        scenario = base.replace(system=evaluator.systems[system], plan=plan)
-        for columns in grid.chunks(base.model, scenario.system.max_chips, CHUNK):
-            table = evaluator(scenario, columns)
-            yield label(table, {"system": system, "chip": scenario.system.chip.name, "weights": weights, "kv": kv})
-        if progress:
-            progress((number + 1) * grid.size, len(combos) * grid.size)
+@dataclass(frozen=True)
+class Sweep:
+    """A study with everything that its names stand for."""
+
+    study: Study
+    base: Scenario
+    evaluator: Evaluator
+
+    def tables(self, progress: Progress | None = None) -> Iterator[ResultTable]:
+        """Valid plans, one table per chunk and combination of system and formats, with those as columns."""
+        space, systems = self.study.space, self.evaluator.systems
+        combos = [(s, w, k) for s in systems for w in space.weights for k in space.kv]
+        grid = PlanGrid({name: [float(v) for v in getattr(space, name)] for name in AXES})
+        for number, (system, weights, kv) in enumerate(combos):
+            plan = ParallelPlan(weights=weights, kv=kv, activations=space.activations)
+            scenario = self.base.replace(system=systems[system], plan=plan)
+            for columns in grid.chunks(self.base.model, scenario.system.max_chips, CHUNK):
+                table = self.evaluator(scenario, columns)
+                yield label(table, {"system": system, "chip": scenario.system.chip.name, "weights": weights, "kv": kv})
+            if progress:
+                progress((number + 1) * grid.size, len(combos) * grid.size)
+
+    def run(self, sink: Callable[[ResultTable], None], progress: Progress | None = None) -> SweepSummary:
+        """Evaluate everything; every chunk also goes to `sink` (a file, a list, nothing)."""
+        summary = SweepSummary(self.study)
+        for table in self.tables(progress):
+            summary.add(table)
+            sink(table)
+        return summary
 
 
 def label(table: ResultTable, words: dict[str, str]) -> ResultTable:
     """The table with constant text columns in front."""
     texts: dict[str, NDArray[Any]] = {k: np.full(len(table), v, dtype=object) for k, v in words.items()}
     return ResultTable({**texts, **table.columns}, table.assumptions, table.notes)
-
-
-def summarise(
-    study: Study,
-    base: Scenario,
-    evaluator: Evaluator,
-    sink: Callable[[ResultTable], None],
-    progress: Progress | None = None,
-) -> SweepSummary:
-    """Run a study; every chunk also goes to `sink` (a file, a list, nothing)."""
-    summary = SweepSummary(study)
-    for table in stream(study, base, evaluator, progress):
-        summary.add(table)
-        sink(table)
-    return summary
 
 
 def meets(table: ResultTable, targets: Objectives) -> NDArray[np.bool_]:
@@ -119,25 +114,18 @@ def _values(rows: ResultTable, objectives: tuple[str, ...]) -> NDArray[np.float6
 
 
 def _best(so_far: ResultTable | None, rows: ResultTable, rank_by: str) -> ResultTable:
-    """One row per (system, weights, chips): the best by `rank_by`, sorted."""
-    order = _ranked(rows, rank_by)
-    rows = rows.where(order[_first_of_each(rows, order)])
-    if so_far is not None:
-        rows = concatenate([so_far, rows])
-        order = _ranked(rows, rank_by)
-        rows = rows.where(order[_first_of_each(rows, order)])
-    return rows
+    """One row per (system, weights, chips), the best by `rank_by`, sorted; a chunk has one system and format."""
+    rows = _first_of_each(rows, rank_by, rows["chips"])
+    if so_far is None:
+        return rows
+    rows = concatenate([so_far, rows])
+    parts = zip(*(rows[n] for n in ("system", "weights", "chips")), strict=True)
+    return _first_of_each(rows, rank_by, np.array([f"{s}|{w}|{c:.0f}" for s, w, c in parts]))
 
 
-def _ranked(rows: ResultTable, rank_by: str) -> NDArray[np.intp]:
-    return np.argsort(sense(rank_by) * np.asarray(rows[rank_by], float), kind="stable")
-
-
-def _first_of_each(rows: ResultTable, order: NDArray[np.intp]) -> NDArray[np.intp]:
-    keys = [
-        f"{s}|{w}|{c:.0f}" for s, w, c in zip(*(rows[n][order] for n in ("system", "weights", "chips")), strict=True)
-    ]
-    return np.sort(np.unique(np.array(keys), return_index=True)[1])
+def _first_of_each(rows: ResultTable, rank_by: str, keys: NDArray[Any]) -> ResultTable:
+    order = np.argsort(sense(rank_by) * np.asarray(rows[rank_by], float), kind="stable")
+    return rows.where(order[np.sort(np.unique(keys[order], return_index=True)[1])])
 
 
 def _nearest(so_far: ResultTable | None, rows: ResultTable, targets: Objectives) -> ResultTable:
