@@ -9,17 +9,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from planners.evaluate import CHUNK, Evaluator
+from planners.evaluate import CHUNK, DEGREES, Evaluator
 from planners.pareto import non_dominated, sense
 from planners.plans import AXES, PlanGrid
 from planners.study import Study
-from simcore.result import ResultTable, concatenate
-from simcore.spec.demand import Objectives
+from simcore.cost.base import CostModel
+from simcore.errors import InputError
+from simcore.result import Result, ResultTable, concatenate
+from simcore.spec.demand import Demand, Objectives, fixed
+from simcore.spec.economics import Economics
+from simcore.spec.load import build
 from simcore.spec.plan import ParallelPlan
 from simcore.spec.scenario import Scenario
+from simcore.spec.system import System
 
 Progress = Callable[[int, int], None]
 """called with (grid points done, grid points in all)"""
+
+
+SAMPLE_CHUNKS, SAMPLE_ROWS = 200, 60
 
 
 @dataclass
@@ -35,6 +43,8 @@ class SweepSummary:
     """the best row on target of each system, weight format and chip count, best first"""
     nearest: ResultTable | None = None
     """rows that miss a target by least, where none meets all"""
+    sample: list[ResultTable] = field(default_factory=list)
+    """some rows of every chunk, for the cloud behind the frontier"""
     assumptions: dict[str, str] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
 
@@ -46,12 +56,18 @@ class SweepSummary:
         self.on_target += int(good.sum())
         self.assumptions.update(table.assumptions)
         self.notes.update(dict.fromkeys(table.notes))
+        if len(self.sample) < SAMPLE_CHUNKS and table.feasible.any():
+            self.sample.append(table.where(np.flatnonzero(table.feasible)[:: max(1, len(table) // SAMPLE_ROWS)]))
         if good.any():
             kept = table.where(good)
             self.frontier = _frontier(self.frontier, kept, self.study.objective.frontier)
             self.best = _best(self.best, kept, self.study.objective.rank_by)
         elif self.best is None and table.feasible.any():
             self.nearest = _nearest(self.nearest, table.where(table.feasible), self.study.slo.objectives)
+
+
+Resolve = Callable[[str, str], Any]
+"""(kind, name) -> spec"""
 
 
 @dataclass(frozen=True)
@@ -83,6 +99,77 @@ class Sweep:
             summary.add(table)
             sink(table)
         return summary
+
+    def pages(self, summary: SweepSummary) -> SweepPages:
+        """What a report shows: the tables kept, and the best plan of each system in detail."""
+        best = summary.best if summary.best is not None else summary.nearest
+        picks: dict[str, Result] = {}
+        rows = best.rows() if best is not None else iter(())
+        for row in rows:
+            if row.system not in picks:
+                picks[row.system] = self.evaluator.one(self.scenario_of(row))
+        return SweepPages(summary, self.base, dict(self.evaluator.systems), picks)
+
+    def scenario_of(self, row: Result) -> Scenario:
+        """The scenario behind a row of the table."""
+        degrees = {name: round(getattr(row, name)) for name in DEGREES}
+        plan = ParallelPlan(weights=row.weights, kv=row.kv, activations=self.study.space.activations)
+        plan = plan.replace(**{**degrees, "sp": bool(degrees["sp"])})
+        return self.base.replace(system=self.evaluator.systems[row.system], plan=plan, batch=round(row.batch))
+
+
+@dataclass(frozen=True)
+class SweepPages:
+    """A finished sweep for a report to draw."""
+
+    summary: SweepSummary
+    base: Scenario
+    systems: dict[str, System]
+    picks: dict[str, Result]
+    """system -> its best plan on target, with the breakdown"""
+
+
+def prepare(study: Study, resolve: Resolve, cost_model: Callable[[str, str], CostModel]) -> Sweep:
+    """Resolve a study's names. Raises InputError naming what is unknown or missing."""
+    systems = {name: resolve("system", name) for name in study.hardware.systems}
+    for system in systems.values():
+        cost_model(system.chip.name, study.hardware.stack)
+    base = Scenario(
+        model=resolve("model", study.model.name),
+        system=next(iter(systems.values())),
+        policy=study.policy,
+        demand=demand_of(study, resolve),
+        economics=prices_of(study, resolve),
+        stack=study.hardware.stack,
+        quantile=study.slo.quantile,
+    )
+    return Sweep(study, base, Evaluator(systems, cost_model))
+
+
+def demand_of(study: Study, resolve: Resolve) -> Demand:
+    """Named traffic, or fixed lengths."""
+    traffic = study.traffic
+    if traffic.name:
+        found: Demand = resolve("traffic", traffic.name)
+        return found
+    if not (traffic.input_tokens and traffic.output_tokens):
+        raise InputError(
+            "has no lengths", file=study.name, key="traffic", fix="give name, or input_tokens and output_tokens"
+        )
+    return Demand(name="fixed", input=fixed(traffic.input_tokens), output=fixed(traffic.output_tokens))
+
+
+def prices_of(study: Study, resolve: Resolve) -> Economics:
+    """The default prices with the study's changes; a change given without a source counts as the user's."""
+    prices: Economics = resolve("economics", "default")
+    if not study.economics:
+        return prices
+    changed = build(Economics, {**_plain(prices), **study.economics}, study.name)
+    return changed.replace(sources=prices.sources, citations=prices.citations)
+
+
+def _plain(prices: Economics) -> dict[str, Any]:
+    return prices.model_dump(exclude={"citations", "sources"}, by_alias=True)
 
 
 def label(table: ResultTable, words: dict[str, str]) -> ResultTable:
