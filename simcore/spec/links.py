@@ -1,4 +1,4 @@
-"""`link = "nvlink4"` in a chip, node or cluster file: the named link file's numbers, sources included, put in its place."""
+"""`link = "nvlink4"` in a chip, node or cluster file: the named link file's numbers and sources put in its place."""
 
 from __future__ import annotations
 
