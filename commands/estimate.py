@@ -112,9 +112,8 @@ def phases(result: Any) -> None:
         rows = sorted((op for op in result.operations if op.phase == phase), key=lambda op: -op.time_s)
         total = sum(op.time_s for op in rows)
         cells = [
-            [op.name, f"{op.count:.0f}", f"{op.time_s * 1e3:.3f}", f"{100 * op.time_s / total:.1f}", op.bound]
-            for op in rows
+            [op.name, f"{op.count:.0f}", f"{op.time_s * 1e3:.3f}", f"{op.time_s / total:.1%}", op.bound] for op in rows
         ]
-        cells.append(["total", "", f"{total * 1e3:.3f}", "100.0", ""])
+        cells.append(["total", "", f"{total * 1e3:.3f}", "100.0%", ""])
         title = "prefill of one request" if phase == "prefill" else "decode step"
-        print_table(["operation", "count", "ms", "%", "bound"], cells, title, ("operation", "bound"))
+        print_table(["operation", "count", "ms", "share", "bound"], cells, title, ("operation", "bound"))

@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     class Pages(Protocol):
         """What a planner hands over; see `planners.sweep.SweepPages`."""
 
-        summary: Any
-        base: Any
-        systems: dict[str, Any]
-        picks: dict[str, Result]
+        @property
+        def summary(self) -> Any: ...
+        @property
+        def base(self) -> Any: ...
+        @property
+        def systems(self) -> dict[str, Any]: ...
+        @property
+        def picks(self) -> dict[str, Result]: ...
 
 
 def write_pages(folder: Path, pages: Pages) -> None:
@@ -43,7 +47,7 @@ def csv_text(table: ResultTable | None) -> str:
 
 
 def title_of(study: Any) -> str:
-    return study.title or study.name
+    return str(study.title or study.name)
 
 
 def draw(folder: Path, pages: Pages) -> dict[str, str]:
@@ -88,7 +92,8 @@ def question(pages: Pages) -> str:
     targets = [f"{n} <= {v * 1e3:g} ms" for n, v in (("TTFT", study.slo.ttft_s), ("TPOT", study.slo.tpot_s)) if v]
     aim = f", {' and '.join(targets)} at the {study.slo.quantile:g} quantile of the input length" if targets else ""
     lengths = f"{demand.input.mean_tokens:.0f} input and {demand.output.mean_tokens:.0f} output tokens on average"
-    return f"{pages.base.model.name}, traffic {demand.name} ({lengths}){aim}. Numbers: {study.hardware.stack}, steady state."
+    who = f"{pages.base.model.name}, traffic {demand.name} ({lengths}){aim}"
+    return f"{who}. Numbers: {study.hardware.stack}, steady state."
 
 
 def tiles(summary: Any) -> str:
@@ -138,5 +143,5 @@ def basis(pages: Pages) -> list[str]:
 
 
 STACK_NOTES = {
-    "datasheet": "Uncalibrated: these numbers come from data sheets alone (stack `datasheet`), not from measured kernels.",
+    "datasheet": "Uncalibrated: these numbers come from data sheets alone (stack datasheet).",
 }

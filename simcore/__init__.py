@@ -5,14 +5,14 @@ The public face is lazy: `import simcore; simcore.estimate(...)`, `simcore.sweep
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
+__all__ = ["estimate", "evaluator", "report", "resolve", "scenario", "sweep"]
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("_"):
-        raise AttributeError(name)
-    from simcore import api
-
-    return getattr(api, name)
+    if name in __all__:
+        return getattr(import_module("simcore.api"), name)
+    raise AttributeError(f"module 'simcore' has no attribute {name!r}; there are {', '.join(__all__)}")

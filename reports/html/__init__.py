@@ -21,7 +21,8 @@ th.text, td.text { text-align: left; } td.wrap { white-space: normal; text-align
 figure { margin: 10px 0; } figure svg { width: 100%; height: auto; max-width: 980px; }
 figcaption { color: #566270; font-size: 13px; max-width: 90ch; }
 .warn { border-left: 4px solid #d9822b; padding: 6px 12px; background: #fdf6ec; }
-@media print { body { padding: 0; font-size: 10.5px; max-width: none; } table { font-size: 8px; } h2 { break-after: avoid; }
+@media print { body { padding: 0; font-size: 10.5px; max-width: none; } table { font-size: 8px; }
+  h2 { break-after: avoid; }
   figure, tr, .tile { break-inside: avoid; } @page { size: A4 landscape; margin: 12mm; } }
 """
 
@@ -29,7 +30,8 @@ figcaption { color: #566270; font-size: 13px; max-width: 90ch; }
 def page(title: str, body: Sequence[str]) -> str:
     """A complete document."""
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
-    return f'<!doctype html>\n<html lang="en"><head>{head}<style>{STYLE}</style></head>\n<body>\n{"".join(body)}\n</body></html>\n'
+    top = f'<!doctype html>\n<html lang="en"><head>{head}<style>{STYLE}</style></head>'
+    return f"{top}\n<body>\n{''.join(body)}\n</body></html>\n"
 
 
 def table(
