@@ -47,13 +47,16 @@ def derive(raw: Raw, file: str, base_text: Callable[[str], tuple[str, str]] | No
 
 
 def build(kind: type[S], raw: Raw, file: str) -> S:
-    """Validate `raw` as `kind`; the first problem becomes an InputError."""
+    """Validate `raw`, read from a file, as `kind`; the first problem becomes an InputError.
+
+    In a file a quantity is a string with a unit, never a bare number; in a `Sourced` spec it also names its source.
+    """
     raw = dict(raw)
     raw.pop("schema", None)
     if issubclass(kind, Sourced):
         raw["citations"] = citations(raw, file)
     try:
-        return kind.model_validate(raw)
+        return kind.model_validate(raw, context={"file": True, "sources": issubclass(kind, Sourced)})
     except ValidationError as error:
         raise _as_input_error(kind, error, file) from None
 
