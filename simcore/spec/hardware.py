@@ -124,6 +124,8 @@ class Chip(Sourced):
     vendor: str
     architecture: str
     released: str | None = None
+    home: str | None = None
+    """the cluster or node it is usually found in, used where a scenario names only the chip"""
     compute: dict[str, ComputeUnit]
     memory: dict[str, MemoryTier]
     links: dict[str, Link] = Field(default_factory=dict)
