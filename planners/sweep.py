@@ -38,7 +38,8 @@ class SweepSummary:
     evaluated: int = 0
     feasible: int = 0
     on_target: int = 0
-    frontier: ResultTable | None = None
+    frontiers: dict[str, ResultTable] = field(default_factory=dict)
+    """system -> its own non-dominated rows on target"""
     best: ResultTable | None = None
     """the best row on target of each system, weight format and chip count, best first"""
     nearest: ResultTable | None = None
@@ -48,8 +49,15 @@ class SweepSummary:
     assumptions: dict[str, str] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
 
+    @property
+    def frontier(self) -> ResultTable | None:
+        """Rows on target that no row of any system dominates."""
+        if not self.frontiers:
+            return None
+        return _frontier(None, concatenate(list(self.frontiers.values())), self.study.objective.frontier)
+
     def add(self, table: ResultTable) -> None:
-        """Take one chunk in."""
+        """Take one chunk in; all its rows have the same system and formats."""
         self.evaluated += len(table)
         self.feasible += int(table.feasible.sum())
         good = meets(table, self.study.slo.objectives)
@@ -60,7 +68,8 @@ class SweepSummary:
             self.sample.append(table.where(np.flatnonzero(table.feasible)[:: max(1, len(table) // SAMPLE_ROWS)]))
         if good.any():
             kept = table.where(good)
-            self.frontier = _frontier(self.frontier, kept, self.study.objective.frontier)
+            system = str(kept["system"][0])
+            self.frontiers[system] = _frontier(self.frontiers.get(system), kept, self.study.objective.frontier)
             self.best = _best(self.best, kept, self.study.objective.rank_by)
         elif self.best is None and table.feasible.any():
             self.nearest = _nearest(self.nearest, table.where(table.feasible), self.study.slo.objectives)

@@ -57,4 +57,5 @@ def _text_only(note: Any, renderer: Any) -> Any:
     """The box of the text without its leader line."""
     from matplotlib.text import Text
 
+    note.update_positions(renderer)
     return Text.get_window_extent(note, renderer).padded(2.0)

@@ -62,3 +62,8 @@ def tiles(items: Sequence[tuple[str, str]]) -> str:
     """(value, what it is) boxes."""
     inner = "".join(f'<div class="tile"><b>{escape(v)}</b><span>{escape(w)}</span></div>' for v, w in items)
     return f'<div class="tiles">{inner}</div>\n'
+
+
+def details(summary: str, inner: str) -> str:
+    """A part that opens on a click and is always open on paper."""
+    return f"<details><summary>{escape(summary)}</summary>{inner}</details>\n"
