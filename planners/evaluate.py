@@ -14,7 +14,7 @@ from simcore.cost.machine import Machine, computes_natively, machine_of
 from simcore.engine import analytic
 from simcore.engine.step import Physics, breakdown
 from simcore.errors import InputError, suggest
-from simcore.ops.op import Column, PlanColumns
+from simcore.ops.op import PlanColumns
 from simcore.result import DoesNotFit, Infeasible, Reason, Result, ResultTable, Unsupported
 from simcore.spec.formats import number_format
 from simcore.spec.model import ModelSpec
