@@ -122,6 +122,8 @@ class Study(Spec):
 
     name: str
     title: str = ""
+    file: str = ""
+    """where it was read from, for messages"""
     model: ModelChoice
     traffic: TrafficChoice
     hardware: HardwareChoice
@@ -147,4 +149,4 @@ def read_study(path: str | Path) -> Study:
     if schema != "study/1":
         raise InputError(f"{schema!r} is not a study", file=str(path), key="schema", fix='write schema = "study/1"')
     raw.setdefault("name", file.stem)
-    return build_from_file(Study, raw, str(path))
+    return build_from_file(Study, raw, str(path)).replace(file=str(path))

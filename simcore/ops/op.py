@@ -94,7 +94,8 @@ class PlanColumns:
 
     def take(self, rows: NDArray[np.intp] | slice) -> PlanColumns:
         """The same plans, some rows."""
-        return PlanColumns(**{f.name: pick(getattr(self, f.name), rows) for f in fields(self) if f.name != "memo"})
+        picked: dict[str, Any] = {f.name: pick(getattr(self, f.name), rows) for f in fields(self) if f.name != "memo"}
+        return PlanColumns(**picked)
 
 
 @dataclass(frozen=True)
