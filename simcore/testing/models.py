@@ -1,4 +1,4 @@
-"""Contracts that every model file must pass: its counts are whole, and it lowers to work that can be checked by hand."""
+"""Contracts that every model file must pass: whole counts, and work that agrees with a count by hand."""
 
 from __future__ import annotations
 

@@ -9,10 +9,12 @@ from workloads.importers.keys import Keys
 
 def vision_parameters(raw: dict[str, Any], file: str, text_hidden_size: int) -> int:
     """Parameters of `vision_config` and its projector; 0 without one. Raises InputError for an unknown tower."""
+    kind = raw.get("model_type")
     tower = raw.get("vision_config")
+    if tower is None and "ConditionalGeneration" in str(raw.get("architectures")):
+        tower = PUBLISHED.get(str(kind))
     if tower is None:
         return 0
-    kind = raw.get("model_type")
     keys = Keys(tower, file, f"{kind} vision", "vision_config.")
     if kind not in TOWERS:
         raise keys.refuse(
@@ -74,6 +76,20 @@ def llama4(keys: Keys, text: int) -> int:
     adapter = inner * keys.whole("projector_input_dim") + keys.whole("projector_input_dim") * out
     return body + 3 * patch * patch * size + (positions + 5) * size + adapter + keys.whole("vision_output_dim") * text
 
+
+PUBLISHED = {
+    "llama4": {
+        "hidden_size": 1408,
+        "intermediate_size": 5632,
+        "num_hidden_layers": 34,
+        "patch_size": 14,
+        "image_size": 336,
+        "projector_input_dim": 4096,
+        "projector_output_dim": 4096,
+        "vision_output_dim": 4096,
+    }
+}
+"""towers that a file may leave out: the one that Llama 4 Scout and Maverick share (their own config.json)"""
 
 TOWERS = {
     "qwen3_5": qwen,
