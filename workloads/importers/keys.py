@@ -18,7 +18,7 @@ HARMLESS = re.compile(
     r"dropout|_drop$|_eps(ilon)?$|_token|token_id|_ids?$|output_|logits|initializer|loss|rope|rotary|scaling|softcap|act$"
     r"|activation|_act_|beam|ngram|return|transformers|pruned|use_cache|norm_topk_prob|n_group|topk_group|topk_method"
     r"|label|dtype|time_step|max_position|max_length|chunk_size_feed_forward|implementation|cross_attention|n_ctx"
-    r"|query_pre_attn|attn_temperature|floor_scale|attn_scale|attn_pdrop|bidirectional|scoring_func|norm_topk|gate_limit"
+    r"|query_pre_attn|attn_temperature|floor_scale|attn_scale|attn_pdrop|scale_attn|softmax|kv_cache|pre_allocate|pad_key|jitter|bidirectional|scoring_func|norm_topk|gate_limit"
     r"|swiglu|pretraining_tp|mtp_use_dedicated|use_mamba_kernels|rescale|residual_in_fp32|use_bias_|conv_act|for_llm"
     r"|initial_context|num_hidden_layers_|summary|hidden_function|image_|video_|routing_method|reorder|alpha$|seq_aux"
     r"|use_qk_norm$|attn_config|reduction|_bos$|seq_length|attn_type$"

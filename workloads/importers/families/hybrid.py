@@ -59,7 +59,10 @@ def nemotron_h(keys: Keys) -> Architecture:
     if unknown:
         raise keys.refuse("hybrid_override_pattern", f"unknown letter {min(unknown)!r}", "known: M, E, *, -")
     found = {letter: build[letter](keys) for letter in sorted(set(pattern))}
-    return Architecture([found[letter] for letter in pattern], keys.flag("tie_word_embeddings", False))
+    keys.ignore("mtp_hybrid_override_pattern")
+    mtp = keys.whole("num_nextn_predict_layers", default=0, least=0)
+    order = [found[letter] for letter in pattern]
+    return Architecture(order, keys.flag("tie_word_embeddings", False), {"mtp_layers": mtp})
 
 
 def _mamba(keys: Keys) -> LayerGroup:
@@ -87,7 +90,13 @@ def _experts(keys: Keys) -> LayerGroup:
 
 
 def _attention(keys: Keys) -> LayerGroup:
-    return LayerGroup(count=1, mixer=grouped_attention(keys), norms=1)
+    heads = keys.whole("num_attention_heads")
+    mixer = Attention(
+        heads=heads,
+        kv_heads=keys.whole("num_key_value_heads"),
+        head_dim=keys.whole("head_dim", "attention_head_dim"),
+    )
+    return LayerGroup(count=1, mixer=mixer, norms=1)
 
 
 def _mlp(keys: Keys) -> LayerGroup:

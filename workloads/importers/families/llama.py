@@ -58,6 +58,7 @@ def gemma(keys: Keys) -> Architecture:
 def gemma2(keys: Keys) -> Architecture:
     """Gemma 2: every other layer slides, beginning with the first; norms before and after each block."""
     count = layers(keys)
+    keys.ignore("sliding_window_size")
     sliding = sliding_layers(keys, count) or [i % 2 == 0 for i in range(count)]
     return stack(keys, windowed(keys, grouped_attention(keys), sliding), silu_mlp(keys), tied=True, norms=4)
 

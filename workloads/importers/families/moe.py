@@ -29,6 +29,7 @@ def qwen3_moe(keys: Keys) -> Architecture:
 
 def qwen2_moe(keys: Keys) -> Architecture:
     """Qwen 2 MoE: bias on query, key and value, a gated shared expert."""
+    keys.expect("qkv_bias", True)
     return routed(keys, windowed(keys, grouped_attention(keys, bias=True), qwen_sliding(keys)), qwen_blocks(keys))
 
 
@@ -53,7 +54,8 @@ def minimax_m2(keys: Keys) -> Architecture:
     """MiniMax-M2: norms over the whole query and key, biased routing; its card counts no table as active."""
     keys.expect("qk_norm_type", "per_layer")
     keys.expect("shared_intermediate_size", 0)
-    keys.ignore("num_mtp_modules", "mtp_transformer_layers", "use_mtp", "attn_type_list", "head_dim")
+    keys.expect("attn_type_list", [1] * layers(keys))
+    keys.ignore("num_mtp_modules", "mtp_transformer_layers", "use_mtp")
     attention = grouped_attention(keys, qk_norm_whole=keys.flag("use_qk_norm"))
     block = Moe(
         experts=keys.whole("num_local_experts"),
@@ -123,6 +125,24 @@ def _chunked_layers(keys: Keys, count: int) -> list[bool]:
     return [(i + 1) % interval != 0 for i in range(count)]
 
 
+def glm4_moe(keys: Keys) -> Architecture:
+    """GLM-4.5 and 4.6: bias on query, key and value; the first `first_k_dense_replace` layers are dense."""
+    count, dense = layers(keys), keys.whole("first_k_dense_replace", least=0)
+    attention = grouped_attention(keys, bias=keys.flag("attention_bias"), qk_norm=keys.flag("use_qk_norm"))
+    size = keys.whole("moe_intermediate_size")
+    block = Moe(
+        experts=keys.whole("n_routed_experts"),
+        topk=keys.whole("num_experts_per_tok"),
+        intermediate_size=size,
+        shared_intermediate_size=size * keys.whole("n_shared_experts", least=0),
+        router_bias=True,
+    )
+    blocks: list[Mlp | Moe] = [silu_mlp(keys) if i < dense else block for i in range(count)]
+    found = routed(keys, [attention] * count, blocks)
+    mtp = keys.whole("num_nextn_predict_layers", default=0, least=0)
+    return Architecture(found.layers, found.tied_embeddings, {"mtp_layers": mtp})
+
+
 def routed(keys: Keys, mixers: list[Attention], blocks: list[Moe] | list[Mlp | Moe]) -> Architecture:
     """One layer per pair."""
     groups = [LayerGroup(count=1, mixer=m, ffn=(b,)) for m, b in zip(mixers, blocks, strict=True)]
@@ -135,6 +155,7 @@ MODEL_TYPES = {
     "qwen3_moe": qwen3_moe,
     "minimax_m2": minimax_m2,
     "gpt_oss": gpt_oss,
+    "glm4_moe": glm4_moe,
     "llama4": llama4,
     "llama4_text": llama4,
 }
