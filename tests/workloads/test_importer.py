@@ -163,6 +163,24 @@ def test_what_is_not_known_is_refused(change: dict[str, Any], words: tuple[str, 
     assert all(word in line for word in words), line
 
 
+def test_no_key_that_shapes_the_model_has_a_silent_default() -> None:
+    """Without any one of its shape keys a file is refused, or reads the same where the class says what is meant."""
+    shapes = ("size", "heads", "head_dim", "layers", "experts", "rank", "window", "per_tok", "chunk", "topk", "step")
+    for card in CARDS:
+        whole = raw(card.stem)
+        inner = whole.get("text_config", whole)
+        expected = import_model(whole, "m", "config.json")
+        for key in [k for k in inner if k.endswith(shapes) and isinstance(inner[k], int)]:
+            less = {k: v for k, v in inner.items() if k != key}
+            try:
+                found = import_model({**whole, "text_config": less} if inner is not whole else less, "m", "config.json")
+            except InputError as error:
+                assert error.key is not None and error.key.endswith(key), (card.stem, key, str(error))
+            else:
+                allowed = ("num_key_value_heads", "num_nextn_predict_layers", "mtp_num_hidden_layers")
+                assert found == expected or key in allowed, (card.stem, key)
+
+
 def test_features_that_are_not_modelled_are_refused() -> None:
     small = raw("google--gemma-4-26B-A4B")
     small["text_config"]["hidden_size_per_layer_input"] = 256
@@ -234,7 +252,7 @@ FAMILIES = {
             "num_nextn_predict_layers": 1,
             "vocab_size": 151552,
         },
-        353,
+        355,
     ),
     "gpt2": (
         {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "n_positions": 1024, "vocab_size": 50257},

@@ -9,6 +9,9 @@ from typing import Any
 from simcore.spec.model import Attention, LayerGroup, Mlp
 from workloads.importers.keys import Keys
 
+DERIVED_HEAD_DIM = ("llama", "mistral", "mixtral", "phi3", "qwen2", "qwen2_moe")
+DEFAULT_KV_HEADS = ("llama", "phi3")
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -30,8 +33,11 @@ def gather(layers: Sequence[LayerGroup]) -> tuple[LayerGroup, ...]:
 
 
 def head_dim(keys: Keys, hidden_size: int, heads: int) -> int:
-    """`head_dim`, or hidden_size / heads, the rule of every Hugging Face class that has the key."""
-    if keys.has("head_dim"):
+    """`head_dim`, or hidden_size / heads for the classes of transformers that say so.
+
+    Other classes have a number of their own in its place, so there the file must say it.
+    """
+    if keys.has("head_dim") or keys.family not in DERIVED_HEAD_DIM:
         return keys.whole("head_dim")
     if hidden_size % heads:
         raise keys.refuse("head_dim", f"is missing and hidden_size {hidden_size} does not divide by {heads} heads")
@@ -39,11 +45,12 @@ def head_dim(keys: Keys, hidden_size: int, heads: int) -> int:
 
 
 def grouped_attention(keys: Keys, **facts: Any) -> Attention:
-    """Heads under their usual names; kv_heads default to heads (documented by Hugging Face for Llama and its kin)."""
+    """Heads under their usual names; KV heads default to heads where the class of transformers says so."""
     heads = keys.whole("num_attention_heads")
+    default = heads if keys.family in DEFAULT_KV_HEADS else None
     return Attention(
         heads=heads,
-        kv_heads=keys.whole("num_key_value_heads", default=heads),
+        kv_heads=keys.whole("num_key_value_heads", default=default),
         head_dim=head_dim(keys, keys.whole("hidden_size"), heads),
         **facts,
     )

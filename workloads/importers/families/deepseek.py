@@ -55,7 +55,7 @@ def latent_attention(keys: Keys) -> Mla:
 def experts(keys: Keys) -> Moe:
     """Routed and shared experts; `noaux_tc` routing adds a bias per expert."""
     size = keys.whole("moe_intermediate_size")
-    shared = keys.whole("n_shared_experts", default=0, least=0)
+    shared = keys.whole("n_shared_experts", least=0)
     return Moe(
         experts=keys.whole("n_routed_experts"),
         topk=keys.whole("num_experts_per_tok"),

@@ -25,7 +25,7 @@ def qwen_hybrid(keys: Keys) -> Architecture:
     kinds = keys.names("layer_types", count, ("linear_attention", "full_attention"))
     interval = keys.whole("full_attention_interval", default=4)
     chosen = kinds or ["linear_attention" if (i + 1) % interval else "full_attention" for i in range(count)]
-    blocks = qwen_blocks(keys) if keys.has("num_experts") else _dense(keys, count)
+    blocks = qwen_blocks(keys, shared=True) if keys.has("num_experts") else _dense(keys, count)
     groups = [
         LayerGroup(count=1, mixer=linear if kind == "linear_attention" else full, ffn=(block,))
         for kind, block in zip(chosen, blocks, strict=True)
@@ -77,7 +77,8 @@ def _mamba(keys: Keys) -> LayerGroup:
 
 
 def _experts(keys: Keys) -> LayerGroup:
-    shared = keys.whole("n_shared_experts", default=0, least=0)
+    keys.ignore("moe_shared_expert_intermediate_size")
+    shared = keys.whole("n_shared_experts", least=0)
     block = Moe(
         experts=keys.whole("n_routed_experts"),
         topk=keys.whole("num_experts_per_tok"),

@@ -18,6 +18,8 @@ def llama(keys: Keys) -> Architecture:
 def mistral(keys: Keys) -> Architecture:
     """Mistral 7B and its kin: a window on every layer, or none where the key is null."""
     count = layers(keys)
+    if keys.family == "mistral" and "sliding_window" not in keys.raw:
+        raise keys.refuse("sliding_window", "is missing", "write the window, or null for full attention")
     sliding = sliding_layers(keys, count) or [keys.has("sliding_window")] * count
     return stack(keys, windowed(keys, grouped_attention(keys), sliding), silu_mlp(keys))
 

@@ -24,27 +24,32 @@ def qwen3_moe(keys: Keys) -> Architecture:
     """Qwen 3 MoE: no shared expert, query and key normalised."""
     bias = keys.flag("attention_bias", False)
     attention = grouped_attention(keys, qk_norm=True, bias=bias, output_bias=bias)
-    return routed(keys, windowed(keys, attention, qwen_sliding(keys)), qwen_blocks(keys))
+    return routed(keys, windowed(keys, attention, qwen_sliding(keys)), qwen_blocks(keys, shared=False))
 
 
 def qwen2_moe(keys: Keys) -> Architecture:
     """Qwen 2 MoE: bias on query, key and value, a gated shared expert."""
     keys.expect("qkv_bias", True)
-    return routed(keys, windowed(keys, grouped_attention(keys, bias=True), qwen_sliding(keys)), qwen_blocks(keys))
+    return routed(
+        keys, windowed(keys, grouped_attention(keys, bias=True), qwen_sliding(keys)), qwen_blocks(keys, shared=True)
+    )
 
 
-def qwen_blocks(keys: Keys) -> list[Mlp | Moe]:
-    """Experts on every `decoder_sparse_step`-th layer that `mlp_only_layers` does not name, else a dense MLP."""
+def qwen_blocks(keys: Keys, shared: bool) -> list[Mlp | Moe]:
+    """Experts on every `decoder_sparse_step`-th layer that `mlp_only_layers` does not name, else a dense MLP.
+
+    `shared`: a gated shared expert sees every token.
+    """
     step = keys.whole("decoder_sparse_step", default=1)
     keys.ignore("mlp_only_layers", "intermediate_size")
     dense = keys.raw.get("mlp_only_layers") or []
-    shared = keys.whole("shared_expert_intermediate_size", default=0, least=0)
+    shared_size = keys.whole("shared_expert_intermediate_size") if shared else 0
     block = Moe(
         experts=keys.whole("num_experts"),
         topk=keys.whole("num_experts_per_tok"),
         intermediate_size=keys.whole("moe_intermediate_size"),
-        shared_intermediate_size=shared,
-        shared_gate=shared > 0,
+        shared_intermediate_size=shared_size,
+        shared_gate=shared,
     )
     sparse = [i not in dense and (i + 1) % step == 0 for i in range(layers(keys))]
     return [block if here else silu_mlp(keys) for here in sparse]
