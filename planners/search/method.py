@@ -133,13 +133,21 @@ class Archive:
         return self.units[np.argsort(self.violation, kind="stable")[:5]]
 
     def scaled(self) -> Array:
-        """Objectives with the feasible range of each at [0, 1]; infeasible rows lie above 1 by their violation."""
+        """Objectives with 0 at the best seen and 1 at the frontier's worst, logarithmic beyond.
+
+        Infeasible rows lie where the worst feasible ones do and above, by their violation.
+        """
+        from planners.pareto import non_dominated
+
         good = self.feasible
         if not good.any():
             return np.tile(1.0 + np.minimum(self.violation, 1.0)[:, None], (1, self.values.shape[1]))
-        low, high = self.values[good].min(axis=0), self.values[good].max(axis=0)
+        low = self.values[good].min(axis=0)
+        high = np.maximum(self.values[non_dominated(self.values)].max(axis=0), np.median(self.values[good], axis=0))
         scaled = (self.values - low) / np.where(high > low, high - low, 1.0)
-        bad = 1.0 + 0.2 * np.minimum(self.violation, 1.0)
+        with np.errstate(invalid="ignore"):
+            scaled = np.where(scaled > 1, 1 + 0.5 * np.log(np.maximum(scaled, 1.0)), scaled)
+        bad = max(1.0, float(scaled[good].max())) + 0.2 * np.minimum(self.violation, 1.0)
         return np.where(good[:, None], scaled, bad[:, None])
 
     def is_new(self, unit: Array) -> bool:

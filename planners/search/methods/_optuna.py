@@ -24,7 +24,7 @@ def optuna() -> Any:
 class OptunaSearcher:
     """Ask and tell around an in-memory study; conditions are followed as parameters are suggested.
 
-    Rows that break a constraint of the space are reported to the sampler as failed and asked again.
+    Rows that break a constraint of the space cost no evaluation: the sampler is asked again.
     """
 
     def __init__(self, task: Task, sampler: Any) -> None:
@@ -42,13 +42,21 @@ class OptunaSearcher:
         return Ask(np.stack(rows))
 
     def _one(self) -> tuple[Any, Array]:
-        for _ in range(TRIES):
+        for attempt in range(TRIES):
             trial = self.study.ask()
             row = self.space.units([suggest_point(trial, self.space.parameters)])[0]
             if not self.space.constraints or self.space.allowed(self.space.points(row[None]))[0]:
                 return trial, row
-            self.study.tell(trial, state=optuna().trial.TrialState.FAIL)
+            self._reject(trial, attempt)
         raise InputError("the sampler finds no point that keeps the constraints", key="space.constraints")
+
+    def _reject(self, trial: Any, attempt: int) -> None:
+        """A candidate that breaks a constraint: dropped at first, and taught as infeasible if that happens again."""
+        if attempt < 4:
+            self.study.tell(trial, state=optuna().trial.TrialState.FAIL)
+            return
+        trial.set_user_attr("violation", 1.0)
+        self.study.tell(trial, [float(v) for v in self.worst + 1.0])
 
     def tell(self, told: Told) -> None:
         good = told.violation <= 0
