@@ -19,7 +19,7 @@ CAPS = (1.0, 1.02, 1.05, 1.1, 1.2)
 """load caps of a frontier"""
 SLACKS = (1.0, 1.01, 1.02, 1.04, 1.08, 1.15)
 """where the problem names no cap: loads allowed, over what balancing alone reaches in each layer"""
-QUICK, DEEP, DEEPEST = 12, 100, 700
+QUICK, DEEP, DEEPEST = 8, 85, 700
 """annealing steps per slot and layer: for choosing a cap, for the final search of 128 slots, and at most"""
 HOT, COLD = 0.2, 0.005
 """first and last temperature, in mean slot-to-slot traffic (1 / slots)"""
