@@ -1,0 +1,93 @@
+"""Decode attention: one query per sequence over `step` cached tokens, grouped heads, full or windowed.
+
+The KV cache is read once. A thread block takes one (sequence, KV head) or, when those are too few for the chip, one
+slice of it; the slices are merged after. The best of a few slice counts is taken. A block streams at what one SM can
+pull, the whole chip at what memory delivers. Source: Flash-Decoding (Dao et al., 2023). Wrong for kernels that choose
+the number of slices badly, and for caches that stay in L2 between two calls of a benchmark.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simcore.cost.laws._base import Array, Law, Setting, Shapes, memory_s, overlap_s, wave_ratio
+
+SLICES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+PARAMETERS = {
+    "floor_s": 5e-6,
+    "memory_ratio": 0.8,
+    "stream_ratio": 0.4,
+    "block_start_s": 1e-6,
+    "merge_s": 2e-6,
+    "compute_ratio": 0.3,
+    "serial_ratio": 0.2,
+    "held_ratio": 0.3,
+    "row_s": 1e-9,
+}
+
+
+def work(shapes: Shapes, setting: Setting) -> dict[str, Array]:
+    batch, heads, width = shapes["batch_size"], shapes["num_heads"], shapes["head_dim"]
+    kv_heads, window = shapes["num_key_value_heads"], shapes["window_size"]
+    tokens = shapes["step"] + 1.0
+    reach = np.where((window > 0) & (window < tokens), window, tokens)
+    cache = 2.0 * batch * kv_heads * reach * width * shapes["kv_bytes"]
+    return {
+        "batch": batch,
+        "tokens": tokens,
+        "heads": heads,
+        "kv_heads": kv_heads,
+        "width": width,
+        "window": window,
+        "reach": reach,
+        "group": heads / kv_heads,
+        "cache": cache,
+        "row_bytes": 2.0 * width * shapes["kv_bytes"],
+        "flop": 4.0 * batch * heads * reach * width,
+        "bytes": cache + 2.0 * setting.format.output_bytes * batch * heads * width,
+    }
+
+
+def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
+    floor_s, memory, stream, start_s, merge_s, compute, serial, held, row_s = p
+    chip = setting.chip
+    units = sizes["batch"] * sizes["kv_heads"] / chip.sm_count
+    sm_flop_per_s = chip.peak("bf16") / chip.sm_count * compute
+    padded = np.maximum(16.0, sizes["group"])
+    token_s = np.maximum(
+        sizes["row_bytes"] / (chip.sm_bytes_per_s * stream), 4.0 * padded * sizes["width"] / sm_flop_per_s
+    )
+    best: Array | None = None
+    for slices in SLICES:
+        busy_s = np.ceil(units * slices) * (np.ceil(sizes["reach"] / (64.0 * slices)) * 64.0 * token_s + start_s)
+        if slices > 1:
+            busy_s += merge_s
+        best = busy_s if best is None else np.minimum(best, busy_s)
+    assert best is not None
+    far_s = memory_s(sizes["bytes"], setting, memory, held, 1.0)
+    return np.asarray(floor_s + row_s * sizes["batch"] * sizes["heads"] + overlap_s(best, far_s, serial))
+
+
+def features(sizes: dict[str, Array], setting: Setting) -> list[Array]:
+    names = ("batch", "tokens", "heads", "kv_heads", "width", "reach", "group", "cache")
+    logs = [np.log2(sizes[name]) for name in names]
+    batch, _, heads, kv_heads, _, reach, *_ = logs
+    units = sizes["batch"] * sizes["kv_heads"]
+    sms = setting.chip.sm_count
+    waves = [wave_ratio(units, sms), wave_ratio(units * np.ceil(sizes["reach"] / 256.0), sms)]
+    waves += [wave_ratio(sizes["batch"] * sizes["heads"], sms), np.log2(units * np.ceil(sizes["reach"] / 64.0))]
+    derived = [batch + kv_heads, batch + heads, batch + reach, kv_heads + reach, sizes["window"], sizes["heads"]]
+    return [*logs, *waves, *derived, sizes["group"] % 8.0, batch + heads + reach]
+
+
+LAW = Law(
+    "attention_decode",
+    ("batch_size", "step", "num_heads", "num_key_value_heads", "head_dim"),
+    {"window_size": 0.0, "kv_bytes": 2.0},
+    tuple(PARAMETERS),
+    tuple(PARAMETERS.values()),
+    work,
+    time_s,
+    features,
+    {},
+)
