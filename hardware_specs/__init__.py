@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from simcore.registry import DataRegistry
 from simcore.spec.hardware import Chip, Cluster, Node
 from simcore.spec.load import build, derive, read_toml
+
+if TYPE_CHECKING:
+    from simcore.cost.calibrated import OperatorModel
 
 
 def _parse_chip(text: str, file: str) -> Chip:
@@ -22,3 +27,10 @@ def _parse_cluster(text: str, file: str) -> Cluster:
 chip: DataRegistry[Chip] = DataRegistry("chip", "hardware_specs.chips", _parse_chip)
 node: DataRegistry[Node] = DataRegistry("node", "hardware_specs.nodes", _parse_node)
 cluster: DataRegistry[Cluster] = DataRegistry("cluster", "hardware_specs.clusters", _parse_cluster)
+
+
+def calibration(chip: Any, stack: str = "datasheet") -> OperatorModel:
+    """Operator times of a chip under a stack; see hardware_specs.calibrations."""
+    from hardware_specs.calibrations import calibration as find
+
+    return find(chip, stack)

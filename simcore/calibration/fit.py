@@ -75,7 +75,7 @@ def fit_kernel(group: Group, chip: ChipFacts, start: Array | None = None) -> tup
     work = rule.work(known.shapes, setting)
     target = np.log(known.time_s / law_time_s(rule, work, setting, parameters))
     table = np.stack(rule.features(work, setting), axis=1).astype(np.float32)
-    budget = min(MAX_WORDS, int(len(target) / ROWS_PER_NUMBER * 0.99) - len(parameters) - 3)
+    budget = min(MAX_WORDS, int(len(group.time_s) / ROWS_PER_NUMBER * 0.99) - len(parameters) - 3)
     words = learn(table, target, budget)
     low, high = _box(known)
     fit = KernelFit(

@@ -42,8 +42,8 @@ class Layout:
 
 LAYOUTS: dict[str, Layout] = {
     "gemm": Layout("gemm_dtype"),
-    "attention_prefill": Layout("attn_dtype", "kv_cache_dtype"),
-    "attention_decode": Layout("attn_dtype", "kv_cache_dtype"),
+    "attention_prefill": Layout("attn_dtype", "kv_cache_dtype", pooled_kv=True),
+    "attention_decode": Layout("attn_dtype", "kv_cache_dtype", pooled_kv=True),
     "mla_prefill": Layout("mla_dtype", "kv_cache_dtype", pooled=True, pooled_kv=True),
     "mla_decode": Layout("mla_dtype", "kv_cache_dtype", pooled=True, pooled_kv=True),
     "moe": Layout("moe_dtype"),

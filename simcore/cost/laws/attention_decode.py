@@ -43,6 +43,7 @@ def work(shapes: Shapes, setting: Setting) -> dict[str, Array]:
         "group": heads / kv_heads,
         "cache": cache,
         "row_bytes": 2.0 * width * shapes["kv_bytes"],
+        "kv_bytes": shapes["kv_bytes"],
         "flop": 4.0 * batch * heads * reach * width,
         "bytes": cache + 2.0 * setting.format.output_bytes * batch * heads * width,
     }
@@ -76,7 +77,7 @@ def features(sizes: dict[str, Array], setting: Setting) -> list[Array]:
     sms = setting.chip.sm_count
     waves = [wave_ratio(units, sms), wave_ratio(units * np.ceil(sizes["reach"] / 256.0), sms)]
     waves += [wave_ratio(sizes["batch"] * sizes["heads"], sms), np.log2(units * np.ceil(sizes["reach"] / 64.0))]
-    derived = [batch + kv_heads, batch + heads, batch + reach, kv_heads + reach, sizes["window"], sizes["heads"]]
+    derived = [batch + kv_heads, batch + heads, batch + reach, kv_heads + reach, sizes["window"], sizes["kv_bytes"], sizes["heads"]]
     return [*logs, *waves, *derived, sizes["group"] % 8.0, batch + heads + reach]
 
 

@@ -48,6 +48,7 @@ def work(shapes: Shapes, setting: Setting) -> dict[str, Array]:
         "pairs": pairs,
         "padded": np.maximum(pairs, np.minimum(padded, pairs + blocks * QUERIES * QUERIES)),
         "blocks": blocks * batch * heads,
+        "kv_bytes": shapes["kv_bytes"],
         "flop": 4.0 * batch * heads * width * pairs,
         "bytes": moved,
     }
@@ -76,7 +77,7 @@ def features(sizes: dict[str, Array], setting: Setting) -> list[Array]:
         wave_ratio(sizes["batch"] * sizes["heads"] * np.ceil(sizes["tokens"] / queries), setting.chip.sm_count)
         for queries in (64.0, 128.0, 256.0)
     ]
-    return [*logs, *derived, *waves, sizes["window"], sizes["heads"], batch + tokens + heads, batch + tokens + kv_heads]
+    return [*logs, *derived, *waves, sizes["window"], sizes["kv_bytes"], sizes["heads"], batch + tokens + heads, batch + tokens + kv_heads]
 
 
 LAW = Law(

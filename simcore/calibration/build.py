@@ -1,0 +1,103 @@
+"""All kernels of one chip: measured tables in, one artefact per stack out, with provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simcore.calibration.fit import FitError, fit_kernel
+from simcore.calibration.tables import LAYOUTS, Group, groups, read_table, version_key
+from simcore.cost.artefact_io import SCHEMA, facts_table
+from simcore.cost.calibrated import Artefact, KernelFit
+from simcore.cost.facts import ChipFacts
+
+MINIMUM_ROWS = 30
+NOT_SERVED = ("_eager",)
+"""kernels of this name suffix are launched outside a graph and say nothing about serving"""
+
+
+def chosen(found: list[Group]) -> list[Group]:
+    """The groups worth a fit: per (operation, stack, format, KV format) those of the newest version that has it."""
+    newest: dict[tuple[str, ...], tuple[int, ...]] = {}
+    usable = [g.take(np.isfinite(g.time_s) & (g.time_s > 0)) for g in found if not g.kernel.endswith(NOT_SERVED)]
+    usable = [g for g in usable if len(g.row) >= MINIMUM_ROWS]
+    for g in usable:
+        key = (g.operation, g.stack, g.format, g.kv_format)
+        newest[key] = max(newest.get(key, ()), version_key(g.version))
+    return [g for g in usable if version_key(g.version) == newest[(g.operation, g.stack, g.format, g.kv_format)]]
+
+
+def table_groups(folder: Path, operations: list[str] | None = None) -> Iterator[Group]:
+    """Groups worth a fit of every operation table in a folder (`<operation>.parquet` or `.csv`)."""
+    for operation in operations or LAYOUTS:
+        for suffix in (".parquet", ".csv"):
+            path = folder / f"{operation}{suffix}"
+            if path.exists():
+                yield from chosen(groups(read_table(str(path)), operation, str(path))[0])
+
+
+def build(
+    chip: ChipFacts,
+    folder: Path,
+    source: str,
+    operations: list[str] | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> dict[str, Artefact]:
+    """stack -> artefact of all kernels measured on one chip; `say` receives one line per fit."""
+    fits: dict[str, list[tuple[KernelFit, FitError, str]]] = {}
+    for group in table_groups(folder, operations):
+        fit, error = fit_kernel(group, chip)
+        fits.setdefault(group.stack, []).append((fit, error, group.version))
+        say(describe(group, fit, error))
+    return {
+        stack: Artefact(chip.name, stack, tuple(fit for fit, _, _ in found), provenance(chip, stack, source, found))
+        for stack, found in fits.items()
+    }
+
+
+def describe(group: Group, fit: KernelFit, error: FitError) -> str:
+    """One line of the report."""
+    name = "/".join(part for part in (group.stack, group.format, group.kv_format, group.kernel[:40]) if part)
+    return (
+        f"{group.operation} {name}: {fit.rows} rows, held-out error median {error.median:.2%} mean {error.mean:.2%}"
+        f" P90 {error.p90:.2%} (law alone {error.law_median:.1%}), {fit.numbers} numbers"
+    )
+
+
+def provenance(
+    chip: ChipFacts, stack: str, source: str, found: list[tuple[KernelFit, FitError, str]]
+) -> dict[str, Any]:
+    """What the artefact's TOML says."""
+    import datetime
+
+    return {
+        "schema": SCHEMA,
+        "chip": chip.name,
+        "stack": stack,
+        "source": source,
+        "date": datetime.date.today().isoformat(),
+        "split": "one shape in five held out by a hash of the shape columns",
+        "rows": sum(fit.rows for fit, _, _ in found),
+        "numbers": sum(fit.numbers for fit, _, _ in found),
+        "facts": facts_table(chip),
+        "fit": [_fit_table(*one) for one in found],
+    }
+
+
+def _fit_table(fit: KernelFit, error: FitError, version: str) -> dict[str, Any]:
+    return {
+        "operation": fit.operation,
+        "format": fit.format,
+        "kernel": fit.kernel,
+        "version": version,
+        "rows": fit.rows,
+        "held_out_rows": error.rows,
+        "numbers": fit.numbers,
+        "median_error": round(error.median, 4),
+        "mean_error": round(error.mean, 4),
+        "p90_error": round(error.p90, 4),
+        "law_median_error": round(error.law_median, 4),
+    }
