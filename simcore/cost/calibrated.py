@@ -164,12 +164,22 @@ class OperatorModel:
             fit = artefact.find(operation, number, kv, kernel)
             if fit is not None:
                 return fit, True
-        for candidate in (number, "bf16"):
-            fit = self.datasheet.find(operation, candidate, "", self.stack)
-            if fit is not None:
-                return _as_format(fit, number), False
+        fit = self._law(operation, number)
+        if fit is not None:
+            return _as_format(fit, number), False
         known = sorted({f.operation for f in self.datasheet.fits})
         raise InputError(f"no law for operation {operation!r}", fix=f"known: {', '.join(known)}")
+
+    def _law(self, operation: str, number: str) -> KernelFit | None:
+        """The narrowest law: of this stack and generation, of the stack, of the generation, of all chips."""
+        family = self.chip.link_kind if operation in ("collective", "allreduce_custom") else self.chip.generation
+        for candidate in (number, *_NEAREST.get(number, ()), "bf16"):
+            fits = {fit.kernel: fit for fit in self.datasheet.index.get((operation, candidate, ""), [])}
+            names = (self.stack, "nccl", "datasheet") if operation == "collective" else (self.stack, "datasheet")
+            for name in [datasheet_key(n, family) for n in names] + list(names):
+                if name in fits:
+                    return fits[name]
+        return None
 
     def predict(
         self,
@@ -193,6 +203,24 @@ class OperatorModel:
         outside = fit.octaves_outside(shapes)
         label = f"{self.stack}:{fit.kernel}" if calibrated else "datasheet"
         return Prediction(time_s, outside > 0, fit.spread * (1.0 + 0.5 * outside), label)
+
+
+_NEAREST = {
+    "fp8_block": ("fp8",),
+    "fp8": ("fp8_block",),
+    "nvfp4": ("fp8",),
+    "mxfp4_fp8": ("nvfp4", "fp8"),
+    "mxfp4_weights": ("int4",),
+    "int4": ("mxfp4_weights",),
+    "int8": ("fp8",),
+    "int8_weights": ("int4",),
+}
+"""whose efficiencies stand in for a format that no measured chip ran"""
+
+
+def datasheet_key(stack: str, family: str) -> str:
+    """Name of the data-sheet law of a stack on one generation of chips."""
+    return f"{stack}@{family}"
 
 
 _WITH_KV = {"attention_prefill", "attention_decode", "mla_prefill", "mla_decode"}

@@ -10,6 +10,9 @@ from simcore.errors import UnknownName
 
 DEFAULT_L2_BYTES_PER_CLOCK = 64.0
 """bytes an SM reads from L2 in one clock; vendor white papers since Volta"""
+REFERENCE_CLOCK_HZ = 1.83e9
+REFERENCE_FLOP_PER_J = 1.4e12
+"""of an H100 SXM: the points where the laws' latencies and efficiencies are quoted"""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,23 @@ class ChipFacts:
     tdp_w: float = 0.0
     idle_w: float = 0.0
     architecture: str = ""
+
+    link_kind: str = ""
+
+    @property
+    def generation(self) -> str:
+        """Chips of one generation share kernels: an "-ultra" refresh counts with its base."""
+        return self.architecture.removesuffix("-ultra")
+
+    @property
+    def pace(self) -> float:
+        """How much longer a latency of fixed cycles lasts than at the reference clock."""
+        return REFERENCE_CLOCK_HZ / self.clock_hz
+
+    @property
+    def density(self) -> float:
+        """Peak bf16 flop per second and watt, relative to REFERENCE_FLOP_PER_J; 1 where the power is unknown."""
+        return self.peak("bf16") / self.tdp_w / REFERENCE_FLOP_PER_J if self.tdp_w else 1.0
 
     @property
     def sm_bytes_per_s(self) -> float:
@@ -77,6 +97,7 @@ def chip_facts(chip: Any) -> ChipFacts:
         tdp_w=float(chip.power.tdp_w),
         idle_w=float(chip.power.idle_w),
         architecture=chip.architecture,
+        link_kind=str(links[-1].kind) if links else "pcie",
     )
 
 

@@ -52,6 +52,7 @@ def work(shapes: Shapes, setting: Setting) -> dict[str, Array]:
 def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
     floor_s, memory, stream, start_s, merge_s, compute, serial, held, row_s = p
     chip = setting.chip
+    floor_s, start_s, merge_s, row_s = (value * chip.pace for value in (floor_s, start_s, merge_s, row_s))
     units = sizes["batch"] * sizes["kv_heads"] / chip.sm_count
     sm_flop_per_s = chip.peak("bf16") / chip.sm_count * compute
     padded = np.maximum(16.0, sizes["group"])

@@ -57,6 +57,7 @@ def work(shapes: Shapes, setting: Setting) -> dict[str, Array]:
 def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
     floor_s, compute, exponential, start_s, memory, serial, tail, row_s, held = p
     chip = setting.chip
+    floor_s, start_s, row_s = floor_s * chip.pace, start_s * chip.pace, row_s * chip.pace
     sm_flop_per_s = setting.peak_flop_per_s / chip.sm_count * compute
     sm_exp_per_s = EXPONENTIALS_PER_CLOCK * chip.clock_hz * exponential
     pair_s = overlap_s(4.0 * sizes["width"] / sm_flop_per_s, np.full_like(sizes["width"], 1.0 / sm_exp_per_s), 0.5)

@@ -2,7 +2,8 @@
 
 A kernel cuts the output into tiles; an SM works on one tile at a time, `split` SMs may share one tile along k. Per wave
 the tile costs max(multiply, operands from L2) + start-up; the best of a few tile shapes and splits is taken, as the
-libraries' heuristics try to. Sources: NVIDIA, Matrix Multiplication Background User's Guide (tile and wave
+libraries' heuristics try to. Latencies scale with the clock; chips with more
+peak per watt run further below it (`density_exponent`), because power, not the units, sets their clock. Sources: NVIDIA, Matrix Multiplication Background User's Guide (tile and wave
 quantisation); Stream-K (Osama et al., 2023) for split-K. Wrong where the library's choice is far from the best one.
 """
 
@@ -26,6 +27,7 @@ PARAMETERS = {
     "serial_ratio": 0.2,
     "held_ratio": 0.1,
     "spill_slope": 1.0,
+    "density_exponent": 0.25,
 }
 
 
@@ -37,10 +39,11 @@ def work(shapes: Shapes, setting: Setting) -> dict[str, Array]:
 
 
 def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
-    floor_s, start_s, compute, memory, l2, split_s, serial, held, slope = p
+    floor_s, start_s, compute, memory, l2, split_s, serial, held, slope, exponent = p
     chip, kind = setting.chip, setting.format
+    floor_s, start_s, split_s = floor_s * chip.pace, start_s * chip.pace, split_s * chip.pace
     m, n, k = sizes["m"], sizes["n"], sizes["k"]
-    sm_flop_per_s = setting.peak_flop_per_s / chip.sm_count * compute
+    sm_flop_per_s = setting.peak_flop_per_s / chip.sm_count * compute * chip.density**-exponent
     sm_bytes_per_s = chip.sm_bytes_per_s * l2
     far_s = memory_s(sizes["bytes"], setting, memory, held, slope)
     merge_s = 4.0 * m * n / (chip.sm_count * sm_bytes_per_s)

@@ -42,6 +42,7 @@ def work(shapes: Shapes, setting: Setting) -> dict[str, Array]:
 def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
     floor_s, memory, compute, stream, start_s, merge_s, serial, row_s = p
     chip = setting.chip
+    floor_s, start_s, merge_s, row_s = (value * chip.pace for value in (floor_s, start_s, merge_s, row_s))
     sm_flop_per_s = setting.peak_flop_per_s / chip.sm_count * compute
     tiles = np.ceil(sizes["heads"] / 64.0)
     flop_per_token = 2.0 * np.maximum(16.0, np.minimum(sizes["heads"], 64.0)) * (LATENT_WIDTH + VALUE_WIDTH)

@@ -41,6 +41,7 @@ def work(shapes: Shapes, setting: Setting) -> dict[str, Array]:
 def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
     floor_s, compute, tail, memory, serial, row_s, head_s = p
     chip = setting.chip
+    floor_s, row_s, head_s = floor_s * chip.pace, row_s * chip.pace, head_s * chip.pace
     pair_s = 2.0 * (KEY_WIDTH + VALUE_WIDTH) * chip.sm_count / (setting.peak_flop_per_s * compute)
     total_s = sizes["batch"] * sizes["heads"] * sizes["padded"] * pair_s / chip.sm_count
     longest_s = QUERIES * (sizes["tokens"] + QUERIES / 2.0) * pair_s

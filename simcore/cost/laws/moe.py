@@ -61,6 +61,7 @@ def work(shapes: Shapes, setting: Setting) -> dict[str, Array]:
 def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
     floor_s, compute, memory, start_s, stream, token_s, serial, skew, expert_s = p
     chip, kind = setting.chip, setting.format
+    floor_s, start_s, token_s, expert_s = (value * chip.pace for value in (floor_s, start_s, token_s, expert_s))
     sm_flop_per_s = setting.peak_flop_per_s / chip.sm_count * compute
     sm_bytes_per_s = chip.sm_bytes_per_s * stream
     crowd = 1.0 + skew * (sizes["skew"] > 0)
