@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from simcore.calibration.fit import fit_law, sample
 from simcore.calibration.split import held_out
 from simcore.calibration.tables import Group
-from simcore.cost.calibrated import KernelFit, datasheet_key
+from simcore.cost.calibrated import KernelFit, datasheet_key, kernel_family
 from simcore.cost.facts import ChipFacts, kernel_format
 from simcore.cost.laws._base import Setting
 from simcore.cost.operator_laws import law, law_time_s
@@ -54,21 +54,16 @@ def _fit_kind(operation: str, number: str, found: list[Measured]) -> Iterator[Ke
     rule = law(operation)
     wide = _fit(found, np.array(rule.start), 0.05)
     yield _value(found, wide, "datasheet", number)
-    for generation in sorted({_family(operation, chip) for chip, _ in found}):
-        near = [(c, g) for c, g in found if _family(operation, c) == generation]
+    for generation in sorted({kernel_family(operation, chip) for chip, _ in found}):
+        near = [(c, g) for c, g in found if kernel_family(operation, c) == generation]
         yield _value(near, _fit(near, wide, PULL), datasheet_key("datasheet", generation), number)
     for stack in sorted({group.stack for _, group in found}):
         own = [(c, g) for c, g in found if g.stack == stack]
         common = _fit(own, wide, PULL)
         yield _value(own, common, stack, number)
-        for generation in sorted({_family(operation, chip) for chip, _ in own}):
-            near = [(c, g) for c, g in own if _family(operation, c) == generation]
+        for generation in sorted({kernel_family(operation, chip) for chip, _ in own}):
+            near = [(c, g) for c, g in own if kernel_family(operation, c) == generation]
             yield _value(near, _fit(near, common, PULL), datasheet_key(stack, generation), number)
-
-
-def _family(operation: str, chip: ChipFacts) -> str:
-    """What chips share kernels for: their generation, for collectives their link."""
-    return chip.link_kind if operation in ("collective", "allreduce_custom") else chip.generation
 
 
 def _fit(found: list[Measured], start: Array, pull: float) -> Array:

@@ -172,7 +172,7 @@ class OperatorModel:
 
     def _law(self, operation: str, number: str) -> KernelFit | None:
         """The narrowest law: of this stack and generation, of the stack, of the generation, of all chips."""
-        family = self.chip.link_kind if operation in ("collective", "allreduce_custom") else self.chip.generation
+        family = kernel_family(operation, self.chip)
         for candidate in (number, *_NEAREST.get(number, ()), "bf16"):
             fits = {fit.kernel: fit for fit in self.datasheet.index.get((operation, candidate, ""), [])}
             names = (self.stack, "nccl", "datasheet") if operation == "collective" else (self.stack, "datasheet")
@@ -216,6 +216,18 @@ _NEAREST = {
     "int8_weights": ("int4",),
 }
 """whose efficiencies stand in for a format that no measured chip ran"""
+
+
+def kernel_family(operation: str, chip: ChipFacts) -> str:
+    """Chips of one family run the same kernels, so they share efficiencies.
+
+    Collectives go by the link. Attention goes by the kernel that the stacks choose for a generation. Everything else goes by the generation.
+    """
+    if operation in ("collective", "allreduce_custom"):
+        return chip.link_kind
+    if operation in ("attention_prefill", "attention_decode"):
+        return chip.attention_family
+    return chip.generation
 
 
 def datasheet_key(stack: str, family: str) -> str:

@@ -11,6 +11,8 @@ from simcore.errors import UnknownName
 DEFAULT_L2_BYTES_PER_CLOCK = 64.0
 """bytes an SM reads from L2 in one clock; vendor white papers since Volta"""
 REFERENCE_CLOCK_HZ = 1.83e9
+PACE_EXPONENT = 0.5
+"""between 0 (host and memory) and 1 (cycles of the chip's clock); the best of 0, 0.5 and 1 on chips left out"""
 REFERENCE_FLOP_PER_J = 1.4e12
 """of an H100 SXM: the points where the laws' latencies and efficiencies are quoted"""
 
@@ -41,9 +43,14 @@ class ChipFacts:
         return self.architecture.removesuffix("-ultra")
 
     @property
+    def attention_family(self) -> str:
+        """The attention kernels that stacks choose for a generation (vLLM documentation of its attention back ends)."""
+        return _ATTENTION_FAMILY.get(self.generation, "fa2")
+
+    @property
     def pace(self) -> float:
-        """How much longer a latency of fixed cycles lasts than at the reference clock."""
-        return REFERENCE_CLOCK_HZ / self.clock_hz
+        """How much longer start-up latencies last than at the reference clock (part cycles, part memory and host)."""
+        return float((REFERENCE_CLOCK_HZ / self.clock_hz) ** PACE_EXPONENT)
 
     @property
     def density(self) -> float:
@@ -62,6 +69,9 @@ class ChipFacts:
                 return float(self.peak_flop_per_s[candidate])
         return max(self.peak_flop_per_s.values())
 
+
+_ATTENTION_FAMILY = {"hopper": "fa3", "blackwell": "trtllm-gen"}
+"""FlashAttention-3 on Hopper, the generated kernels of TensorRT-LLM on data-centre Blackwell, FlashAttention-2 else"""
 
 _WIDER: dict[str, tuple[str, ...]] = {
     "fp32": ("tf32", "fp32", "bf16"),

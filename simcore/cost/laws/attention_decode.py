@@ -2,8 +2,10 @@
 
 The KV cache is read once. A thread block takes one (sequence, KV head) or, when those are too few for the chip, one
 slice of it; the slices are merged after. The best of a few slice counts is taken. A block streams at what one SM can
-pull, the whole chip at what memory delivers. Source: Flash-Decoding (Dao et al., 2023). Wrong for kernels that choose
-the number of slices badly, and for caches that stay in L2 between two calls of a benchmark.
+pull, the whole chip at what memory delivers. Source: Flash-Decoding (Dao et al., 2023). FlashAttention-2
+in vLLM packs and slices only grouped heads without a window: `alone_odds` says how surely a kernel runs every other head
+alone and whole, so the law is monotone in the work at a fixed number of heads per KV head. A cache narrower than the queries is
+converted on the way (`narrow_ratio`). Wrong for kernels that choose the number of slices badly, and for caches that stay in L2 between two calls of a benchmark.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import numpy as np
 
 from simcore.cost.laws._base import Array, Law, Setting, Shapes, memory_s, overlap_s, wave_ratio
 
-SLICES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+SLICES = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 PARAMETERS = {
     "floor_s": 5e-6,
     "memory_ratio": 0.8,
@@ -21,8 +23,12 @@ PARAMETERS = {
     "merge_s": 2e-6,
     "compute_ratio": 0.3,
     "serial_ratio": 0.2,
-    "held_ratio": 0.3,
-    "row_s": 1e-9,
+    "held_ratio": 0.5,
+    "spill_slope": 2.0,
+    "row_s": 1e-10,
+    "alone_odds": 0.1,
+    "narrow_ratio": 1.2,
+    "narrow_floor_ratio": 1.1,
 }
 
 
@@ -50,24 +56,28 @@ def work(shapes: Shapes, setting: Setting) -> dict[str, Array]:
 
 
 def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
-    floor_s, memory, stream, start_s, merge_s, compute, serial, held, row_s = p
+    floor_s, memory, stream, start_s, merge_s, compute, serial, held, slope, row_s, odds, narrow, narrow_floor = p
     chip = setting.chip
     floor_s, start_s, merge_s, row_s = (value * chip.pace for value in (floor_s, start_s, merge_s, row_s))
     units = sizes["batch"] * sizes["kv_heads"] / chip.sm_count
+    converts = sizes["kv_bytes"] < setting.format.activation_bytes
+    slower = np.where(converts, narrow, 1.0)
     sm_flop_per_s = chip.peak("bf16") / chip.sm_count * compute
     padded = np.maximum(16.0, sizes["group"])
-    token_s = np.maximum(
-        sizes["row_bytes"] / (chip.sm_bytes_per_s * stream), 4.0 * padded * sizes["width"] / sm_flop_per_s
-    )
-    best: Array | None = None
+    load_s = sizes["row_bytes"] / (chip.sm_bytes_per_s * stream)
+    token_s = slower * np.maximum(load_s, 4.0 * padded * sizes["width"] / sm_flop_per_s)
+    blocks_s = np.ceil(sizes["reach"] / 64.0) * 64.0 * token_s + start_s
+    best = np.ceil(units) * blocks_s
     for slices in SLICES:
-        busy_s = np.ceil(units * slices) * (np.ceil(sizes["reach"] / (64.0 * slices)) * 64.0 * token_s + start_s)
-        if slices > 1:
-            busy_s += merge_s
-        best = busy_s if best is None else np.minimum(best, busy_s)
-    assert best is not None
-    far_s = memory_s(sizes["bytes"], setting, memory, held, 1.0)
-    return np.asarray(floor_s + row_s * sizes["batch"] * sizes["heads"] + overlap_s(best, far_s, serial))
+        part_s = np.ceil(sizes["reach"] / (64.0 * slices)) * 64.0 * token_s + start_s
+        best = np.minimum(best, np.ceil(units * slices) * part_s + merge_s)
+    alone_s = np.ceil(units * sizes["group"]) * blocks_s
+    alone = odds / (1.0 + odds) if chip.attention_family == "fa2" else 0.0
+    packs = (sizes["group"] > 1) & (sizes["window"] == 0)
+    best = np.where(packs, best, alone * np.maximum(alone_s, best) + (1.0 - alone) * best)
+    far_s = memory_s(sizes["bytes"], setting, memory, held, slope) * np.sqrt(slower)
+    fixed_s = floor_s * np.where(converts, narrow_floor, 1.0) + row_s * sizes["batch"] * sizes["kv_heads"]
+    return np.asarray(fixed_s + overlap_s(best, far_s, serial))
 
 
 def features(sizes: dict[str, Array], setting: Setting) -> list[Array]:
