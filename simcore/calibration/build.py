@@ -53,7 +53,9 @@ def build(
         fits.setdefault(group.stack, []).append((fit, error, group.version))
         say(describe(group, fit, error))
     return {
-        stack: Artefact(chip.name, stack, tuple(fit for fit, _, _ in found), provenance(chip, stack, source, found))
+        stack: Artefact(
+            chip.name, stack, tuple(fit for fit, _, _ in found), provenance(chip, stack, source, found), chip
+        )
         for stack, found in fits.items()
     }
 

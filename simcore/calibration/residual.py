@@ -93,7 +93,7 @@ def _boost(features: NDArray[np.float32], target: Floats, leaves: int, count: in
         early_stopping=False,
         random_state=0,
     ).fit(features, target)
-    trees = []
+    trees: list[Tree] = []
     for (predictor,) in model._predictors:
         feature, value = _preorder(predictor.nodes)
         if not trees:

@@ -193,7 +193,9 @@ def _derived(frame: pd.DataFrame, operation: str) -> dict[str, Any]:
         size = _message_bytes(frame)
         return {} if size is None else {"message_bytes": size}
     if operation == "moe":
-        bare = np.asarray(frame["kernel_source"].astype(str).str.contains("nongated")) if "kernel_source" in frame else 0
+        bare = (
+            np.asarray(frame["kernel_source"].astype(str).str.contains("nongated")) if "kernel_source" in frame else 0
+        )
         return {"matrices": 3.0 - np.ones(len(frame)) * bare}
     if operation in ("linear_attention_gdn", "mamba2") and "kernel_source" in frame and "phase" in frame:
         kernel, phase = frame["kernel_source"].astype(str), frame["phase"].astype(str)
@@ -214,4 +216,4 @@ def _message_bytes(frame: pd.DataFrame) -> Array | None:
     if name is None:
         return size * 2.0
     text = frame[name].astype(str)
-    return size * np.asarray(text.map(_ELEMENT_BYTES).fillna(2.0), float)
+    return np.asarray(size * np.asarray(text.map(_ELEMENT_BYTES).fillna(2.0), float), float)

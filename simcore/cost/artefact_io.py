@@ -50,7 +50,9 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]], provenance: Mapping[str, Any
             part = loaded[name][end - int(loaded[name + "_count"][index]) : end]
             values[name] = part if name == "words" else np.asarray(part, float)
         fits.append(KernelFit(**values))
-    return Artefact(str(provenance["chip"]), str(provenance["stack"]), tuple(fits), provenance)
+    table = provenance.get("facts")
+    facts = ChipFacts(**table) if table else None
+    return Artefact(str(provenance["chip"]), str(provenance["stack"]), tuple(fits), provenance, facts)
 
 
 def facts_table(chip: ChipFacts) -> dict[str, Any]:
@@ -58,9 +60,3 @@ def facts_table(chip: ChipFacts) -> dict[str, Any]:
     table = asdict(chip)
     table["peak_flop_per_s"] = {name: float(v) for name, v in chip.peak_flop_per_s.items()}
     return table
-
-
-def fitted_facts(artefact: Artefact) -> ChipFacts | None:
-    """The facts that an artefact was fitted with; None when it holds none."""
-    table = artefact.provenance.get("facts")
-    return ChipFacts(**table) if table else None

@@ -121,6 +121,8 @@ class Artefact:
     stack: str
     fits: tuple[KernelFit, ...]
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    facts: ChipFacts | None = None
+    """the chip as it was described when the fits were made; they hold with these numbers"""
 
     @cached_property
     def index(self) -> dict[tuple[str, str, str], list[KernelFit]]:
@@ -156,17 +158,17 @@ class OperatorModel:
 
     def find(
         self, operation: str, format: str, kv_format: str | None = None, kernel: str | None = None
-    ) -> tuple[KernelFit, bool]:
-        """(fit, calibrated here?); raises InputError for an operation that nothing knows."""
+    ) -> tuple[KernelFit, Artefact | None]:
+        """(fit, its artefact; None: the data sheet); raises InputError for an operation that nothing knows."""
         number = kernel_format(format).name
         kv = kernel_format(kv_format or format).name if operation in _WITH_KV else ""
         for artefact in self.artefacts:
             fit = artefact.find(operation, number, kv, kernel)
             if fit is not None:
-                return fit, True
+                return fit, artefact
         fit = self._law(operation, number)
         if fit is not None:
-            return _as_format(fit, number), False
+            return _as_format(fit, number), None
         known = sorted({f.operation for f in self.datasheet.fits})
         raise InputError(f"no law for operation {operation!r}", fix=f"known: {', '.join(known)}")
 
@@ -194,14 +196,15 @@ class OperatorModel:
         `columns` holds the law's columns as scalars or arrays `[rows]` (see `simcore.cost.laws`); `kernel` is the
         measured `kernel_source` where several exist. Raises InputError for a missing or unknown column.
         """
-        fit, calibrated = self.find(operation, format, kv_format, kernel)
+        fit, artefact = self.find(operation, format, kv_format, kernel)
         columns = dict(columns)
         if operation in _WITH_KV:
             columns.setdefault("kv_bytes", KV_BYTES[kernel_format(kv_format or format).name])
         shapes = shape_arrays(fit.law, columns)
-        time_s = fit.time_s(shapes, self.chip)
+        chip = artefact.facts if artefact and artefact.facts else self.chip
+        time_s = fit.time_s(shapes, chip)
         outside = fit.octaves_outside(shapes)
-        label = f"{self.stack}:{fit.kernel}" if calibrated else "datasheet"
+        label = f"{artefact.stack}:{fit.kernel}" if artefact else "datasheet"
         return Prediction(time_s, outside > 0, fit.spread * (1.0 + 0.5 * outside), label)
 
 
@@ -221,7 +224,8 @@ _NEAREST = {
 def kernel_family(operation: str, chip: ChipFacts) -> str:
     """Chips of one family run the same kernels, so they share efficiencies.
 
-    Collectives go by the link. Attention goes by the kernel that the stacks choose for a generation. Everything else goes by the generation.
+    Collectives go by the link, attention by the kernel that the stacks choose for a generation, everything else by the
+    generation.
     """
     if operation in ("collective", "allreduce_custom"):
         return chip.link_kind

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[misc]
+@numba.njit(cache=True, nogil=True)
 def walk(features: Any, feature: Any, value: Any, right: Any, roots: Any) -> Any:
     """[rows, features] -> [rows] sum of the leaf values reached."""
     total = np.zeros(features.shape[0])

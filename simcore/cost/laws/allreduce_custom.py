@@ -1,8 +1,8 @@
 """All-reduce by the serving stack's own kernel over peer memory, inside a captured graph.
 
 The faster of one shot (every rank reads all others: (n-1) x bytes) and two shots (reduce-scatter, all-gather:
-2 (n-1)/n x bytes), each after a start that grows with ranks. Source: vLLM and TensorRT-LLM documentation of their custom
-all-reduce. One rank costs nothing. Wrong across nodes.
+2 (n-1)/n x bytes), each after a start that grows with ranks. Source: vLLM and TensorRT-LLM documentation of their
+custom all-reduce. One rank costs nothing. Wrong across nodes.
 """
 
 from __future__ import annotations

@@ -2,10 +2,11 @@
 
 The KV cache is read once. A thread block takes one (sequence, KV head) or, when those are too few for the chip, one
 slice of it; the slices are merged after. The best of a few slice counts is taken. A block streams at what one SM can
-pull, the whole chip at what memory delivers. Source: Flash-Decoding (Dao et al., 2023). FlashAttention-2
-in vLLM packs and slices only grouped heads without a window: `alone_odds` says how surely a kernel runs every other head
-alone and whole, so the law is monotone in the work at a fixed number of heads per KV head. A cache narrower than the queries is
-converted on the way (`narrow_ratio`). Wrong for kernels that choose the number of slices badly, and for caches that stay in L2 between two calls of a benchmark.
+pull, the whole chip at what memory delivers. FlashAttention-2 in vLLM packs and slices only grouped heads without a
+window: `alone_odds` says how surely a kernel runs every other head alone and whole, so the law is monotone in the work
+at a fixed number of heads per KV head. A cache narrower than the queries is converted on the way (`narrow_ratio`).
+Source: Flash-Decoding (Dao et al., 2023). Wrong for kernels that choose the number of slices badly, and for caches that
+stay in L2 between two calls of a benchmark.
 """
 
 from __future__ import annotations
@@ -88,7 +89,15 @@ def features(sizes: dict[str, Array], setting: Setting) -> list[Array]:
     sms = setting.chip.sm_count
     waves = [wave_ratio(units, sms), wave_ratio(units * np.ceil(sizes["reach"] / 256.0), sms)]
     waves += [wave_ratio(sizes["batch"] * sizes["heads"], sms), np.log2(units * np.ceil(sizes["reach"] / 64.0))]
-    derived = [batch + kv_heads, batch + heads, batch + reach, kv_heads + reach, sizes["window"], sizes["kv_bytes"], sizes["heads"]]
+    derived = [
+        batch + kv_heads,
+        batch + heads,
+        batch + reach,
+        kv_heads + reach,
+        sizes["window"],
+        sizes["kv_bytes"],
+        sizes["heads"],
+    ]
     return [*logs, *waves, *derived, sizes["group"] % 8.0, batch + heads + reach]
 
 

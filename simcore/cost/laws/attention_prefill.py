@@ -78,7 +78,16 @@ def features(sizes: dict[str, Array], setting: Setting) -> list[Array]:
         wave_ratio(sizes["batch"] * sizes["heads"] * np.ceil(sizes["tokens"] / queries), setting.chip.sm_count)
         for queries in (64.0, 128.0, 256.0)
     ]
-    return [*logs, *derived, *waves, sizes["window"], sizes["kv_bytes"], sizes["heads"], batch + tokens + heads, batch + tokens + kv_heads]
+    return [
+        *logs,
+        *derived,
+        *waves,
+        sizes["window"],
+        sizes["kv_bytes"],
+        sizes["heads"],
+        batch + tokens + heads,
+        batch + tokens + kv_heads,
+    ]
 
 
 LAW = Law(

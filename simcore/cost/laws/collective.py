@@ -35,7 +35,14 @@ def work(shapes: Shapes, setting: Setting) -> dict[str, Array]:
     steps = np.where(op == 0, 2.0, 1.0) * (ranks - 1.0) / ranks
     moved = shapes["message_bytes"] * steps
     none = np.zeros_like(moved)
-    return {"ranks": ranks, "op": op.astype(float), "x": shapes["message_bytes"], "wire": moved, "flop": none, "bytes": none}
+    return {
+        "ranks": ranks,
+        "op": op.astype(float),
+        "x": shapes["message_bytes"],
+        "wire": moved,
+        "flop": none,
+        "bytes": none,
+    }
 
 
 def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
