@@ -4,8 +4,8 @@ A kernel cuts the output into tiles; an SM works on one tile at a time, `split` 
 the tile costs max(multiply, operands from L2) + start-up; the best of a few tile shapes and splits is taken, as the
 libraries' heuristics try to. Latencies scale with the clock; chips with more peak per watt run further below it
 (`density_exponent`), because power, not the units, sets their clock. Sources: NVIDIA, Matrix Multiplication Background
-User's Guide (tile and wave quantisation); Stream-K (Osama et al., 2023) for split-K. Wrong where the library's choice is
-far from the best one.
+User's Guide (tile and wave quantisation); Stream-K (Osama et al., 2023) for split-K. Wrong where the library's choice
+is far from the best one.
 """
 
 from __future__ import annotations
