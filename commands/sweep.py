@@ -40,7 +40,7 @@ def sweep(
 def show(summary: Any, stack: str, top: int) -> None:
     """The ranked table."""
     from commands.terminal import print_table
-    from reports.tables import ranked
+    from reports.tables import brief, ranked, smallest_first
 
     print(f"{summary.evaluated:,} plans, {summary.feasible:,} fit, {summary.on_target:,} meet the targets")
     rows = summary.best if summary.best is not None else summary.nearest
@@ -49,9 +49,11 @@ def show(summary: Any, stack: str, top: int) -> None:
         return
     if summary.best is None:
         print("no plan meets the targets; nearest:")
-    header, cells = ranked(list(rows.rows())[:top], stack)
-    title = f"best plan of each system, format and chip count by {summary.study.objective.rank_by}"
-    print_table(header, cells, title, ("system", "weights", "decode bound", "stack"))
+    rank_by = summary.study.objective.rank_by
+    header, cells = brief(*ranked(smallest_first(list(rows.rows()), rank_by)[:top], stack))
+    print_table(
+        header, cells, f"best plan of each system and weight format by {rank_by}", ("system", "weights", "KV", "stack")
+    )
     for note in summary.notes:
         print(f"note: {note}")
 

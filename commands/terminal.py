@@ -22,7 +22,7 @@ def print_table(
         table.add_column(name, justify="left" if name in left else "right", no_wrap=name not in ("value", "note"))
     for row in rows:
         table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty()).print(table)
 
 
 def print_json(value: Any) -> None:

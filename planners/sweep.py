@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +39,8 @@ class SweepSummary:
     evaluated: int = 0
     feasible: int = 0
     on_target: int = 0
-    frontier: ResultTable | None = None
+    frontiers: dict[str, ResultTable] = field(default_factory=dict)
+    """system -> its own non-dominated rows on target"""
     best: ResultTable | None = None
     """the best row on target of each system, weight format and chip count, best first"""
     nearest: ResultTable | None = None
@@ -48,8 +50,15 @@ class SweepSummary:
     assumptions: dict[str, str] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
 
+    @property
+    def frontier(self) -> ResultTable | None:
+        """Rows on target that no row of any system dominates."""
+        if not self.frontiers:
+            return None
+        return _frontier(None, concatenate(list(self.frontiers.values())), self.study.objective.frontier)
+
     def add(self, table: ResultTable) -> None:
-        """Take one chunk in."""
+        """Take one chunk in; all its rows have the same system and formats."""
         self.evaluated += len(table)
         self.feasible += int(table.feasible.sum())
         good = meets(table, self.study.slo.objectives)
@@ -60,7 +69,8 @@ class SweepSummary:
             self.sample.append(table.where(np.flatnonzero(table.feasible)[:: max(1, len(table) // SAMPLE_ROWS)]))
         if good.any():
             kept = table.where(good)
-            self.frontier = _frontier(self.frontier, kept, self.study.objective.frontier)
+            system = str(kept["system"][0])
+            self.frontiers[system] = _frontier(self.frontiers.get(system), kept, self.study.objective.frontier)
             self.best = _best(self.best, kept, self.study.objective.rank_by)
         elif self.best is None and table.feasible.any():
             self.nearest = _nearest(self.nearest, table.where(table.feasible), self.study.slo.objectives)
@@ -131,11 +141,15 @@ class SweepPages:
 
 def prepare(study: Study, resolve: Resolve, cost_model: Callable[[str, str], CostModel]) -> Sweep:
     """Resolve a study's names. Raises InputError naming what is unknown or missing."""
-    systems = {name: resolve("system", name) for name in study.hardware.systems}
-    for system in systems.values():
-        cost_model(system.chip.name, study.hardware.stack)
+    with located(study, "hardware.systems"):
+        systems = {name: resolve("system", name) for name in study.hardware.systems}
+    with located(study, "hardware.stack"):
+        for system in systems.values():
+            cost_model(system.chip.name, study.hardware.stack)
+    with located(study, "model.name"):
+        model = resolve("model", study.model.name)
     base = Scenario(
-        model=resolve("model", study.model.name),
+        model=model,
         system=next(iter(systems.values())),
         policy=study.policy,
         demand=demand_of(study, resolve),
@@ -146,15 +160,29 @@ def prepare(study: Study, resolve: Resolve, cost_model: Callable[[str, str], Cos
     return Sweep(study, base, Evaluator(systems, cost_model))
 
 
+@contextmanager
+def located(study: Study, key: str) -> Iterator[None]:
+    """Errors about a name say which key of which study gave it."""
+    try:
+        yield
+    except InputError as error:
+        error.file, error.key = error.file or study.file or study.name, error.key or key
+        raise
+
+
 def demand_of(study: Study, resolve: Resolve) -> Demand:
     """Named traffic, or fixed lengths."""
     traffic = study.traffic
     if traffic.name:
-        found: Demand = resolve("traffic", traffic.name)
+        with located(study, "traffic.name"):
+            found: Demand = resolve("traffic", traffic.name)
         return found
     if not (traffic.input_tokens and traffic.output_tokens):
         raise InputError(
-            "has no lengths", file=study.name, key="traffic", fix="give name, or input_tokens and output_tokens"
+            "has no lengths",
+            file=study.file or study.name,
+            key="traffic",
+            fix="give name, or input_tokens and output_tokens",
         )
     return Demand(name="fixed", input=fixed(traffic.input_tokens), output=fixed(traffic.output_tokens))
 

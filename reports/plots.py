@@ -42,37 +42,37 @@ def plan_label(row: Result) -> str:
 
 
 def frontier(
-    sample: Sequence[ResultTable], best: ResultTable, objectives: Sequence[str], colours: Mapping[str, str]
+    sample: Sequence[ResultTable],
+    fronts: Mapping[str, ResultTable],
+    best: ResultTable | None,
+    objectives: Sequence[str],
+    colours: Mapping[str, str],
 ) -> Any:
-    """Scatter of plans on the first two objectives; the non-dominated ones on target are joined and labelled."""
+    """Scatter of plans on the first two objectives; each system's frontier joined, the overall one ringed."""
     x, y = objectives[0], objectives[1] if len(objectives) > 1 else "tpot_s"
     fig, axes = figure(9.5, 5.6)
     ax = axes[0, 0]
     sx, sy = NAMES[x][2], NAMES[y][2]
     for system, colour in colours.items():
         xs, ys = _cloud(sample, system, x, y)
-        ax.scatter(xs * sx, ys * sy, s=7, color=colour, alpha=0.22, linewidths=0)
-        mine = best.where(best["system"] == system) if len(best) else best
-        if len(best) and len(mine):
-            ax.scatter(
-                mine[x] * sx, mine[y] * sy, s=38, color=colour, edgecolor=INK, linewidth=0.6, zorder=3, label=system
-            )
+        ax.scatter(xs * sx, ys * sy, s=5, color=colour, alpha=0.15, linewidths=0)
+        mine = fronts.get(system)
+        if mine is None:
+            ax.plot([], [], "o", markersize=4, color=colour, alpha=0.4, label=f"{system} (no plan on target)")
         else:
-            ax.scatter([], [], s=14, color=colour, alpha=0.5, label=f"{system} (none on the frontier)")
-    ax.set(
-        xscale="log", yscale="log", xlabel=NAMES[x][1], ylabel=NAMES[y][1], title=f"{NAMES[y][0]} against {NAMES[x][0]}"
-    )
+            ax.plot(mine[x] * sx, mine[y] * sy, "o-", markersize=4.5, linewidth=1.2, color=colour, label=system)
+    ax.set(xscale="log", yscale="log", xlabel=NAMES[x][1], ylabel=NAMES[y][1])
+    ax.set_title(f"{NAMES[y][0]} against {NAMES[x][0]}", loc="left")
     _plain_log(ax)
-    if len(best):
-        ax.plot(best[x] * sx, best[y] * sy, color=INK, linewidth=0.8, alpha=0.6, zorder=2)
-        _zoom(ax, best[x] * sx, best[y] * sy)
     ax.legend(frameon=False, fontsize=8.5, loc="upper right")
-    if len(best):
-        rows = list(best.rows())
-        picks = _spread(len(rows), 9)
-        place(
-            ax, [(rows[i].values[x] * sx, rows[i].values[y] * sy) for i in picks], [plan_label(rows[i]) for i in picks]
+    if best is not None:
+        everything = list(fronts.values())
+        _zoom(ax, *(np.concatenate([t[n] for t in everything]) * scale for n, scale in ((x, sx), (y, sy))))
+        ax.plot(
+            best[x] * sx, best[y] * sy, "o", markersize=8, markerfacecolor="none", color=INK, label="overall frontier"
         )
+        rows = [best.row(i) for i in _spread(len(best), 9)]
+        place(ax, [(row.values[x] * sx, row.values[y] * sy) for row in rows], [plan_label(row) for row in rows])
     return fig
 
 
@@ -89,8 +89,8 @@ def _spread(count: int, most: int) -> list[int]:
 
 def _zoom(ax: Any, xs: np.ndarray, ys: np.ndarray) -> None:
     """Room around the frontier: most of the cloud is far from interesting."""
-    ax.set_xlim(np.nanmin(xs) / 1.4, np.nanmax(xs) * 6)
-    ax.set_ylim(np.nanmin(ys) / 1.4, np.nanmax(ys) * 3)
+    ax.set_xlim(np.nanmin(xs) / 1.6, np.nanmax(xs) * 1.6)
+    ax.set_ylim(np.nanmin(ys) / 1.6, np.nanmax(ys) * 1.8)
 
 
 def _plain_log(ax: Any) -> None:
@@ -139,7 +139,8 @@ def _roofline(ax: Any, name: str, result: Result, system: System) -> None:
                 alpha=0.7,
                 marker=marker,
             )
-    ax.set(xscale="log", yscale="log", title=name, xlabel="FLOP per byte", ylabel="TFLOP/s")
+    ax.set_title(name, loc="left")
+    ax.set(xscale="log", yscale="log", xlabel="FLOP per byte", ylabel="TFLOP/s")
     ax.set_ylim(1e-2, max(shown.values()) / 1e12 * 3)
 
 
@@ -148,7 +149,8 @@ def breakdown(picks: Mapping[str, Result]) -> Any:
     fig, axes = figure(9.5, 1.4 + 0.45 * max(len(picks), 1), 2)
     for ax, phase in zip(axes.flat, ("decode", "prefill"), strict=True):
         _stack(ax, [(name, _by_category(result, phase)) for name, result in picks.items()], CATEGORIES)
-        ax.set(xlabel="ms", title=f"{'decode step' if phase == 'decode' else 'prefill of one request'}")
+        ax.set_title("decode step" if phase == "decode" else "prefill of one request", loc="left")
+        ax.set(xlabel="ms")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False, fontsize=9)
     return fig
@@ -189,7 +191,7 @@ def memory(picks: Mapping[str, Result]) -> Any:
     for row, result in enumerate(picks.values()):
         have = result.values.get("have_bytes", np.nan) / 1e9
         ax.plot([have, have], [row - 0.4, row + 0.4], color=INK, linewidth=2, label="usable" if row == 0 else None)
-    ax.set(xlabel="GB per chip", title="memory of the best plan")
+    ax.set(xlabel="GB per chip")
     fig.legend(loc="outside lower center", ncols=6, frameon=False, fontsize=9)
     return fig
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reports import html, plots
 from reports.files import write_text
 from reports.style import save
-from reports.tables import ranked
+from reports.tables import ranked, smallest_first
 from simcore.result import Result, ResultTable
 
 if TYPE_CHECKING:
@@ -54,8 +54,9 @@ def draw(folder: Path, pages: Pages) -> dict[str, str]:
     """Figures as PNG and SVG files; returns the SVG texts by name."""
     summary = pages.summary
     colours = plots.colours_for(list(pages.systems))
-    frontier = summary.frontier if summary.frontier is not None else ResultTable({})
-    figures = {"frontier": plots.frontier(summary.sample, frontier, summary.study.objective.frontier, colours)}
+    objectives = summary.study.objective.frontier
+    scatter = plots.frontier(summary.sample, summary.frontiers, summary.frontier, objectives, colours)
+    figures = {"frontier": scatter}
     if pages.picks:
         figures["roofline"] = plots.rooflines(pages.picks, pages.systems)
         figures["breakdown"] = plots.breakdown(pages.picks)
@@ -76,7 +77,8 @@ def body(pages: Pages, figures: dict[str, str]) -> list[str]:
 
 
 FRONTIER_CAPTION = (
-    "Every dot is a plan that fits; dark outlines are plans on target that no other beats on both axes. "
+    "Faint dots are plans that fit; lines join each system's plans on target that none of its own beats on both axes; "
+    "dark rings mark those that no plan of any system beats. "
     "Labels: chip, weight format, degrees of parallelism, batch per replica."
 )
 BREAKDOWN_CAPTION = "Best plan of each system by the ranking objective. Times add up to the whole step."
@@ -111,11 +113,15 @@ def answer(pages: Pages) -> str:
     """The ranked table, or what comes nearest."""
     summary, stack = pages.summary, pages.summary.study.hardware.stack
     rank_by = plots.NAMES[summary.study.objective.rank_by][1]
-    left = ("system", "weights", "decode bound", "stack")
+    left = ("system", "weights", "KV", "decode bound", "stack")
     if summary.best is not None:
-        header, cells = ranked(list(summary.best.rows())[:40], stack)
-        title = html.heading(f"Best plan of each system, format and chip count, by {rank_by}")
-        return title + html.table(header, cells, left)
+        rows = list(summary.best.rows())
+        short, top = ranked(smallest_first(rows, summary.study.objective.rank_by), stack)
+        title = html.heading(f"Best plan of each system and weight format, by {rank_by}")
+        by_count = sorted(rows, key=lambda row: (row.chips, row.values[summary.study.objective.rank_by]))
+        header, cells = ranked(by_count, stack)
+        more = html.heading("The same at every chip count") + html.details("show", html.table(header, cells, left))
+        return title + html.table(short, top, left) + more
     if summary.nearest is None:
         return html.paragraph("No plan fits in memory: more chips or a smaller format are needed.", "warn")
     header, cells = ranked(list(summary.nearest.rows()), stack)

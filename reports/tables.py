@@ -32,13 +32,37 @@ OPTIONAL = ("pp", "attention_dp", "ep", "cp")
 def ranked(rows: Sequence[Result], stack: str) -> tuple[list[str], list[list[str]]]:
     """(header, cells) of a ranked table; degrees that are 1 everywhere are left out, the stack is named in each row."""
     used = [c for c in COLUMNS if c[0] not in OPTIONAL or any(row.values.get(c[0], 1.0) > 1 for row in rows)]
-    header = ["#", "system", "weights", *[title for _, title, _, _ in used], "decode bound", "stack"]
+    header = ["#", "system", "weights", "KV", *[title for _, title, _, _ in used], "decode bound", "stack"]
     cells = []
     for number, row in enumerate(rows, 1):
         values = [_cell(row.values.get(name), scale, form) for name, _, scale, form in used]
         bound = BOUNDS[int(row.decode_bound)]
-        cells.append([str(number), str(row.system), str(row.weights), *values, bound, stack])
+        cells.append([str(number), str(row.system), str(row.weights), str(row.kv), *values, bound, stack])
     return header, cells
+
+
+BRIEF = ("chips", "tp", "pp", "ep", "dp", "batch", "TTFT ms", "TPOT ms", "tokens/s", "USD/M tokens", "J/token")
+
+
+def brief(header: list[str], cells: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """The columns that fit a terminal."""
+    kept = [i for i, name in enumerate(header) if name in (*BRIEF, "#", "system", "weights", "KV", "stack", "per chip")]
+    return [header[i] for i in kept], [[row[i] for i in kept] for row in cells]
+
+
+def smallest_first(rows: Sequence[Result], rank_by: str) -> list[Result]:
+    """One row per system and weight format, in the order given; of plans that rank alike the one with fewest chips.
+
+    More replicas cost and serve in proportion, so they rank alike.
+    """
+    chosen: dict[tuple[str, str], Result] = {}
+    for row in rows:
+        key = (row.system, row.weights)
+        best = chosen.setdefault(key, row)
+        alike = abs(row.values[rank_by] - best.values[rank_by]) <= 1e-3 * abs(best.values[rank_by])
+        if alike and row.chips < best.chips:
+            chosen[key] = row
+    return list(chosen.values())
 
 
 def _cell(value: object, scale: float, form: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 import hardware_specs
 from simcore.errors import InputError, UnknownName
 from simcore.spec.hardware import Chip, Cluster, NamedLink, Node
-from simcore.spec.load import build, derive, read_toml
+from simcore.spec.load import build_from_file, derive, read_toml
 from simcore.spec.schema import json_schema
 
 TEXT, FILE = hardware_specs.chip.text("h100-sxm")
@@ -17,7 +17,7 @@ TEXT, FILE = hardware_specs.chip.text("h100-sxm")
 
 def complaint(text: str) -> str:
     with pytest.raises(InputError) as caught:
-        build(Chip, derive(read_toml(text, "x.toml"), "x.toml", hardware_specs.chip.text), "x.toml")
+        build_from_file(Chip, derive(read_toml(text, "x.toml"), "x.toml", hardware_specs.chip.text), "x.toml")
     line = str(caught.value)
     assert "\n" not in line and line.startswith("x.toml: ")
     return line
@@ -79,7 +79,7 @@ def test_level_sizes_must_multiply_to_the_chips() -> None:
     text, _ = hardware_specs.node.text("dgx-h100")
     raw = hardware_specs._raw(text.replace("chips = 8", "chips = 16"), "n.toml", hardware_specs.node.text)
     with pytest.raises(InputError, match="level sizes multiply to 8, the node has 16 chips"):
-        build(Node, raw, "n.toml")
+        build_from_file(Node, raw, "n.toml")
 
 
 def test_a_variant_changes_only_what_it_says() -> None:
