@@ -15,14 +15,12 @@ from simcore.cost.calibrated import Artefact, KernelFit
 from simcore.cost.facts import ChipFacts
 
 MINIMUM_ROWS = 30
-NOT_SERVED = ("_eager",)
-"""kernels of this name suffix are launched outside a graph and say nothing about serving"""
 
 
 def chosen(found: list[Group]) -> list[Group]:
     """The groups worth a fit: per (operation, stack, format, KV format) those of the newest version that has it."""
     newest: dict[tuple[str, ...], tuple[int, ...]] = {}
-    usable = [g.take(np.isfinite(g.time_s) & (g.time_s > 0)) for g in found if not g.kernel.endswith(NOT_SERVED)]
+    usable = [g.take(np.isfinite(g.time_s) & (g.time_s > 0)) for g in found]
     usable = [g for g in usable if len(g.row) >= MINIMUM_ROWS]
     for g in usable:
         key = (g.operation, g.stack, g.format, g.kv_format)

@@ -126,9 +126,9 @@ class Artefact:
 
     @cached_property
     def index(self) -> dict[tuple[str, str, str], list[KernelFit]]:
-        """(operation, format, kv format) -> fits, the one with most rows first."""
+        """(operation, format, kv format) -> fits, the one with most rows first; kernels outside a graph come last."""
         found: dict[tuple[str, str, str], list[KernelFit]] = {}
-        for fit in sorted(self.fits, key=lambda f: -f.rows):
+        for fit in sorted(self.fits, key=lambda f: (f.kernel.endswith("_eager"), -f.rows)):
             found.setdefault((fit.operation, fit.format, fit.kv_format), []).append(fit)
         return found
 
