@@ -83,20 +83,19 @@ class KernelFit:
         setting = Setting(chip, kernel_format(self.format))
         for start in range(0, rows, CHUNK):
             part = slice(start, start + CHUNK)
-            result[part] = self._chunk_s({name: a[part] for name, a in shapes.items()}, setting)
+            result[part] = self._chunk_s({name: a[part] for name, a in shapes.items()}, setting, rows)
         return result
 
-    def _chunk_s(self, shapes: Mapping[str, Array], setting: Setting) -> Array:
+    def _chunk_s(self, shapes: Mapping[str, Array], setting: Setting, of_rows: int) -> Array:
         work = self.law.work(shapes, setting)
         time_s = law_time_s(self.law, work, setting, self.parameters)
         if not len(self.words):
             return time_s
-        table = np.empty((len(time_s), 0), np.float32)
         columns = self.law.features(work, setting)
         table = np.empty((len(time_s), len(columns)), np.float32)
         for index, column in enumerate(columns):
             table[:, index] = column
-        residual = self.forest(table)
+        residual = self.forest(table, of_rows)
         bounded = np.clip(residual, self.residual_low, self.residual_high)
         return np.asarray(time_s * np.exp(np.where(self.octaves_outside(shapes) > 0, bounded, residual)))
 

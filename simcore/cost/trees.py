@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAF = 63
-BULK_STEPS = 150_000
+BULK_STEPS = 400_000
 """rows x trees from which the compiled walk pays for its start"""
 
 
@@ -32,11 +32,11 @@ class Forest:
     roots: NDArray[np.int32]
     """[trees]"""
 
-    def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """[rows, features] -> [rows] sum over the trees."""
+    def __call__(self, features: NDArray[np.float32], of_rows: int = 0) -> NDArray[np.float64]:
+        """[rows, features] -> [rows] sum over the trees; `of_rows`: how many rows the caller has in all."""
         if not len(self.roots):
             return np.zeros(len(features))
-        if len(features) * len(self.roots) >= BULK_STEPS:
+        if max(len(features), of_rows) * len(self.roots) >= BULK_STEPS:
             walked: NDArray[np.float64] = _compiled()(features, self.feature, self.value, self.right, self.roots)
             return walked
         return self._walk(features)
