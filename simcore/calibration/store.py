@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from simcore.cost.artefact_io import to_arrays
+from simcore.cost.artefact_io import POWER, pack_records, to_arrays
 from simcore.cost.calibrated import Artefact
+from simcore.cost.power import PowerFit
 
 
 def save(artefact: Artefact, folder: Path, name: str | None = None) -> Path:
     """Write the artefact under `folder`; returns the npz path."""
+    return write(folder, name or artefact.stack, to_arrays(artefact), artefact.provenance)
+
+
+def save_power(folder: Path, fits: Sequence[PowerFit], provenance: Mapping[str, Any]) -> Path:
+    """Write `power.npz` and `power.toml` under `folder`; returns the npz path."""
+    return write(folder, "power", pack_records(fits, POWER), provenance)
+
+
+def write(folder: Path, stem: str, arrays: Mapping[str, NDArray[Any]], provenance: Mapping[str, Any]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    stem = name or artefact.stack
     path = folder / f"{stem}.npz"
-    np.savez_compressed(path, **to_arrays(artefact))  # type: ignore[arg-type]
-    (folder / f"{stem}.toml").write_text(toml_text(artefact.provenance), encoding="utf-8")
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    (folder / f"{stem}.toml").write_text(toml_text(provenance), encoding="utf-8")
     return path
 
 
