@@ -12,7 +12,7 @@ import numpy as np
 from simcore.cost.artefact_io import from_arrays, power_from_arrays
 from simcore.cost.calibrated import Artefact, OperatorModel
 from simcore.cost.facts import chip_facts
-from simcore.cost.power import PowerFit, PowerModel
+from simcore.cost.kernel_power import PowerFit, PowerModel
 from simcore.errors import UnknownName
 from simcore.spec.hardware import Chip
 

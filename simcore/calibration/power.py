@@ -15,7 +15,7 @@ from simcore.calibration.tables import LAYOUTS, Group, groups, read_table, versi
 from simcore.cost.facts import ChipFacts, kernel_format
 from simcore.cost.laws._base import Setting
 from simcore.cost.operator_laws import law
-from simcore.cost.power import START, PowerFit, features, fraction, utilisation
+from simcore.cost.kernel_power import START, PowerFit, features, fraction, utilisation
 
 Array = NDArray[np.float64]
 LEAST_ROWS = 200
@@ -107,7 +107,7 @@ def _errors(ratio: Array, name: str) -> dict[str, float]:
 
 def predict(fit: PowerFit, chip: ChipFacts, group: Group) -> Array:
     """Watts `[rows]` of measured rows, from shape and measured time."""
-    from simcore.cost.power import PowerModel
+    from simcore.cost.kernel_power import PowerModel
 
     model = PowerModel(chip, (fit,), (fit,))
     return model.power_w(group.operation, group.shapes, group.time_s, group.format, group.stack)

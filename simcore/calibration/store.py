@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from simcore.cost.artefact_io import POWER, pack_records, to_arrays
 from simcore.cost.calibrated import Artefact
-from simcore.cost.power import PowerFit
+from simcore.cost.kernel_power import PowerFit
 
 
 def save(artefact: Artefact, folder: Path, name: str | None = None) -> Path:

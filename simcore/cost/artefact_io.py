@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from simcore.cost.calibrated import Artefact, KernelFit
 from simcore.cost.facts import ChipFacts
-from simcore.cost.power import PowerFit
+from simcore.cost.kernel_power import PowerFit
 from simcore.errors import InputError
 
 SCHEMA = "calibration/1"
@@ -49,7 +49,7 @@ def pack_records(records: Sequence[Any], layout: Layout) -> Arrays:
 def unpack_records(arrays: Mapping[str, NDArray[Any]], layout: Layout) -> list[dict[str, Any]]:
     """The fields of every record."""
     counts = {name: arrays[name + "_count"] for name in layout.ragged}
-    parts = {name: np.split(arrays[name], np.cumsum(counts[name])[:-1]) for name in layout.ragged}
+    parts: dict[str, Any] = {name: np.split(arrays[name], np.cumsum(counts[name])[:-1]) for name in layout.ragged}
     columns = {name: arrays[name] for name in (*layout.text, *layout.scalar)}
     records = []
     for index in range(len(columns[layout.text[0]])):
