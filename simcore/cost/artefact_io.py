@@ -40,7 +40,7 @@ def pack_records(records: Sequence[Any], layout: Layout) -> Arrays:
     arrays: Arrays = {name: np.array([getattr(r, name) for r in records], dtype=np.str_) for name in layout.text}
     arrays |= {name: np.array([getattr(r, name) for r in records], np.float32) for name in layout.scalar}
     for name, kind in layout.ragged.items():
-        parts = [np.asarray(getattr(r, name), kind) for r in records]
+        parts: list[NDArray[Any]] = [np.asarray(getattr(r, name), kind) for r in records]
         arrays[name] = np.concatenate(parts) if parts else np.empty(0, kind)
         arrays[name + "_count"] = np.array([len(part) for part in parts], np.int32)
     return arrays
