@@ -101,3 +101,17 @@ def _fit_table(fit: KernelFit, error: FitError, version: str) -> dict[str, Any]:
         "p90_error": round(error.p90, 4),
         "law_median_error": round(error.law_median, 4),
     }
+
+
+def merged(old: Artefact | None, new: Artefact) -> Artefact:
+    """`new` with the fits of `old` for operations that `new` does not hold."""
+    if old is None:
+        return new
+    fresh = {fit.operation for fit in new.fits}
+    kept = tuple(fit for fit in old.fits if fit.operation not in fresh)
+    tables = [table for table in old.provenance.get("fit", []) if table["operation"] not in fresh]
+    fits = (*kept, *new.fits)
+    record = dict(new.provenance) | {"fit": [*tables, *new.provenance["fit"]]}
+    record["rows"] = sum(fit.rows for fit in fits)
+    record["numbers"] = sum(fit.numbers for fit in fits)
+    return Artefact(new.chip, new.stack, fits, record, new.facts)

@@ -52,7 +52,7 @@ def fit_law(rule: Law, groups: list[tuple[Group, Setting]], start: Array, pull: 
         return np.concatenate([*parts, pull * np.sqrt(scale) * (logs - np.log(start))])
 
     begin = np.log(start)
-    found = least_squares(wrong, begin, loss="soft_l1", f_scale=0.1, max_nfev=40, bounds=(begin - 7.0, begin + 7.0))
+    found = least_squares(wrong, begin, loss="soft_l1", f_scale=0.1, max_nfev=80, bounds=(begin - 7.0, begin + 7.0))
     return np.asarray(np.exp(found.x), float)
 
 
