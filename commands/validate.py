@@ -101,3 +101,31 @@ def _line(entry: dict[str, Any]) -> list[str]:
     tail = [str(hidden["rows"]), *_numbers(hidden)[:3]] if hidden else ["", "", "", ""]
     names = [entry["stack"], entry["version"], entry["format"], entry["kernel"][:32], entry["source"]]
     return [*names, str(entry["rows"]), *_numbers(entry), *tail]
+
+
+@validate_app.command("host")
+def host(
+    calibration: Annotated[Path, typer.Option(help="Folder with host/host.npz.")] = Path("out/host"),
+    small: Annotated[bool, typer.Option("--small", help="Two short cases only.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Run a small transformer on this machine and compare with what its own profile predicts."""
+    from statistics import median
+
+    from commands.terminal import print_json, print_table
+    from simcore.calibration.host import CASES, SMALL_CASES, closed_loop, host_model
+
+    rows = closed_loop(host_model(calibration), SMALL_CASES if small else CASES)
+    middle = median(abs(row["error"]) for row in rows)
+    if as_json:
+        print_json({"cases": rows, "median_error": middle})
+        return
+    body = [
+        [r["phase"], str(r["batch"]), str(r["tokens"]), *(f"{r[n] * 1e3:.2f}" for n in _TIMES), f"{r['error']:+.1%}"]
+        for r in rows
+    ]
+    print_table(["phase", "batch", "tokens", "measured ms", "predicted ms", "error"], body, left=("phase",))
+    print(f"median error {middle:.1%} over {len(rows)} shapes")
+
+
+_TIMES = ("measured_s", "predicted_s")

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from simcore.calibration.fit import FitError, fit_kernel
+from simcore.calibration.fit import ROWS_PER_NUMBER, FitError, fit_kernel
 from simcore.calibration.tables import LAYOUTS, Group, groups, read_table, version_key
 from simcore.cost.artefact_io import SCHEMA, facts_table
 from simcore.cost.calibrated import Artefact, KernelFit
 from simcore.cost.facts import ChipFacts
 
-MINIMUM_ROWS = 30
+MINIMUM_ROWS = 12
 
 
 def chosen(found: list[Group]) -> list[Group]:
@@ -43,11 +43,16 @@ def build(
     source: str,
     operations: list[str] | None = None,
     say: Callable[[str], None] = lambda text: None,
+    rows_per_number: float = ROWS_PER_NUMBER,
 ) -> dict[str, Artefact]:
-    """stack -> artefact of all kernels measured on one chip; `say` receives one line per fit."""
+    """stack -> artefact of all kernels measured on one chip; `say` receives one line per fit.
+
+    `rows_per_number` bounds the size: shipped artefacts keep ten measurements per number, a small profile of one's own
+    machine may keep fewer.
+    """
     fits: dict[str, list[tuple[KernelFit, FitError, str]]] = {}
     for group in table_groups(folder, operations):
-        fit, error = fit_kernel(group, chip)
+        fit, error = fit_kernel(group, chip, rows_per_number)
         fits.setdefault(group.stack, []).append((fit, error, group.version))
         say(describe(group, fit, error))
     return {

@@ -64,18 +64,17 @@ def sample(group: Group, rows: int = SAMPLE, seed: int = 0) -> Group:
     return group.take(np.sort(chosen))
 
 
-def fit_kernel(group: Group, chip: ChipFacts, start: Array | None = None) -> tuple[KernelFit, FitError]:
+def fit_kernel(group: Group, chip: ChipFacts, rows_per_number: float = ROWS_PER_NUMBER) -> tuple[KernelFit, FitError]:
     """(fit on four fifths of the shapes, error on the held-out fifth)."""
     rule: Law = law(group.operation)
     setting = Setting(chip, kernel_format(group.format))
     aside = held_out(group.shapes)
     known = group.take(~aside)
-    begin = np.array(rule.start) if start is None else start
-    parameters = fit_law(rule, [(sample(known), setting)], begin)
+    parameters = fit_law(rule, [(sample(known), setting)], np.array(rule.start))
     work = rule.work(known.shapes, setting)
     target = np.log(known.time_s / law_time_s(rule, work, setting, parameters))
     table = np.stack(rule.features(work, setting), axis=1).astype(np.float32)
-    budget = min(MAX_WORDS, int(len(group.time_s) / ROWS_PER_NUMBER * 0.99) - len(parameters) - 3)
+    budget = min(MAX_WORDS, int(len(group.time_s) / rows_per_number * 0.99) - len(parameters) - 3)
     words = learn(table, target, budget)
     low, high = _box(known)
     fit = KernelFit(

@@ -13,9 +13,9 @@ from simcore.calibration.residual import learn
 from simcore.calibration.split import held_out
 from simcore.calibration.tables import LAYOUTS, Group, groups, read_table, version_key
 from simcore.cost.facts import ChipFacts, kernel_format
+from simcore.cost.kernel_power import START, PowerFit, features, fraction, utilisation
 from simcore.cost.laws._base import Setting
 from simcore.cost.operator_laws import law
-from simcore.cost.kernel_power import START, PowerFit, features, fraction, utilisation
 
 Array = NDArray[np.float64]
 LEAST_ROWS = 200

@@ -51,6 +51,7 @@ LAYOUTS: dict[str, Layout] = {
     "allreduce_custom": Layout(None, rename={"num_gpus": "ranks"}),
     "linear_attention_gdn": Layout(None, pooled=True),
     "mamba2": Layout(None, pooled=True),
+    "elementwise": Layout("dtype", pooled=True),
 }
 
 

@@ -141,7 +141,7 @@ class Artefact:
         return [(f.format, f.kv_format, f.kernel) for f in self.fits if f.operation == operation]
 
 
-KV_BYTES = {"bf16": 2.0, "fp8": 1.0, "nvfp4": 0.5625, "int8": 1.0}
+KV_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp8": 1.0, "nvfp4": 0.5625, "int8": 1.0}
 
 
 @dataclass(frozen=True, eq=False)

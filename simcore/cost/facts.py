@@ -74,7 +74,7 @@ _ATTENTION_FAMILY = {"hopper": "fa3", "blackwell": "trtllm-gen"}
 """FlashAttention-3 on Hopper, the generated kernels of TensorRT-LLM on data-centre Blackwell, FlashAttention-2 else"""
 
 _WIDER: dict[str, tuple[str, ...]] = {
-    "fp32": ("tf32", "fp32", "bf16"),
+    "fp32": ("fp32", "tf32", "bf16"),
     "bf16": ("bf16", "fp16"),
     "fp8": ("fp8", "bf16", "fp16"),
     "int8": ("int8", "fp8", "bf16", "fp16"),
@@ -126,6 +126,7 @@ class KernelFormat:
 FORMATS: dict[str, KernelFormat] = {
     f.name: f
     for f in (
+        KernelFormat("fp32", "fp32", 4.0, 4.0, 4.0),
         KernelFormat("bf16", "bf16", 2.0, 2.0),
         KernelFormat("fp8", "fp8", 1.0, 1.0),
         KernelFormat("fp8_block", "fp8", 1.0, 1.0),
@@ -142,6 +143,7 @@ FORMATS: dict[str, KernelFormat] = {
 _ALIASES = {
     "bfloat16": "bf16",
     "float16": "bf16",
+    "float32": "fp32",
     "half": "bf16",
     "fp16": "bf16",
     "int8_wo": "int8_weights",

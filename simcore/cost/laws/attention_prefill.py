@@ -25,6 +25,7 @@ PARAMETERS = {
     "tail_ratio": 0.5,
     "row_s": 1e-8,
     "held_ratio": 0.2,
+    "padding_ratio": 0.5,
 }
 
 
@@ -55,14 +56,20 @@ def work(shapes: Shapes, setting: Setting) -> dict[str, Array]:
 
 
 def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
-    floor_s, compute, exponential, start_s, memory, serial, tail, row_s, held = p
+    floor_s, compute, exponential, start_s, memory, serial, tail, row_s, held, padding = p
     chip = setting.chip
     floor_s, start_s, row_s = floor_s * chip.pace, start_s * chip.pace, row_s * chip.pace
     sm_flop_per_s = setting.peak_flop_per_s / chip.sm_count * compute
     sm_exp_per_s = EXPONENTIALS_PER_CLOCK * chip.clock_hz * exponential
     pair_s = overlap_s(4.0 * sizes["width"] / sm_flop_per_s, np.full_like(sizes["width"], 1.0 / sm_exp_per_s), 0.5)
-    total_s = sizes["batch"] * sizes["heads"] * sizes["padded"] * pair_s / chip.sm_count
-    longest_s = QUERIES * np.minimum(sizes["reach"] + QUERIES, sizes["tokens"] + QUERIES / 2) * pair_s
+    done = sizes["pairs"] + padding * (sizes["padded"] - sizes["pairs"])
+    total_s = sizes["batch"] * sizes["heads"] * done * pair_s / chip.sm_count
+    own = np.minimum(sizes["tokens"], QUERIES)
+    longest_s = (
+        (own + min(padding, 1.0) * (QUERIES - own))
+        * np.minimum(sizes["reach"] + QUERIES, sizes["tokens"] + QUERIES / 2)
+        * pair_s
+    )
     start = start_s * np.ceil(sizes["blocks"] / chip.sm_count)
     busy_s = np.maximum(total_s, longest_s) + tail * np.minimum(total_s, longest_s) + start
     far_s = memory_s(sizes["bytes"], setting, memory, held, 1.0)

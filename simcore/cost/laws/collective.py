@@ -61,7 +61,9 @@ def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
     growth = np.array([p[26], p[13], p[13], p[14]])[op] ** (depth - 1.0)
     middle = np.where(four, np.array([p[29], p[15], p[15], p[28]])[op], 1.0)
     wire_s = sizes["wire"] / (link * np.minimum(p[9:13][op] * growth * middle, 1.0))
-    ring_fill, direct_fill, fill_bytes, jump_s, jump_growth, share, direct_jump_s, direct_at, small_s, small_at = p[16:26]
+    ring_fill, direct_fill, fill_bytes, jump_s, jump_growth, share, direct_jump_s, direct_at, small_s, small_at = p[
+        16:26
+    ]
     fill_s = np.where(direct, direct_fill, ring_fill) * np.sqrt(x * fill_bytes / (1.0 + x / fill_bytes)) / link
     large_s = jump_s * np.where(op == 0, p[27], 1.0) * depth**jump_growth * _switched(x / ranks, share)
     jumps_s = np.where(direct, direct_jump_s * _switched(x, direct_at), large_s + small_s * _switched(x, small_at))

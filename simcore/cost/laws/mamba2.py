@@ -1,9 +1,8 @@
 """Mamba-2 mixer, one row per step of the layer: the short convolution and the chunked scan.
 
-`step` is conv_prefill, conv_decode or scan_prefill. The convolution runs one thread block
-per (sequence, channel) over 512 tokens at a time or streams x, B and C through memory; the scan walks
-over chunks with the state kept on chip. Source: Mamba-2 (Dao and Gu, 2024). Wrong for very many tokens, where strided
-reads slow the convolution down.
+`step` is conv_prefill, conv_decode or scan_prefill. The convolution runs one thread block per (sequence, channel) over
+512 tokens at a time, or streams x, B and C through memory; the scan walks over chunks with the state kept on chip.
+Source: Mamba-2 (Dao and Gu, 2024). Wrong for very many tokens, where strided reads slow the convolution down.
 """
 
 from __future__ import annotations
