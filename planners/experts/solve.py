@@ -218,5 +218,12 @@ METHODS: dict[str, Callable[[ExpertProblem, int, Clock], Placement]] = {
 
 
 def frontier(problem: ExpertProblem, caps: tuple[float, ...] = CAPS, seed: int = 0) -> list[Answer[Placement]]:
-    """One answer per load cap: the trade of balance against traffic."""
-    return [place(replace(problem, load_cap_ratio=cap), "auto", seed=seed) for cap in caps]
+    """The least traffic under each load cap; objectives and bounds are the problem's own."""
+    answers = []
+    for cap in caps:
+        clock = Clock()
+        capped = replace(problem, load_cap_ratio=cap, load_weight=0.0)
+        found = place(capped, "auto", seed=seed)
+        if found.plan is not None:
+            answers.append(answer(problem, found.plan, "heuristic", seed, clock))
+    return answers
