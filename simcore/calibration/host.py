@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,11 @@ class Transformer:
         caches = [self.rng.standard_normal((2, *cache), dtype=np.float32) for _ in self.layers]
         return x, caches if case.phase == "decode" else [None] * s.layers
 
+    def runner(self, case: Case) -> Callable[[int], object]:
+        """A step of this case, ready to be timed."""
+        x, caches = self.prepare(case)
+        return lambda _: self.step(case, x, caches)
+
     def step(self, case: Case, x: host_ops.Floats, caches: list[Any]) -> host_ops.Floats:
         """One pass over all layers."""
         for weights, cache in zip(self.layers, caches, strict=True):
@@ -158,9 +163,8 @@ def closed_loop(model: OperatorModel, cases: tuple[Case, ...] = CASES, seconds: 
     net = Transformer(Shape())
     rows = []
     for case in cases:
-        x, caches = net.prepare(case)
         with one_thread():
-            measured = clocked(lambda _, case=case, x=x, caches=caches: net.step(case, x, caches), seconds)
+            measured = clocked(net.runner(case), seconds)
         predicted = predict_s(model, net.shape, case)
         row = {"phase": case.phase, "batch": case.batch, "tokens": case.tokens}
         rows.append(row | {"measured_s": measured, "predicted_s": predicted, "error": predicted / measured - 1.0})

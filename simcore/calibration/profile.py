@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,6 +19,7 @@ from simcore.errors import InputError
 
 Say = Callable[[str], None]
 SIZES = ("small", "full")
+DEVICES = {"cpu": "simcore.calibration.profile_cpu", "cuda": "simcore.calibration.profile_gpu"}
 Row = dict[str, Any]
 
 
@@ -28,13 +30,9 @@ def profile(device: str, size: str, out: Path, say: Say = lambda text: None) -> 
     """
     if size not in SIZES:
         raise InputError(f"unknown size {size!r}", key="--size", fix=f"known: {', '.join(SIZES)}")
-    if device == "cpu":
-        from simcore.calibration.profile_cpu import measure
-    elif device == "cuda":
-        from simcore.calibration.profile_gpu import measure
-    else:
-        raise InputError(f"unknown device {device!r}", key="--device", fix="known: cpu, cuda")
-    tables, manifest = measure(size, say)
+    if device not in DEVICES:
+        raise InputError(f"unknown device {device!r}", key="--device", fix=f"known: {', '.join(DEVICES)}")
+    tables, manifest = import_module(DEVICES[device]).measure(size, say)
     write(out, tables, manifest)
     say(f"{out}: {sum(len(rows) for rows in tables.values())} measurements")
     return out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from simcore.calibration import host_ops
 from simcore.calibration.profile import Row, Say, clocked, one_thread
 
+Run = Callable[[int], object]
 COMMON = {"stack": "host", "stack_version": "1", "kernel_source": "numpy"}
 ROTATION_BYTES = 2e8
 """buffers rotate over at least this much, more than the caches hold"""
@@ -56,8 +57,28 @@ def _gemms(count: int, budget_s: float, rng: np.random.Generator) -> Iterator[Ro
             if 2.0 * m * n * k > (4e8 if count < 100 else 6e9):
                 continue
             x = _array(rng, m, k)
-            seconds = clocked(lambda i, x=x, w=weights: host_ops.gemm(x, w[i % len(w)]), budget_s)
+            seconds = clocked(_multiply(x, weights), budget_s)
             yield COMMON | {"gemm_dtype": "fp32", "m": m, "n": n, "k": k, "latency_ms": seconds * 1e3}
+
+
+def _multiply(x: host_ops.Floats, weights: list[host_ops.Floats]) -> Run:
+    return lambda i: host_ops.gemm(x, weights[i % len(weights)])
+
+
+def _attend(q: host_ops.Floats, k: host_ops.Floats) -> Run:
+    return lambda i: host_ops.attention_prefill(q, k, k)
+
+
+def _step(q: host_ops.Floats, caches: list[host_ops.Floats]) -> Run:
+    return lambda i: host_ops.attention_decode(q, caches[2 * i % len(caches)], caches[(2 * i + 1) % len(caches)])
+
+
+def _kernels(x: host_ops.Floats, y: host_ops.Floats, weight: host_ops.Floats) -> dict[str, Run]:
+    return {
+        "rms_norm": lambda i: host_ops.rms_norm(x, weight),
+        "silu_mul": lambda i: host_ops.silu_mul(x, y),
+        "add": lambda i: host_ops.add(x, y),
+    }
 
 
 def _heads(rng: np.random.Generator) -> tuple[int, int, int]:
@@ -77,7 +98,7 @@ def _prefills(size: str, budget_s: float, rng: np.random.Generator) -> Iterator[
         batch, tokens = int(2 ** rng.uniform(0, 2)), int(2 ** rng.uniform(3, 7 if size == "small" else 9.3))
         q = _array(rng, batch, kv_heads, heads // kv_heads, tokens, width)
         k = _array(rng, batch, kv_heads, 1, tokens, width)
-        seconds = clocked(lambda i, q=q, k=k: host_ops.attention_prefill(q, k, k), budget_s)
+        seconds = clocked(_attend(q, k), budget_s)
         yield _attention_row(batch, heads, kv_heads, width, seconds) | {"isl": tokens, "window_size": 0}
 
 
@@ -87,9 +108,7 @@ def _decodes(size: str, budget_s: float, rng: np.random.Generator) -> Iterator[R
         batch, tokens = int(2 ** rng.uniform(0, 5)), int(2 ** rng.uniform(3, 8 if size == "small" else 10.5))
         q = _array(rng, batch, kv_heads, heads // kv_heads, width)
         caches = _rotated(rng, batch, kv_heads, tokens, width)
-        seconds = clocked(
-            lambda i, q=q, c=caches: host_ops.attention_decode(q, c[2 * i % len(c)], c[(2 * i + 1) % len(c)]), budget_s
-        )
+        seconds = clocked(_step(q, caches), budget_s)
         yield _attention_row(batch, heads, kv_heads, width, seconds) | {"step": tokens - 1, "window_size": 0}
 
 
@@ -97,11 +116,7 @@ def _elementwise(size: str, budget_s: float, rng: np.random.Generator) -> Iterat
     for _ in range(5 if size == "small" else 24):
         width, rows = int(rng.choice([512, 1024, 2048])), int(2 ** rng.uniform(0, 7 if size == "small" else 10))
         x, y, weight = _array(rng, rows, width), _array(rng, rows, width), _array(rng, width)
-        kernels = {
-            "rms_norm": lambda i, x=x, w=weight: host_ops.rms_norm(x, w),
-            "silu_mul": lambda i, x=x, y=y: host_ops.silu_mul(x, y),
-            "add": lambda i, x=x, y=y: host_ops.add(x, y),
-        }
+        kernels = _kernels(x, y, weight)
         for kind, run in kernels.items():
             row = {"kind": kind, "elements": rows * width, "dtype": "fp32"}
             yield COMMON | row | {"latency_ms": clocked(run, budget_s) * 1e3}

@@ -101,8 +101,9 @@ class PowerModel:
         fit, measured = self.find(operation, format, stack)
         setting = Setting(self.chip, kernel_format(format))
         rule = law(operation)
-        work = rule.work(shape_arrays(rule, columns), setting)
-        time = np.broadcast_to(np.asarray(time_s, float), work["flop"].shape)
+        shapes = shape_arrays(rule, columns)
+        time, *arrays = np.broadcast_arrays(np.atleast_1d(np.asarray(time_s, float)), *shapes.values())
+        work = rule.work(dict(zip(shapes, arrays, strict=True)), setting)
         tensor, memory = utilisation(work, setting, time)
         share = fraction(tensor, memory, self.chip.idle_w / self.chip.tdp_w, fit.parameters)
         if measured and len(fit.words):

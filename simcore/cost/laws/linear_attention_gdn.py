@@ -1,8 +1,8 @@
 """Gated delta rule attention, one row per step of the layer: the short convolution, then the rule.
 
 `step` is conv_prefill, conv_decode, rule_prefill or rule_decode; the steps of a layer add up. The convolution runs one
-thread block per (sequence, channel) over 512 tokens at a time, or streams q, k and v through memory. In prefill the rule
-walks over chunks of 64 tokens, one (sequence, value head) per thread block, with the state kept on chip; in decode it
+thread block per (sequence, channel) over 512 tokens at a time, or streams q, k and v through memory. In prefill the
+rule walks over chunks of 64 tokens, one (sequence, value head) per thread block, state kept on chip; in decode it
 reads and writes the state once. Source: Gated Delta Networks (Yang et al., 2024). Wrong for convolutions whose strided
 reads miss the address translation caches (very many tokens).
 """
