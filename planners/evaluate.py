@@ -44,7 +44,7 @@ MACHINE_COLUMNS = {
     "chip.money.rental": "rental_usd_per_hour",
 }
 """numeric facts of the chip that may vary by row; values in SI"""
-CHUNK = 16_384
+CHUNK = 262_144
 Numeric = Mapping[str, NDArray[np.float64]]
 
 
@@ -58,6 +58,7 @@ class Evaluator:
     systems: Mapping[str, System]
     cost_model: Callable[[str, str], CostModel]
     chunk: int = CHUNK
+    share_steps: bool = True
     _machines: dict[Any, Machine] = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(self, base: Scenario, columns: Mapping[str, NDArray[Any]]) -> ResultTable:
@@ -125,7 +126,13 @@ class Evaluator:
     def setting(self, scenario: Scenario) -> analytic.Setting:
         cost_model = self.cost_model(scenario.system.chip.name, scenario.stack)
         return analytic.Setting(
-            scenario.model, scenario.demand, scenario.policy, scenario.economics, cost_model, scenario.quantile
+            scenario.model,
+            scenario.demand,
+            scenario.policy,
+            scenario.economics,
+            cost_model,
+            scenario.quantile,
+            self.share_steps,
         )
 
     def one(self, scenario: Scenario) -> Result:

@@ -58,6 +58,13 @@ class Machine:
     formats: tuple[str, str, str] = ("bf16", "bf16", "bf16")
     """of weights, experts and KV"""
 
+    @property
+    def is_one(self) -> bool:
+        """The same facts for every plan."""
+        return all(
+            np.ndim(getattr(self, f.name)) == 0 for f in fields(self) if f.name[:5] != "level" and f.name != "formats"
+        )
+
     def take(self, rows: np.ndarray | slice) -> Machine:
         """Some rows."""
         picked: dict[str, Any] = {}

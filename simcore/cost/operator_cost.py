@@ -18,7 +18,7 @@ from simcore.cost.base import OpCost
 from simcore.cost.calibrated import OperatorModel
 from simcore.cost.machine import Machine
 from simcore.cost.roofline import kernel_cost, network_cost
-from simcore.ops.op import Array, Column, Op, PlanColumns
+from simcore.ops.op import Array, Op, PlanColumns, repeats
 from simcore.spec.formats import number_format
 
 KERNEL_FORMAT = {
@@ -112,7 +112,7 @@ class OperatorCost:
         """The faster of the library and, where it applies, the stack's own all-reduce."""
         size = op.shape["message_bytes"]
         name = {"all_to_all": "alltoall"}.get(str(op.shape["op"]), str(op.shape["op"]))
-        columns: dict[str, Any] = {"message_bytes": np.maximum(size, 1.0), "ranks": ranks}  # type: ignore[call-overload]
+        columns: dict[str, Any] = {"message_bytes": np.maximum(size, 1.0), "ranks": ranks}
         time_s = distinct(columns, lambda c: self.model.predict("collective", {**c, "op": name}).time_s)
         if name == "all_reduce":
             own = distinct(columns, lambda c: self.model.predict("allreduce_custom", c).time_s)
@@ -148,15 +148,3 @@ def distinct(columns: dict[str, Any], evaluate: Callable[[dict[str, Any]], Array
         return evaluate(columns)
     fixed = {k: v for k, v in columns.items() if k not in varying}
     return evaluate({**fixed, **{k: v[first] for k, v in varying.items()}})[back]
-
-
-def repeats(columns: list[Array]) -> tuple[np.ndarray, np.ndarray]:
-    """(rows to keep, where each row went) of equal rows among columns [rows]."""
-    code: Column = np.zeros(len(columns[0]))
-    for number, column in enumerate(columns):
-        code = code + column * np.sqrt(2.0 + number) * np.pi**number
-    _, first, back = np.unique(code, return_index=True, return_inverse=True)
-    if not all(np.array_equal(column[first][back], column) for column in columns):
-        rows = np.arange(len(columns[0]))
-        return rows, rows
-    return first, back
