@@ -1,4 +1,4 @@
-"""`simcore validate calibration`: every measured table, the chips left out, power; writes the pages of docs/accuracy."""
+"""`simcore validate calibration`: every measured table, chips left out, power; writes the pages of docs/accuracy."""
 
 from __future__ import annotations
 

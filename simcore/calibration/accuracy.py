@@ -1,4 +1,4 @@
-"""The accuracy of operators as a page: every chip, operation and stack, on shapes no fit has seen, worst cases included."""
+"""The accuracy of operators as a page: every chip, operation and stack, on shapes no fit has seen, worst cases too."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def lines_of(chip: str, scored: Scored) -> Iterator[dict[str, Any]]:
     """One line per (stack, format): newest version, held-out shapes; and one for all together."""
     good = np.isfinite(scored.predicted_s) & (scored.measured_s > 0) & scored.newest & scored.unseen
     good &= ~np.array([g >= 0 and scored.label[g][3].endswith("_eager") for g in scored.group])
-    keys = [("all", "all")] + sorted({(s, f) for s, _, f, _ in scored.label})
+    keys = [("all", "all"), *sorted({(s, f) for s, _, f, _ in scored.label})]
     stack, number = (np.array([scored.label[g][i] if g >= 0 else "" for g in scored.group], object) for i in (0, 2))
     for name, wanted in keys:
         mask = good if name == "all" else good & (stack == name) & (number == wanted)
         if mask.any():
-            line = {"chip": chip, "operation": scored.operation, "stack": name, "format": wanted}
+            line: dict[str, Any] = {"chip": chip, "operation": scored.operation, "stack": name, "format": wanted}
             line |= errors(scored.predicted_s[mask], scored.measured_s[mask])
             inside = np.abs(np.log(scored.predicted_s / scored.measured_s))[mask] <= scored.spread[mask]
             yield line | {"within_interval": float(inside.mean())}
@@ -60,7 +60,7 @@ def worst_of(chip: str, scored: Scored, frame: Any) -> Iterator[dict[str, Any]]:
     size = np.where(np.isfinite(size) & scored.newest & scored.unseen, size, -1.0)
     for row in np.argsort(-size)[:WORST]:
         if size[row] > 0:
-            stack, version, number, kernel = scored.label[scored.group[row]]
+            stack, _, number, kernel = scored.label[scored.group[row]]
             shape = ", ".join(f"{k}={frame[k].iloc[row]:g}" for k in frame if _is_shape(frame, k, row))
             names = {"chip": chip, "operation": scored.operation, "kernel": f"{stack} {number} {kernel[:28]}"}
             times = {"predicted_s": float(scored.predicted_s[row]), "measured_s": float(scored.measured_s[row])}
@@ -157,8 +157,9 @@ def power_page(records: list[dict[str, Any]], check: dict[str, Any] | None) -> s
         a100, cap = check["a100"], check["cap"]
         text += [
             "",
-            f"A100 rows of the Splitwise measurements ({a100['rows']:.0f} cases, laws never fitted to an A100): average "
-            f"power {100 * a100['average_median_error']:.0f} % median error (bias {100 * a100['average_bias']:+.0f} %), "
+            f"A100 rows of the Splitwise measurements ({a100['rows']:.0f} cases, laws never fitted to an A100): "
+            f"average power {100 * a100['average_median_error']:.0f} % median error "
+            f"(bias {100 * a100['average_bias']:+.0f} %), "
             f"peak {100 * a100['peak_median_error']:.0f} % (bias {100 * a100['peak_bias']:+.0f} %).",
             f"Capped H100, one cap of {cap['cap_w']:.0f} W: prompts take {cap['prompt_ratio_predicted']:.2f} times as "
             f"long (measured {cap['prompt_ratio_measured']:.2f}), tokens {cap['token_ratio_predicted']:.2f} "
