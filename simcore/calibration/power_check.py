@@ -35,8 +35,7 @@ def state_of(model: PowerModel, flop: Array, moved_bytes: Array, time_s: Array) 
     idle = chip.idle_w / chip.tdp_w
     share = fraction(tensor, memory, idle, fit.parameters)
     alone = share - fraction(tensor, np.zeros_like(memory), idle, fit.parameters)
-    compute_s = tensor * time_s / 0.75
-    busy = np.where(tensor > memory, np.maximum(compute_s, time_s), compute_s)
+    busy = np.where(tensor >= memory, time_s, tensor * time_s)
     return PowerState(share * chip.tdp_w, chip.idle_w, np.maximum(alone, 0.0) * chip.tdp_w, busy, memory * time_s)
 
 
