@@ -1,0 +1,72 @@
+"""Whole runs compiled: an open loop over arrivals with a router, and the closed loop of a fixed number of users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import from_dtype, int64, njit, types
+
+from simcore.cost.step_kernel import STEP_TIMES_TYPE
+from simcore.engine.replica import advance, submit
+from simcore.policy.records import STEP
+from simcore.policy.router import REPLICAS_TYPE, ROUTE_TYPE
+from simcore.policy.scheduler._verbs import CACHE_TYPE, COMPOSE_TYPE, HASHES_TYPE, REPLICA_TYPE, REQUESTS_TYPE
+
+TIMES_TYPE = types.Array(STEP_TIMES_TYPE, 1, "C")
+LOG_TYPE = types.Array(from_dtype(STEP), 1, "C")
+
+
+@njit(
+    types.void(
+        REPLICAS_TYPE, REQUESTS_TYPE, TIMES_TYPE, HASHES_TYPE, CACHE_TYPE, COMPOSE_TYPE, ROUTE_TYPE, int64, LOG_TYPE
+    ),
+    cache=True,
+)
+def serve_open(
+    replicas: Any,
+    requests: Any,
+    times: Any,
+    hashes: Any,
+    caches: Any,
+    compose: Any,
+    route: Any,
+    looks: int,
+    log: Any,
+) -> None:
+    """Serve requests that arrive at `arrival_s` (ascending) whatever happens; `route` picks each one's replica.
+
+    With `looks` every replica is brought up to the arrival before the router sees it; otherwise only the chosen one.
+    """
+    size = caches.size // replicas.size
+    for number in range(requests.size):
+        now_s = requests[number].arrival_s
+        if looks == 1:
+            for at in range(replicas.size):
+                advance(replicas[at], requests, times, hashes, caches[at * size : (at + 1) * size], compose, log, now_s)
+        chosen = route(replicas, requests, number, hashes, caches)
+        requests[number].replica = chosen
+        replica = replicas[chosen]
+        if looks == 0:
+            cache = caches[chosen * size : (chosen + 1) * size]
+            advance(replica, requests, times, hashes, cache, compose, log, now_s)
+        submit(replica, requests, number, now_s)
+    for at in range(replicas.size):
+        advance(replicas[at], requests, times, hashes, caches[at * size : (at + 1) * size], compose, log, np.inf)
+
+
+@njit(
+    types.void(REPLICA_TYPE, REQUESTS_TYPE, TIMES_TYPE, HASHES_TYPE, CACHE_TYPE, COMPOSE_TYPE, LOG_TYPE, types.float64),
+    cache=True,
+)
+def advance_one(
+    replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, compose: Any, log: Any, until_s: float
+) -> None:
+    """`advance` for callers in Python: a fleet that brings replicas up to its own clock."""
+    advance(replica, requests, times, hashes, cache, compose, log, until_s)
+
+
+@njit(types.boolean(REPLICA_TYPE, REQUESTS_TYPE, int64, types.float64), cache=True)
+def submit_one(replica: Any, requests: Any, number: int, now_s: float) -> bool:
+    """`submit` for callers in Python."""
+    return submit(replica, requests, number, now_s)

@@ -1,0 +1,85 @@
+"""Serve a trace on replicas behind a router, compiled from end to end: the fast path of open-loop traffic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from simcore.cost.step_times import StepTimes
+from simcore.engine.settings import ReplicaSettings
+from simcore.policy.records import BLOCK, STEP, new_replicas, new_requests
+from simcore.spec.traffic import Trace
+
+
+@dataclass(frozen=True)
+class ServingRun:
+    """The raw records of a run; `simcore.engine.metrics` reads them."""
+
+    trace: Trace
+    requests: Any
+    """`[requests]`, dtype `simcore.policy.records.REQUEST`"""
+    replicas: Any
+    """`[replicas]`, dtype REPLICA"""
+    log: Any
+    """`[steps]`, dtype STEP, as many as were asked for"""
+
+    @cached_property
+    def done(self) -> Any:
+        """Which requests were served, `[requests]` of bool."""
+        return self.requests["done_s"] >= 0
+
+
+def request_records(trace: Trace) -> Any:
+    """One record per request of a trace."""
+    requests = new_requests(len(trace))
+    for name in ("arrival_s", "input_tokens", "output_tokens"):
+        requests[name] = getattr(trace, name)
+    for name in ("session", "priority", "slo_class", "tenant"):
+        if getattr(trace, name) is not None:
+            requests[name] = getattr(trace, name)
+    if trace.prefix_start is not None:
+        requests["first_hash"] = trace.prefix_start[:-1]
+        requests["hash_count"] = np.diff(trace.prefix_start)
+    return requests
+
+
+def dense_hashes(trace: Trace, wanted: bool) -> tuple[Any, int]:
+    """Prefix hashes as small integers, and how many distinct ones there are."""
+    if not wanted or trace.prefix_hashes is None or not len(trace.prefix_hashes):
+        return np.zeros(0, np.int32), 0
+    distinct, dense = np.unique(trace.prefix_hashes, return_inverse=True)
+    return dense.astype(np.int32), len(distinct)
+
+
+def serve(
+    trace: Trace,
+    step_times: StepTimes,
+    settings: ReplicaSettings,
+    replicas: int = 1,
+    router: str = "round-robin",
+    log_steps: int = 0,
+) -> ServingRun:
+    """Serve `trace` on equal replicas.
+
+    A request that could never fit in a replica's KV is refused, not an error. Raises UnknownName for an unknown
+    scheduler or router.
+    """
+    from simcore.cost.step_kernel import pack
+    from simcore.engine.kernels import serve_open
+    from simcore.policy.router import router_looks, routers
+    from simcore.policy.scheduler import schedulers
+
+    requests = request_records(trace)
+    fleet = new_replicas(replicas)
+    for number in range(replicas):
+        settings.fill(fleet[number], seed=number)
+    hashes, entries = dense_hashes(trace, settings.hash_tokens > 0)
+    caches = np.zeros(replicas * entries, BLOCK)
+    log = np.zeros(log_steps, STEP)
+    looks = int(router_looks(router))
+    compose, route = schedulers(settings.scheduler), routers(router)
+    serve_open(fleet, requests, pack(step_times), hashes, caches, compose, route, looks, log)
+    return ServingRun(trace, requests, fleet, log[: int(fleet["logged"].max(initial=0))])
