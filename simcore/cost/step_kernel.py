@@ -11,7 +11,19 @@ from numba import from_dtype, njit
 from simcore.cost.step_times import POOL_VALUES, TABLES, StepTimes
 
 N_TABLES = len(TABLES)
-DENSE_PURE, DENSE_MIXED, PREFILL, DECODE_PURE, DECODE_MIXED, HEAD, COMMUNICATION, ENERGY_PURE, ENERGY_MIXED = range(9)
+(
+    DENSE_PURE,
+    DENSE_MIXED,
+    PREFILL,
+    DECODE_PURE,
+    DECODE_MIXED,
+    HEAD,
+    COMMUNICATION,
+    ENERGY_PURE,
+    ENERGY_MIXED,
+    UNEVEN_PURE,
+    UNEVEN_MIXED,
+) = range(N_TABLES)
 
 STEP_TIMES = np.dtype(
     [
@@ -21,6 +33,7 @@ STEP_TIMES = np.dtype(
         ("communication_overlap_ratio", "f8"),
         ("idle_w", "f8"),
         ("square_merge", "i8"),
+        ("has_uneven", "i8"),
         ("offset", "i8", (N_TABLES,)),
         ("unit_x", "f8", (N_TABLES,)),
         ("linear_x", "i8", (N_TABLES,)),
@@ -44,6 +57,7 @@ def pack(times: StepTimes) -> Any:
     for name in ("host_pure_s", "host_mixed_s", "attention_overlap_ratio", "communication_overlap_ratio", "idle_w"):
         record[name] = getattr(times, name)
     record["square_merge"] = times.prefill_merge == "square"
+    record["has_uneven"] = bool(np.any(times.uneven_pure.values) or np.any(times.uneven_mixed.values))
     used = 0
     for number, name in enumerate(TABLES):
         table = getattr(times, name)
@@ -124,9 +138,12 @@ def merged(first_s: float, second_s: float, overlap_ratio: float) -> float:
 
 
 @njit(cache=True)
-def decode_step_s(record: Any, batch: float, mean_kv_tokens: float) -> float:
-    """Seconds of a step in which `batch` sequences decode one token each."""
-    busy = lookup(record, DENSE_PURE, batch) + lookup_2d(record, DECODE_PURE, batch, mean_kv_tokens)
+def decode_step_s(record: Any, batch: float, mean_kv_tokens: float, spread: float) -> float:
+    """Seconds of a step in which `batch` sequences decode; `spread` is their longest KV over the mean, minus 1."""
+    attention = lookup_2d(record, DECODE_PURE, batch, mean_kv_tokens)
+    if record.has_uneven == 1:
+        attention *= 1.0 + lookup_2d(record, UNEVEN_PURE, batch, spread)
+    busy = lookup(record, DENSE_PURE, batch) + attention
     busy += lookup(record, HEAD, batch)
     return record.host_pure_s + merged(
         busy, lookup(record, COMMUNICATION, batch), record.communication_overlap_ratio
@@ -135,12 +152,14 @@ def decode_step_s(record: Any, batch: float, mean_kv_tokens: float) -> float:
 
 @njit(cache=True)
 def mixed_step_s(
-    record: Any, tokens: float, prefill_s: float, batch: float, mean_kv_tokens: float, sequences: float
+    record: Any, tokens: float, prefill_s: float, batch: float, mean_kv_tokens: float, spread: float, sequences: float
 ) -> float:
     """Seconds of a step with prefill chunks (their attention is `prefill_s`) and `batch` decodes; tokens counts both."""
     attention = prefill_s
     if batch > 0:
         decode = lookup_2d(record, DECODE_MIXED, batch, mean_kv_tokens)
+        if record.has_uneven == 1:
+            decode *= 1.0 + lookup_2d(record, UNEVEN_MIXED, batch, spread)
         attention = merged(prefill_s, decode, record.attention_overlap_ratio)
     busy = lookup(record, DENSE_MIXED, tokens) + attention + lookup(record, HEAD, sequences)
     return record.host_mixed_s + merged(

@@ -32,9 +32,11 @@ TABLES = (
     "communication",
     "energy_pure",
     "energy_mixed",
+    "uneven_pure",
+    "uneven_mixed",
 )
 """names of the tables, in the order in which the compiled record numbers them"""
-POOL_VALUES = 65_536
+POOL_VALUES = 131_072
 """how many lattice values all tables of one `StepTimes` may hold together"""
 
 
@@ -111,6 +113,9 @@ class StepTimes:
     energy_pure: Table = ZERO
     """J by tokens in the step, above `idle_w`"""
     energy_mixed: Table = ZERO
+    uneven_pure: Table = ZERO
+    """decode attention grows by this ratio, by (sequences, longest KV over mean KV - 1)"""
+    uneven_mixed: Table = ZERO
     host_pure_s: float = 0.0
     """scheduling, input preparation and launches that the device waits for"""
     host_mixed_s: float = 0.0

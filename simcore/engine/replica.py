@@ -25,6 +25,7 @@ from simcore.policy.scheduler import _prefix
 from simcore.policy.scheduler._verbs import (
     NEVER,
     blocks_of,
+    find_longest,
     join_decodes,
     new_blocks,
     push,
@@ -94,7 +95,8 @@ def step_s(replica: Any, requests: Any, times: Any) -> float:
     mean_kv_tokens = float64(replica.decode_kv_tokens // max(1, replica.decode_count))
     rows = float64(batch * (1 + replica.draft_tokens))
     if replica.chunk_count == 0:
-        return (decode_step_s(record, rows, mean_kv_tokens) + replica.draft_s) / replica.speed + replica.extra_s
+        busy_s = decode_step_s(record, rows, mean_kv_tokens, spread(replica)) + replica.draft_s
+        return busy_s / replica.speed + replica.extra_s
     prefill_s = 0.0
     squares = 0.0
     pasts = 0.0
@@ -112,8 +114,17 @@ def step_s(replica: Any, requests: Any, times: Any) -> float:
     if record.square_merge == 1:
         prefill_s = lookup_2d(record, PREFILL, round(math.sqrt(squares)), pasts)
     tokens = float64(replica.step_tokens)
-    busy_s = mixed_step_s(record, tokens, prefill_s, rows, mean_kv_tokens, float64(sequences))
+    busy_s = mixed_step_s(record, tokens, prefill_s, rows, mean_kv_tokens, spread(replica), float64(sequences))
     return busy_s / replica.speed + replica.extra_s
+
+
+@njit(cache=True)
+def spread(replica: Any) -> float:
+    """The longest KV among the decodes over their mean, minus 1."""
+    if replica.decode_count < 2:
+        return 0.0
+    longest = float64(replica.longest_offset + replica.tick)
+    return max(0.0, longest * replica.decode_count / replica.decode_kv_tokens - 1.0)
 
 
 @njit(cache=True)
@@ -146,7 +157,8 @@ def _run_decodes(
         batch = replica.decode_count
         mean_kv_tokens = float64(replica.decode_kv_tokens // batch)
         replica.step_start_s = replica.now_s
-        replica.step_end_s = replica.now_s + decode_step_s(record, float64(batch), mean_kv_tokens) / replica.speed
+        length_s = decode_step_s(record, float64(batch), mean_kv_tokens, spread(replica))
+        replica.step_end_s = replica.now_s + length_s / replica.speed
         replica.step_tokens = batch
         if replica.step_end_s > until_s:
             replica.pending = 1
@@ -216,6 +228,7 @@ def _sweep(replica: Any, requests: Any, hashes: Any, cache: Any) -> None:
             kept += 1
     replica.decode_count = kept
     replica.next_finish_tick = coming
+    find_longest(replica, requests)
 
 
 @njit(cache=True)
@@ -249,6 +262,8 @@ def _decoded_drafts(replica: Any, requests: Any, hashes: Any, cache: Any) -> boo
             any_done = True
     if any_done:
         _sweep(replica, requests, hashes, cache)
+    else:
+        find_longest(replica, requests)
     return any_done
 
 

@@ -292,8 +292,9 @@ def restart(replica: Any, requests: Any, hashes: Any, cache: Any, number: int, d
 
 @njit(cache=True)
 def release(replica: Any, requests: Any, hashes: Any, cache: Any, number: int) -> None:
-    """Return a request's blocks; its cached prefix stays until evicted."""
+    """Return a request's blocks; what of it is hashed stays until evicted."""
     request = requests[number]
+    _prefix.keep(replica, request, hashes, cache)
     replica.free_blocks += request.blocks
     request.blocks = 0
     _prefix.release(replica, request, hashes, cache)
@@ -312,6 +313,9 @@ def join_decodes(replica: Any, requests: Any, number: int) -> None:
     replica.decode_count += 1
     replica.fresh_count += 1
     replica.decode_kv_tokens += request.computed_tokens + 1
+    offset = request.computed_tokens + 1 - replica.tick
+    if replica.decode_count == 1 or offset > replica.longest_offset:
+        replica.longest_offset = offset
     _count_phase(replica, request, 1)
 
 
@@ -331,6 +335,18 @@ def leave_decodes(replica: Any, requests: Any, place: int) -> None:
         replica.decodes[at] = replica.decodes[at + 1]
     replica.decode_count -= 1
     settle(replica, requests, number)
+    find_longest(replica, requests)
+
+
+@njit(cache=True)
+def find_longest(replica: Any, requests: Any) -> None:
+    """Look for the longest decode again, after some have left."""
+    longest = int64(-NEVER)
+    for at in range(replica.decode_count):
+        request = requests[replica.decodes[at]]
+        start = replica.tick if replica.draft_tokens > 0 else request.join_tick
+        longest = max(longest, request.computed_tokens + 1 - start)
+    replica.longest_offset = longest
 
 
 @njit(cache=True)
@@ -340,6 +356,8 @@ def settle(replica: Any, requests: Any, number: int) -> None:
     _count_phase(replica, request, -1)
     if replica.draft_tokens == 0:
         ticks = replica.tick - request.join_tick
+        if ticks > 0:
+            request.last_token_s = replica.last_decode_s
         request.generated_tokens += ticks
         request.computed_tokens += ticks
         if replica.reserve_output == 0:
