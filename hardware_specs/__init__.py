@@ -1,24 +1,71 @@
-"""Hardware facts, one TOML file each: `chip("h200-sxm")`, `node("dgx-h200")`, `cluster("dgx-h100-infiniband")`."""
+"""Hardware facts, one TOML file each: `chip("h200-sxm")`, `node("dgx-h200")`, `cluster("dgx-h100-infiniband")`.
+
+`system(name)` puts a chip where it stands; `economics(name)` holds prices of time and power.
+"""
 
 from __future__ import annotations
 
-from simcore.registry import DataRegistry
-from simcore.spec.hardware import Chip, Cluster, Node
+from collections.abc import Callable
+from typing import Any
+
+from simcore.errors import UnknownName
+from simcore.registry import DataRegistry, normal
+from simcore.spec.economics import Economics
+from simcore.spec.hardware import Chip, Cluster, NamedLink, Node
+from simcore.spec.links import resolve_links
 from simcore.spec.load import build, derive, read_toml
+from simcore.spec.system import System
+
+
+def _raw(text: str, file: str, base_text: Callable[[str], tuple[str, str]]) -> dict[str, Any]:
+    return resolve_links(derive(read_toml(text, file), file, base_text), link.text)
 
 
 def _parse_chip(text: str, file: str) -> Chip:
-    return build(Chip, derive(read_toml(text, file), file, chip.text), file)
+    return build(Chip, _raw(text, file, chip.text), file)
 
 
 def _parse_node(text: str, file: str) -> Node:
-    return build(Node, derive(read_toml(text, file), file, node.text), file)
+    return build(Node, _raw(text, file, node.text), file)
 
 
 def _parse_cluster(text: str, file: str) -> Cluster:
-    return build(Cluster, derive(read_toml(text, file), file, cluster.text), file)
+    return build(Cluster, _raw(text, file, cluster.text), file)
 
 
-chip: DataRegistry[Chip] = DataRegistry("chip", "hardware_specs.chips", _parse_chip)
-node: DataRegistry[Node] = DataRegistry("node", "hardware_specs.nodes", _parse_node)
-cluster: DataRegistry[Cluster] = DataRegistry("cluster", "hardware_specs.clusters", _parse_cluster)
+def _parse_link(text: str, file: str) -> NamedLink:
+    return build(NamedLink, read_toml(text, file), file)
+
+
+def _parse_economics(text: str, file: str) -> Economics:
+    return build(Economics, derive(read_toml(text, file), file, economics.text), file)
+
+
+link: DataRegistry[NamedLink] = DataRegistry("link", "hardware_specs/links", _parse_link)
+chip: DataRegistry[Chip] = DataRegistry("chip", "hardware_specs/chips", _parse_chip)
+node: DataRegistry[Node] = DataRegistry("node", "hardware_specs/nodes", _parse_node)
+cluster: DataRegistry[Cluster] = DataRegistry("cluster", "hardware_specs/clusters", _parse_cluster)
+economics: DataRegistry[Economics] = DataRegistry("economics", "hardware_specs/economics", _parse_economics)
+
+
+def system(name: str) -> System:
+    """The system of that name: a chip in its usual home, a node, or a cluster.
+
+    Raises UnknownName with the nearest names of all three.
+    """
+    if _has(chip, name):
+        found = chip(name)
+        return System(chip=found) if found.home is None else system(found.home).replace(chip=found)
+    if _has(node, name):
+        home = node(name)
+        return System(chip=chip(home.chip), node=home)
+    if not _has(cluster, name):
+        raise UnknownName("chip, node or cluster", name, [*chip.aliases, *node.aliases, *cluster.aliases])
+    spec = cluster(name)
+    home = node(spec.node)
+    return System(chip=chip(home.chip), node=home, cluster=spec)
+
+
+def _has(registry: DataRegistry[Any], name: str) -> bool:
+    key = normal(name)
+    return key in registry.files or key in registry.aliases

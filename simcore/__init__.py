@@ -1,1 +1,18 @@
+"""simcore: which chips, which parallel plan, which policy serve or train this model best, and how sure are we?
 
+The public face is lazy: `import simcore; simcore.estimate(...)`, `simcore.sweep(...)`; see `simcore.api`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["estimate", "evaluator", "report", "resolve", "scenario", "sweep"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(import_module("simcore.api"), name)
+    raise AttributeError(f"module 'simcore' has no attribute {name!r}; there are {', '.join(__all__)}")

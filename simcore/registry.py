@@ -29,14 +29,16 @@ class DataRegistry(Generic[T]):
     """Spec files (`*.toml`) of one kind inside a package folder, parsed when asked for, cached by name."""
 
     kind: str
-    package: str
+    folder: str
+    """package and folder inside it, as in "hardware_specs/chips" """
     parse: Callable[[str, str], T]
     """(text, file name) -> spec with `.name` and `.aliases`"""
     _cache: dict[str, T] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def files(self) -> dict[str, Any]:
-        folder = resources.files(self.package)
+        package, _, inside = self.folder.partition("/")
+        folder = resources.files(package).joinpath(inside)
         return {normal(p.name.removesuffix(".toml")): p for p in folder.iterdir() if p.name.endswith(".toml")}
 
     @cached_property
@@ -65,7 +67,7 @@ class DataRegistry(Generic[T]):
         if stem not in self.files:
             raise UnknownName(self.kind, name, [*self.files, *self.aliases])
         path = self.files[stem]
-        return path.read_text(encoding="utf-8"), f"{self.package.replace('.', '/')}/{path.name}"
+        return path.read_text(encoding="utf-8"), f"{self.folder}/{path.name}"
 
     def __call__(self, name: str) -> T:
         key = normal(name)

@@ -73,6 +73,25 @@ class Link(Spec):
     energy_j_per_byte: JoulePerByte | None = Field(default=None, alias="energy")
 
 
+class NamedLink(Sourced):
+    """A link that node and cluster files refer to by name (`link = "nvlink4"`), per port and one direction."""
+
+    kind: LinkKind
+    bytes_per_s: BytesPerS = Field(alias="bandwidth")
+    latency_s: Seconds = Field(default=0.0, alias="latency")
+    energy_j_per_byte: JoulePerByte | None = Field(default=None, alias="energy")
+
+    @property
+    def link(self) -> Link:
+        """The bare link, for a `Level`."""
+        return Link(
+            kind=self.kind,
+            bytes_per_s=self.bytes_per_s,
+            latency_s=self.latency_s,
+            energy_j_per_byte=self.energy_j_per_byte,
+        )
+
+
 class Power(Spec):
     """Board power."""
 
@@ -105,6 +124,8 @@ class Chip(Sourced):
     vendor: str
     architecture: str
     released: str | None = None
+    home: str | None = None
+    """the cluster or node it is usually found in, used where a scenario names only the chip"""
     compute: dict[str, ComputeUnit]
     memory: dict[str, MemoryTier]
     links: dict[str, Link] = Field(default_factory=dict)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -22,6 +24,19 @@ def read_toml(text: str, file: str) -> Raw:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"not valid TOML: {error}", file=file, fix="mend the syntax") from None
+
+
+def read_json(path: Path) -> Raw:
+    """Parse a JSON object from a file; raises InputError for a missing file and for a syntax error, with its line."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError("no such file", file=str(path)) from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"not valid JSON: {error}", file=str(path), fix="mend the syntax") from None
+    if not isinstance(found, dict):
+        raise InputError("is not a JSON object", file=str(path))
+    return found
 
 
 def merge(base: Raw, change: Raw) -> Raw:

@@ -1,0 +1,48 @@
+"""The command line: mounts the groups of `commands/`, turns bad input into one line and exit code 2."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+
+import typer
+
+app = typer.Typer(
+    help="Which chips, plan and policy serve or train a model best: how fast, at what power and cost.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def mount() -> typer.Typer:
+    """Every module of `commands` with a `register(app)` adds its commands."""
+    import commands
+
+    for found in sorted(pkgutil.iter_modules(commands.__path__), key=lambda m: m.name):
+        module = importlib.import_module(f"commands.{found.name}")
+        if hasattr(module, "register"):
+            module.register(app)
+    return app
+
+
+def main() -> None:
+    """Entry point of `simcore`."""
+    from simcore.errors import SimcoreError
+
+    try:
+        mount()()
+    except SimcoreError as error:
+        print(f"simcore: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(0)
+    except KeyboardInterrupt:
+        print("simcore: stopped; finished files are kept", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+"""The one way for planners to ask: a base scenario and columns in, a `ResultTable` out, one row per candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.cost.base import CostModel
+from simcore.cost.machine import Machine, computes_natively, machine_of
+from simcore.engine import analytic
+from simcore.engine.step import Physics, breakdown
+from simcore.errors import InputError, suggest
+from simcore.ops.op import Column, PlanColumns
+from simcore.result import DoesNotFit, Infeasible, Reason, Result, ResultTable, Unsupported
+from simcore.spec.formats import number_format
+from simcore.spec.model import ModelSpec
+from simcore.spec.plan import ParallelPlan
+from simcore.spec.scenario import Scenario
+from simcore.spec.system import System
+
+DEGREES = ("tp", "pp", "dp", "attention_dp", "ep", "cp", "sp")
+FORMAT_COLUMNS = ("weights", "experts", "activations", "kv")
+POLICY_COLUMNS = (
+    "memory_fraction",
+    "graphs",
+    "kv_tier",
+    "weight_tier",
+    "pim_attention",
+    "sub_batches",
+    "imbalance_ratio",
+)
+MACHINE_COLUMNS = {
+    "chip.memory.main.read_bandwidth": "memory_bytes_per_s",
+    "chip.memory.main.capacity": "memory_bytes",
+    "chip.power.tdp": "tdp_w",
+    "chip.power.idle": "idle_w",
+    "chip.issue.kernel_launch": "kernel_launch_s",
+    "chip.issue.graph_kernel": "graph_kernel_s",
+    "chip.money.purchase": "purchase_usd",
+    "chip.money.rental": "rental_usd_per_hour",
+}
+"""numeric facts of the chip that may vary by row; values in SI"""
+CHUNK = 16_384
+Numeric = Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """`evaluator(base, columns)`: steady-state answers for many candidates around one base scenario.
+
+    `systems` are the values that a `system` column may name; `cost_model(chip name, stack)` resolves a stack.
+    """
+
+    systems: Mapping[str, System]
+    cost_model: Callable[[str, str], CostModel]
+    chunk: int = CHUNK
+    _machines: dict[Any, Machine] = field(default_factory=dict, compare=False, repr=False)
+
+    def __call__(self, base: Scenario, columns: Mapping[str, NDArray[Any]]) -> ResultTable:
+        """One row per candidate, in order.
+
+        Columns are degrees (tp, pp, dp, attention_dp, ep, cp, sp), batch, formats (weights, experts, activations, kv),
+        `system`, policy fields, and numeric chip facts such as `chip.memory.main.read_bandwidth` in SI. Raises
+        InputError for an unknown column.
+        """
+        _check_columns(columns)
+        rows = max((len(c) for c in columns.values()), default=1)
+        out: dict[str, NDArray[Any]] = {}
+        assumptions: dict[str, str] = {}
+        notes: dict[str, None] = {}
+        for picks, scenario in _groups(base, columns, self.systems, rows):
+            numeric = {name: np.asarray(columns[name])[picks] for name in columns if _numeric(name)}
+            for start in range(0, len(picks), self.chunk):
+                part = slice(start, start + self.chunk)
+                answer = self._group(scenario, {n: c[part].astype(float) for n, c in numeric.items()}, len(picks[part]))
+                for name, values in answer.items():
+                    if name not in out:
+                        out[name] = np.empty(rows, values.dtype)
+                    out[name][picks[part]] = values
+            assumptions |= scenario.system.assumptions()
+            notes |= dict.fromkeys(notes_for(scenario))
+        return ResultTable({**{k: np.asarray(v) for k, v in columns.items()}, **out}, assumptions, tuple(notes))
+
+    def _group(
+        self, scenario: Scenario, numeric: Mapping[str, NDArray[np.float64]], rows: int
+    ) -> dict[str, NDArray[Any]]:
+        """Rows that share system, formats and policy."""
+        machine = self.machine(scenario)
+        changes = {MACHINE_COLUMNS[n]: c for n, c in numeric.items() if n in MACHINE_COLUMNS}
+        if changes:
+            machine = machine.with_fields(**changes)
+        plan = plan_columns(scenario.plan, numeric)
+        batch = numeric.get("batch", np.full(rows, float(scenario.batch)))
+        found = analytic.evaluate(self.setting(scenario), machine, plan, batch)
+        reason = np.where(plan.chips > scenario.system.max_chips, np.int8(Reason.TOO_MANY_CHIPS), found["reason"])
+        found["reason"] = np.where(valid_degrees(scenario.model, plan), reason, np.int8(Reason.UNSUPPORTED))
+        bad = found["reason"] != Reason.FEASIBLE
+        for name in ("throughput_tokens_per_s", "ttft_s", "tpot_s", "usd_per_million_tokens", "energy_j_per_token"):
+            found[name][bad] = np.nan
+        return found
+
+    def machine(self, scenario: Scenario) -> Machine:
+        """The system's facts for the scenario's formats, cached by value."""
+        weights, experts, activations, _ = scenario.plan.formats()
+        key = (scenario.system.name, scenario.system.chip.name, weights, experts, activations, repr(scenario.policy))
+        if key not in self._machines:
+            try:
+                self._machines[key] = machine_of(scenario.system, weights, experts, activations, scenario.policy)
+            except KeyError as error:
+                raise InputError(str(error.args[0]), key="policy") from None
+        return self._machines[key]
+
+    def setting(self, scenario: Scenario) -> analytic.Setting:
+        cost_model = self.cost_model(scenario.system.chip.name, scenario.stack)
+        return analytic.Setting(
+            scenario.model, scenario.demand, scenario.policy, scenario.economics, cost_model, scenario.quantile
+        )
+
+    def one(self, scenario: Scenario) -> Result:
+        """One scenario with its breakdown by operation; infeasible is a result with a typed reason."""
+        problem = scenario.plan.problem(scenario.model) or too_many(scenario)
+        notes = notes_for(scenario)
+        if problem:
+            return Result({}, Unsupported(problem), assumptions=scenario.system.assumptions(), notes=notes)
+        degrees = {name: np.array([float(getattr(scenario.plan, name))]) for name in DEGREES}
+        table = self._group(scenario, degrees, 1)
+        values = {k: v[0].item() for k, v in table.items()}
+        reason: Infeasible | None = None
+        if values["reason"] == Reason.DOES_NOT_FIT:
+            reason = DoesNotFit(scenario.system.chip.main_tier, values["need_bytes"], values["have_bytes"])
+        return Result(values, reason, self.operations(scenario), scenario.system.assumptions(), notes)
+
+    def operations(self, scenario: Scenario) -> Any:
+        """Breakdown of one prefill and one decode step."""
+        setting, machine = self.setting(scenario), self.machine(scenario)
+        plan = plan_columns(scenario.plan, {})
+        physics = Physics(setting.model, machine, setting.cost_model, setting.policy.imbalance_ratio)
+        lanes = min(scenario.batch, scenario.plan.attention_dp * scenario.plan.pp)
+        prefill = analytic.prefill_step(setting.demand.input.mean_tokens)
+        decode = analytic.decode_step(float(np.ceil(scenario.batch / lanes)), setting.demand)
+        return tuple(
+            breakdown(physics, plan, prefill, False, "prefill")
+            + breakdown(physics, plan, decode, setting.policy.graphs, "decode")
+        )
+
+
+def plan_columns(plan: ParallelPlan, numeric: Numeric) -> PlanColumns:
+    """Degrees from the columns where given, else from the base plan; formats as bytes per element."""
+    weights, experts, activations, kv = (number_format(name).bytes_per_element for name in plan.formats())
+    degrees: dict[str, Column] = {name: numeric.get(name, float(getattr(plan, name))) for name in DEGREES}
+    return PlanColumns(
+        **degrees, weight_bytes=weights, expert_bytes=experts, activation_bytes=activations, kv_bytes=kv, head_bytes=2.0
+    )
+
+
+def valid_degrees(model: ModelSpec, plan: PlanColumns) -> NDArray[np.bool_]:
+    """tp divides the heads, pp at most the layers, ep divides ranks and experts; a dense model has ep 1."""
+    ranks = plan.tp * plan.attention_dp * plan.cp
+    good = (np.mod(model.min_heads, plan.tp) == 0) & (np.asarray(plan.pp) <= model.layer_count)
+    if model.is_moe:
+        return np.asarray(good & (np.mod(ranks, plan.ep) == 0) & (np.mod(model.experts, plan.ep) == 0))
+    return np.asarray(good & (np.asarray(plan.ep) == 1) & (np.asarray(plan.attention_dp) == 1))
+
+
+def too_many(scenario: Scenario) -> str | None:
+    have = scenario.system.max_chips
+    if scenario.plan.chips > have:
+        return f"the plan needs {scenario.plan.chips} chips, {scenario.system.name} has {have}"
+    return None
+
+
+def notes_for(scenario: Scenario) -> tuple[str, ...]:
+    """What a reader must know about how formats map to this chip."""
+    chip = scenario.system.chip
+    return tuple(
+        f"{chip.name} has no {name} matrix unit: {name} weights are unpacked and multiplied in bf16"
+        for name in dict.fromkeys(scenario.plan.formats()[:2])
+        if not computes_natively(chip, name)
+    )
+
+
+def _numeric(name: str) -> bool:
+    return name in DEGREES or name == "batch" or name in MACHINE_COLUMNS
+
+
+def _check_columns(columns: Mapping[str, Any]) -> None:
+    known = [*DEGREES, "batch", "system", *FORMAT_COLUMNS, *POLICY_COLUMNS, *MACHINE_COLUMNS]
+    for name in columns:
+        if name not in known:
+            raise InputError(f"unknown column {name!r}", fix=suggest(name, known))
+    lengths = {len(c) for c in columns.values()}
+    if len(lengths) > 1:
+        raise InputError(f"columns differ in length: {sorted(lengths)}", fix="give every candidate every column")
+
+
+def _groups(
+    base: Scenario, columns: Mapping[str, NDArray[Any]], systems: Mapping[str, System], rows: int
+) -> Iterator[tuple[NDArray[np.intp], Scenario]]:
+    """Row numbers and scenario of each combination of the columns that cannot vary inside one array evaluation."""
+    names = [name for name in columns if not _numeric(name)]
+    if not names:
+        yield np.arange(rows), base
+        return
+    codes = np.zeros(rows, np.int64)
+    levels = []
+    for name in names:
+        values, index = np.unique(np.asarray(columns[name]), return_inverse=True)
+        codes = codes * len(values) + index
+        levels.append(values)
+    for code in np.unique(codes):
+        picks = np.flatnonzero(codes == code)
+        row = {name: np.asarray(columns[name])[picks[0]].item() for name in names}
+        yield picks, _with(base, row, systems)
+
+
+def _with(base: Scenario, row: Mapping[str, Any], systems: Mapping[str, System]) -> Scenario:
+    changes: dict[str, Any] = {}
+    plan = {k: v for k, v in row.items() if k in FORMAT_COLUMNS}
+    policy = {k: v for k, v in row.items() if k in POLICY_COLUMNS}
+    if plan:
+        changes["plan"] = base.plan.replace(**plan)
+    if policy:
+        changes["policy"] = base.policy.replace(**policy)
+    if "system" in row:
+        if row["system"] not in systems:
+            raise InputError(f"unknown system {row['system']!r}", fix=suggest(row["system"], systems))
+        changes["system"] = systems[row["system"]]
+    return base.model_copy(update=changes)

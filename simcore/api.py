@@ -1,0 +1,160 @@
+"""The public face: names in, typed results out. Looks upward, lazily; the work is done elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simcore.errors import InputError
+from simcore.result import Result, ResultTable
+from simcore.spec.scenario import Scenario
+
+if TYPE_CHECKING:
+    from planners.evaluate import Evaluator
+    from planners.study import Study
+    from planners.sweep import Progress, SweepSummary
+
+STACKS = ("datasheet",)
+PLAN_FIELDS = ("tp", "pp", "dp", "attention_dp", "ep", "cp", "sp", "weights", "experts", "activations", "kv")
+
+
+def resolve(kind: str, name: str) -> Any:
+    """A spec by kind (chip, node, cluster, system, model, traffic, economics) and name. Raises UnknownName."""
+    import hardware_specs
+    import workloads
+
+    rooms = {"model": workloads, "traffic": workloads}
+    return getattr(rooms.get(kind, hardware_specs), kind)(name)
+
+
+def cost_model(chip: str, stack: str) -> Any:
+    """The cost model of a (chip, stack)."""
+    from simcore.cost.roofline import Roofline
+
+    if stack not in STACKS:
+        raise InputError(f"unknown stack {stack!r}", fix=f"known: {', '.join(STACKS)}")
+    return Roofline(stack)
+
+
+def evaluator(systems: tuple[str, ...] | list[str]) -> Evaluator:
+    """An evaluator over named systems: `evaluator(["h100-sxm"])(base, columns)`."""
+    from planners.evaluate import Evaluator
+
+    return Evaluator({name: resolve("system", name) for name in systems}, cost_model)
+
+
+def scenario(
+    model: str,
+    chip: str,
+    *,
+    batch: int = 1,
+    input_tokens: float = 1024,
+    output_tokens: float = 128,
+    traffic: str | None = None,
+    stack: str = "datasheet",
+    policy: dict[str, Any] | None = None,
+    **plan: Any,
+) -> Scenario:
+    """A scenario from names. `plan` takes tp, pp, dp, attention_dp, ep, cp, sp, weights, experts, activations, kv.
+
+    Fixed lengths, or the lengths of named `traffic`. Raises InputError for unknown names and fields.
+    """
+    from simcore.errors import suggest
+    from simcore.spec.demand import Demand, fixed
+    from simcore.spec.load import build
+    from simcore.spec.plan import ParallelPlan
+    from simcore.spec.policy import ServingPolicy
+
+    for name in plan:
+        if name not in PLAN_FIELDS:
+            raise InputError(f"unknown argument {name!r}", fix=suggest(name, PLAN_FIELDS))
+    if input_tokens <= 0 or output_tokens <= 0 or batch < 1:
+        raise InputError("input_tokens, output_tokens and batch must be positive")
+    spec = resolve("model", model)
+    demand = Demand(name="fixed", input=fixed(input_tokens), output=fixed(output_tokens))
+    return Scenario(
+        model=spec,
+        system=resolve("system", chip),
+        plan=build(ParallelPlan, {"kv": spec.kv_format, "weights": spec.native_format, **plan}, "plan"),
+        policy=build(ServingPolicy, policy or {}, "policy"),
+        demand=resolve("traffic", traffic) if traffic else demand,
+        economics=resolve("economics", "default"),
+        batch=batch,
+        stack=stack,
+    )
+
+
+def estimate(model: str, chip: str, **arguments: Any) -> Result:
+    """Steady state of one plan, with its breakdown; arguments as in `scenario`.
+
+    >>> import simcore
+    >>> result = simcore.estimate("llama-3.1-70b", "h100-sxm", tp=8, batch=16, input_tokens=2048, output_tokens=256)
+    >>> 0.005 < result.tpot_s < 0.05
+    True
+    """
+    question = scenario(model, chip, **arguments)
+    return evaluator([chip]).one(question)
+
+
+@dataclass(frozen=True)
+class SweepOutcome:
+    """A finished sweep: the summary, and where its files are if a folder was given."""
+
+    summary: SweepSummary
+    folder: Path | None
+    rows: ResultTable | None
+    """every row, where no folder was given"""
+
+    @property
+    def table(self) -> Any:
+        """Every evaluated plan as a pandas DataFrame."""
+        import pandas
+
+        return self.rows.to_pandas() if self.rows else pandas.read_parquet(self.folder / "results.parquet")  # type: ignore[operator]
+
+    @property
+    def frontier(self) -> Any:
+        """Non-dominated plans on target as a pandas DataFrame; empty if there is none."""
+        import pandas
+
+        return self.summary.frontier.to_pandas() if self.summary.frontier else pandas.DataFrame()
+
+
+def sweep(study: str | Path | Study, out: str | Path | None = None, progress: Progress | None = None) -> SweepOutcome:
+    """Evaluate every plan of a study; with `out`, write results.parquet, frontier.csv, plots and report.html there."""
+    from planners.study import read_study
+    from planners.sweep import prepare
+    from simcore.result import concatenate
+
+    prepared = prepare(read_study(study) if isinstance(study, str | Path) else study, resolve, cost_model)
+    if out is None:
+        tables: list[ResultTable] = []
+        summary = prepared.run(tables.append, progress)
+        return SweepOutcome(summary, None, concatenate(tables))
+    from reports.sweep import write_pages
+
+    from reports.files import parquet_sink
+
+    with parquet_sink(Path(out) / "results.parquet") as sink:
+        summary = prepared.run(sink, progress)
+    write_pages(Path(out), prepared.pages(summary))
+    return SweepOutcome(summary, Path(out), None)
+
+
+def report(folder: str | Path) -> Path:
+    """Draw the plots and report.html of a finished sweep again, from its results.parquet and study.json."""
+    from reports.sweep import write_pages
+
+    from planners.study import Study
+    from planners.sweep import SweepSummary, prepare
+    from reports.files import read_tables
+    from simcore.spec.load import build, read_json
+
+    where = Path(folder)
+    prepared = prepare(build(Study, read_json(where / "study.json"), str(where / "study.json")), resolve, cost_model)
+    summary = SweepSummary(prepared.study)
+    for table in read_tables(where / "results.parquet"):
+        summary.add(table)
+    write_pages(where, prepared.pages(summary))
+    return where / "report.html"

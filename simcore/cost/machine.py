@@ -1,0 +1,157 @@
+"""Hardware as arrays: one column per fact, one row per system, so that plans on many chips are costed together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from simcore.cost import storage
+from simcore.cost.pim import Pim, pim_of
+from simcore.ops.op import Column, pick
+from simcore.spec.formats import FORMATS
+from simcore.spec.hardware import Chip, ComputeUnit
+from simcore.spec.policy import ServingPolicy
+from simcore.spec.system import System
+
+DEFAULT_LEVEL_LATENCY_S = 2e-6
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Facts of the hardware behind each plan, [plans] or scalars; SI units, per chip and one direction."""
+
+    matrix_flop_per_s: Column
+    expert_flop_per_s: Column
+    attention_flop_per_s: Column
+    vector_flop_per_s: Column
+    bf16_flop_per_s: Column
+    """dense bf16 peak, the denominator of MFU for bf16 plans"""
+    memory_bytes_per_s: Column
+    memory_bytes: Column
+    reserve_bytes: Column
+    cache_bytes: Column
+    cache_bytes_per_s: Column
+    kernel_launch_s: Column
+    graph_kernel_s: Column
+    graph_launch_s: Column
+    tdp_w: Column
+    idle_w: Column
+    node_w: Column
+    """power of the node beyond its chips, per chip"""
+    purchase_usd: Column
+    rental_usd_per_hour: Column
+    level_sizes: tuple[Column, ...]
+    """children per level, innermost first"""
+    level_bytes_per_s: tuple[Column, ...]
+    level_latency_s: tuple[Column, ...]
+    array_rows: Column = 0.0
+    """rows of a systolic array; 0: not one"""
+    kv_bytes_per_s: Column = np.inf
+    """bandwidth of the tier that holds KV; inf: the main tier's"""
+    kv_tier_bytes: Column = np.inf
+    """capacity for KV where it lives outside the main tier"""
+    weight_bytes_per_s: float = np.inf
+    """bandwidth of the tier that weights stream from; inf: they live in the main tier"""
+    pim: Pim | None = None
+
+    def take(self, rows: np.ndarray | slice) -> Machine:
+        """Some rows."""
+        picked: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            picked[f.name] = tuple(pick(c, rows) for c in value) if isinstance(value, tuple) else pick(value, rows)
+        return Machine(**picked)
+
+    def with_fields(self, **columns: Any) -> Machine:
+        """Some facts replaced (a what-if on bandwidth, a derived chip)."""
+        return replace(self, **columns)
+
+
+def machine_of(
+    system: System, weights: str, experts: str, activations: str = "bf16", policy: ServingPolicy | None = None
+) -> Machine:
+    """The facts of one system as scalars, for plans whose weights and experts have these formats.
+
+    A format that the chip's matrix unit lacks computes in bf16 after unpacking (weight-only), which is what kernels do.
+    """
+    chip = system.chip
+    unit = chip.compute[chip.main_unit]
+    memory = chip.memory[chip.main_tier]
+    cache, cache_rate = _cache(chip)
+    vector = next((u for u in chip.compute.values() if u.kind == "vector"), None)
+    node_w, node_usd, node_rental = _node_share(system)
+    money = chip.money
+    sizes, rates, latencies = _levels(system)
+    policy = policy or ServingPolicy()
+    return Machine(
+        matrix_flop_per_s=peak(unit, weights, activations),
+        expert_flop_per_s=peak(unit, experts, activations),
+        attention_flop_per_s=peak(unit, "bf16"),
+        vector_flop_per_s=max(vector.peak_flop_per_s.values()) if vector else peak(unit, "bf16"),
+        bf16_flop_per_s=peak(unit, "bf16"),
+        memory_bytes_per_s=memory.read_bytes_per_s,
+        memory_bytes=memory.capacity_bytes,
+        reserve_bytes=chip.reserve_bytes,
+        cache_bytes=cache,
+        cache_bytes_per_s=max(cache_rate, memory.read_bytes_per_s),
+        kernel_launch_s=chip.issue.kernel_launch_s,
+        graph_kernel_s=chip.issue.graph_kernel_s,
+        graph_launch_s=chip.issue.graph_launch_s,
+        tdp_w=chip.power.tdp_w,
+        idle_w=chip.power.idle_w,
+        node_w=node_w,
+        purchase_usd=(money.purchase_usd or np.nan) + node_usd,
+        rental_usd_per_hour=(money.rental_usd_per_hour or np.nan) + node_rental,
+        level_sizes=sizes,
+        level_bytes_per_s=rates,
+        level_latency_s=latencies,
+        array_rows=float(unit.array_rows or 0) if unit.kind == "systolic" else 0.0,
+        kv_bytes_per_s=storage.tier_read_bytes_per_s(system, policy.kv_tier),
+        kv_tier_bytes=storage.tier_bytes(system, policy.kv_tier),
+        weight_bytes_per_s=storage.tier_read_bytes_per_s(system, policy.weight_tier),
+        pim=pim_of(chip) if policy.pim_attention and policy.kv_tier == "main" else None,
+    )
+
+
+def peak(unit: ComputeUnit, name: str, activations: str = "bf16") -> float:
+    """Dense peak of a unit for a number format, bf16 (or its like) where the format has none of its own."""
+    peaks = unit.peak_flop_per_s
+    wanted = FORMATS[name].compute
+    weight_only = FORMATS[name].payload_bits < 16 and FORMATS[activations].payload_bits >= 16 and wanted != "fp8"
+    half = peaks.get("bf16") or peaks.get("fp16") or max(peaks.values())
+    if weight_only and wanted not in peaks:
+        return half
+    return peaks.get(wanted, half)  # type: ignore[call-overload, no-any-return]
+
+
+def computes_natively(chip: Chip, name: str) -> bool:
+    """True if the chip's matrix unit multiplies in this format rather than unpacking it."""
+    return FORMATS[name].compute in chip.compute[chip.main_unit].peak_flop_per_s
+
+
+def _cache(chip: Chip) -> tuple[float, float]:
+    """Capacity and bandwidth of the largest on-chip memory."""
+    caches = [tier for tier in chip.memory.values() if tier.kind == "sram"]
+    if not caches:
+        return 0.0, 0.0
+    largest = max(caches, key=lambda tier: tier.capacity_bytes)
+    return largest.capacity_bytes, largest.read_bytes_per_s
+
+
+def _node_share(system: System) -> tuple[float, float, float]:
+    """Power, purchase and rental of the node beyond its chips, per chip."""
+    node = system.node
+    if node is None:
+        return 0.0, 0.0, 0.0
+    power = node.power.tdp_w if node.power else 0.0
+    purchase, rental = node.money.purchase_usd or 0.0, node.money.rental_usd_per_hour or 0.0
+    return power / node.chips, purchase / node.chips, rental / node.chips
+
+
+def _levels(system: System) -> tuple[tuple[Column, ...], tuple[Column, ...], tuple[Column, ...]]:
+    sizes = tuple(float(level.size) for level in system.levels)
+    rates = tuple(level.link.bytes_per_s / level.oversubscription_ratio for level in system.levels)
+    latencies = tuple(level.link.latency_s or DEFAULT_LEVEL_LATENCY_S for level in system.levels)
+    return sizes, rates, latencies

@@ -1,0 +1,131 @@
+"""Operations as arrays over plans: what one step of a model asks of a chip and its links."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Column = Array | float
+"""one value per plan, or one for all of them"""
+
+Kind = Literal[
+    "gemm",
+    "moe",
+    "attention_prefill",
+    "attention_decode",
+    "mla_prefill",
+    "mla_decode",
+    "linear_attention_gdn",
+    "mamba2",
+    "elementwise",
+    "collective",
+    "transfer",
+]
+Role = Literal["matrix", "expert", "attention", "vector", "none"]
+"""which peak an operation runs at: the weights' format, the experts', bf16 attention, or the vector unit's"""
+Residency = Literal["stream", "cache"]
+"""stream: weights and KV, always from the main tier; cache: activations, from the fastest tier that holds them"""
+
+
+@dataclass(frozen=True)
+class Op:
+    """One kind of operation of a step, [plans]; `count` times per step on each chip.
+
+    `flop`, `stream_bytes`, `cache_bytes` are per execution and per chip. `shape` holds the columns that a calibrated
+    model of this kind reads (the names of `simcore.calibration`), e.g. m, n, k.
+    """
+
+    name: str
+    kind: Kind
+    role: Role
+    count: Column
+    flop: Column = 0.0
+    stream_bytes: Column = 0.0
+    """weights and KV"""
+    cache_bytes: Column = 0.0
+    """activations read and written"""
+    shape: dict[str, Column | str] = field(default_factory=dict)
+    group: Column = 1.0
+    """ranks of a collective"""
+    stride: Column = 1.0
+    """distance between neighbouring ranks of the group, in chips"""
+    kernels: int = 1
+    """kernels launched per execution"""
+
+
+@dataclass(frozen=True)
+class PlanColumns:
+    """Parallel plans as arrays [plans] of floats; see `ParallelPlan` for the meaning of each degree."""
+
+    tp: Column
+    pp: Column
+    dp: Column
+    attention_dp: Column
+    ep: Column
+    cp: Column
+    sp: Column
+    """1 where Megatron's sequence parallelism replaces all-reduce by reduce-scatter and all-gather"""
+    weight_bytes: Column
+    """bytes per weight element"""
+    expert_bytes: Column
+    """bytes per routed-expert weight element"""
+    activation_bytes: Column
+    kv_bytes: Column
+    head_bytes: Column
+    """bytes per element of embedding and LM head"""
+
+    @property
+    def moe_tp(self) -> Column:
+        return self.tp * self.attention_dp * self.cp / self.ep
+
+    @property
+    def replica_chips(self) -> Column:
+        return self.tp * self.attention_dp * self.cp * self.pp
+
+    @property
+    def chips(self) -> Column:
+        return self.replica_chips * self.dp
+
+    def take(self, rows: NDArray[np.intp] | slice) -> PlanColumns:
+        """The same plans, some rows."""
+        return PlanColumns(**{f.name: pick(getattr(self, f.name), rows) for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class StepColumns:
+    """One batch step, [plans], as one attention-dp rank and pipeline microbatch sees it."""
+
+    prefill_sequences: Column = 0.0
+    prefill_tokens: Column = 0.0
+    """new tokens per prefilling sequence"""
+    past_tokens: Column = 0.0
+    """tokens of those sequences already in the cache"""
+    decode_sequences: Column = 0.0
+    kv_tokens: Column = 0.0
+    """mean context of the decoding sequences"""
+
+    @property
+    def tokens(self) -> Column:
+        return self.prefill_sequences * self.prefill_tokens + self.decode_sequences
+
+    @property
+    def sequences(self) -> Column:
+        """Sequences that need logits."""
+        return self.prefill_sequences + self.decode_sequences
+
+    @property
+    def prefills(self) -> bool:
+        return bool(np.any(np.asarray(self.prefill_sequences) > 0))
+
+    @property
+    def decodes(self) -> bool:
+        return bool(np.any(np.asarray(self.decode_sequences) > 0))
+
+
+def pick(column: Column, rows: NDArray[np.intp] | slice) -> Column:
+    """Some rows of a column; a scalar serves every row."""
+    return column[rows] if isinstance(column, np.ndarray) and column.ndim else column

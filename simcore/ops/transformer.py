@@ -1,0 +1,110 @@
+"""Lowering: a model, plans and batches to the operations of one step, arrays over plans."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simcore.ops import attention_variants, moe
+from simcore.ops.build import collective, elementwise, gemm
+from simcore.ops.op import Column, Op, PlanColumns, StepColumns
+from simcore.spec.model import LayerGroup, Mlp, ModelSpec, Moe
+
+
+def lower(model: ModelSpec, plan: PlanColumns, step: StepColumns) -> list[Op]:
+    """Operations of one forward step of a whole replica, as one chip of each stage executes them.
+
+    `count` adds up all layers: with pp stages a token passes through every one, so the sum of count x time is the time
+    of one microbatch through the pipeline. Shapes [plans]. The step belongs to one attention-dp rank; expert layers see
+    the tokens of all of them.
+    """
+    ops = [embedding(model, plan, step)]
+    for group in model.layers:
+        if group.mixer is not None:
+            ops += attention_variants.lower_mixer(model, group, plan, step)
+            ops += reduce_ops("attention", model, group.count, plan, step)
+        for block in group.ffn:
+            if isinstance(block, Moe):
+                ops += moe.lower_moe(model, block, group.count, plan, step)
+            else:
+                ops += lower_mlp(model, block, group, plan, step)
+                ops += reduce_ops("mlp", model, group.count, plan, step)
+        ops += norms(model, group, plan, step)
+    ops += head(model, plan, step)
+    if np.any(np.asarray(plan.pp) > 1):
+        ops.append(stage_transfer(model, plan, step))
+    return ops
+
+
+def embedding(model: ModelSpec, plan: PlanColumns, step: StepColumns) -> Op:
+    """One table row per token, split over tp by vocabulary."""
+    row = model.hidden_size * (plan.head_bytes + plan.activation_bytes)
+    return Op("embedding", "elementwise", "vector", 1.0, cache_bytes=step.tokens * row)
+
+
+def norms(model: ModelSpec, group: LayerGroup, plan: PlanColumns, step: StepColumns) -> list[Op]:
+    """Normalisation fused with the residual add: read x and residual, write both; sharded under sp."""
+    if not group.norms:
+        return []
+    tokens = step.tokens / np.where(np.asarray(plan.sp) > 0, plan.tp, 1.0)
+    width = model.hidden_size * plan.activation_bytes
+    return [
+        elementwise("norm_residual", group.count * group.norms, 4.0 * tokens * width, 8.0 * tokens * model.hidden_size)
+    ]
+
+
+def lower_mlp(model: ModelSpec, block: Mlp, group: LayerGroup, plan: PlanColumns, step: StepColumns) -> list[Op]:
+    """Up (gate) projection, activation, down projection."""
+    up, down = block.matrices(model.hidden_size)
+    width = block.intermediate_size / plan.tp
+    moved = step.tokens * width * plan.activation_bytes * (3.0 if block.gated else 2.0)
+    return [
+        gemm(up, step.tokens, plan, group.count, plan.weight_bytes),
+        elementwise("activation", group.count, moved, 8.0 * step.tokens * width),
+        gemm(down, step.tokens, plan, group.count, plan.weight_bytes),
+    ]
+
+
+def reduce_ops(where: str, model: ModelSpec, count: float, plan: PlanColumns, step: StepColumns) -> list[Op]:
+    """The tp reduction after a row-split matrix: one all-reduce, or reduce-scatter and all-gather under sp."""
+    if not np.any(np.asarray(plan.tp) > 1):
+        return []
+    size = step.tokens * model.hidden_size * plan.activation_bytes
+    if np.any(np.asarray(plan.sp) > 0):
+        half = np.where(np.asarray(plan.sp) > 0, count, 0.0)
+        return [
+            collective("all_reduce", where, count - half, size, plan.tp),
+            collective("reduce_scatter", where, half, size, plan.tp),
+            collective("all_gather", where, half, size, plan.tp),
+        ]
+    return [collective("all_reduce", where, count, size, plan.tp)]
+
+
+def head(model: ModelSpec, plan: PlanColumns, step: StepColumns) -> list[Op]:
+    """Final norm, LM head split over vocabulary, gather of logits, sampling."""
+    rows = step.sequences
+    vocab = model.vocab_size / plan.tp
+    ops = [
+        elementwise("final_norm", 1.0, 2.0 * step.tokens * model.hidden_size * plan.activation_bytes),
+        Op(
+            "lm_head",
+            "gemm",
+            "matrix",
+            1.0,
+            flop=2.0 * rows * vocab * model.hidden_size,
+            stream_bytes=vocab * model.hidden_size * plan.head_bytes,
+            cache_bytes=rows * (model.hidden_size + vocab) * plan.activation_bytes,
+            shape={"m": rows, "n": vocab, "k": float(model.hidden_size)},
+        ),
+        elementwise("sampling", 1.0, 3.0 * rows * model.vocab_size * 4.0, 5.0 * rows * model.vocab_size, kernels=4),
+    ]
+    if np.any(np.asarray(plan.tp) > 1):
+        ops.append(collective("all_gather", "logits", 1.0, rows * model.vocab_size * plan.activation_bytes, plan.tp))
+    return ops
+
+
+def stage_transfer(model: ModelSpec, plan: PlanColumns, step: StepColumns) -> Op:
+    """Activations sent from each pipeline stage to the next; a stage's chips each send their share."""
+    share = step.tokens * model.hidden_size * plan.activation_bytes / (plan.tp * plan.cp)
+    stride = plan.tp * plan.attention_dp * plan.cp
+    shape: dict[str, Column | str] = {"op": "send", "message_bytes": share}
+    return Op("stage_send", "transfer", "none", plan.pp - 1.0, shape=shape, group=plan.pp, stride=stride)

@@ -1,0 +1,55 @@
+"""What must be served, as the analytic engine sees it: lengths as a summary, a target latency."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from simcore.spec.base import Sourced, Spec
+
+
+class Lengths(Spec):
+    """A length distribution in tokens: its mean and quantiles (keys such as "0.5")."""
+
+    mean_tokens: float = Field(gt=0)
+    mean_square_tokens: float | None = None
+    """E[length^2]; None: as for a fixed length"""
+    quantiles: dict[str, float] = Field(default_factory=dict)
+
+    def quantile(self, q: float) -> float:
+        """Linear interpolation between the stored quantiles; the mean where none are stored."""
+        import numpy as np
+
+        if not self.quantiles:
+            return self.mean_tokens
+        points = sorted((float(k), v) for k, v in self.quantiles.items())
+        return float(np.interp(q, [p for p, _ in points], [v for _, v in points]))
+
+
+def fixed(tokens: float) -> Lengths:
+    """Every request has this length."""
+    return Lengths(mean_tokens=tokens, mean_square_tokens=tokens**2)
+
+
+class Demand(Sourced):
+    """Request lengths of one kind of traffic, derived from a trace or stated."""
+
+    input: Lengths
+    output: Lengths
+    requests: int | None = None
+    """how many requests the summary was derived from"""
+    mean_context_tokens: float | None = None
+    """time-weighted mean context of a decoding request, E[(input + output/2) output] / E[output]"""
+    rate_requests_per_s: float | None = None
+
+    @property
+    def decode_context_tokens(self) -> float:
+        """Mean context that a decode step sees per sequence."""
+        return self.mean_context_tokens or self.input.mean_tokens + self.output.mean_tokens / 2
+
+
+class Objectives(Spec):
+    """Latency targets of a sweep, at a quantile of the input length; None: no target."""
+
+    ttft_s: float | None = None
+    tpot_s: float | None = None
+    quantile: float = Field(default=0.5, gt=0, lt=1)

@@ -1,0 +1,24 @@
+"""What hardware, power and time cost; every default has a source and every value can be set."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from simcore.spec.base import Sourced
+from simcore.units import Seconds, UsdPerKwh
+
+
+class Economics(Sourced):
+    """Prices that turn seconds and joules into money."""
+
+    basis: Literal["rental", "purchase"] = "rental"
+    """rental: pay per chip-hour, power included; purchase: hardware written off over `lifetime_s`, power on top"""
+    electricity_usd_per_kwh: UsdPerKwh = Field(alias="electricity")
+    pue_ratio: float = Field(ge=1)
+    lifetime_s: Seconds = Field(alias="lifetime")
+    utilisation_ratio: float = Field(gt=0, le=1)
+    """share of its life that bought hardware earns"""
+    overhead_ratio: float = Field(default=0.0, ge=0)
+    """network, racks and staff on top of the purchase price"""

@@ -1,0 +1,67 @@
+"""How a model is spread over chips, and in which formats."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from simcore.spec.base import Spec
+from simcore.spec.formats import number_format
+from simcore.spec.model import ModelSpec
+
+
+class ParallelPlan(Spec):
+    """Degrees of parallelism. A replica has tp x attention_dp x cp x pp chips; dp replicas serve side by side.
+
+    tp splits matrices and heads; pp splits layers; attention_dp gives each group of tp ranks its own sequences while
+    they share the experts; ep spreads experts over tp x attention_dp x cp ranks, the rest of which split each expert
+    (moe_tp); cp splits the context; sp shards norms and turns all-reduce into reduce-scatter and all-gather.
+    """
+
+    tp: int = Field(default=1, ge=1)
+    pp: int = Field(default=1, ge=1)
+    dp: int = Field(default=1, ge=1)
+    attention_dp: int = Field(default=1, ge=1)
+    ep: int = Field(default=1, ge=1)
+    cp: int = Field(default=1, ge=1)
+    sp: bool = False
+    weights: str = "bf16"
+    experts: str | None = None
+    """format of the routed experts; None: as the weights"""
+    activations: str = "bf16"
+    kv: str = "bf16"
+
+    @property
+    def replica_chips(self) -> int:
+        return self.tp * self.attention_dp * self.cp * self.pp
+
+    @property
+    def chips(self) -> int:
+        return self.replica_chips * self.dp
+
+    def problem(self, model: ModelSpec) -> str | None:
+        """Why this plan cannot run this model, in words with a way out; None if it can.
+
+        >>> from simcore.spec.model import Attention, LayerGroup, ModelSpec
+        >>> layer = LayerGroup(count=2, mixer=Attention(heads=6, kv_heads=2, head_dim=64))
+        >>> model = ModelSpec(name="m", family="f", hidden_size=384, vocab_size=100, layers=(layer,))
+        >>> ParallelPlan(tp=4).problem(model)
+        'tp = 4 does not divide the 6 attention heads (possible: 1, 2, 3, 6)'
+        """
+        heads = model.min_heads
+        if heads % self.tp:
+            divisors = ", ".join(str(d) for d in range(1, heads + 1) if heads % d == 0)
+            return f"tp = {self.tp} does not divide the {heads} attention heads (possible: {divisors})"
+        if self.pp > model.layer_count:
+            return f"pp = {self.pp} exceeds the {model.layer_count} layers"
+        ranks = self.tp * self.attention_dp * self.cp
+        if self.ep > 1 and not model.is_moe:
+            return f"ep = {self.ep}: {model.name} has no experts (use ep = 1)"
+        if self.ep > 1 and (ranks % self.ep or model.experts % self.ep):
+            return f"ep = {self.ep} must divide tp x attention_dp x cp = {ranks} and the {model.experts} experts"
+        return None
+
+    def formats(self) -> tuple[str, str, str, str]:
+        """Canonical names of weight, expert, activation and KV formats; raises UnknownName."""
+        named = (self.weights, self.experts or self.weights, self.activations, self.kv)
+        weights, experts, activations, kv = (number_format(name).name for name in named)
+        return weights, experts, activations, kv

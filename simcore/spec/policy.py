@@ -1,0 +1,28 @@
+"""How a model is served: what a deployment decides beyond the parallel plan."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from simcore.spec.base import Spec
+
+
+class ServingPolicy(Spec):
+    """Serving choices that the analytic engine knows; schedulers of the event engine add their own.
+
+    Tiers are names of memory tiers of the chip or node; "main" is the tier that the matrix unit reads.
+    """
+
+    memory_fraction: float = Field(default=0.9, gt=0, le=1)
+    """share of the main tier that the server may use"""
+    graphs: bool = True
+    """decode steps replay a captured graph; prefill launches kernel by kernel"""
+    kv_tier: str = "main"
+    weight_tier: str = "main"
+    """weights kept elsewhere are streamed once per step, prefetched behind the compute of the layer before"""
+    pim_attention: bool = True
+    """decode attention may run on the tier's PIM unit where that is faster"""
+    sub_batches: bool = False
+    """two half batches alternate between matrix unit and PIM, where the PIM may run beside its host"""
+    imbalance_ratio: float = Field(default=1.0, ge=1)
+    """load of the busiest expert rank over the mean"""

@@ -1,0 +1,30 @@
+"""The whole question: what is run, on what, how, for whom, at which price."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from simcore.spec.base import Spec
+from simcore.spec.demand import Demand
+from simcore.spec.economics import Economics
+from simcore.spec.model import ModelSpec
+from simcore.spec.plan import ParallelPlan
+from simcore.spec.policy import ServingPolicy
+from simcore.spec.system import System
+
+
+class Scenario(Spec):
+    """A value: equal scenarios have equal answers."""
+
+    model: ModelSpec
+    system: System
+    plan: ParallelPlan = ParallelPlan()
+    policy: ServingPolicy = ServingPolicy()
+    demand: Demand
+    economics: Economics
+    batch: int = Field(default=1, ge=1)
+    """requests in flight per replica"""
+    stack: str = "datasheet"
+    quantile: float = Field(default=0.5, gt=0, lt=1)
+    """of the input length at which TTFT is told"""
+    seed: int = 0
