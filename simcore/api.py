@@ -132,9 +132,8 @@ def sweep(study: str | Path | Study, out: str | Path | None = None, progress: Pr
         tables: list[ResultTable] = []
         summary = prepared.run(tables.append, progress)
         return SweepOutcome(summary, None, concatenate(tables))
-    from reports.sweep import write_pages
-
     from reports.files import parquet_sink
+    from reports.sweep import write_pages
 
     with parquet_sink(Path(out) / "results.parquet") as sink:
         summary = prepared.run(sink, progress)
@@ -144,11 +143,10 @@ def sweep(study: str | Path | Study, out: str | Path | None = None, progress: Pr
 
 def report(folder: str | Path) -> Path:
     """Draw the plots and report.html of a finished sweep again, from its results.parquet and study.json."""
-    from reports.sweep import write_pages
-
     from planners.study import Study
     from planners.sweep import SweepSummary, prepare
     from reports.files import read_tables
+    from reports.sweep import write_pages
     from simcore.spec.load import build, read_json
 
     where = Path(folder)

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import from_dtype, njit
 
+from simcore.cost.jit import from_dtype, njit
 from simcore.cost.step_times import POOL_VALUES, TABLES, StepTimes
 
 N_TABLES = len(TABLES)
@@ -145,16 +145,14 @@ def decode_step_s(record: Any, batch: float, mean_kv_tokens: float, spread: floa
         attention *= 1.0 + lookup_2d(record, UNEVEN_PURE, batch, spread)
     busy = lookup(record, DENSE_PURE, batch) + attention
     busy += lookup(record, HEAD, batch)
-    return record.host_pure_s + merged(
-        busy, lookup(record, COMMUNICATION, batch), record.communication_overlap_ratio
-    )
+    return record.host_pure_s + merged(busy, lookup(record, COMMUNICATION, batch), record.communication_overlap_ratio)
 
 
 @njit(cache=True)
 def mixed_step_s(
     record: Any, tokens: float, prefill_s: float, batch: float, mean_kv_tokens: float, spread: float, sequences: float
 ) -> float:
-    """Seconds of a step with prefill chunks (their attention is `prefill_s`) and `batch` decodes; tokens counts both."""
+    """Seconds of a step with prefill chunks (attention `prefill_s`) and `batch` decodes; `tokens` counts both."""
     attention = prefill_s
     if batch > 0:
         decode = lookup_2d(record, DECODE_MIXED, batch, mean_kv_tokens)
@@ -162,6 +160,4 @@ def mixed_step_s(
             decode *= 1.0 + lookup_2d(record, UNEVEN_MIXED, batch, spread)
         attention = merged(prefill_s, decode, record.attention_overlap_ratio)
     busy = lookup(record, DENSE_MIXED, tokens) + attention + lookup(record, HEAD, sequences)
-    return record.host_mixed_s + merged(
-        busy, lookup(record, COMMUNICATION, tokens), record.communication_overlap_ratio
-    )
+    return record.host_mixed_s + merged(busy, lookup(record, COMMUNICATION, tokens), record.communication_overlap_ratio)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import from_dtype, int64, njit, types
+from numba import int64, types
 
+from simcore.cost.jit import from_dtype, njit
 from simcore.cost.step_kernel import STEP_TIMES_TYPE
 from simcore.engine.replica import advance, submit
 from simcore.policy.records import STEP

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import float64, int64, njit, types
+from numba import float64, int64, types
 
+from simcore.cost.jit import njit
 from simcore.cost.step_kernel import (
     ENERGY_MIXED,
     ENERGY_PURE,
@@ -141,10 +142,8 @@ def _steady(replica: Any) -> bool:
 
 
 @njit(cache=True)
-def _run_decodes(
-    replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, log: Any, until_s: float
-) -> None:
-    """Decode steps until something finishes, `until_s`, or blocks run short; the step over `until_s` stays in flight."""
+def _run_decodes(replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, log: Any, until_s: float) -> None:
+    """Decode until something finishes, `until_s`, or blocks run short; a step over `until_s` stays in flight."""
     record = times[replica.step_times]
     first_s = replica.now_s
     steps = 0
@@ -249,12 +248,6 @@ def _decoded_drafts(replica: Any, requests: Any, hashes: Any, cache: Any) -> boo
         request.last_token_s = now_s
         request.generated_tokens += tokens
         request.computed_tokens += tokens
-        if replica.reserve_output == 0:
-            shared = int64(request.held_hashes) * replica.hash_tokens // replica.block_tokens
-            wanted = blocks_of(replica, request.computed_tokens) - shared - request.blocks
-            if wanted > 0:
-                take_blocks(replica, cache, wanted)
-                request.blocks += wanted
         replica.decode_kv_tokens += tokens
         replica.decode_tokens += tokens
         if request.generated_tokens >= request.goal_tokens:
@@ -350,7 +343,7 @@ def submit(replica: Any, requests: Any, number: int, now_s: float) -> bool:
     request.target_tokens = request.input_tokens + request.generated_tokens
     if request.goal_tokens == 0:
         request.goal_tokens = request.output_tokens
-    most = blocks_of(replica, request.input_tokens + request.goal_tokens)
+    most = blocks_of(replica, request.input_tokens + request.goal_tokens + replica.draft_tokens)
     if most + replica.spare_block > replica.kv_blocks - replica.watermark_blocks:
         request.state = REFUSED
         return False

@@ -1,4 +1,4 @@
-"""Routers: which replica a request goes to. One file each: `route(replicas, requests, number, hashes, caches) -> index`.
+"""Routers: which replica a request goes to; one file each, `route(replicas, requests, number, hashes, caches)`.
 
 A router module also says `LOOKS`: whether it reads the replicas' load, so that they must be brought up to date first.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import from_dtype, int64, njit, types
+from numba import int64, types
 
+from simcore.cost.jit import from_dtype, njit
 from simcore.policy.records import BLOCK, REPLICA, REQUEST
 from simcore.registry import PluginRegistry
 

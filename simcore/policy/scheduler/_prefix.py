@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import int64, njit
+from numba import int64
 
+from simcore.cost.jit import njit
 from simcore.policy.records import NONE
 
 

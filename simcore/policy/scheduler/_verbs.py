@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import from_dtype, int64, njit, types
+from numba import int64, types
 
+from simcore.cost.jit import from_dtype, njit
 from simcore.policy.records import BLOCK, MAX_RUNNING, NONE, REPLICA, REQUEST, RUNNING, WAITING
 from simcore.policy.scheduler import _prefix
 
@@ -31,9 +32,7 @@ def push(replica: Any, requests: Any, number: int) -> None:
     """Put a request into the queue: at the end, or by rank if the policy orders its queue (equal ranks in order)."""
     request = requests[number]
     request.state = WAITING
-    if replica.ordered == 0 or replica.queue_count == 0:
-        _link_after(replica, requests, number, replica.queue_tail)
-    elif requests[replica.queue_tail].rank <= request.rank:
+    if replica.ordered == 0 or replica.queue_count == 0 or requests[replica.queue_tail].rank <= request.rank:
         _link_after(replica, requests, number, replica.queue_tail)
     else:
         before = int64(NONE)
@@ -201,6 +200,10 @@ def decode_all(replica: Any, requests: Any, hashes: Any, cache: Any) -> bool:
         undisturbed = False
     if replica.decode_count > 0:
         take_blocks(replica, cache, new_blocks(replica, requests))
+        if replica.draft_tokens > 0 and replica.reserve_output == 0:
+            for at in range(replica.decode_count):
+                request = requests[replica.decodes[at]]
+                request.blocks += draft_blocks(replica, request)
         replica.step_decodes = 1
         replica.step_tokens += replica.decode_count * (1 + replica.draft_tokens)
     return undisturbed
@@ -215,9 +218,16 @@ def new_blocks(replica: Any, requests: Any) -> int:
         return int64(replica.phase_count[replica.tick % replica.block_tokens])
     need = 0
     for at in range(replica.decode_count):
-        request = requests[replica.decodes[at]]
-        need += max(0, blocks_of(replica, request.computed_tokens + 1 + replica.draft_tokens) - request.blocks)
+        need += draft_blocks(replica, requests[replica.decodes[at]])
     return int64(need)
+
+
+@njit(cache=True)
+def draft_blocks(replica: Any, request: Any) -> int:
+    """Blocks that a decode with all its drafted tokens needs beyond those it has."""
+    shared = int64(request.held_hashes) * replica.hash_tokens // replica.block_tokens
+    end = request.computed_tokens + 1 + replica.draft_tokens
+    return int64(max(0, blocks_of(replica, end) - shared - request.blocks))
 
 
 @njit(cache=True)
