@@ -11,7 +11,7 @@ import numpy as np
 from simcore.cost.step_times import StepTimes
 from simcore.engine.settings import ReplicaSettings
 from simcore.policy.records import BLOCK, STEP, new_replicas, new_requests
-from simcore.spec.traffic import Trace
+from simcore.spec.traffic import Slo, Trace
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,22 @@ def request_records(trace: Trace) -> Any:
     return requests
 
 
+def rank_requests(requests: Any, scheduler: str, slos: tuple[Slo, ...] = ()) -> None:
+    """Fill deadlines from the SLO classes, and the rank by which the scheduler orders its queue."""
+    from simcore.policy.scheduler import queue_order
+
+    if slos:
+        which = np.minimum(requests["slo_class"], len(slos) - 1)
+        requests["deadline_s"] = requests["arrival_s"] + np.array([slo.ttft_s for slo in slos])[which]
+    order = queue_order(scheduler)
+    if order == "priority":
+        requests["rank"] = requests["priority"]
+    elif order == "shortest":
+        requests["rank"] = requests["input_tokens"] + requests["output_tokens"]
+    elif order == "deadline":
+        requests["rank"] = requests["deadline_s"]
+
+
 def dense_hashes(trace: Trace, wanted: bool) -> tuple[Any, int]:
     """Prefix hashes as small integers, and how many distinct ones there are."""
     if not wanted or trace.prefix_hashes is None or not len(trace.prefix_hashes):
@@ -61,11 +77,12 @@ def serve(
     replicas: int = 1,
     router: str = "round-robin",
     log_steps: int = 0,
+    slos: tuple[Slo, ...] = (),
 ) -> ServingRun:
     """Serve `trace` on equal replicas.
 
-    A request that could never fit in a replica's KV is refused, not an error. Raises UnknownName for an unknown
-    scheduler or router.
+    `slos` give deadlines by SLO class. A request that could never fit in a replica's KV is refused, not an error.
+    Raises UnknownName for an unknown scheduler or router.
     """
     from simcore.cost.step_kernel import pack
     from simcore.engine.kernels import serve_open
@@ -73,6 +90,7 @@ def serve(
     from simcore.policy.scheduler import schedulers
 
     requests = request_records(trace)
+    rank_requests(requests, settings.scheduler, slos)
     fleet = new_replicas(replicas)
     for number in range(replicas):
         settings.fill(fleet[number], seed=number)

@@ -7,6 +7,7 @@ from typing import Any
 
 from simcore.errors import InputError
 from simcore.policy.records import MAX_BLOCK_TOKENS, MAX_RUNNING
+from simcore.policy.scheduler import queue_order
 
 UNLIMITED = 2**31 - 1
 
@@ -31,7 +32,6 @@ class ReplicaSettings:
     ahead: bool = False
     swap: bool = False
     swap_s_per_block: float = 0.0
-    ordered: bool = False
     hash_tokens: int = 0
     evict_by_hits: bool = False
     window_tokens: int = 0
@@ -60,6 +60,7 @@ class ReplicaSettings:
         for item in fields(self):
             if item.name != "scheduler":
                 replica[item.name] = getattr(self, item.name)
+        replica["ordered"] = queue_order(self.scheduler) != "arrival"
         replica["step_times"] = step_times
         replica["free_blocks"] = self.kv_blocks
         replica["seed"] = seed

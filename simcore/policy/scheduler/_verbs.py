@@ -20,6 +20,7 @@ CACHE_TYPE = types.Array(from_dtype(BLOCK), 1, "C")
 COMPOSE_SIGNATURE = types.void(REPLICA_TYPE, REQUESTS_TYPE, HASHES_TYPE, CACHE_TYPE)
 COMPOSE_TYPE = types.FunctionType(COMPOSE_SIGNATURE)
 NEVER = 2**62
+LOOK_AHEAD = 64
 
 
 def policy(function: Any) -> Any:
@@ -374,3 +375,24 @@ def settle(replica: Any, requests: Any, number: int) -> None:
             shared = int64(request.held_hashes) * replica.hash_tokens // replica.block_tokens
             request.blocks = max(int64(request.blocks), blocks_of(replica, request.computed_tokens) - shared)
     replica.decode_kv_tokens -= request.computed_tokens + 1
+
+
+@njit(cache=True)
+def bring_best_hit(replica: Any, requests: Any, hashes: Any, cache: Any) -> None:
+    """Move the request with the longest cached prefix among the first 64 of the queue to its head."""
+    if replica.hash_tokens == 0 or replica.queue_count < 2:
+        return
+    best, best_before, most = int64(replica.queue_head), int64(NONE), -1
+    before, at, seen = int64(NONE), int64(replica.queue_head), 0
+    while at != NONE and seen < LOOK_AHEAD:
+        hits = _prefix.hit_count(replica, requests[at], hashes, cache)
+        if hits > most:
+            best, best_before, most = at, before, hits
+        before, at, seen = at, int64(requests[at].next), seen + 1
+    if best_before == NONE:
+        return
+    requests[best_before].next = requests[best].next
+    if replica.queue_tail == best:
+        replica.queue_tail = best_before
+    requests[best].next = replica.queue_head
+    replica.queue_head = best
