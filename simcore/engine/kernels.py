@@ -1,4 +1,4 @@
-"""Whole runs compiled: an open loop over arrivals with a router, and the closed loop of a fixed number of users."""
+"""Whole runs compiled: an open loop over arrivals with a router; and single replicas for callers in Python."""
 
 from __future__ import annotations
 

@@ -45,6 +45,8 @@ def advance(
 ) -> None:
     """Run one replica: commit steps that end by `until_s`, start steps that begin before it."""
     while replica.up == 1:
+        if replica.stop_at_done == 1 and replica.done_head != NONE:
+            return
         if replica.pending == 1:
             if replica.step_end_s > until_s:
                 return
@@ -54,7 +56,8 @@ def advance(
             return
         if _steady(replica):
             _run_decodes(replica, requests, times, hashes, cache, log, until_s)
-            if replica.pending == 1 or replica.now_s >= until_s:
+            stop = replica.stop_at_done == 1 and replica.done_head != NONE
+            if stop or replica.pending == 1 or replica.now_s >= until_s:
                 continue
         if not begin(replica, requests, times, hashes, cache, compose):
             if replica.queue_count == 0:

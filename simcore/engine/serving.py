@@ -101,3 +101,44 @@ def serve(
     compose, route = schedulers(settings.scheduler), routers(router)
     serve_open(fleet, requests, pack(step_times), hashes, caches, compose, route, looks, log)
     return ServingRun(trace, requests, fleet, log[: int(fleet["logged"].max(initial=0))])
+
+
+@dataclass(frozen=True)
+class Clients:
+    """A closed loop: `users` send at once at time 0, and each sends again `think_s` after its answer is complete.
+
+    The default think time is a moment, so that a request misses the step that starts when the one before it ended.
+    """
+
+    users: int
+    think_s: float = 1e-6
+
+
+def serve_clients(
+    lengths: Trace,
+    step_times: StepTimes,
+    settings: ReplicaSettings,
+    clients: Clients,
+    ranks: int = 1,
+    log_steps: int = 0,
+) -> ServingRun:
+    """Serve the requests of `lengths` in order (their arrivals are not read) to a closed loop of clients.
+
+    `ranks` attention-dp ranks run in lockstep, each with `settings` of its own, requests going to the least loaded.
+    """
+    from simcore.cost.step_kernel import pack
+    from simcore.engine.closed_loop import serve_closed
+    from simcore.policy.scheduler import schedulers
+
+    requests = request_records(lengths)
+    rank_requests(requests, settings.scheduler)
+    fleet = new_replicas(ranks)
+    for number in range(ranks):
+        settings.fill(fleet[number], seed=number)
+    fleet["stop_at_done"] = 1
+    hashes, entries = dense_hashes(lengths, settings.hash_tokens > 0)
+    log = np.zeros(log_steps, STEP)
+    caches = np.zeros(ranks * entries, BLOCK)
+    compose = schedulers(settings.scheduler)
+    serve_closed(fleet, requests, pack(step_times), hashes, caches, compose, log, clients.users, clients.think_s)
+    return ServingRun(lengths, requests, fleet, log[: int(fleet["logged"].max(initial=0))])

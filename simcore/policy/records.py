@@ -86,6 +86,7 @@ REPLICA = np.dtype(
         ("seed", "u8"),
         ("series_width_s", "f8"),
         ("up", "i8"),  # 0: failed or not started
+        ("stop_at_done", "i8"),  # 1: `advance` returns whenever a request has finished
         ("wake_s", "f8"),  # a policy that waits on purpose composes again then
         # clock and step in flight
         ("now_s", "f8"),

@@ -53,7 +53,7 @@ def test_reserving_the_output_never_preempts() -> None:
 
 
 def test_a_static_batch_lets_nobody_join() -> None:
-    rows = run("static").requests
+    rows = run("static", reserve_output=True).requests
     starts = np.unique(rows["scheduled_s"])
     ends = np.array([rows["done_s"][rows["scheduled_s"] == start].max() for start in starts])
     assert (starts[1:] >= ends[:-1] - 1e-9).all()
