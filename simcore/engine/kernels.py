@@ -12,7 +12,15 @@ from simcore.cost.step_kernel import STEP_TIMES_TYPE
 from simcore.engine.replica import advance, submit
 from simcore.policy.records import STEP
 from simcore.policy.router import REPLICAS_TYPE, ROUTE_TYPE
-from simcore.policy.scheduler._verbs import CACHE_TYPE, COMPOSE_TYPE, HASHES_TYPE, REPLICA_TYPE, REQUESTS_TYPE
+from simcore.policy.scheduler._verbs import (
+    CACHE_TYPE,
+    COMPOSE_TYPE,
+    HASHES_TYPE,
+    REPLICA_TYPE,
+    REQUESTS_TYPE,
+    pop,
+    preempt_after,
+)
 
 TIMES_TYPE = types.Array(STEP_TIMES_TYPE, 1, "C")
 LOG_TYPE = types.Array(from_dtype(STEP), 1, "C")
@@ -57,17 +65,52 @@ def serve_open(
 
 
 @njit(
-    types.void(REPLICA_TYPE, REQUESTS_TYPE, TIMES_TYPE, HASHES_TYPE, CACHE_TYPE, COMPOSE_TYPE, LOG_TYPE, types.float64),
+    types.void(
+        REPLICAS_TYPE, REQUESTS_TYPE, TIMES_TYPE, HASHES_TYPE, CACHE_TYPE, COMPOSE_TYPE, LOG_TYPE, types.float64
+    ),
     cache=True,
 )
-def advance_one(
-    replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, compose: Any, log: Any, until_s: float
+def advance_all(
+    replicas: Any, requests: Any, times: Any, hashes: Any, caches: Any, compose: Any, log: Any, until_s: float
 ) -> None:
-    """`advance` for callers in Python: a fleet that brings replicas up to its own clock."""
-    advance(replica, requests, times, hashes, cache, compose, log, until_s)
+    """Bring replicas of one scheduler up to a clock in Python's hands."""
+    size = caches.size // replicas.size
+    for at in range(replicas.size):
+        cache = caches[at * size : (at + 1) * size]
+        advance(replicas[at], requests, times, hashes, cache, compose, log, until_s)
 
 
-@njit(types.boolean(REPLICA_TYPE, REQUESTS_TYPE, int64, types.float64), cache=True)
-def submit_one(replica: Any, requests: Any, number: int, now_s: float) -> bool:
+@njit(types.boolean(REPLICAS_TYPE, int64, REQUESTS_TYPE, int64, types.float64), cache=True)
+def submit_to(replicas: Any, at: int, requests: Any, number: int, now_s: float) -> bool:
     """`submit` for callers in Python."""
-    return submit(replica, requests, number, now_s)
+    return submit(replicas[at], requests, number, now_s)
+
+
+@njit(int64(REPLICA_TYPE, REQUESTS_TYPE, HASHES_TYPE, CACHE_TYPE, types.Array(int64, 1, "C")), cache=True)
+def drain(replica: Any, requests: Any, hashes: Any, cache: Any, out: Any) -> int:
+    """A replica fails: its step is lost, its KV and cache are gone; its requests go to `out`. Returns how many."""
+    replica.pending = 0
+    replica.chunk_count = 0
+    replica.swap = 0
+    while preempt_after(replica, requests, hashes, cache, -1):
+        pass
+    count = 0
+    while replica.queue_count > 0:
+        number = pop(replica, requests)
+        request = requests[number]
+        request.computed_tokens = 0
+        request.swapped = 0
+        replica.outstanding -= 1
+        replica.outstanding_tokens -= request.input_tokens + request.output_tokens
+        out[count] = number
+        count += 1
+    for at in range(cache.size):
+        cache[at].resident = 0
+        cache[at].references = 0
+    replica.lru_head = -1
+    replica.lru_tail = -1
+    replica.evictable_blocks = 0
+    replica.free_blocks = replica.kv_blocks
+    replica.late_blocks = 0
+    replica.late_slots = 0
+    return count

@@ -44,7 +44,7 @@ def advance(
     replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, compose: Any, log: Any, until_s: float
 ) -> None:
     """Run one replica: commit steps that end by `until_s`, start steps that begin before it."""
-    while replica.up == 1:
+    while replica.up != 0:
         if replica.stop_at_done == 1 and replica.done_head != NONE:
             return
         if replica.pending == 1:
@@ -344,6 +344,8 @@ def submit(replica: Any, requests: Any, number: int, now_s: float) -> bool:
     request = requests[number]
     request.ready_s = now_s
     request.target_tokens = request.input_tokens + request.generated_tokens
+    if request.swapped == 1:
+        request.target_tokens = request.computed_tokens
     if request.goal_tokens == 0:
         request.goal_tokens = request.output_tokens
     most = blocks_of(replica, request.input_tokens + request.goal_tokens + replica.draft_tokens)

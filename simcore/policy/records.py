@@ -85,7 +85,7 @@ REPLICA = np.dtype(
         ("draft_s", "f8"),  # time added per step by drafting
         ("seed", "u8"),
         ("series_width_s", "f8"),
-        ("up", "i8"),  # 0: failed or not started
+        ("up", "i8"),  # 0: failed or not started; 1: serving; 2: serving what it has, no longer routed to
         ("stop_at_done", "i8"),  # 1: `advance` returns whenever a request has finished
         ("wake_s", "f8"),  # a policy that waits on purpose composes again then
         # clock and step in flight

@@ -23,7 +23,7 @@ def up_count(replicas: Any) -> int:
     """How many replicas are up; 1 if none is, so that it can divide."""
     count = 0
     for at in range(replicas.size):
-        count += replicas[at].up
+        count += int(replicas[at].up == 1)
     return max(1, count)
 
 
@@ -32,7 +32,7 @@ def nth_up(replicas: Any, place: int) -> int:
     """The place-th replica that is up; 0 if there is none."""
     seen = -1
     for at in range(replicas.size):
-        seen += replicas[at].up
+        seen += int(replicas[at].up == 1)
         if replicas[at].up == 1 and seen == place:
             return at
     return 0

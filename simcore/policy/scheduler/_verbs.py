@@ -396,3 +396,11 @@ def bring_best_hit(replica: Any, requests: Any, hashes: Any, cache: Any) -> None
         replica.queue_tail = best_before
     requests[best].next = replica.queue_head
     replica.queue_head = best
+
+
+@njit(cache=True)
+def enter(replica: Any, requests: Any, number: int) -> None:
+    """The request just admitted has its KV here already: it decodes in this very step."""
+    replica.prefill_count -= 1
+    requests[number].swapped = 0
+    join_decodes(replica, requests, number)
