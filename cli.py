@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -33,15 +34,24 @@ def main() -> None:
     from simcore.errors import SimcoreError
 
     try:
-        mount()()
+        code = mount()(standalone_mode=False, args=sys.argv[1:] or ["--help"])
     except SimcoreError as error:
-        print(f"simcore: {error}", file=sys.stderr)
-        sys.exit(2)
+        fail(str(error))
     except BrokenPipeError:
-        sys.exit(0)
+        code = 0
     except KeyboardInterrupt:
-        print("simcore: stopped; finished files are kept", file=sys.stderr)
-        sys.exit(130)
+        fail("stopped; finished files are kept", 130)
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        fail(" ".join(str(error.format_message()).split()))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def fail(message: str, code: int = 2) -> NoReturn:
+    """One line on standard error."""
+    print(f"simcore: {message}", file=sys.stderr)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

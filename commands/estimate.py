@@ -38,6 +38,8 @@ def estimate(
     """Latency, throughput, memory, power and cost of one plan, with a breakdown by operation."""
     import simcore
     from commands.terminal import print_json
+    from simcore.errors import InputError
+    from simcore.result import Unsupported
 
     formats = {k: v for k, v in (("weights", weights), ("kv", kv)) if v}
     result = simcore.estimate(
@@ -58,6 +60,8 @@ def estimate(
         policy={"kv_tier": kv_tier, "weight_tier": weight_tier, "sub_batches": sub_batches},
         **formats,
     )
+    if isinstance(result.infeasible, Unsupported):
+        raise InputError(result.infeasible.what)
     if as_json:
         print_json({"model": model, "chip": chip, "stack": stack, **result.as_dict()})
         return

@@ -13,7 +13,7 @@ from simcore.registry import DataRegistry, normal
 from simcore.spec.economics import Economics
 from simcore.spec.hardware import Chip, Cluster, NamedLink, Node
 from simcore.spec.links import resolve_links
-from simcore.spec.load import build, derive, read_toml
+from simcore.spec.load import build_from_file, derive, read_toml
 from simcore.spec.system import System
 
 
@@ -22,23 +22,23 @@ def _raw(text: str, file: str, base_text: Callable[[str], tuple[str, str]]) -> d
 
 
 def _parse_chip(text: str, file: str) -> Chip:
-    return build(Chip, _raw(text, file, chip.text), file)
+    return build_from_file(Chip, _raw(text, file, chip.text), file)
 
 
 def _parse_node(text: str, file: str) -> Node:
-    return build(Node, _raw(text, file, node.text), file)
+    return build_from_file(Node, _raw(text, file, node.text), file)
 
 
 def _parse_cluster(text: str, file: str) -> Cluster:
-    return build(Cluster, _raw(text, file, cluster.text), file)
+    return build_from_file(Cluster, _raw(text, file, cluster.text), file)
 
 
 def _parse_link(text: str, file: str) -> NamedLink:
-    return build(NamedLink, read_toml(text, file), file)
+    return build_from_file(NamedLink, read_toml(text, file), file)
 
 
 def _parse_economics(text: str, file: str) -> Economics:
-    return build(Economics, derive(read_toml(text, file), file, economics.text), file)
+    return build_from_file(Economics, derive(read_toml(text, file), file, economics.text), file)
 
 
 link: DataRegistry[NamedLink] = DataRegistry("link", "hardware_specs/links", _parse_link)

@@ -14,7 +14,7 @@ from simcore.cost.machine import Machine, computes_natively, machine_of
 from simcore.engine import analytic
 from simcore.engine.step import Physics, breakdown
 from simcore.errors import InputError, suggest
-from simcore.ops.op import Column, PlanColumns
+from simcore.ops.op import PlanColumns
 from simcore.result import DoesNotFit, Infeasible, Reason, Result, ResultTable, Unsupported
 from simcore.spec.formats import number_format
 from simcore.spec.model import ModelSpec
@@ -151,7 +151,7 @@ class Evaluator:
 def plan_columns(plan: ParallelPlan, numeric: Numeric) -> PlanColumns:
     """Degrees from the columns where given, else from the base plan; formats as bytes per element."""
     weights, experts, activations, kv = (number_format(name).bytes_per_element for name in plan.formats())
-    degrees: dict[str, Column] = {name: numeric.get(name, float(getattr(plan, name))) for name in DEGREES}
+    degrees: dict[str, Any] = {name: numeric.get(name, float(getattr(plan, name))) for name in DEGREES}
     return PlanColumns(
         **degrees, weight_bytes=weights, expert_bytes=experts, activation_bytes=activations, kv_bytes=kv, head_bytes=2.0
     )

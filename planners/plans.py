@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ class PlanGrid:
         chips = columns.pop("chips")
         replica = columns["tp"] * columns["attention_dp"] * columns["cp"] * columns["pp"]
         columns["dp"] = chips / replica
-        degrees = {k: v for k, v in columns.items() if k != "batch"}
+        degrees: dict[str, Any] = {k: v for k, v in columns.items() if k != "batch"}
         plan = PlanColumns(
             **degrees, weight_bytes=2.0, expert_bytes=2.0, activation_bytes=2.0, kv_bytes=2.0, head_bytes=2.0
         )

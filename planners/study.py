@@ -12,7 +12,7 @@ from simcore.errors import InputError
 from simcore.spec.base import Spec
 from simcore.spec.demand import Objectives
 from simcore.spec.formats import number_format
-from simcore.spec.load import build, read_toml
+from simcore.spec.load import build_from_file, read_toml
 from simcore.spec.policy import ServingPolicy
 from simcore.units import Seconds
 
@@ -122,6 +122,8 @@ class Study(Spec):
 
     name: str
     title: str = ""
+    file: str = ""
+    """where it was read from, for messages"""
     model: ModelChoice
     traffic: TrafficChoice
     hardware: HardwareChoice
@@ -147,4 +149,4 @@ def read_study(path: str | Path) -> Study:
     if schema != "study/1":
         raise InputError(f"{schema!r} is not a study", file=str(path), key="schema", fix='write schema = "study/1"')
     raw.setdefault("name", file.stem)
-    return build(Study, raw, str(path))
+    return build_from_file(Study, raw, str(path)).replace(file=str(path))

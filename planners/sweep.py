@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -140,11 +141,15 @@ class SweepPages:
 
 def prepare(study: Study, resolve: Resolve, cost_model: Callable[[str, str], CostModel]) -> Sweep:
     """Resolve a study's names. Raises InputError naming what is unknown or missing."""
-    systems = {name: resolve("system", name) for name in study.hardware.systems}
-    for system in systems.values():
-        cost_model(system.chip.name, study.hardware.stack)
+    with located(study, "hardware.systems"):
+        systems = {name: resolve("system", name) for name in study.hardware.systems}
+    with located(study, "hardware.stack"):
+        for system in systems.values():
+            cost_model(system.chip.name, study.hardware.stack)
+    with located(study, "model.name"):
+        model = resolve("model", study.model.name)
     base = Scenario(
-        model=resolve("model", study.model.name),
+        model=model,
         system=next(iter(systems.values())),
         policy=study.policy,
         demand=demand_of(study, resolve),
@@ -155,15 +160,29 @@ def prepare(study: Study, resolve: Resolve, cost_model: Callable[[str, str], Cos
     return Sweep(study, base, Evaluator(systems, cost_model))
 
 
+@contextmanager
+def located(study: Study, key: str) -> Iterator[None]:
+    """Errors about a name say which key of which study gave it."""
+    try:
+        yield
+    except InputError as error:
+        error.file, error.key = error.file or study.file or study.name, error.key or key
+        raise
+
+
 def demand_of(study: Study, resolve: Resolve) -> Demand:
     """Named traffic, or fixed lengths."""
     traffic = study.traffic
     if traffic.name:
-        found: Demand = resolve("traffic", traffic.name)
+        with located(study, "traffic.name"):
+            found: Demand = resolve("traffic", traffic.name)
         return found
     if not (traffic.input_tokens and traffic.output_tokens):
         raise InputError(
-            "has no lengths", file=study.name, key="traffic", fix="give name, or input_tokens and output_tokens"
+            "has no lengths",
+            file=study.file or study.name,
+            key="traffic",
+            fix="give name, or input_tokens and output_tokens",
         )
     return Demand(name="fixed", input=fixed(traffic.input_tokens), output=fixed(traffic.output_tokens))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-DIRECTIONS = ((1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1.3), (0, -1.3))
+DIRECTIONS = ((-1, -1), (1, 1), (1, -1), (-1, 1), (0, -1.3), (0, 1.3))
 OFFSETS = [(dx * r, dy * r) for r in (9, 20, 34, 50, 70) for dx, dy in DIRECTIONS]
 
 
@@ -40,6 +40,7 @@ def _try(ax: Any, renderer: Any, frame: Any, what: Any, crowd: Any) -> Any:
             fontsize=size,
             ha="left" if dx > 0 else "right" if dx < 0 else "center",
             va="bottom" if dy > 0 else "top",
+            bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
             arrowprops={"arrowstyle": "-", "color": "#8a94a0", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3},
         )
         box = _text_only(note, renderer)

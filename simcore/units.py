@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 
 GIB = 2.0**30
 SECONDS_PER_HOUR = 3600.0
@@ -81,10 +81,13 @@ _EXAMPLES = {
 
 
 def _reader(unit: str) -> Any:
-    def read(value: object) -> float:
+    def read(value: object, info: ValidationInfo) -> float:
+        written = info.context or {}
         if isinstance(value, dict) and "value" in value:
             value = value["value"]
-        if isinstance(value, float):  # already SI: a value built in Python, never one read from a file
+        elif isinstance(value, str) and written.get("sources"):
+            raise ValueError(f'has no source (write {{ value = "{value}", source = "..." }})')
+        if isinstance(value, float) and not written.get("file"):  # already SI: a value built in Python
             return value
         if isinstance(value, str):
             return parse(value, unit)

@@ -1,4 +1,4 @@
-"""Where measured data lies: beside the checkout, or where SIMCORE_SHARED says."""
+"""Where the measured data lies; tests that need it skip, saying so, when it is absent."""
 
 from __future__ import annotations
 
@@ -10,4 +10,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("SIMCORE_SHARED", ROOT.parent / "shared"))
 
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"no measured data at {SHARED}")
+
+def shared(path: str) -> Path:
+    """A path below the shared folder, or a skip."""
+    found = SHARED / path
+    if not found.exists():
+        pytest.skip(f"measured data {path} is not at hand (set SIMCORE_SHARED)")
+    return found

@@ -22,7 +22,7 @@ figure { margin: 10px 0; } figure svg { width: 100%; height: auto; max-width: 98
 figcaption { color: #566270; font-size: 13px; max-width: 90ch; }
 .warn { border-left: 4px solid #d9822b; padding: 6px 12px; background: #fdf6ec; }
 @media print { body { padding: 0; font-size: 10.5px; max-width: none; } table { font-size: 8px; }
-  h2 { break-after: avoid; }
+  h2 { break-after: avoid; } details::details-content { content-visibility: visible; display: block; }
   figure, tr, .tile { break-inside: avoid; } @page { size: A4 landscape; margin: 12mm; } }
 """
 

@@ -1,11 +1,12 @@
-"""Collectives by alpha-beta over the link hierarchy: ring, tree, direct and hierarchical, the fastest is taken.
+"""Collectives by alpha-beta over the link hierarchy: ring, tree, one- and two-shot, hierarchical, the fastest is taken.
 
 For g ranks, S bytes (the full tensor), link latency a and bandwidth B (Thakur, Rabenseifner and Gropp 2005; Patarasso
 and Yuan 2009):
 
     ring          2 (g-1) a + 2 (g-1)/g S/B
     tree          2 ceil(log2 g) a + 2 S/B
-    direct        2 a + (g-1) S/B                      every rank reads all others' tensors, one exchange
+    one-shot      2 a + (g-1) S/B                      every rank reads all others' tensors
+    two-shot      2 a + 2 (g-1)/g S/B                  slices exchanged twice; only where one switch joins all ranks
     hierarchical  reduce-scatter inside, all-reduce of S/n1 across, all-gather inside
 
 Reduce-scatter and all-gather are half a ring; all-to-all sends (g-1)/g of S. Wrong when several groups share an
@@ -96,12 +97,13 @@ def collective_model(at: Spans) -> CollectiveModel:
     outer = ((at.outer - 1) * at.outer_latency_s, (at.outer - 1) / g / at.outer_bytes_per_s)
     nested = (inner[0] + outer[0], inner[1] + outer[1])
     twice = (2 * ring[0], 2 * ring[1])
+    shot = (np.where(many, np.where(at.outer > 1, np.inf, wait), 0.0), (g - 1) / g / rate)
     exchange = (np.where(many, at.inner_latency_s + at.outer_latency_s, 0.0), _all_to_all_slope(at))
     return CollectiveModel(
         {
-            "all_reduce": (twice, tree, direct, (2 * nested[0], 2 * nested[1])),
-            "reduce_scatter": (ring, nested, direct),
-            "all_gather": (ring, nested, (np.where(many, wait, 0.0), (g - 1) / g / rate)),
+            "all_reduce": (twice, tree, direct, (2 * shot[0], 2 * shot[1]), (2 * nested[0], 2 * nested[1])),
+            "reduce_scatter": (ring, nested, shot),
+            "all_gather": (ring, nested, shot),
             "all_to_all": (exchange,),
         }
     )

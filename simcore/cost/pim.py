@@ -1,11 +1,14 @@
 """Processing in memory: a compute unit inside a memory tier, with its own bandwidth and a cost per tile.
 
-Bank-level GEMV: one tile is one row in every bank of a channel. Reading `bytes` of KV takes
+Bank-level GEMV after NeuPIMs (ASPLOS 2024): the KV of one request lies in one channel; a tile is one row in every bank
+of a channel and takes `tile_s`; before a run of tiles the vector operand is loaded (`operand_load_s`). With P elements
+per row and bank, B banks per channel, W = KV heads x head_dim of the shard and context L, one request takes
 
-    ceil(bytes / (channels x tile_bytes)) tile_s + operand loads
+    scores   ceil(W / P) (load + ceil(L / B) tile)
+    values   heads ceil(L / P) (load + ceil(head_dim / B) tile)
 
-(command timing of a tile as in NeuPIMs, ASPLOS 2024: activation windows, column reads, result read-out). Wrong when
-requests fill the channels unevenly: the slowest channel then rules.
+and the fullest channel holds ceil(requests / channels) of them. A unit without tiles (a logic die) is a roofline on its
+own bandwidth. Wrong when lengths differ much: then the slowest channel rules, and packing them is a scheduler's work.
 """
 
 from __future__ import annotations
@@ -18,9 +21,6 @@ from numpy.typing import NDArray
 from simcore.ops.op import Column, Op
 from simcore.spec.hardware import Chip, ComputeUnit
 
-OPERAND_BYTES = 1024.0
-"""vector bytes that one operand load brings to a channel's buffer"""
-
 
 @dataclass(frozen=True)
 class Pim:
@@ -28,19 +28,31 @@ class Pim:
 
     bytes_per_s: float
     flop_per_s: float
-    operand_s_per_byte: float
     concurrent: bool
+    channels: float = 1.0
+    banks: float = 1.0
+    """per channel"""
+    row_bytes: float = 0.0
+    """of one bank; 0: no tiles"""
+    tile_s: float = 0.0
+    load_s: float = 0.0
 
 
 def pim_of(chip: Chip) -> Pim | None:
     """The chip's PIM (or logic-die) unit on the main tier; None if it has none."""
     for unit in chip.compute.values():
         if unit.kind in ("pim", "logic") and unit.reads == chip.main_tier:
+            channels = float(unit.channels or 1)
+            banks = max((unit.count or 1) / channels, 1.0)
             return Pim(
                 effective_bytes_per_s(unit, chip.memory[unit.reads].read_bytes_per_s),
                 max(unit.peak_flop_per_s.values()),
-                unit.operand_load_s / OPERAND_BYTES / (unit.channels or 1),
                 unit.concurrent_with_host,
+                channels,
+                banks,
+                (unit.tile_bytes or 0.0) / banks,
+                unit.tile_s or 0.0,
+                unit.operand_load_s,
             )
     return None
 
@@ -56,11 +68,23 @@ def effective_bytes_per_s(unit: ComputeUnit, external_bytes_per_s: float) -> flo
 
 
 def attention_s(op: Op, pim: Pim) -> Column:
-    """Decode attention on the PIM unit: its roofline plus loading the operand vectors. Shapes [plans]."""
-    return (
-        np.maximum(op.flop / pim.flop_per_s, op.stream_bytes / pim.bytes_per_s)
-        + op.cache_bytes * pim.operand_s_per_byte
+    """Decode attention on the PIM unit; the slower of its roofline and, with tiles, the fullest channel. [plans]."""
+    roof_s = np.maximum(op.flop / pim.flop_per_s, op.stream_bytes / pim.bytes_per_s)
+    if pim.tile_s == 0.0 or "head_dim" not in op.shape:
+        return np.asarray(roof_s)
+    return np.asarray(np.maximum(roof_s, tiled_s(op, pim)))
+
+
+def tiled_s(op: Op, pim: Pim) -> Column:
+    """The module's two equations for requests spread evenly over the channels."""
+    heads, head_dim, context, requests = (
+        np.asarray(op.shape[name], float) for name in ("num_key_value_heads", "head_dim", "step", "batch_size")
     )
+    element_bytes = op.stream_bytes / np.maximum(2.0 * requests * heads * head_dim * context, 1.0)
+    row = pim.row_bytes / np.maximum(element_bytes, 1e-9)
+    scores = np.ceil(heads * head_dim / row) * (pim.load_s + np.ceil(context / pim.banks) * pim.tile_s)
+    values = heads * np.ceil(context / row) * (pim.load_s + np.ceil(head_dim / pim.banks) * pim.tile_s)
+    return np.asarray(np.ceil(requests / pim.channels) * (scores + values))
 
 
 def prefers_pim(op: Op, pim: Pim, host_bytes_per_s: Column) -> NDArray[np.bool_]:

@@ -25,9 +25,8 @@ class Roofline:
     name: str = "roofline"
 
     def costs(self, ops: list[Op], machine: Machine, plan: PlanColumns, graphs: bool) -> list[OpCost]:
-        links: dict[tuple[int, int], CollectiveModel] = {}
         return [
-            network_cost(op, machine, links) if op.role == "none" else kernel_cost(op, machine, graphs) for op in ops
+            network_cost(op, machine, plan) if op.role == "none" else kernel_cost(op, machine, graphs) for op in ops
         ]
 
 
@@ -89,13 +88,22 @@ def systolic_fill(rows: Column, machine: Machine) -> Column:
     return np.maximum(rows, machine.array_rows) / np.maximum(rows, 1.0)
 
 
-def network_cost(op: Op, machine: Machine, links: dict[tuple[int, int], CollectiveModel]) -> OpCost:
-    """Alpha-beta time of a collective or a transfer; coefficients are shared between messages of the same group."""
+def network_cost(op: Op, machine: Machine, plan: PlanColumns) -> OpCost:
+    """Alpha-beta time of a collective or a transfer."""
     size = op.shape["message_bytes"]
     assert not isinstance(size, str)
     if op.kind == "transfer":
         return OpCost(0.0, 0.0, send_time_s(machine, op.stride, size), 0.0)
-    key = (id(op.group), id(op.stride))
-    if key not in links:
-        links[key] = collective_model(spans(machine, op.group, op.stride))
-    return OpCost(0.0, 0.0, links[key].time_s(str(op.shape["op"]), size), 0.0)
+    return OpCost(0.0, 0.0, links_of(op, machine, plan).time_s(str(op.shape["op"]), size), 0.0)
+
+
+def links_of(op: Op, machine: Machine, plan: PlanColumns) -> CollectiveModel:
+    """Coefficients for the operation's group, computed once per plans and machine.
+
+    The memo holds the columns too: their identity is the key, so they must outlive it.
+    """
+    key = (id(op.group), id(op.stride), id(machine))
+    if key not in plan.memo:
+        plan.memo[key] = (collective_model(spans(machine, op.group, op.stride)), op.group, op.stride, machine)
+    found: CollectiveModel = plan.memo[key][0]
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,8 @@ class PlanColumns:
     kv_bytes: Column
     head_bytes: Column
     """bytes per element of embedding and LM head"""
+    memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    """what cost models derive from the degrees alone, kept for the other steps of the same plans"""
 
     @property
     def moe_tp(self) -> Column:
@@ -92,7 +94,8 @@ class PlanColumns:
 
     def take(self, rows: NDArray[np.intp] | slice) -> PlanColumns:
         """The same plans, some rows."""
-        return PlanColumns(**{f.name: pick(getattr(self, f.name), rows) for f in fields(self)})
+        picked: dict[str, Any] = {f.name: pick(getattr(self, f.name), rows) for f in fields(self) if f.name != "memo"}
+        return PlanColumns(**picked)
 
 
 @dataclass(frozen=True)

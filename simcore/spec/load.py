@@ -62,13 +62,22 @@ def derive(raw: Raw, file: str, base_text: Callable[[str], tuple[str, str]] | No
 
 
 def build(kind: type[S], raw: Raw, file: str) -> S:
-    """Validate `raw` as `kind`; the first problem becomes an InputError."""
+    """Validate `raw` as `kind`; quantities may be strings or SI floats. The first problem becomes an InputError."""
+    return _validate(kind, raw, file, {})
+
+
+def build_from_file(kind: type[S], raw: Raw, file: str) -> S:
+    """As `build`, for what a person wrote: a quantity is a string with its unit; a `Sourced` spec names its source."""
+    return _validate(kind, raw, file, {"file": True, "sources": issubclass(kind, Sourced)})
+
+
+def _validate(kind: type[S], raw: Raw, file: str, context: Raw) -> S:
     raw = dict(raw)
     raw.pop("schema", None)
     if issubclass(kind, Sourced):
         raw["citations"] = citations(raw, file)
     try:
-        return kind.model_validate(raw)
+        return kind.model_validate(raw, context=context)
     except ValidationError as error:
         raise _as_input_error(kind, error, file) from None
 

@@ -1,0 +1,46 @@
+"""Plan evaluations per CPU second, memory of five million plans, start-up times."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from benchmarks._process import cpu_and_peak
+
+STUDY = Path(__file__).with_name("plans.toml")
+
+
+def figures() -> dict[str, float]:
+    help_s, _ = cpu_and_peak(["-m", "cli", "--help"])
+    estimate = "estimate --model meta-llama/Llama-3.1-70B --chip h200-sxm --tp 4 --batch 64 --input-tokens 2048"
+    estimate_s, _ = cpu_and_peak(["-m", "cli", *estimate.split(), "--output-tokens", "256"])
+    _, peak_mb = cpu_and_peak(["-c", "from benchmarks.plans import stream; stream(5_000_000)"], repeats=1)
+    return {
+        "plans_per_cpu_s": rate(1_000_000),
+        "plans_5m_peak_mb": peak_mb,
+        "help_cpu_s": help_s,
+        "estimate_cpu_s": estimate_s,
+    }
+
+
+def rate(plans: int) -> float:
+    """Plans per CPU second on one core, all figures of each plan, the summary (frontier, ranking) included."""
+    stream(50_000)
+    began = time.process_time()
+    done = stream(plans)
+    return done / (time.process_time() - began)
+
+
+def stream(plans: int) -> int:
+    """Evaluate the first `plans` plans of the study, keeping only what a sweep keeps; returns how many there were."""
+    from planners.study import read_study
+    from planners.sweep import SweepSummary, prepare
+    from simcore.api import cost_model, resolve
+
+    prepared = prepare(read_study(STUDY), resolve, cost_model)
+    summary = SweepSummary(prepared.study)
+    for table in prepared.tables():
+        summary.add(table)
+        if summary.evaluated >= plans:
+            break
+    return summary.evaluated

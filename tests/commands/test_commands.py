@@ -1,0 +1,138 @@
+"""The command line as its users meet it: output, one-line errors, exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+import cli
+
+STUDY = Path(__file__).resolve().parents[2] / "examples" / "llama-70b-azure.toml"
+ESTIMATE = "estimate --model meta-llama/Llama-3.1-70B --chip h200-sxm --tp 4 --batch 64 --input-tokens 2048"
+
+
+def run(
+    line: str | list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> tuple[int, str, str]:
+    arguments = line.split() if isinstance(line, str) else line
+    monkeypatch.setattr(sys, "argv", ["simcore", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    captured = capsys.readouterr()
+    return int(stop.value.code or 0), captured.out, captured.err
+
+
+@pytest.fixture
+def simcore(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    return lambda line: run(line, capsys, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("estimate --model llama-3.1-70b --chip h20x", "did you mean h20"),
+        ("estimate --model llama-3.1-7b --chip h100-sxm", "unknown model 'llama-3.1-7b'"),
+        ("estimate --model llama-3.1-70b --chip h100-sxm --tp 7", "tp = 7 does not divide the 64 attention heads"),
+        ("estimate --model llama-3.1-70b --chip h100-sxm --tp 0", "'--tp'"),
+        ("estimate --model llama-3.1-70b --chip h100-sxm --tp two", "'--tp'"),
+        ("estimate --model llama-3.1-70b --chip h100-sxm --weights fp7", "did you mean fp8"),
+        ("estimate --model llama-3.1-70b --chip h100-sxm --kv-tier cxl", "it has l2, hbm"),
+        ("estimate --model llama-3.1-70b --chip h100-sxm --stack best", "unknown stack 'best'"),
+        ("estimate --chip h100-sxm", "'--model'"),
+        ("estimat", "estimat"),
+        ("sweep missing.toml", "missing.toml: no such file"),
+        ("report missing", "no such file"),
+        ("list boards", "unknown kind 'boards'"),
+        ("show chip h300", "unknown chip 'h300'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(line: str, says: str, simcore) -> None:
+    code, out, err = simcore(line)
+    assert code == 2 and out == ""
+    assert says in err and err.count("\n") == 1 and err.startswith("simcore: ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('ttft = "1 s"', 'ttft = "1 GB"', "slo.ttft: '1 GB' is not a quantity of s"),
+        ('ttft = "1 s"', "ttft = 1.0", "slo.ttft: 1.0 has no unit"),
+        ("tp = [1, 2, 4, 8]", "tpp = [1]", "space.tpp: unknown key; did you mean tp"),
+        ("chips = [1, 2, 4, 8, 16, 32]", "chips = [0]", "space.chips: 0 is not a positive"),
+        ('"l40s"]', '"l400s"]', "hardware.systems: unknown chip, node or cluster 'l400s'; did you mean l40s"),
+        ('name = "llama-3.1-70b"', 'name = "lama"', "model.name: unknown model 'lama'"),
+        ('rank_by = "usd_per_million_tokens"', 'rank_by = "speed"', "unknown objective 'speed'"),
+        ("[slo]", "[slo", "not valid TOML"),
+        ('schema = "study/1"', 'schema = "chip/1"', "'chip/1' is not a study"),
+    ],
+)
+def test_a_bad_study_names_file_and_key(old: str, new: str, says: str, tmp_path: Path, simcore) -> None:
+    text = STUDY.read_text()
+    assert old in text
+    study = tmp_path / "bad.toml"
+    study.write_text(text.replace(old, new, 1))
+    code, _, err = simcore(["sweep", str(study), "--out", str(tmp_path / "out")])
+    assert code == 2 and err.count("\n") == 1
+    assert says in err and "bad.toml" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_estimate_prints_a_table_that_names_the_stack(simcore) -> None:
+    code, out, _ = simcore(ESTIMATE)
+    assert code == 0
+    assert "TPOT" in out and "datasheet" in out and "mlp_up" in out
+
+
+def test_estimate_json(simcore) -> None:
+    code, out, _ = simcore(ESTIMATE + " --json")
+    found = json.loads(out)
+    assert code == 0 and found["feasible"] and found["stack"] == "datasheet"
+    assert found["tpot_s"] > 0 and found["operations"] and found["assumptions"]
+
+
+def test_estimate_that_does_not_fit_is_an_answer(simcore) -> None:
+    code, out, _ = simcore("estimate --model llama-3.1-70b --chip l40s")
+    assert code == 0 and "does not fit: gddr needs" in out
+
+
+def test_sweep_writes_everything_and_report_redraws(tmp_path: Path, simcore) -> None:
+    small = STUDY.read_text().replace("batch = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]", "batch = [1, 16, 64]")
+    study, out = tmp_path / "small.toml", tmp_path / "out"
+    study.write_text(small)
+    code, printed, _ = simcore(["sweep", str(study), "--out", str(out)])
+    assert code == 0 and "report:" in printed and "b200-sxm" in printed
+    names = {p.name for p in out.iterdir()}
+    pictures = {f"{n}.{k}" for n in ("frontier", "breakdown", "memory", "roofline") for k in ("png", "svg")}
+    assert names == {"results.parquet", "frontier.csv", "best.csv", "study.json", "report.html"} | pictures
+    before = (out / "frontier.csv").read_text()
+    (out / "report.html").unlink()
+    code, _, _ = simcore(["report", str(out)])
+    page = (out / "report.html").read_text()
+    assert code == 0 and page.count("<svg") == 4 and "Uncalibrated" in page and "http" not in page.split("<body>")[0]
+    assert (out / "frontier.csv").read_text().count("\n") == before.count("\n")
+
+
+def test_an_impossible_target_shows_the_nearest(tmp_path: Path, simcore) -> None:
+    study = tmp_path / "hard.toml"
+    study.write_text(STUDY.read_text().replace('tpot = "50 ms"', 'tpot = "0.5 ms"'))
+    code, printed, _ = simcore(["sweep", str(study), "--out", str(tmp_path / "out")])
+    assert code == 0 and "no plan meets the targets; nearest" in printed
+
+
+@pytest.mark.parametrize("kind", ["chips", "nodes", "clusters", "models", "traffic", "stacks"])
+def test_list(kind: str, simcore) -> None:
+    code, out, _ = simcore(f"list {kind} --json")
+    assert code == 0 and len(json.loads(out)) >= 1
+
+
+def test_show_has_sources(simcore) -> None:
+    code, out, _ = simcore("show chip h200-sxm")
+    assert code == 0 and "memory.hbm.capacity" in out and "vendor" in out
+
+
+def test_doctor(simcore) -> None:
+    code, out, _ = simcore("doctor")
+    assert code == 0 and "numpy" in out and "broken" not in out

@@ -1,0 +1,110 @@
+"""Laws that hold for every scenario, checked by hypothesis."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import simcore
+from planners.evaluate import plan_columns
+from simcore.cost.machine import machine_of
+from simcore.cost.roofline import Roofline, peak_of
+from simcore.engine import analytic
+from simcore.ops.op import StepColumns
+from simcore.ops.transformer import lower
+from simcore.spec.scenario import Scenario
+from tests.strategies import scenarios
+
+MODEL = Roofline("datasheet")
+
+
+def step_of(scenario: Scenario, decode: bool) -> StepColumns:
+    if decode:
+        return analytic.decode_step(float(scenario.batch), scenario.demand)
+    return analytic.prefill_step(scenario.demand.input.mean_tokens)
+
+
+def times(scenario: Scenario, decode: bool, **changes: float) -> tuple[list, list, object]:
+    weights, experts, activations, _ = scenario.plan.formats()
+    machine = machine_of(scenario.system, weights, experts, activations, scenario.policy).with_fields(**changes)
+    plan = plan_columns(scenario.plan, {})
+    ops = lower(scenario.model, plan, step_of(scenario, decode))
+    return ops, MODEL.costs(ops, machine, plan, decode), machine
+
+
+def total(scenario: Scenario, decode: bool) -> float:
+    ops, costs, _ = times(scenario, decode)
+    return float(sum(np.max(op.count * cost.time_s) for op, cost in zip(ops, costs, strict=True)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(scenarios(), st.booleans())
+def test_no_operation_beats_its_roofline(scenario: Scenario, decode: bool) -> None:
+    ops, costs, machine = times(scenario, decode)
+    for op, cost in zip(ops, costs, strict=True):
+        if op.role == "none":
+            continue
+        fastest = max(machine.cache_bytes_per_s, machine.memory_bytes_per_s)
+        bound = max(
+            op.flop / peak_of(op, machine), op.stream_bytes / machine.memory_bytes_per_s, op.cache_bytes / fastest
+        )
+        assert np.all(cost.time_s >= bound * (1 - 1e-12)), op.name
+
+
+@settings(max_examples=30, deadline=None)
+@given(scenarios(), st.booleans())
+def test_one_rank_has_no_communication(scenario: Scenario, decode: bool) -> None:
+    alone = scenario.replace(plan=scenario.plan.replace(tp=1, pp=1, dp=1))
+    ops, costs, _ = times(alone, decode)
+    assert all(np.all(np.asarray(cost.network_s) == 0) for cost in costs)
+    assert not [op for op in ops if op.role == "none"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(scenarios(), st.booleans(), st.floats(1.0, 8.0))
+def test_more_bandwidth_or_peak_is_never_slower(scenario: Scenario, decode: bool, factor: float) -> None:
+    _, before, machine = times(scenario, decode)
+    faster = {
+        name: getattr(machine, name) * factor
+        for name in ("memory_bytes_per_s", "cache_bytes_per_s", "matrix_flop_per_s")
+    }
+    for change in ({name: value} for name, value in faster.items()):
+        _, after, _ = times(scenario, decode, **change)
+        assert sum(np.max(c.time_s) for c in after) <= sum(np.max(c.time_s) for c in before) * (1 + 1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(scenarios(), st.booleans(), st.integers(1, 4000))
+def test_more_work_is_never_faster(scenario: Scenario, decode: bool, more: int) -> None:
+    demand = scenario.demand
+    lengths = {"input": demand.input.replace(mean_tokens=demand.input.mean_tokens + more)}
+    longer = scenario.replace(demand=demand.replace(**lengths), batch=scenario.batch + more)
+    before, after = (
+        sum(np.max(op.count * c.time_s) for op, c in zip(*times(s, decode)[:2], strict=True))
+        for s in (scenario, longer)
+    )
+    assert after >= before * (1 - 1e-9)
+
+
+@settings(max_examples=25, deadline=None)
+@given(scenarios())
+def test_breakdown_sums_to_the_total_and_survives_json(scenario: Scenario) -> None:
+    result = simcore.evaluator([scenario.system.chip.name]).one(scenario)
+    if not result.infeasible:
+        for phase, total in (("prefill", result.prefill_s), ("decode", result.decode_step_s)):
+            assert sum(op.time_s for op in result.operations if op.phase == phase) == pytest.approx(total, rel=1e-9)
+    plain = result.as_dict()
+    assert json.loads(json.dumps(plain)) == json.loads(json.dumps(plain))
+
+
+@settings(max_examples=40, deadline=None)
+@given(scenarios())
+def test_infeasible_is_a_result_with_bytes(scenario: Scenario) -> None:
+    result = simcore.evaluator([scenario.system.chip.name]).one(scenario)
+    if result.infeasible and "need_bytes" in result.values:
+        assert result.need_bytes > result.have_bytes or result.max_batch < scenario.batch
+        assert "GB" in str(result.infeasible)
