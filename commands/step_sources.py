@@ -25,8 +25,8 @@ def stacks_of(chip: str) -> str:
     return "vllm"
 
 
-def scenario_step_times(model: Any, chip: Any, plan: Any, stack: str, policy: Any = None) -> Any:
-    """Step times of a model under a plan on a chip in its usual home."""
+def scenario_step_times(model: Any, chip: Any, plan: Any, stack: str, policy: Any = None, system: Any = None) -> Any:
+    """Step times of a model under a plan on a chip, in its usual home unless a system is given."""
     import hardware_specs
     from planners.evaluate import plan_columns
     from simcore import api
@@ -37,6 +37,6 @@ def scenario_step_times(model: Any, chip: Any, plan: Any, stack: str, policy: An
 
     policy = policy or ServingPolicy()
     weights, experts, activations, _ = plan.formats()
-    machine = machine_of(hardware_specs.system(chip.name), weights, experts, activations, policy)
+    machine = machine_of(system or hardware_specs.system(chip.name), weights, experts, activations, policy)
     physics = Physics(model, machine, api.cost_model(chip.name, stack), policy.imbalance_ratio)
     return physics_step_times(physics, plan_columns(plan, {}), policy.graphs, source=f"{chip.name}, {stack}")

@@ -1,0 +1,157 @@
+"""A simulation as a person writes it: `schema = "scenario/1"`, one table per part of the question."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from simcore.errors import InputError
+from simcore.spec.base import Spec
+from simcore.spec.load import build_from_file, read_toml
+from simcore.spec.plan import ParallelPlan
+from simcore.units import BytesPerS, Seconds
+
+
+class ModelPart(Spec):
+    """Which model."""
+
+    name: str
+
+
+class HardwarePart(Spec):
+    """A chip in its usual home, a node or a cluster, and the software stack."""
+
+    system: str
+    stack: str = "datasheet"
+    usd_per_hour: float | None = Field(default=None, ge=0)
+    """price of one chip and hour, for cost per million tokens; None: the chip's own rental"""
+
+
+class StepsPart(Spec):
+    """Step times given instead of derived from model and hardware."""
+
+    profile: Literal["table", "vidur", "layers"]
+    step_s: Seconds = Field(default=0.0, alias="step")
+    token_s: Seconds = Field(default=0.0, alias="token")
+    """table: every step takes `step` + tokens x `token` + KV tokens of its decodes x `kv_token`"""
+    kv_token_s: Seconds = Field(default=0.0, alias="kv_token")
+    past_token_s: Seconds = Field(default=0.0, alias="past_token")
+    """table: and, for a chunk, chunk x (past + chunk / 2) x this"""
+    layers: int = Field(default=1, ge=1)
+    mlp: str | None = None
+    attention: str | None = None
+    folder: str | None = None
+    kv_blocks: int | None = Field(default=None, ge=1)
+    """KV capacity of a replica; None: without bound"""
+
+
+class PolicyPart(Spec):
+    """Scheduler, limits and router; the names are files of `simcore.policy`."""
+
+    scheduler: str = "chunked"
+    router: str = "least-outstanding"
+    replicas: int | None = Field(default=None, ge=1)
+    """None: the plan's dp"""
+    max_running: int = Field(default=256, ge=1)
+    token_budget: int = Field(default=8192, ge=1)
+    prefill_budget: int | None = Field(default=None, ge=1)
+    chunk_tokens: int | None = Field(default=None, ge=1)
+    block_tokens: int = Field(default=16, ge=1)
+    watermark_blocks: int = Field(default=0, ge=0)
+    memory_fraction: float = Field(default=0.9, gt=0, le=1)
+    graphs: bool = True
+    reserve_output: bool = False
+    whole_prompt: bool = True
+    ahead: bool = False
+    prefix_cache: bool = False
+    evict: Literal["lru", "lfu"] = "lru"
+    swap_bandwidth: BytesPerS | None = None
+    """preemption moves KV over a link of this bandwidth; None: it recomputes"""
+    batch_wait_s: Seconds = Field(default=0.0, alias="batch_wait")
+    draft_tokens: int = Field(default=0, ge=0)
+    acceptance_ratio: float = Field(default=0.0, ge=0, lt=1)
+    draft_s: Seconds = Field(default=0.0, alias="draft")
+    host_s: Seconds = Field(default=0.0, alias="host")
+    """host time per step that the device waits for"""
+
+
+class TrafficPart(Spec):
+    """A trace file, or generated requests; open loop by rate, or a closed loop of users."""
+
+    trace: str | None = None
+    form: str | None = None
+    rate_scale: float = Field(default=1.0, gt=0)
+    input_scale: float = Field(default=1.0, gt=0)
+    output_scale: float = Field(default=1.0, gt=0)
+    head: int | None = Field(default=None, ge=1)
+    name: str | None = None
+    """lengths of a named traffic"""
+    input_tokens: int | tuple[int, int] | None = None
+    """a fixed length or a uniform range"""
+    output_tokens: int | tuple[int, int] | None = None
+    requests: int = Field(default=1000, ge=1)
+    arrivals: Literal["poisson", "gamma", "uniform", "once"] = "poisson"
+    rate_per_s: float | None = Field(default=None, gt=0)
+    cv: float = Field(default=1.0, gt=0)
+    users: int | None = Field(default=None, ge=1)
+    think_s: Seconds = Field(default=1e-6, alias="think")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> TrafficPart:
+        fixed = self.input_tokens is not None and self.output_tokens is not None
+        if sum((self.trace is not None, self.name is not None, fixed)) != 1:
+            raise ValueError("give exactly one of trace, name, or input_tokens with output_tokens")
+        if self.trace is None and self.users is None and self.rate_per_s is None and self.arrivals != "once":
+            raise ValueError("generated arrivals need rate_per_s (or users, or arrivals = 'once')")
+        return self
+
+
+class SloPart(Spec):
+    """Bounds of one request; `attainment` is the share of requests that must meet them for a capacity."""
+
+    ttft_s: Seconds | None = Field(default=None, alias="ttft")
+    tpot_s: Seconds | None = Field(default=None, alias="tpot")
+    e2e_s: Seconds | None = Field(default=None, alias="e2e")
+    attainment: float = Field(default=0.9, gt=0, le=1)
+
+
+class Simulation(Spec):
+    """One run of the event engine."""
+
+    name: str
+    file: str = ""
+    seed: int = 0
+    model: ModelPart | None = None
+    hardware: HardwarePart | None = None
+    steps: StepsPart | None = None
+    plan: ParallelPlan = ParallelPlan()
+    policy: PolicyPart = PolicyPart()
+    traffic: TrafficPart
+    slo: SloPart = SloPart()
+    warm_ratio: float = Field(default=0.0, ge=0, lt=0.5)
+    """share of the arrival span left out at the start and at the end of the statistics"""
+
+    @model_validator(mode="after")
+    def _has_physics(self) -> Simulation:
+        if self.steps is None and (self.model is None or self.hardware is None):
+            raise ValueError("give [model] and [hardware], or [steps]")
+        return self
+
+
+def read_simulation(path: str | Path) -> Simulation:
+    """Read a scenario file. Raises InputError naming file, key and fix."""
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError("no such file", file=str(path), fix="give the path of a scenario TOML") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read: {error}", file=str(path)) from None
+    raw: dict[str, Any] = read_toml(text, str(path))
+    schema = raw.get("schema", "scenario/1")
+    if schema != "scenario/1":
+        raise InputError(f"{schema!r} is no scenario", file=str(path), key="schema", fix='write schema = "scenario/1"')
+    raw.setdefault("name", file.stem)
+    return build_from_file(Simulation, raw, str(path)).replace(file=str(path))  # type: ignore[no-any-return]
