@@ -97,7 +97,7 @@ def _place(value: float, unit: float, linear: int, size: int, round_up: int) -> 
 
 
 @njit(cache=True)
-def _beyond(scaled: float, linear: int, size: int) -> float:
+def _beyond(scaled: float, linear: int, size: int) -> Any:
     low = _knot(size - 2, linear)
     return (scaled - low) / (_knot(size - 1, linear) - low)
 
@@ -109,7 +109,7 @@ def _knot(index: int, linear: int) -> float:
 
 
 @njit(cache=True)
-def lookup(record: Any, table: int, x: float) -> float:
+def lookup(record: Any, table: int, x: float) -> Any:
     """Linear interpolation in a one-axis table."""
     index, fraction = _place(
         x, record.unit_x[table], record.linear_x[table], record.size_x[table], record.round_x[table]
@@ -120,7 +120,7 @@ def lookup(record: Any, table: int, x: float) -> float:
 
 
 @njit(cache=True)
-def lookup_2d(record: Any, table: int, x: float, y: float) -> float:
+def lookup_2d(record: Any, table: int, x: float, y: float) -> Any:
     """Bilinear interpolation in a two-axis table."""
     i, u = _place(x, record.unit_x[table], record.linear_x[table], record.size_x[table], record.round_x[table])
     j, v = _place(y, record.unit_y[table], record.linear_y[table], record.size_y[table], record.round_y[table])
@@ -138,7 +138,7 @@ def merged(first_s: float, second_s: float, overlap_ratio: float) -> float:
 
 
 @njit(cache=True)
-def decode_step_s(record: Any, batch: float, mean_kv_tokens: float, spread: float) -> float:
+def decode_step_s(record: Any, batch: float, mean_kv_tokens: float, spread: float) -> Any:
     """Seconds of a step in which `batch` sequences decode; `spread` is their longest KV over the mean, minus 1."""
     attention = lookup_2d(record, DECODE_PURE, batch, mean_kv_tokens)
     if record.has_uneven == 1:
@@ -151,7 +151,7 @@ def decode_step_s(record: Any, batch: float, mean_kv_tokens: float, spread: floa
 @njit(cache=True)
 def mixed_step_s(
     record: Any, tokens: float, prefill_s: float, batch: float, mean_kv_tokens: float, spread: float, sequences: float
-) -> float:
+) -> Any:
     """Seconds of a step with prefill chunks (attention `prefill_s`) and `batch` decodes; `tokens` counts both."""
     attention = prefill_s
     if batch > 0:

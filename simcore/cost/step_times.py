@@ -193,7 +193,7 @@ def sample_step_times(evaluate: Evaluate, reach: SampleRange, **fields: Any) -> 
     grid = np.meshgrid(decodes.knots(), past.knots(), indexing="ij")
     decode = evaluate(_steps(decodes=grid[0].ravel(), kv=grid[1].ravel())).attention_s.reshape(grid[0].shape)
     head = evaluate(_steps(decodes=sequences.knots(), kv=1.0, sequences=sequences.knots())).head_s
-    energy = {}
+    energy: dict[str, Any] = {}
     if by_tokens.energy_j is not None and as_decodes.energy_j is not None:
         energy = {"energy_mixed": Table(tokens, by_tokens.energy_j), "energy_pure": Table(tokens, as_decodes.energy_j)}
     return StepTimes(

@@ -16,7 +16,7 @@ from simcore.policy.scheduler._verbs import CACHE_TYPE, COMPOSE_TYPE, HASHES_TYP
 
 
 @njit(cache=True)
-def _next_done(replica: Any, requests: Any) -> int:
+def _next_done(replica: Any, requests: Any) -> Any:
     """Take the first of the done list; NONE if it is empty."""
     number = replica.done_head
     if number != NONE:

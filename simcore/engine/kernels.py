@@ -81,7 +81,7 @@ def advance_all(
 
 
 @njit(types.boolean(REPLICAS_TYPE, int64, REQUESTS_TYPE, int64, types.float64), cache=True)
-def submit_to(replicas: Any, at: int, requests: Any, number: int, now_s: float) -> bool:
+def submit_to(replicas: Any, at: int, requests: Any, number: int, now_s: float) -> Any:
     """`submit` for callers in Python."""
     return submit(replicas[at], requests, number, now_s)
 

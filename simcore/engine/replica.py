@@ -92,7 +92,7 @@ def begin(replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, comp
 
 
 @njit(cache=True)
-def step_s(replica: Any, requests: Any, times: Any) -> float:
+def step_s(replica: Any, requests: Any, times: Any) -> Any:
     """Seconds of the composed step."""
     record = times[replica.step_times]
     batch = replica.decode_count * replica.step_decodes
@@ -123,7 +123,7 @@ def step_s(replica: Any, requests: Any, times: Any) -> float:
 
 
 @njit(cache=True)
-def spread(replica: Any) -> float:
+def spread(replica: Any) -> Any:
     """The longest KV among the decodes over their mean, minus 1."""
     if replica.decode_count < 2:
         return 0.0
@@ -132,7 +132,7 @@ def spread(replica: Any) -> float:
 
 
 @njit(cache=True)
-def _steady(replica: Any) -> bool:
+def _steady(replica: Any) -> Any:
     """Whether the next step is again all decodes and nothing else, whatever the policy."""
     return (
         replica.step_decodes == 1
@@ -194,7 +194,7 @@ def commit(replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, log
 
 
 @njit(cache=True)
-def _decoded(replica: Any, requests: Any, hashes: Any, cache: Any) -> bool:
+def _decoded(replica: Any, requests: Any, hashes: Any, cache: Any) -> Any:
     """Every decode has a token more; True if somebody finished."""
     if replica.draft_tokens > 0:
         return _decoded_drafts(replica, requests, hashes, cache)
@@ -264,7 +264,7 @@ def _decoded_drafts(replica: Any, requests: Any, hashes: Any, cache: Any) -> boo
 
 
 @njit(cache=True)
-def _uniform(replica: Any) -> float:
+def _uniform(replica: Any) -> Any:
     """The replica's own random number in [0, 1): splitmix64 (Steele, Lea and Flood 2014)."""
     replica.seed = types.uint64(replica.seed + types.uint64(0x9E3779B97F4A7C15))
     mixed = types.uint64(replica.seed)

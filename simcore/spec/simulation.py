@@ -154,4 +154,4 @@ def read_simulation(path: str | Path) -> Simulation:
     if schema != "scenario/1":
         raise InputError(f"{schema!r} is no scenario", file=str(path), key="schema", fix='write schema = "scenario/1"')
     raw.setdefault("name", file.stem)
-    return build_from_file(Simulation, raw, str(path)).replace(file=str(path))  # type: ignore[no-any-return]
+    return build_from_file(Simulation, raw, str(path)).replace(file=str(path))

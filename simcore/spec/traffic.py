@@ -73,7 +73,9 @@ class Trace:
     def sorted(arrival_s: Floats, input_tokens: Ints, output_tokens: Ints, **more: Any) -> Trace:
         """A trace from arrays in any order (equal arrivals keep theirs); `more` as the fields, hashes excepted."""
         order = np.argsort(arrival_s, kind="stable")
-        per_request = {name: (value[order] if isinstance(value, np.ndarray) else value) for name, value in more.items()}
+        per_request: dict[str, Any] = {
+            name: (value[order] if isinstance(value, np.ndarray) else value) for name, value in more.items()
+        }
         return Trace(
             np.asarray(arrival_s, dtype=float)[order],
             np.asarray(input_tokens, dtype=np.int64)[order],

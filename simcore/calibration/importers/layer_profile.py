@@ -155,10 +155,10 @@ def along(at: Floats, x: Any, y: Any) -> Floats:
     px, py = np.asarray(x, dtype=float)[order], np.asarray(y, dtype=float)[order]
     inside = np.interp(at, px, py)
     if len(px) < 2:
-        return inside
+        return np.asarray(inside)
     low = min(int(np.searchsorted(px, px[-1] / 2)), len(px) - 2)
     slope = max(0.0, (py[-1] - py[low]) / (px[-1] - px[low]))
-    return np.where(at > px[-1], py[-1] + slope * (at - px[-1]), inside)
+    return np.asarray(np.where(at > px[-1], py[-1] + slope * (at - px[-1]), inside))
 
 
 def _uneven(folder: Path, mixed: Table, layers: int) -> tuple[Table, Table]:

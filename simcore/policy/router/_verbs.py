@@ -10,7 +10,7 @@ from simcore.cost.jit import njit
 
 
 @njit(cache=True)
-def scrambled(number: int) -> int:
+def scrambled(number: int) -> Any:
     """A well-mixed non-negative integer from a small one (the finaliser of splitmix64)."""
     mixed = types.uint64(number) * types.uint64(0x9E3779B97F4A7C15) + types.uint64(0x632BE59BD9B4E019)
     mixed = (mixed ^ (mixed >> types.uint64(30))) * types.uint64(0xBF58476D1CE4E5B9)

@@ -11,7 +11,7 @@ LOOKS = True
 
 
 @policy
-def route(replicas: Any, requests: Any, number: int, hashes: Any, caches: Any) -> int:
+def route(replicas: Any, requests: Any, number: int, hashes: Any, caches: Any) -> Any:
     """Fewest unfinished requests of two choices."""
     count = up_count(replicas)
     first = nth_up(replicas, scrambled(2 * number) % count)

@@ -11,6 +11,6 @@ LOOKS = False
 
 
 @policy
-def route(replicas: Any, requests: Any, number: int, hashes: Any, caches: Any) -> int:
+def route(replicas: Any, requests: Any, number: int, hashes: Any, caches: Any) -> Any:
     """Uniform over the replicas that are up."""
     return nth_up(replicas, scrambled(number) % up_count(replicas))

@@ -10,7 +10,7 @@ LOOKS = False
 
 
 @policy
-def route(replicas: Any, requests: Any, number: int, hashes: Any, caches: Any) -> int:
+def route(replicas: Any, requests: Any, number: int, hashes: Any, caches: Any) -> Any:
     """The next replica that is up."""
     count = replicas.size
     for step in range(count):

@@ -11,6 +11,6 @@ LOOKS = False
 
 
 @policy
-def route(replicas: Any, requests: Any, number: int, hashes: Any, caches: Any) -> int:
+def route(replicas: Any, requests: Any, number: int, hashes: Any, caches: Any) -> Any:
     """The replica of the session; moves only when replicas come or go."""
     return nth_up(replicas, scrambled(requests[number].session) % up_count(replicas))

@@ -11,7 +11,7 @@ from simcore.policy.records import NONE
 
 
 @njit(cache=True)
-def hash_blocks(replica: Any) -> int:
+def hash_blocks(replica: Any) -> Any:
     """KV blocks of one prefix hash."""
     return int64(replica.hash_tokens // replica.block_tokens)
 
@@ -40,7 +40,7 @@ def look_up(replica: Any, request: Any, hashes: Any, cache: Any) -> Any:
 
 
 @njit(cache=True)
-def acquire(replica: Any, request: Any, hashes: Any, cache: Any) -> int:
+def acquire(replica: Any, request: Any, hashes: Any, cache: Any) -> Any:
     """Reference the cached prefix; returns its tokens."""
     hits = hit_count(replica, request, hashes, cache)
     for at in range(hits):

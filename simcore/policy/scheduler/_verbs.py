@@ -67,7 +67,7 @@ def _link_after(replica: Any, requests: Any, number: int, before: int) -> None:
 
 
 @njit(cache=True)
-def pop(replica: Any, requests: Any) -> int:
+def pop(replica: Any, requests: Any) -> Any:
     """Take the head of the queue."""
     number = replica.queue_head
     replica.queue_head = requests[number].next
@@ -80,7 +80,7 @@ def pop(replica: Any, requests: Any) -> int:
 
 
 @njit(cache=True)
-def blocks_of(replica: Any, tokens: int) -> int:
+def blocks_of(replica: Any, tokens: int) -> Any:
     """KV blocks of so many tokens of one sequence (no more than its window)."""
     held = tokens
     if replica.window_tokens > 0 and held > replica.window_tokens:
@@ -89,7 +89,7 @@ def blocks_of(replica: Any, tokens: int) -> int:
 
 
 @njit(cache=True)
-def running(replica: Any) -> int:
+def running(replica: Any) -> Any:
     """Sequences that hold a slot."""
     return int64(replica.decode_count + replica.prefill_count)
 
@@ -103,7 +103,7 @@ def start_step(replica: Any) -> None:
 
 
 @njit(cache=True)
-def admission_blocks(replica: Any, request: Any, cached_tokens: int) -> int:
+def admission_blocks(replica: Any, request: Any, cached_tokens: int) -> Any:
     """Blocks that must be free to admit a request, beyond those of its cached prefix."""
     tokens = int64(request.target_tokens)
     if replica.reserve_output == 1:
@@ -129,7 +129,7 @@ def can_admit(replica: Any, requests: Any, hashes: Any, cache: Any) -> bool:
 
 
 @njit(cache=True)
-def admit(replica: Any, requests: Any, hashes: Any, cache: Any) -> int:
+def admit(replica: Any, requests: Any, hashes: Any, cache: Any) -> Any:
     """Start the head of the queue: takes its cached prefix and, unless KV goes chunk by chunk, its blocks."""
     number = pop(replica, requests)
     request = requests[number]
@@ -184,7 +184,7 @@ def take(replica: Any, requests: Any, hashes: Any, cache: Any, number: int, toke
 
 
 @njit(cache=True)
-def left(requests: Any, number: int) -> int:
+def left(requests: Any, number: int) -> Any:
     """Tokens still to prefill."""
     return int64(requests[number].target_tokens - requests[number].computed_tokens)
 
@@ -211,7 +211,7 @@ def decode_all(replica: Any, requests: Any, hashes: Any, cache: Any) -> bool:
 
 
 @njit(cache=True)
-def new_blocks(replica: Any, requests: Any) -> int:
+def new_blocks(replica: Any, requests: Any) -> Any:
     """Blocks that the next decode step takes."""
     if replica.reserve_output == 1:
         return 0
@@ -224,7 +224,7 @@ def new_blocks(replica: Any, requests: Any) -> int:
 
 
 @njit(cache=True)
-def draft_blocks(replica: Any, request: Any) -> int:
+def draft_blocks(replica: Any, request: Any) -> Any:
     """Blocks that a decode with all its drafted tokens needs beyond those it has."""
     shared = int64(request.held_hashes) * replica.hash_tokens // replica.block_tokens
     end = request.computed_tokens + 1 + replica.draft_tokens
