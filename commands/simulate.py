@@ -145,21 +145,20 @@ def capacity(
     from simcore.errors import InputError
 
     ready = prepare(scenario)
-    if not ready.slos:
+    if not ready.has_bounds:
         raise InputError("needs a bound", file=str(scenario), key="slo", fix='write for example ttft = "1 s"')
     if ready.scenario.traffic.users is not None:
         raise InputError("a closed loop has no rate", file=str(scenario), key="traffic.users")
     if ready.infeasible:
         print_json({"infeasible": ready.infeasible}) if as_json else print(ready.infeasible)
         return
-    share = ready.scenario.slo.attainment
     if find == "rate":
-        found = highest_rate(ready.run, ready.slos, share, tolerance)
+        found = highest_rate(ready.run, ready.criterion, tolerance)
         rate = found.value * ready.trace.rate_requests_per_s
         chips = ready.replicas * ready.scenario.plan.replica_chips
         report = {"rate_requests_per_s": rate, "rate_ratio": found.value, "chips": chips}
     elif find == "replicas":
-        found = fewest_replicas(ready.run, ready.slos, share, most)
+        found = fewest_replicas(ready.run, ready.criterion, most)
         chips = int(found.value) * ready.scenario.plan.replica_chips if found.value else None
         report = {"replicas": int(found.value) if found.value else None, "chips": chips}
     else:

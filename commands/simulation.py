@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,21 @@ class Ready:
     """of one replica"""
     infeasible: str | None = None
     assumptions: tuple[str, ...] = ()
+
+    @property
+    def criterion(self) -> Any:
+        """What a capacity search asks of a run."""
+        from simcore.engine.capacity import Criterion
+
+        slo = self.scenario.slo
+        infinite = float("inf")
+        return Criterion(self.slos, slo.attainment, slo.itl_p99_s or infinite, slo.queue_p50_s or infinite)
+
+    @property
+    def has_bounds(self) -> bool:
+        """Whether the scenario states any bound."""
+        slo = self.scenario.slo
+        return bool(self.slos) or slo.itl_p99_s is not None or slo.queue_p50_s is not None
 
     def run(self, rate_ratio: float = 1.0, replicas: int | None = None, log_steps: int = 0) -> Any:
         """Serve the traffic, arrivals `rate_ratio` times as fast."""
@@ -48,11 +64,15 @@ class Ready:
 def prepare(path: Path, seed: int | None = None, skip_bad: bool = False) -> Ready:
     """Read a scenario and resolve it. Raises InputError for bad input."""
     from simcore.spec.simulation import read_simulation
-    from simcore.spec.traffic import Slo
 
     scenario = read_simulation(path)
-    if seed is not None:
-        scenario = scenario.replace(seed=seed)
+    return resolve(scenario if seed is None else scenario.replace(seed=seed), skip_bad)
+
+
+def resolve(scenario: Any, skip_bad: bool = False) -> Ready:
+    """Names to specs, lengths to traces, memory to KV blocks."""
+    from simcore.spec.traffic import Slo
+
     bounds = {k: v for k in ("ttft_s", "tpot_s", "e2e_s") if (v := getattr(scenario.slo, k)) is not None}
     slos = (Slo(**bounds),) if bounds else ()
     step_times, kv_blocks, block_bytes, money, problem, notes = physics_of(scenario)
@@ -60,7 +80,7 @@ def prepare(path: Path, seed: int | None = None, skip_bad: bool = False) -> Read
         scenario,
         traffic_of(scenario, skip_bad),
         step_times,
-        settings_of(scenario, kv_blocks, block_bytes),
+        settings_of(scenario, kv_blocks, block_bytes, common_window(scenario)),
         slos,
         scenario.policy.replicas or scenario.plan.dp,
         money,
@@ -159,7 +179,7 @@ def kv_of(scenario: Any, model: Any, system: Any) -> tuple[int, float, str | Non
     return int(room // block), block, None
 
 
-def settings_of(scenario: Any, kv_blocks: int, block_bytes: float) -> Any:
+def settings_of(scenario: Any, kv_blocks: int, block_bytes: float, window: int = 0) -> Any:
     """The policy part as replica settings."""
     from simcore.engine.settings import UNLIMITED, ReplicaSettings
 
@@ -186,9 +206,22 @@ def settings_of(scenario: Any, kv_blocks: int, block_bytes: float) -> Any:
         kv_blocks=max(kv_blocks, 1),
         evict_by_hits=policy.evict == "lfu",
         hash_tokens=hash_tokens(scenario) if policy.prefix_cache else 0,
+        window_tokens=window,
         swap=swap is not None,
         swap_s_per_block=block_bytes / swap if swap else 0.0,
     )
+
+
+def common_window(scenario: Any) -> int:
+    """Tokens of KV that any sequence keeps, where every layer has the same sliding window; else 0."""
+    import workloads
+
+    if scenario.model is None:
+        return 0
+    groups = workloads.model(scenario.model.name).layers
+    mixers = [group.mixer for group in groups if group.mixer is not None]
+    spans = {getattr(mixer, "span_tokens", None) for mixer in mixers}
+    return int(spans.pop() or 0) if len(spans) == 1 else 0
 
 
 def hash_tokens(scenario: Any) -> int:
@@ -205,7 +238,8 @@ def traffic_of(scenario: Any, skip_bad: bool) -> Any:
 
     part = scenario.traffic
     if part.trace is not None:
-        trace = read_trace(Path(scenario.file).parent / part.trace, part.form, skip_bad)
+        named = os.path.expandvars(part.trace)
+        trace = read_trace(Path(scenario.file).parent / named, part.form, skip_bad)
         if part.head is not None:
             trace = trace.head(part.head)
         return trace.scaled(part.rate_scale, part.input_scale, part.output_scale)
@@ -220,6 +254,12 @@ def drawn(part: Any, seed: int) -> Any:
         demand = traffic(part.name)
         points = [{float(q): v for q, v in side.quantiles.items()} for side in (demand.input, demand.output)]
         lengths = generate.from_quantiles(points[0], points[1])
+    elif part.input_median_tokens is not None:
+        lengths = generate.lognormal_quantiles(
+            (part.input_median_tokens, part.input_p90_tokens),
+            (part.output_median_tokens, part.output_p90_tokens),
+            part.longest_tokens,
+        )
     else:
         ranges = [(v, v) if isinstance(v, int) else v for v in (part.input_tokens, part.output_tokens)]
         lengths = generate.uniform_range(ranges[0], ranges[1])

@@ -145,6 +145,26 @@ def lognormal(
     return draw
 
 
+def lognormal_quantiles(
+    inputs: tuple[float, float], outputs: tuple[float, float], longest: int | None = None
+) -> LengthLaw:
+    """Independent lognormal lengths from (median, P90) of each; inputs cut so that the sum stays within `longest`."""
+    z90 = 1.2815515655446004
+
+    def draw(count: int, random: Random) -> tuple[Ints, Ints]:
+        z = random.standard_normal((2, count))
+        drawn = [
+            _tokens(median * np.exp(np.log(p90 / median) / z90 * row))
+            for (median, p90), row in zip((inputs, outputs), z, strict=True)
+        ]
+        if longest is not None:
+            drawn[1] = np.minimum(drawn[1], longest - 1)
+            drawn[0] = np.maximum(1, np.minimum(drawn[0], longest - drawn[1]))
+        return drawn[0], drawn[1]
+
+    return draw
+
+
 def _lognormal(z: Floats, mean: float, cv: float) -> Ints:
     sigma = np.sqrt(np.log1p(cv**2))
     return _tokens(np.exp(np.log(mean) - sigma**2 / 2 + sigma * z))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from simcore.engine.metrics import meets
+from simcore.engine.metrics import describe, itl, meets, request_metrics
 from simcore.engine.serving import ServingRun
 from simcore.spec.traffic import Slo
 
@@ -27,8 +27,28 @@ def attained(run: ServingRun, slos: tuple[Slo, ...]) -> float:
     return float(meets(run, slos).mean())
 
 
-def highest_rate(run: Run, slos: tuple[Slo, ...], share: float, tolerance: float = 0.01) -> Found:
-    """The largest rate ratio at which at least `share` of requests meet their SLO.
+@dataclass(frozen=True)
+class Criterion:
+    """When a run is good: a share of requests meets its SLO, and optional bounds on quantiles of the whole run."""
+
+    slos: tuple[Slo, ...] = ()
+    share: float = 0.9
+    itl_p99_s: float = float("inf")
+    queue_p50_s: float = float("inf")
+
+    def __call__(self, run: ServingRun) -> tuple[bool, float]:
+        """(good, attainment)."""
+        value = attained(run, self.slos) if self.slos else 1.0
+        good = value >= self.share
+        if good and self.itl_p99_s < float("inf"):
+            good = itl(run)["p99"] <= self.itl_p99_s
+        if good and self.queue_p50_s < float("inf"):
+            good = describe(request_metrics(run)["queue_s"])["p50"] <= self.queue_p50_s
+        return good, value
+
+
+def highest_rate(run: Run, criterion: Criterion, tolerance: float = 0.01) -> Found:
+    """The largest rate ratio at which the criterion holds.
 
     Doubles (or halves) from 1 until it brackets the answer, then bisects to a relative width of `tolerance`.
     Attainment is taken to fall with the rate, which holds up to noise; the rate returned was itself simulated.
@@ -39,10 +59,10 @@ def highest_rate(run: Run, slos: tuple[Slo, ...], share: float, tolerance: float
     def good(ratio: float) -> bool:
         nonlocal runs, best
         runs += 1
-        value = attained(run(rate_ratio=ratio), slos)
-        if value >= share:
+        fine, value = criterion(run(rate_ratio=ratio))
+        if fine:
             best = value
-        return value >= share
+        return fine
 
     if good(1.0):
         low, high = 1.0, 2.0
@@ -60,16 +80,16 @@ def highest_rate(run: Run, slos: tuple[Slo, ...], share: float, tolerance: float
     return Found(low, best, runs)
 
 
-def fewest_replicas(run: Run, slos: tuple[Slo, ...], share: float, most: int = 1024) -> Found:
-    """The smallest number of replicas that meets the SLO at the scenario's own rate."""
+def fewest_replicas(run: Run, criterion: Criterion, most: int = 1024) -> Found:
+    """The smallest number of replicas that meets the criterion at the scenario's own rate."""
     runs, low, high = 0, 0, 1
     seen: dict[int, float] = {}
 
     def good(count: int) -> bool:
         nonlocal runs
         runs += 1
-        seen[count] = attained(run(replicas=count), slos)
-        return seen[count] >= share
+        fine, seen[count] = criterion(run(replicas=count))
+        return fine
 
     while not good(high):
         if high >= most:

@@ -32,6 +32,7 @@ from simcore.policy.scheduler._verbs import (
     push,
     release,
     settle,
+    stop_growing,
     take_blocks,
 )
 
@@ -225,6 +226,10 @@ def _sweep(replica: Any, requests: Any, hashes: Any, cache: Any) -> None:
             settle(replica, requests, int64(number))
             finish(replica, requests, hashes, cache, int64(number))
         else:
+            if 0 <= requests[number].cap_tick <= replica.tick:
+                stop_growing(replica, requests[number])
+            elif requests[number].cap_tick > replica.tick:
+                coming = min(coming, requests[number].cap_tick)
             coming = min(coming, finish_tick)
             replica.decodes[kept] = number
             kept += 1

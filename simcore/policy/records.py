@@ -43,6 +43,7 @@ REQUEST = np.dtype(
         ("blocks", "i4"),  # KV blocks it owns (while decoding: at the time it joined), shared ones not counted
         ("join_tick", "i8"),
         ("finish_tick", "i8"),
+        ("cap_tick", "i8"),  # tick at which its KV stops growing (window full); -1: not growing
         ("admission", "i8"),  # running number of its admission
         ("next", "i4"),  # queue and done-list link
         ("preemptions", "i4"),

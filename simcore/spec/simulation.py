@@ -81,6 +81,7 @@ class TrafficPart(Spec):
     """A trace file, or generated requests; open loop by rate, or a closed loop of users."""
 
     trace: str | None = None
+    """a file, relative to the scenario; $NAME is taken from the environment"""
     form: str | None = None
     rate_scale: float = Field(default=1.0, gt=0)
     input_scale: float = Field(default=1.0, gt=0)
@@ -91,6 +92,13 @@ class TrafficPart(Spec):
     input_tokens: int | tuple[int, int] | None = None
     """a fixed length or a uniform range"""
     output_tokens: int | tuple[int, int] | None = None
+    input_median_tokens: float | None = Field(default=None, gt=0)
+    input_p90_tokens: float | None = Field(default=None, gt=0)
+    output_median_tokens: float | None = Field(default=None, gt=0)
+    output_p90_tokens: float | None = Field(default=None, gt=0)
+    """lognormal lengths with these quantiles"""
+    longest_tokens: int | None = Field(default=None, ge=2)
+    """lognormal lengths: inputs are cut so that input and output together stay below"""
     requests: int = Field(default=1000, ge=1)
     arrivals: Literal["poisson", "gamma", "uniform", "once"] = "poisson"
     rate_per_s: float | None = Field(default=None, gt=0)
@@ -101,8 +109,12 @@ class TrafficPart(Spec):
     @model_validator(mode="after")
     def _one_source(self) -> TrafficPart:
         fixed = self.input_tokens is not None and self.output_tokens is not None
-        if sum((self.trace is not None, self.name is not None, fixed)) != 1:
-            raise ValueError("give exactly one of trace, name, or input_tokens with output_tokens")
+        names = ("input_median_tokens", "input_p90_tokens", "output_median_tokens", "output_p90_tokens")
+        quantiles = [getattr(self, name) is not None for name in names]
+        if any(quantiles) and not all(quantiles):
+            raise ValueError(f"lognormal lengths need all of {', '.join(names)}")
+        if sum((self.trace is not None, self.name is not None, fixed, all(quantiles))) != 1:
+            raise ValueError("give exactly one of trace, name, input_tokens with output_tokens, or the four quantiles")
         if self.trace is None and self.users is None and self.rate_per_s is None and self.arrivals != "once":
             raise ValueError("generated arrivals need rate_per_s (or users, or arrivals = 'once')")
         return self
@@ -115,6 +127,10 @@ class SloPart(Spec):
     tpot_s: Seconds | None = Field(default=None, alias="tpot")
     e2e_s: Seconds | None = Field(default=None, alias="e2e")
     attainment: float = Field(default=0.9, gt=0, le=1)
+    itl_p99_s: Seconds | None = Field(default=None, alias="itl_p99")
+    """capacity: bound on the 99th percentile of all gaps between tokens"""
+    queue_p50_s: Seconds | None = Field(default=None, alias="queue_p50")
+    """capacity: bound on the median wait for the first schedule"""
 
 
 class Simulation(Spec):
@@ -149,9 +165,13 @@ def read_simulation(path: str | Path) -> Simulation:
         raise InputError("no such file", file=str(path), fix="give the path of a scenario TOML") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read: {error}", file=str(path)) from None
-    raw: dict[str, Any] = read_toml(text, str(path))
+    return simulation_from(read_toml(text, str(path)), str(path))
+
+
+def simulation_from(raw: dict[str, Any], path: str) -> Simulation:
+    """A scenario from its parsed TOML; `path` is for messages and for files named relative to it."""
     schema = raw.get("schema", "scenario/1")
     if schema != "scenario/1":
-        raise InputError(f"{schema!r} is no scenario", file=str(path), key="schema", fix='write schema = "scenario/1"')
-    raw.setdefault("name", file.stem)
-    return build_from_file(Simulation, raw, str(path)).replace(file=str(path))
+        raise InputError(f"{schema!r} is no scenario", file=path, key="schema", fix='write schema = "scenario/1"')
+    raw.setdefault("name", Path(path).stem)
+    return build_from_file(Simulation, raw, path).replace(file=path)

@@ -125,10 +125,11 @@ def test_speculation_speeds_decoding_up() -> None:
     st.booleans(),
     st.booleans(),
     st.booleans(),
+    st.sampled_from([0, 10, 40]),
 )
 @settings(max_examples=60, deadline=None)
 def test_invariants_hold_whatever_arrives(
-    rows: list[tuple[float, int, int]], scheduler: str, blocks: int, whole: bool, ahead: bool, cached: bool
+    rows: list[tuple[float, int, int]], scheduler: str, blocks: int, whole: bool, ahead: bool, cached: bool, window: int
 ) -> None:
     ordered = trace(*sorted(rows))
     hashes = {}
@@ -146,7 +147,8 @@ def test_invariants_hold_whatever_arrives(
         token_budget=64,
         whole_prompt=whole or scheduler == "prefill-first",
         ahead=ahead,
-        hash_tokens=4 if cached else 0,
+        hash_tokens=4 if cached and not window else 0,
+        window_tokens=window,
     )
     run = serve(ordered, law(0.01, 0.001, 1e-5), how, replicas=2, router="least-outstanding")
     assert violations(run) == []

@@ -327,13 +327,22 @@ def join_decodes(replica: Any, requests: Any, number: int) -> None:
     offset = request.computed_tokens + 1 - replica.tick
     if replica.decode_count == 1 or offset > replica.longest_offset:
         replica.longest_offset = offset
-    _count_phase(replica, request, 1)
+    request.cap_tick = NEVER
+    if replica.window_tokens > 0:
+        request.cap_tick = replica.tick + replica.window_tokens - request.computed_tokens
+        if request.cap_tick <= replica.tick:
+            request.cap_tick = -1
+            return
+        replica.next_finish_tick = min(replica.next_finish_tick, request.cap_tick)
+    replica.phase_count[(request.join_tick - request.computed_tokens) % replica.block_tokens] += 1
 
 
 @njit(cache=True)
-def _count_phase(replica: Any, request: Any, change: int) -> None:
-    if replica.window_tokens == 0 or request.computed_tokens < replica.window_tokens:
-        replica.phase_count[(request.join_tick - request.computed_tokens) % replica.block_tokens] += change
+def stop_growing(replica: Any, request: Any) -> None:
+    """A decode's KV takes no further blocks: its window is full, or it leaves."""
+    if request.cap_tick >= 0:
+        replica.phase_count[(request.join_tick - request.computed_tokens) % replica.block_tokens] -= 1
+        request.cap_tick = -1
 
 
 @njit(cache=True)
@@ -364,7 +373,7 @@ def find_longest(replica: Any, requests: Any) -> None:
 def settle(replica: Any, requests: Any, number: int) -> None:
     """Bring a decoding request's record up to this tick and take it out of the sums over decodes."""
     request = requests[number]
-    _count_phase(replica, request, -1)
+    stop_growing(replica, request)
     if replica.draft_tokens == 0:
         ticks = replica.tick - request.join_tick
         if ticks > 0:
