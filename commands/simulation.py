@@ -46,6 +46,11 @@ class Ready:
 
         trace = self.trace if rate_ratio == 1.0 else self.trace.scaled(rate_ratio=rate_ratio)
         traffic = self.scenario.traffic
+        if self.scenario.fleet is not None:
+            from commands.fleet import fleet_plan
+            from simcore.engine.fleet import serve_fleet
+
+            return serve_fleet(fleet_plan(self.scenario), trace, self.slos)
         if traffic.users is not None:
             clients = Clients(traffic.users, traffic.think_s)
             ranks = self.scenario.plan.attention_dp

@@ -120,6 +120,59 @@ class TrafficPart(Spec):
         return self
 
 
+class PoolPart(Spec):
+    """Equal replicas of a fleet; what is not said is as in the scenario."""
+
+    name: str
+    count: int = Field(ge=1)
+    role: Literal["both", "prefill", "decode"] = "both"
+    started: int | None = Field(default=None, ge=0)
+    hardware: HardwarePart | None = None
+    plan: ParallelPlan | None = None
+    policy: PolicyPart | None = None
+
+
+class TransferPart(Spec):
+    """The link between prefill and decode pools, per channel and direction."""
+
+    bandwidth: BytesPerS
+    latency_s: Seconds = Field(default=0.0, alias="latency")
+    channels: int = Field(default=1, ge=1)
+    overlap_ratio: float = Field(default=0.0, ge=0, le=1)
+    """share sent layer by layer during the prefill"""
+    bytes_per_token: float | None = Field(default=None, gt=0)
+    """KV bytes per token; None: the model's, which then must be given"""
+
+
+class FailurePart(Spec):
+    """A replica goes down; replicas are numbered through the pools, decode pools last."""
+
+    at_s: Seconds = Field(alias="at")
+    replica: int = Field(ge=0)
+    down_s: Seconds = Field(alias="down")
+
+
+class AutoscalePart(Spec):
+    """Bounds on unfinished requests per serving replica, checked every `interval`."""
+
+    pool: str
+    low: float = Field(ge=0)
+    high: float = Field(gt=0)
+    least: int = Field(default=1, ge=1)
+    interval_s: Seconds = Field(alias="interval")
+    cold_start_s: Seconds = Field(alias="cold_start")
+
+
+class FleetPart(Spec):
+    """A fleet that changes, or whose replicas differ."""
+
+    pools: tuple[PoolPart, ...] = Field(min_length=1)
+    decode_router: str = "shortest-queue"
+    transfer: TransferPart | None = None
+    failures: tuple[FailurePart, ...] = ()
+    autoscale: AutoscalePart | None = None
+
+
 class SloPart(Spec):
     """Bounds of one request; `attainment` is the share of requests that must meet them for a capacity."""
 
@@ -146,6 +199,7 @@ class Simulation(Spec):
     policy: PolicyPart = PolicyPart()
     traffic: TrafficPart
     slo: SloPart = SloPart()
+    fleet: FleetPart | None = None
     warm_ratio: float = Field(default=0.0, ge=0, lt=0.5)
     """share of the arrival span left out at the start and at the end of the statistics"""
 

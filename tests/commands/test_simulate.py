@@ -133,3 +133,21 @@ def test_publish_replaces_the_whole_folder(tmp_path: Path) -> None:
     files.publish(tmp_path / "new", tmp_path / "old")
     assert [path.name for path in (tmp_path / "old").iterdir()] == ["file"]
     assert (tmp_path / "old" / "file").read_text() == "2"
+
+
+FLEET = """
+[fleet]
+transfer = { bandwidth = "10 GB/s", bytes_per_token = 1e5 }
+failures = [{ at = "10 s", replica = 1, down = "5 s" }]
+pools = [
+  { name = "p", role = "prefill", count = 2 },
+  { name = "d", role = "decode", count = 2, policy = { scheduler = "decode-only" } },
+]
+"""
+
+
+def test_a_fleet_with_failures_serves_everything(tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "fleet.toml"
+    file.write_text(SCENARIO + FLEET)
+    simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
+    assert printed(capsys)["served"] == 300
