@@ -209,7 +209,7 @@ def settings_of(scenario: Any, kv_blocks: int, block_bytes: float, window: int =
         prefill_budget=policy.prefill_budget or UNLIMITED,
         chunk_tokens=policy.chunk_tokens or UNLIMITED,
         kv_blocks=max(kv_blocks, 1),
-        evict_by_hits=policy.evict == "lfu",
+        eviction=policy.evict,
         hash_tokens=hash_tokens(scenario) if policy.prefix_cache else 0,
         window_tokens=window,
         swap=swap is not None,

@@ -168,6 +168,21 @@ class SampleRange:
     decodes: float = 512
     sequences: float = 512
     linear_count: int = 8
+    graph_sizes: tuple[int, ...] = ()
+    """batch sizes with a captured graph, ascending: a decode step of fewer sequences costs as much as the next one"""
+
+
+def padded(tokens: Floats, sizes: tuple[int, ...]) -> Floats:
+    """Tokens rounded up to the next captured size; beyond the largest they run as they are.
+
+    >>> padded(np.array([0.0, 3.0, 8.0, 9.0]), (1, 2, 4, 8))
+    array([0., 4., 8., 9.])
+    """
+    if not sizes:
+        return tokens
+    ordered = np.array(sorted(sizes), dtype=float)
+    place = np.minimum(np.searchsorted(ordered, tokens), len(ordered) - 1)
+    return np.where(tokens <= ordered[-1], np.where(tokens > 0, ordered[place], 0.0), tokens)
 
 
 def sample_step_times(evaluate: Evaluate, reach: SampleRange, **fields: Any) -> StepTimes:
@@ -187,7 +202,8 @@ def sample_step_times(evaluate: Evaluate, reach: SampleRange, **fields: Any) -> 
     decodes = Axis(reach.decodes, linear_count=max(16, reach.linear_count))
     sequences = Axis(reach.sequences, linear_count=max(16, reach.linear_count))
     by_tokens = evaluate(_steps(chunk=tokens.knots()))
-    as_decodes = evaluate(_steps(decodes=tokens.knots(), kv=1.0, sequences=tokens.knots()))
+    batches = padded(tokens.knots(), reach.graph_sizes)
+    as_decodes = evaluate(_steps(decodes=batches, kv=1.0, sequences=batches))
     grid = np.meshgrid(chunk.knots(), past.knots(), indexing="ij")
     prefill = evaluate(_steps(chunk=grid[0].ravel(), past=grid[1].ravel())).attention_s.reshape(grid[0].shape)
     grid = np.meshgrid(decodes.knots(), past.knots(), indexing="ij")

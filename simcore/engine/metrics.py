@@ -173,6 +173,33 @@ def series(run: ServingRun, replica: int = 0) -> dict[str, Floats]:
     }
 
 
+def by_group(run: ServingRun, group: str, slos: tuple[Slo, ...] = ()) -> dict[int, dict[str, Any]]:
+    """Latencies, tokens and attainment per value of `slo_class`, `tenant`, `priority` or `session`."""
+    rows, columns, good = run.requests, request_metrics(run), meets(run, slos or (Slo(),))
+    out: dict[int, dict[str, Any]] = {}
+    for value in np.unique(rows[group]):
+        mine = rows[group] == value
+        found: dict[str, Any] = {name: describe(column[mine]) for name, column in columns.items()}
+        found["requests"] = int(mine.sum())
+        found["output_tokens"] = int(rows["output_tokens"][mine & (rows["state"] == DONE)].sum())
+        found["attainment_ratio"] = float(good[mine].mean())
+        out[int(value)] = found
+    return out
+
+
+def as_streamed(run: ServingRun, stream_interval: int = 1, detokenise_s: float = 0.0) -> dict[str, Floats]:
+    """What a client sees who gets tokens in groups of `stream_interval`, each `detokenise_s` after it was made.
+
+    ttft grows by (interval - 1) tpot, bounded by the request's end; e2e by the detokeniser alone. `[requests]`.
+    """
+    columns = request_metrics(run)
+    tokens = np.minimum(stream_interval, run.requests["output_tokens"]) - 1
+    ttft_s = columns["ttft_s"] + tokens * columns["tpot_s"] + detokenise_s
+    e2e_s = columns["e2e_s"] + detokenise_s
+    gaps = np.maximum(run.requests["output_tokens"] - 1, 1)
+    return {"ttft_s": ttft_s, "tpot_s": (e2e_s - ttft_s) / gaps, "e2e_s": e2e_s}
+
+
 def attainment(run: ServingRun, metric: str, bounds_s: Floats) -> Floats:
     """Share of requests with `metric` at most each bound, `[bounds]`."""
     values = np.sort(np.nan_to_num(request_metrics(run)[metric], nan=np.inf))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from simcore.errors import InputError
+from simcore.policy.cache import evictions
 from simcore.policy.records import MAX_BLOCK_TOKENS, MAX_RUNNING
 from simcore.policy.scheduler import queue_order
 
@@ -33,7 +34,8 @@ class ReplicaSettings:
     swap: bool = False
     swap_s_per_block: float = 0.0
     hash_tokens: int = 0
-    evict_by_hits: bool = False
+    eviction: str = "lru"
+    """a file of `simcore.policy.cache`"""
     window_tokens: int = 0
     draft_tokens: int = 0
     acceptance_ratio: float = 0.0
@@ -58,8 +60,9 @@ class ReplicaSettings:
     def fill(self, replica: Any, step_times: int = 0, seed: int = 0) -> None:
         """Write the settings into a replica record."""
         for item in fields(self):
-            if item.name != "scheduler":
+            if item.name not in ("scheduler", "eviction"):
                 replica[item.name] = getattr(self, item.name)
+        replica["evict_by_hits"] = evictions(self.eviction)
         replica["ordered"] = queue_order(self.scheduler) != "arrival"
         replica["step_times"] = step_times
         replica["free_blocks"] = self.kv_blocks

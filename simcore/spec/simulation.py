@@ -66,7 +66,7 @@ class PolicyPart(Spec):
     whole_prompt: bool = True
     ahead: bool = False
     prefix_cache: bool = False
-    evict: Literal["lru", "lfu"] = "lru"
+    evict: str = "lru"
     swap_bandwidth: BytesPerS | None = None
     """preemption moves KV over a link of this bandwidth; None: it recomputes"""
     batch_wait_s: Seconds = Field(default=0.0, alias="batch_wait")

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from simcore.engine.invariants import violations
+from simcore.engine.metrics import as_streamed, by_group
 from simcore.engine.serving import ServingRun, serve
 from simcore.engine.settings import ReplicaSettings
+from simcore.policy.cache import evictions
 from simcore.policy.router import routers
 from simcore.policy.scheduler import schedulers
 from simcore.spec.traffic import Slo, Trace
@@ -96,3 +98,26 @@ def test_informed_routers_wait_less_than_random() -> None:
         for r in [run("chunked", name, replicas=3)]
     }
     assert wait["least-outstanding"] <= wait["power-of-two"] <= wait["random"]
+
+
+@pytest.mark.parametrize("eviction", evictions.names())
+def test_a_full_cache_forgets_and_stays_sound(eviction: str) -> None:
+    groups = np.random.default_rng(9).integers(0, 12, COUNT)
+    counts = TRACE.input_tokens // 16
+    start = np.concatenate([[0], np.cumsum(counts)])
+    hashes = np.concatenate([np.arange(n) + 100 * g for n, g in zip(counts, groups, strict=True)])
+    shared = replace(TRACE, prefix_hashes=hashes, prefix_start=start, prefix_block_tokens=16)
+    how = replace(HOW, hash_tokens=16, eviction=eviction, whole_prompt=False)
+    done = serve(shared, law(0.005, 1e-4, 1e-7), how)
+    assert violations(done) == []
+    assert done.replicas["evictions"][0] > 0 and done.replicas["cached_tokens"][0] > 0
+
+
+def test_classes_and_streams_are_told_apart() -> None:
+    done = run("earliest-deadline")
+    groups = by_group(done, "slo_class", SLOS)
+    assert groups[0]["ttft_s"]["mean"] < groups[1]["ttft_s"]["mean"]
+    assert sum(g["requests"] for g in groups.values()) == COUNT
+    plain, streamed = as_streamed(done), as_streamed(done, stream_interval=20)
+    assert (streamed["ttft_s"] >= plain["ttft_s"] - 1e-12).all()
+    assert np.allclose(streamed["e2e_s"], plain["e2e_s"])

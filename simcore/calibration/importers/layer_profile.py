@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from simcore.cost.step_times import ZERO, Axis, Floats, StepTimes, Table
+from simcore.cost.step_times import ZERO, Axis, Floats, StepTimes, Table, padded
 from simcore.errors import InputError
 
 US = 1e-6
@@ -48,7 +48,7 @@ def layer_step_times(folder: Path, shape: Shape, all_reduce_s: Any = None) -> St
     dense, attention = _read(folder, "dense.csv"), _read(folder, "attention.csv")
     tokens = Axis(float(dense.tokens.max()) * 8, linear_count=64)
     knots = tokens.knots()
-    by_tokens = _dense_s(dense, shape, folder, _padded(knots, shape.graph_sizes))
+    by_tokens = _dense_s(dense, shape, folder, padded(knots, shape.graph_sizes))
     prefill, pure, mixed = _attention(attention, shape.layers)
     uneven_pure, uneven_mixed = _uneven(folder, mixed, shape.layers)
     communication = ZERO if all_reduce_s is None else Table(tokens, 2 * shape.layers * all_reduce_s(knots))
@@ -73,15 +73,6 @@ def _read(folder: Path, name: str) -> Any:
     if not file.is_file():
         raise InputError("is not there", file=str(file), fix="a layer profile holds dense, attention and per_sequence")
     return pd.read_csv(file)
-
-
-def _padded(tokens: Floats, sizes: tuple[int, ...]) -> Floats:
-    """Tokens rounded up to the next captured size; larger ones run as they are."""
-    if not sizes:
-        return tokens
-    ordered = np.array(sorted(sizes), dtype=float)
-    place = np.minimum(np.searchsorted(ordered, tokens), len(ordered) - 1)
-    return np.where(tokens <= ordered[-1], np.where(tokens > 0, ordered[place], 0.0), tokens)
 
 
 def _dense_s(dense: Any, shape: Shape, folder: Path, tokens: Floats) -> Floats:
