@@ -212,9 +212,24 @@ def settings_of(scenario: Any, kv_blocks: int, block_bytes: float, window: int =
         eviction=policy.evict,
         hash_tokens=hash_tokens(scenario) if policy.prefix_cache else 0,
         window_tokens=window,
+        **offload_of(scenario, block_bytes),
         swap=swap is not None,
         swap_s_per_block=block_bytes / swap if swap else 0.0,
     )
+
+
+def offload_of(scenario: Any, block_bytes: float) -> dict[str, Any]:
+    """Size and fetch time of the tier below the prefix cache, in hashes."""
+    policy = scenario.policy
+    if policy.offload_capacity is None:
+        return {}
+    if not block_bytes:
+        raise InputError("needs [model] and [hardware] to size KV", file=scenario.file, key="policy.offload_capacity")
+    size = block_bytes * scenario.plan.tp * hash_tokens(scenario) / policy.block_tokens
+    return {
+        "offload_hashes": int(policy.offload_capacity // size),
+        "fetch_s_per_hash": size / policy.offload_bandwidth,
+    }
 
 
 def common_window(scenario: Any) -> int:

@@ -109,6 +109,9 @@ def drain(replica: Any, requests: Any, hashes: Any, cache: Any, out: Any) -> int
         cache[at].references = 0
     replica.lru_head = -1
     replica.lru_tail = -1
+    replica.lower_head = -1
+    replica.lower_tail = -1
+    replica.lower_count = 0
     replica.evictable_blocks = 0
     replica.free_blocks = replica.kv_blocks
     replica.late_blocks = 0

@@ -36,6 +36,8 @@ class ReplicaSettings:
     hash_tokens: int = 0
     eviction: str = "lru"
     """a file of `simcore.policy.cache`"""
+    offload_hashes: int = 0
+    fetch_s_per_hash: float = 0.0
     window_tokens: int = 0
     draft_tokens: int = 0
     acceptance_ratio: float = 0.0

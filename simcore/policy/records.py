@@ -80,6 +80,8 @@ REPLICA = np.dtype(
         ("ordered", "i8"),  # 1: queue sorted by rank; 0: first come, first served
         ("hash_tokens", "i8"),  # tokens per prefix hash; 0: no prefix cache
         ("evict_by_hits", "i8"),  # 0: least recently used; 1: least frequently used
+        ("offload_hashes", "i8"),  # how many evicted hashes a lower tier keeps; 0: none
+        ("fetch_s_per_hash", "f8"),  # bringing one back; the step waits for it
         ("window_tokens", "i8"),  # KV beyond this many tokens is dropped; 0: none
         ("draft_tokens", "i8"),  # speculation: proposed per step; 0: off
         ("acceptance_ratio", "f8"),  # of each proposed token, given the one before was accepted
@@ -127,6 +129,10 @@ REPLICA = np.dtype(
         ("evictable_blocks", "i8"),
         ("lru_head", "i8"),
         ("lru_tail", "i8"),
+        ("lower_head", "i8"),
+        ("lower_tail", "i8"),
+        ("lower_count", "i8"),
+        ("fetched_hashes", "i8"),
         # counters
         ("steps", "i8"),
         ("finished", "i8"),
@@ -162,7 +168,7 @@ REPLICA = np.dtype(
 BLOCK = np.dtype(
     [
         ("references", "i4"),
-        ("resident", "i4"),
+        ("resident", "i4"),  # 0: nowhere; 1: in the replica's KV; 2: in the tier below
         ("hits", "i4"),
         ("newer", "i4"),
         ("older", "i4"),
@@ -202,7 +208,16 @@ def new_requests(count: int) -> Any:
 def new_replicas(count: int) -> Any:
     """`count` idle replica records without settings."""
     replicas = np.zeros(count, REPLICA)
-    for name in ("queue_head", "queue_tail", "done_head", "done_tail", "lru_head", "lru_tail"):
+    for name in (
+        "queue_head",
+        "queue_tail",
+        "done_head",
+        "done_tail",
+        "lru_head",
+        "lru_tail",
+        "lower_head",
+        "lower_tail",
+    ):
         replicas[name] = NONE
     for name in ("speed", "up", "series_width_s"):
         replicas[name] = 1

@@ -11,7 +11,7 @@ from simcore.errors import InputError
 from simcore.spec.base import Spec
 from simcore.spec.load import build_from_file, read_toml
 from simcore.spec.plan import ParallelPlan
-from simcore.units import BytesPerS, Seconds
+from simcore.units import Bytes, BytesPerS, Seconds
 
 
 class ModelPart(Spec):
@@ -67,6 +67,10 @@ class PolicyPart(Spec):
     ahead: bool = False
     prefix_cache: bool = False
     evict: str = "lru"
+    offload_capacity: Bytes | None = None
+    """evicted prefixes are kept in a tier below of this size per replica (needs prefix_cache)"""
+    offload_bandwidth: BytesPerS | None = None
+    """of fetching them back, all chips of a replica together"""
     swap_bandwidth: BytesPerS | None = None
     """preemption moves KV over a link of this bandwidth; None: it recomputes"""
     batch_wait_s: Seconds = Field(default=0.0, alias="batch_wait")
@@ -75,6 +79,14 @@ class PolicyPart(Spec):
     draft_s: Seconds = Field(default=0.0, alias="draft")
     host_s: Seconds = Field(default=0.0, alias="host")
     """host time per step that the device waits for"""
+
+    @model_validator(mode="after")
+    def _offload_is_whole(self) -> PolicyPart:
+        if (self.offload_capacity is None) != (self.offload_bandwidth is None):
+            raise ValueError("offload_capacity and offload_bandwidth go together")
+        if self.offload_capacity is not None and not self.prefix_cache:
+            raise ValueError("offload_capacity needs prefix_cache = true")
+        return self
 
 
 class TrafficPart(Spec):

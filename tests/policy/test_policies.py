@@ -121,3 +121,21 @@ def test_classes_and_streams_are_told_apart() -> None:
     plain, streamed = as_streamed(done), as_streamed(done, stream_interval=20)
     assert (streamed["ttft_s"] >= plain["ttft_s"] - 1e-12).all()
     assert np.allclose(streamed["e2e_s"], plain["e2e_s"])
+
+
+def test_a_tier_below_brings_prefixes_back() -> None:
+    groups = np.random.default_rng(9).integers(0, 12, COUNT)
+    counts = TRACE.input_tokens // 16
+    start = np.concatenate([[0], np.cumsum(counts)])
+    hashes = np.concatenate([np.arange(n) + 100 * g for n, g in zip(counts, groups, strict=True)])
+    shared = replace(TRACE, prefix_hashes=hashes, prefix_start=start, prefix_block_tokens=16)
+    how = replace(HOW, hash_tokens=16, whole_prompt=False)
+    runs = [
+        serve(shared, law(0.005, 1e-4, 1e-7), replace(how, offload_hashes=size, fetch_s_per_hash=cost))
+        for size, cost in ((0, 0.0), (20, 0.0), (10_000, 0.0), (10_000, 0.01))
+    ]
+    assert all(violations(run) == [] for run in runs)
+    hits = [int(run.replicas["cached_tokens"][0]) for run in runs]
+    assert hits[0] < hits[2] and hits[0] <= hits[1] <= hits[2]
+    assert runs[2].replicas["lower_count"][0] > 0 and runs[1].replicas["lower_count"][0] <= 20
+    assert runs[3].requests["done_s"].mean() > runs[2].requests["done_s"].mean()

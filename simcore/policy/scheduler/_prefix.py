@@ -1,4 +1,8 @@
-"""The prefix cache of one replica: which prefix hashes are resident, which may be evicted, and in which order."""
+"""The prefix cache of one replica: which prefix hashes are resident, which may be evicted, and in which order.
+
+Evicted hashes may go to a tier below (host memory, a remote pool, an SSD) that keeps the last `offload_hashes` of them.
+Writing down is taken to hide behind the steps; fetching back is waited for by the step that needs it.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ def hit_count(replica: Any, request: Any, hashes: Any, cache: Any) -> int:
         return 0
     most = min(int64(request.hash_count), (request.target_tokens - 1) // replica.hash_tokens)
     hits = 0
-    while hits < most and cache[hashes[request.first_hash + hits]].resident == 1:
+    while hits < most and cache[hashes[request.first_hash + hits]].resident != 0:
         hits += 1
     return hits
 
@@ -45,12 +49,21 @@ def acquire(replica: Any, request: Any, hashes: Any, cache: Any) -> Any:
     hits = hit_count(replica, request, hashes, cache)
     for at in range(hits):
         entry = hashes[request.first_hash + at]
-        if cache[entry].references == 0:
+        if cache[entry].references == 0 and cache[entry].resident == 1:
             _unlink(replica, cache, entry)
             replica.evictable_blocks -= hash_blocks(replica)
             replica.free_blocks -= hash_blocks(replica)
         cache[entry].references += 1
         cache[entry].hits += 1
+    for at in range(hits):
+        entry = hashes[request.first_hash + at]
+        if cache[entry].resident == 2:
+            _fetch(replica, cache, entry)
+            replica.free_blocks -= hash_blocks(replica)
+            replica.fetched_hashes += 1
+            replica.extra_s += replica.fetch_s_per_hash
+            while replica.evictable_blocks > replica.free_blocks:
+                evict(replica, cache)
     request.held_hashes = hits
     replica.cached_tokens += hits * replica.hash_tokens
     if replica.hash_tokens > 0:
@@ -68,6 +81,8 @@ def keep(replica: Any, request: Any, hashes: Any, cache: Any) -> None:
         entry = hashes[request.first_hash + request.held_hashes]
         if cache[entry].resident == 1:
             return
+        if cache[entry].resident == 2:
+            _fetch(replica, cache, entry)
         cache[entry].resident = 1
         cache[entry].references = 1
         cache[entry].hits = 0
@@ -90,10 +105,12 @@ def release(replica: Any, request: Any, hashes: Any, cache: Any) -> None:
 
 @njit(cache=True)
 def evict(replica: Any, cache: Any) -> None:
-    """Forget the first of the evictable hashes."""
+    """Drop the first of the evictable hashes, to the tier below if there is one."""
     entry = int64(replica.lru_head)
     _unlink(replica, cache, entry)
     cache[entry].resident = 0
+    if replica.offload_hashes > 0:
+        _write_down(replica, cache, entry)
     replica.evictable_blocks -= hash_blocks(replica)
     replica.evictions += 1
 
@@ -128,3 +145,37 @@ def _unlink(replica: Any, cache: Any, entry: int) -> None:
         replica.lru_tail = older
     else:
         cache[newer].older = older
+
+
+@njit(cache=True)
+def _write_down(replica: Any, cache: Any, entry: int) -> None:
+    """Put an evicted hash into the tier below, whose oldest makes room."""
+    cache[entry].resident = 2
+    cache[entry].older = replica.lower_tail
+    cache[entry].newer = NONE
+    if replica.lower_tail == NONE:
+        replica.lower_head = entry
+    else:
+        cache[replica.lower_tail].newer = entry
+    replica.lower_tail = entry
+    replica.lower_count += 1
+    if replica.lower_count > replica.offload_hashes:
+        oldest = int64(replica.lower_head)
+        _fetch(replica, cache, oldest)
+        cache[oldest].resident = 0
+
+
+@njit(cache=True)
+def _fetch(replica: Any, cache: Any, entry: int) -> None:
+    """Take a hash out of the tier below; it is resident here from now on."""
+    older, newer = int64(cache[entry].older), int64(cache[entry].newer)
+    if older == NONE:
+        replica.lower_head = newer
+    else:
+        cache[older].newer = newer
+    if newer == NONE:
+        replica.lower_tail = older
+    else:
+        cache[newer].older = older
+    replica.lower_count -= 1
+    cache[entry].resident = 1
