@@ -20,12 +20,16 @@ PLAN_FIELDS = ("tp", "pp", "dp", "attention_dp", "ep", "cp", "sp", "weights", "e
 
 
 def resolve(kind: str, name: str) -> Any:
-    """A spec by kind (chip, node, cluster, system, model, traffic, economics) and name. Raises UnknownName."""
+    """A spec by kind (chip, node, cluster, system, model, traffic, economics) and name. Raises UnknownName.
+
+    A model may also be the path of a config.json or of a model file.
+    """
     import hardware_specs
     import workloads
 
-    rooms = {"model": workloads, "traffic": workloads}
-    return getattr(rooms.get(kind, hardware_specs), kind)(name)
+    if kind == "model":
+        return workloads.model_or_file(name)
+    return getattr(workloads if kind == "traffic" else hardware_specs, kind)(name)
 
 
 def cost_model(chip: str, stack: str) -> Any:
@@ -63,7 +67,7 @@ def scenario(
     from simcore.errors import suggest
     from simcore.spec.demand import Demand, fixed
     from simcore.spec.load import build
-    from simcore.spec.plan import ParallelPlan
+    from simcore.spec.plan import ParallelPlan, checkpoint_formats
     from simcore.spec.policy import ServingPolicy
 
     for name in plan:
@@ -76,7 +80,7 @@ def scenario(
     return Scenario(
         model=spec,
         system=resolve("system", chip),
-        plan=build(ParallelPlan, {"kv": spec.kv_format, "weights": spec.native_format, **plan}, "plan"),
+        plan=build(ParallelPlan, checkpoint_formats(spec, plan), "plan"),
         policy=build(ServingPolicy, policy or {}, "policy"),
         demand=resolve("traffic", traffic) if traffic else demand,
         economics=resolve("economics", "default"),

@@ -173,8 +173,9 @@ def efficiency(
     chip_w = share * prefill_w + (1.0 - share) * decode_w
     power_w = chips * (chip_w + machine.node_w)
     spent = money.usd_per_s(machine, setting.economics, chips, power_w)
-    request_flop = 2.0 * (setting.model.active_parameters - setting.model.vocab_size * setting.model.hidden_size)
-    useful = request_flop * (inputs + output) / output * tokens_per_s / chips
+    model = setting.model
+    request_flop = 2.0 * (model.layer_matrix_elements * (inputs + output) + model.head_elements * output)
+    useful = request_flop / output * tokens_per_s / chips
     moved = found.decode.moved_bytes / (found.decode.time_s * machine.memory_bytes_per_s) * busy
     return {
         "throughput_tokens_per_s": tokens_per_s,

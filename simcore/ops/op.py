@@ -115,6 +115,10 @@ class StepColumns:
     def tokens(self) -> Column:
         return self.prefill_sequences * self.prefill_tokens + self.decode_sequences
 
+    def rank_tokens(self, cp: Column) -> Column:
+        """Tokens on each of cp ranks: a prefill's are divided, a decode step's new token is on all of them."""
+        return self.prefill_sequences * self.prefill_tokens / cp + self.decode_sequences
+
     @property
     def sequences(self) -> Column:
         """Sequences that need logits."""
