@@ -112,26 +112,22 @@ def step_times_of(kind: str, folder: Path | None, recorded: Any, model: Any, chi
 
 def layer_times(folder: Path, recorded: Any, model: Any, chip: Any) -> Any:
     """Layer profile, plus all-reduces over the chip's link where the plan has tensor parallelism."""
-    from simcore.calibration.importers.layer_profile import Shape, layer_step_times
+    from simcore.calibration.importers.layer_profile import Shape, all_reduce_over, layer_step_times
     from simcore.calibration.validate_requests import GRAPH_SIZES
 
     experts = [f for group in model.layers for f in group.ffn if f.kind == "moe"]
+    tp = int(recorded.engine.get("tensor_parallel_size") or 1)
     shape = Shape(
         layers=model.layer_count,
         experts=experts[0].experts if experts else 0,
         experts_per_token=experts[0].topk if experts else 0,
+        expert_ranks=1 if (folder / "moe.csv").is_file() else tp,
         graph_sizes=tuple(recorded.engine.get("graph_sizes") or GRAPH_SIZES),
     )
-    tp = int(recorded.engine.get("tensor_parallel_size") or 1)
     if tp == 1:
         return layer_step_times(folder, shape)
     link = next(iter(chip.links.values()))
-
-    def all_reduce_s(tokens: Any) -> Any:
-        size_bytes = tokens * model.hidden_size * 2.0
-        return 2 * (tp - 1) * link.latency_s + 2 * (tp - 1) / tp * size_bytes / link.bytes_per_s
-
-    return layer_step_times(folder, shape, all_reduce_s)
+    return layer_step_times(folder, shape, all_reduce_over(link.bytes_per_s, tp, model.hidden_size))
 
 
 def memory_of(recorded: Any, model: Any, chip: Any) -> Any:

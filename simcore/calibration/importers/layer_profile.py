@@ -35,6 +35,8 @@ class Shape:
     layers: int
     experts: int = 0
     experts_per_token: int = 0
+    expert_ranks: int = 1
+    """ranks that share the experts where the profile of experts is of one rank"""
     graph_sizes: tuple[int, ...] = ()
     """batch sizes with a captured graph, ascending: a step of fewer tokens is padded to the next"""
 
@@ -66,6 +68,22 @@ def layer_step_times(folder: Path, shape: Shape, all_reduce_s: Any = None) -> St
     )
 
 
+ALL_REDUCE_FLOOR_S = 6.3e-6
+ALL_REDUCE_BANDWIDTH_RATIO = 0.6
+"""of NCCL over PCIe: floor and asymptote of the 2-GPU all-reduce tables of L40S and RTX PRO 6000, 16 sizes each, whose
+middle sizes (0.1 to 1 MB) lie up to a third above this line"""
+
+
+def all_reduce_over(link_bytes_per_s: float, tp: int, hidden_size: int, dtype_bytes: float = 2.0) -> Any:
+    """`tokens -> seconds` of one ring all-reduce of the hidden states over a link of this one-way bandwidth."""
+
+    def seconds(tokens: Floats) -> Floats:
+        moved_bytes = 2.0 * (tp - 1) / tp * tokens * hidden_size * dtype_bytes
+        return ALL_REDUCE_FLOOR_S * (tp - 1) + moved_bytes / (ALL_REDUCE_BANDWIDTH_RATIO * link_bytes_per_s)
+
+    return seconds
+
+
 def _read(folder: Path, name: str) -> Any:
     import pandas as pd
 
@@ -81,16 +99,24 @@ def _dense_s(dense: Any, shape: Shape, folder: Path, tokens: Floats) -> Floats:
     for layer, rows in dense.groupby("layer"):
         times = 1 if layer in ONCE else shape.layers * REPEATS.get(layer, 1)
         total += times * along(tokens, rows.tokens, rows.time_us)
-    if (folder / "moe.csv").is_file():
-        total += shape.layers * _moe_us(_read(folder, "moe.csv"), shape, tokens)
+    if shape.experts:
+        total += shape.layers * _moe_us(_experts(folder), shape, tokens)
     return total * US
 
 
+def _experts(folder: Path) -> Any:
+    """The expert profile of this degree, or of `tp1`: its rows are then read at the experts that one rank holds."""
+    own = folder if (folder / "moe.csv").is_file() else folder.parent / "tp1"
+    return _read(own, "moe.csv")
+
+
 def _moe_us(moe: Any, shape: Shape, tokens: Floats) -> Floats:
-    """Expert time at the number of experts that `tokens` even draws activate: E (1 - (1 - k/E)**tokens)."""
-    if shape.experts < 1:
-        raise InputError("the profile has experts, the model has none", key="experts")
-    active = shape.experts * (1.0 - (1.0 - shape.experts_per_token / shape.experts) ** tokens)
+    """Expert time at the number of experts that `tokens` even draws activate: E (1 - (1 - k/E)**tokens) / ranks.
+
+    Experts split over ranks, whole (ep) or sliced (tp), stream 1/ranks of the weights each; the profile of one rank is
+    read at that share. Wrong where a skewed router loads one rank more.
+    """
+    active = shape.experts * (1.0 - (1.0 - shape.experts_per_token / shape.experts) ** tokens) / shape.expert_ranks
     counts = np.array(sorted(moe.activated_experts.unique()), dtype=float)
     columns = []
     for count in counts:
