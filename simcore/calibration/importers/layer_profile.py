@@ -52,7 +52,6 @@ def layer_step_times(folder: Path, shape: Shape, all_reduce_s: Any = None) -> St
     knots = tokens.knots()
     by_tokens = _dense_s(dense, shape, folder, padded(knots, shape.graph_sizes))
     prefill, pure, mixed = _attention(attention, shape.layers)
-    uneven_pure, uneven_mixed = _uneven(folder, mixed, shape.layers)
     communication = ZERO if all_reduce_s is None else Table(tokens, 2 * shape.layers * all_reduce_s(knots))
     return StepTimes(
         dense_pure=Table(tokens, by_tokens),
@@ -62,8 +61,7 @@ def layer_step_times(folder: Path, shape: Shape, all_reduce_s: Any = None) -> St
         decode_mixed=mixed,
         head=_head(folder),
         communication=communication,
-        uneven_pure=uneven_pure,
-        uneven_mixed=uneven_mixed,
+        uneven_pure=_uneven(folder),
         source=f"layer profile {'/'.join(folder.parts[-5:])}",
     )
 
@@ -178,26 +176,17 @@ def along(at: Floats, x: Any, y: Any) -> Floats:
     return np.asarray(np.where(at > px[-1], py[-1] + slope * (at - px[-1]), inside))
 
 
-def _uneven(folder: Path, mixed: Table, layers: int) -> tuple[Table, Table]:
-    """By how much uneven KV lengths slow decode attention, by batch and longest over mean: medians of the profile.
+def _uneven(folder: Path) -> Table:
+    """By how much uneven KV lengths slow steps of decodes alone, by batch and longest over mean: profile medians.
 
-    The growth follows the longest sequence (a straggler), hardly the shape of the rest; it is taken relative to the
-    decode part: the whole call without chunks, the decode table of mixed steps with them.
+    The growth follows the longest sequence, hardly the shape of the rest. Steps that also hold a chunk are taken to be
+    as fast as with equal lengths: there the profile's growth is smaller and its baseline another.
     """
     if not (folder / "skew.csv").is_file():
-        return ZERO, ZERO
+        return ZERO
     rows = _read(folder, "skew.csv")
-    rows = rows.assign(excess=rows.kv_big / rows.kv_mean - 1.0, growth_us=rows.t_skew_us - rows.t_mean_us)
-    alone, company = rows[rows.regime == "pure"], rows[rows.regime == "mixed"]
-    decode_us = _bilinear(mixed, company.n, company.kv_mean) / (layers * US)
-    company = company.assign(growth=company.growth_us / np.maximum(decode_us, 1e-9))
-    company = company[decode_us > SHARE * company.t_mean_us]
-    alone = alone.assign(growth=alone.growth_us / alone.t_mean_us)
-    return _growth(alone), _growth(company)
-
-
-SHARE = 0.5
-"""mixed rows tell about decodes where decode attention is at least this share of the call"""
+    rows = rows[rows.regime == "pure"]
+    return _growth(rows.assign(excess=rows.kv_big / rows.kv_mean - 1.0, growth=rows.t_skew_us / rows.t_mean_us - 1.0))
 
 
 def _growth(rows: Any) -> Table:
@@ -214,11 +203,3 @@ def _growth(rows: Any) -> Table:
     stacked = np.array(profiles)
     grid = [np.interp(batch.knots(), counts, column) for column in stacked.T]
     return Table(batch, np.stack(grid, axis=1), excess)
-
-
-def _bilinear(table: Table, x: Any, y: Any) -> Floats:
-    from scipy.interpolate import RegularGridInterpolator
-
-    assert table.y is not None
-    look_up = RegularGridInterpolator((table.x.knots(), table.y.knots()), table.values)
-    return np.asarray(look_up(np.stack([np.asarray(x, dtype=float), np.asarray(y, dtype=float)], axis=1)))
