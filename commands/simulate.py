@@ -40,7 +40,7 @@ def simulate(
             one = ready if number == 0 else prepare(scenario, ready.scenario.seed + number, skip_bad)
             run = one.run(log_steps=1_000_000 if timeline and number == 0 else 0)
             window = middle(run, one.scenario.warm_ratio, one.scenario.warm_ratio) if one.scenario.warm_ratio else None
-            reports.append(money(summary(run, one.slos, window), one, run))
+            reports.append(full(summary(run, one.slos, window), one, run))
             if check and (broken := violations(run)):
                 raise SimcoreError("; ".join(broken))
             if number == 0:
@@ -55,6 +55,20 @@ def simulate(
         print_json(report)
     elif not quiet:
         show(report, ready.scenario.name, out)
+
+
+def full(report: dict[str, Any], ready: Any, run: Any) -> dict[str, Any]:
+    """The summary with cost, what clients see, and the classes of the trace."""
+    from simcore.engine.metrics import as_streamed, by_group, describe
+
+    policy = ready.scenario.policy
+    if policy.stream_interval > 1 or policy.detokenise_s > 0:
+        seen = as_streamed(run, policy.stream_interval, policy.detokenise_s)
+        report["client"] = {name: describe(values) for name, values in seen.items()}
+    if ready.trace.slo_class is not None:
+        groups = by_group(run, "slo_class", ready.slos)
+        report["by_class"] = {ready.trace.slo_names[key]: found for key, found in groups.items()}
+    return money(report, ready, run)
 
 
 def money(report: dict[str, Any], ready: Any, run: Any) -> dict[str, Any]:

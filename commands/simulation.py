@@ -76,14 +76,12 @@ def prepare(path: Path, seed: int | None = None, skip_bad: bool = False) -> Read
 
 def resolve(scenario: Any, skip_bad: bool = False) -> Ready:
     """Names to specs, lengths to traces, memory to KV blocks."""
-    from simcore.spec.traffic import Slo
-
-    bounds = {k: v for k in ("ttft_s", "tpot_s", "e2e_s") if (v := getattr(scenario.slo, k)) is not None}
-    slos = (Slo(**bounds),) if bounds else ()
+    trace = traffic_of(scenario, skip_bad)
+    slos = slos_of(scenario, trace.slo_names)
     step_times, kv_blocks, block_bytes, money, problem, notes = physics_of(scenario)
     return Ready(
         scenario,
-        traffic_of(scenario, skip_bad),
+        trace,
         step_times,
         settings_of(scenario, kv_blocks, block_bytes, common_window(scenario)),
         slos,
@@ -91,6 +89,34 @@ def resolve(scenario: Any, skip_bad: bool = False) -> Ready:
         money,
         problem,
         notes,
+    )
+
+
+def slos_of(scenario: Any, names: tuple[str, ...]) -> tuple[Any, ...]:
+    """Bounds by class of the trace, in its order; empty if the scenario states none."""
+    from simcore.errors import suggest
+    from simcore.spec.traffic import Slo
+
+    for name in scenario.slo.classes:
+        if name not in names:
+            raise InputError(
+                "no such class in the trace", file=scenario.file, key=f"slo.classes.{name}", fix=suggest(name, names)
+            )
+    found = []
+    for name in names if scenario.slo.classes else names[:1]:
+        part = scenario.slo.classes.get(name, scenario.slo)
+        bounds = {k: v for k in ("ttft_s", "tpot_s", "e2e_s") if (v := getattr(part, k)) is not None}
+        found.append((Slo(**bounds), bool(bounds)))
+    return tuple(slo for slo, _ in found) if any(stated for _, stated in found) else ()
+
+
+def with_policy(times: Any, policy: Any) -> Any:
+    """Step times with the policy's host time and overlap."""
+    return replace(
+        times,
+        host_pure_s=policy.host_s,
+        host_mixed_s=policy.host_s,
+        communication_overlap_ratio=policy.communication_overlap_ratio,
     )
 
 
@@ -105,8 +131,6 @@ def physics_of(scenario: Any) -> Any:
 
 def given_steps(scenario: Any) -> Any:
     """Step times from a table in the scenario or from a profile on disk."""
-    from dataclasses import replace as changed
-
     steps, here = scenario.steps, Path(scenario.file).parent
     if steps.profile == "table":
         times = table_steps(steps)
@@ -122,7 +146,7 @@ def given_steps(scenario: Any) -> Any:
         if not steps.folder:
             raise InputError("needs folder", file=scenario.file, key="steps")
         times = layer_step_times(here / steps.folder, Shape(steps.layers))
-    return changed(times, host_pure_s=scenario.policy.host_s, host_mixed_s=scenario.policy.host_s)
+    return with_policy(times, scenario.policy)
 
 
 def table_steps(steps: Any) -> Any:
@@ -154,7 +178,7 @@ def hardware_steps(scenario: Any) -> Any:
         raise InputError(problem, file=scenario.file, key="plan")
     policy = ServingPolicy(memory_fraction=scenario.policy.memory_fraction, graphs=scenario.policy.graphs)
     times = scenario_step_times(model, system.chip, scenario.plan, scenario.hardware.stack, policy, system)
-    times = replace(times, host_pure_s=scenario.policy.host_s, host_mixed_s=scenario.policy.host_s)
+    times = with_policy(times, scenario.policy)
     blocks, block_bytes, problem = kv_of(scenario, model, system)
     rental = scenario.hardware.usd_per_hour
     rental = system.chip.money.rental_usd_per_hour if rental is None else rental

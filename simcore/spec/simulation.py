@@ -79,6 +79,11 @@ class PolicyPart(Spec):
     draft_s: Seconds = Field(default=0.0, alias="draft")
     host_s: Seconds = Field(default=0.0, alias="host")
     """host time per step that the device waits for"""
+    communication_overlap_ratio: float = Field(default=0.0, ge=0, le=1)
+    """share of the shorter of compute and communication that hides under the other (nano-batches)"""
+    stream_interval: int = Field(default=1, ge=1)
+    """clients get tokens in groups of this size"""
+    detokenise_s: Seconds = Field(default=0.0, alias="detokenise")
 
     @model_validator(mode="after")
     def _offload_is_whole(self) -> PolicyPart:
@@ -185,6 +190,14 @@ class FleetPart(Spec):
     autoscale: AutoscalePart | None = None
 
 
+class ClassPart(Spec):
+    """Bounds of the requests of one class of the trace."""
+
+    ttft_s: Seconds | None = Field(default=None, alias="ttft")
+    tpot_s: Seconds | None = Field(default=None, alias="tpot")
+    e2e_s: Seconds | None = Field(default=None, alias="e2e")
+
+
 class SloPart(Spec):
     """Bounds of one request; `attainment` is the share of requests that must meet them for a capacity."""
 
@@ -192,6 +205,8 @@ class SloPart(Spec):
     tpot_s: Seconds | None = Field(default=None, alias="tpot")
     e2e_s: Seconds | None = Field(default=None, alias="e2e")
     attainment: float = Field(default=0.9, gt=0, le=1)
+    classes: dict[str, ClassPart] = Field(default_factory=dict)
+    """bounds by `slo_class` of the trace; other classes have the bounds above"""
     itl_p99_s: Seconds | None = Field(default=None, alias="itl_p99")
     """capacity: bound on the 99th percentile of all gaps between tokens"""
     queue_p50_s: Seconds | None = Field(default=None, alias="queue_p50")

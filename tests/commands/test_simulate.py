@@ -151,3 +151,21 @@ def test_a_fleet_with_failures_serves_everything(tmp_path: Path, capsys: Any) ->
     file.write_text(SCENARIO + FLEET)
     simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
     assert printed(capsys)["served"] == 300
+
+
+def test_classes_have_bounds_of_their_own(tmp_path: Path, capsys: Any) -> None:
+    rows = "".join(f"{k * 0.002},200,30,{'chat' if k % 2 else 'batch'}\n" for k in range(100))
+    (tmp_path / "trace.csv").write_text("arrival_s,input_tokens,output_tokens,slo_class\n" + rows)
+    start = SCENARIO.index("[traffic]")
+    text = SCENARIO[:start].replace('"chunked"', '"earliest-deadline"\nstream_interval = 10')
+    text += '[traffic]\ntrace = "trace.csv"\n[slo.classes.chat]\nttft = "0.3 s"\n'
+    file = tmp_path / "classes.toml"
+    file.write_text(text)
+    simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
+    report = printed(capsys)
+    assert report["by_class"]["batch"]["attainment_ratio"] == 1.0
+    assert report["by_class"]["chat"]["ttft_s"]["mean"] <= report["by_class"]["batch"]["ttft_s"]["mean"]
+    assert report["client"]["ttft_s"]["mean"] > report["ttft_s"]["mean"]
+    file.write_text(text.replace("chat]", "chatt]"))
+    with pytest.raises(InputError, match="did you mean chat"):
+        simulate(file, out=None, timeline=None, seeds=1)
