@@ -105,11 +105,19 @@ class Evaluator:
 
     def machine(self, scenario: Scenario) -> Machine:
         """The system's facts for the scenario's formats, cached by value."""
-        weights, experts, activations, _ = scenario.plan.formats()
-        key = (scenario.system.name, scenario.system.chip.name, weights, experts, activations, repr(scenario.policy))
+        weights, experts, activations, kv = scenario.plan.formats()
+        key = (
+            scenario.system.name,
+            scenario.system.chip.name,
+            weights,
+            experts,
+            activations,
+            kv,
+            repr(scenario.policy),
+        )
         if key not in self._machines:
             try:
-                self._machines[key] = machine_of(scenario.system, weights, experts, activations, scenario.policy)
+                self._machines[key] = machine_of(scenario.system, weights, experts, activations, scenario.policy, kv)
             except KeyError as error:
                 raise InputError(str(error.args[0]), key="policy") from None
         return self._machines[key]
