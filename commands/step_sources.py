@@ -14,15 +14,10 @@ def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
 
 
 def stacks_of(chip: str) -> str:
-    """`vllm` where the chip has a calibration for it, else `datasheet`."""
-    from simcore import api
-    from simcore.errors import SimcoreError
+    """`vllm` where the chip has operator tables of its own for it, else `datasheet`."""
+    from hardware_specs.calibrations import measured_stacks
 
-    try:
-        api.cost_model(chip, "vllm")
-    except SimcoreError:
-        return "datasheet"
-    return "vllm"
+    return "vllm" if "vllm" in measured_stacks(chip) else "datasheet"
 
 
 def scenario_step_times(model: Any, chip: Any, plan: Any, stack: str, policy: Any = None, system: Any = None) -> Any:

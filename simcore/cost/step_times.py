@@ -191,7 +191,8 @@ def sample_step_times(evaluate: Evaluate, reach: SampleRange, **fields: Any) -> 
     `evaluate` is called a handful of times with arrays of steps: steps of `chunk_tokens` alone (dense and
     communication by tokens), prefill attention on (chunk, past) with no decodes, decode attention on (decodes, KV)
     with no chunk, the head by sequences. Attention must be additive between chunk and decodes; say how much of it
-    hides with `attention_overlap_ratio`. `fields` are passed on to `StepTimes` (host overhead, merge rule, source).
+    hides with `attention_overlap_ratio`. No step is empty: a token, a sequence, a KV token are the least.
+    `fields` are passed on to `StepTimes` (host overhead, merge rule, source).
 
     Between knots values are linear; relative knot distance is at most 1/`linear_count`, so a law x**2 is met within
     1/(8 M**2) and a kink (a tile edge) only at knots.
@@ -201,14 +202,18 @@ def sample_step_times(evaluate: Evaluate, reach: SampleRange, **fields: Any) -> 
     chunk = Axis(reach.tokens, linear_count=reach.linear_count)
     decodes = Axis(reach.decodes, linear_count=max(16, reach.linear_count))
     sequences = Axis(reach.sequences, linear_count=max(16, reach.linear_count))
-    by_tokens = evaluate(_steps(chunk=tokens.knots()))
-    batches = padded(tokens.knots(), reach.graph_sizes)
+    some = np.maximum(tokens.knots(), 1.0)
+    by_tokens = evaluate(_steps(chunk=some))
+    batches = padded(some, reach.graph_sizes)
     as_decodes = evaluate(_steps(decodes=batches, kv=1.0, sequences=batches))
-    grid = np.meshgrid(chunk.knots(), past.knots(), indexing="ij")
+    grid = np.meshgrid(np.maximum(chunk.knots(), 1.0), past.knots(), indexing="ij")
     prefill = evaluate(_steps(chunk=grid[0].ravel(), past=grid[1].ravel())).attention_s.reshape(grid[0].shape)
-    grid = np.meshgrid(decodes.knots(), past.knots(), indexing="ij")
+    grid = np.meshgrid(np.maximum(decodes.knots(), 1.0), np.maximum(past.knots(), 1.0), indexing="ij")
     decode = evaluate(_steps(decodes=grid[0].ravel(), kv=grid[1].ravel())).attention_s.reshape(grid[0].shape)
-    head = evaluate(_steps(decodes=sequences.knots(), kv=1.0, sequences=sequences.knots())).head_s
+    asked = np.maximum(sequences.knots(), 1.0)
+    head = evaluate(_steps(decodes=asked, kv=1.0, sequences=asked)).head_s
+    prefill, decode, head = (np.array(part, dtype=float) for part in (prefill, decode, head))
+    prefill[0] = decode[0] = head[0] = 0.0
     energy: dict[str, Any] = {}
     if by_tokens.energy_j is not None and as_decodes.energy_j is not None:
         energy = {"energy_mixed": Table(tokens, by_tokens.energy_j), "energy_pure": Table(tokens, as_decodes.energy_j)}
