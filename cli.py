@@ -24,7 +24,7 @@ def mount() -> typer.Typer:
 
     for found in sorted(pkgutil.iter_modules(commands.__path__), key=lambda m: m.name):
         module = importlib.import_module(f"commands.{found.name}")
-        if hasattr(module, "register"):
+        if hasattr(module, "register") and not found.name.startswith("validate_"):
             module.register(app)
     return app
 

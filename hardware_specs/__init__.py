@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simcore.errors import UnknownName
 from simcore.registry import DataRegistry, normal
@@ -15,6 +15,9 @@ from simcore.spec.hardware import Chip, Cluster, NamedLink, Node
 from simcore.spec.links import resolve_links
 from simcore.spec.load import build_from_file, derive, read_toml
 from simcore.spec.system import System
+
+if TYPE_CHECKING:
+    from simcore.cost.calibrated import OperatorModel
 
 
 def _raw(text: str, file: str, base_text: Callable[[str], tuple[str, str]]) -> dict[str, Any]:
@@ -69,3 +72,10 @@ def system(name: str) -> System:
 def _has(registry: DataRegistry[Any], name: str) -> bool:
     key = normal(name)
     return key in registry.files or key in registry.aliases
+
+
+def calibration(chip: str | Chip, stack: str = "datasheet") -> OperatorModel:
+    """Operator times of a chip under a stack; see hardware_specs.calibrations."""
+    from hardware_specs.calibrations import calibration as find
+
+    return find(chip, stack)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from planners.study import Study
     from planners.sweep import Progress, SweepSummary
 
-STACKS = ("datasheet",)
+STACKS = ("datasheet", "vllm", "trtllm", "sglang", "roofline")
 PLAN_FIELDS = ("tp", "pp", "dp", "attention_dp", "ep", "cp", "sp", "weights", "experts", "activations", "kv")
 
 
@@ -34,11 +34,15 @@ def resolve(kind: str, name: str) -> Any:
 
 def cost_model(chip: str, stack: str) -> Any:
     """The cost model of a (chip, stack)."""
+    import hardware_specs
+    from simcore.cost.operator_cost import OperatorCost
     from simcore.cost.roofline import Roofline
 
+    if stack == "roofline":
+        return Roofline()
     if stack not in STACKS:
         raise InputError(f"unknown stack {stack!r}", fix=f"known: {', '.join(STACKS)}")
-    return Roofline(stack)
+    return OperatorCost(stack, hardware_specs.calibration(chip, stack))
 
 
 def evaluator(systems: tuple[str, ...] | list[str]) -> Evaluator:

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+Tuple = tuple[Any, ...]
 _FAST: dict[str, Any] = {"cache": True, "fastmath": True, "nogil": True}
 
 
 @njit(**_FAST)
-def add_place(q: np.ndarray, chip: int, value: float, node: tuple) -> None:
+def add_place(q: np.ndarray, chip: int, value: float, node: Tuple) -> None:
     """Add traffic with a slot on `chip` to one row of Q: all of it there, the share `node[1]` on the chip's node.
 
     node = (chips per node, share of a hop's cost that staying inside the node saves).
@@ -30,7 +31,7 @@ def add_place(q: np.ndarray, chip: int, value: float, node: tuple) -> None:
 
 
 @njit(**_FAST)
-def affinity(pairs: np.ndarray, chip: np.ndarray, stay: np.ndarray, node: tuple) -> np.ndarray:
+def affinity(pairs: np.ndarray, chip: np.ndarray, stay: np.ndarray, node: Tuple) -> np.ndarray:
     """Q[layers, slots, chips] of a placement `chip` [layers, slots]; `stay` [layers, slots, chips] is added."""
     layers, slots = chip.shape
     q = stay.copy()
@@ -68,7 +69,7 @@ def best_chip(q: np.ndarray, here: int) -> int:
 
 
 @njit(**_FAST)
-def best_partner(q: np.ndarray, weights: np.ndarray, load: np.ndarray, slots: np.ndarray, state: tuple) -> tuple:
+def best_partner(q: np.ndarray, weights: np.ndarray, load: np.ndarray, slots: np.ndarray, state: Tuple) -> Tuple:
     """(position in `slots`, gain) of the best slot to exchange for slot i; (-1, ...) if the cap forbids all."""
     i, here, there, cap = state
     found, best = -1, -np.inf
@@ -85,7 +86,7 @@ def best_partner(q: np.ndarray, weights: np.ndarray, load: np.ndarray, slots: np
 
 
 @njit(**_FAST)
-def exchange(pairs: np.ndarray, q: np.ndarray, layer: int, move: tuple, node: tuple) -> None:
+def exchange(pairs: np.ndarray, q: np.ndarray, layer: int, move: Tuple, node: Tuple) -> None:
     """Update the neighbours' Q after slots i and j of a layer changed between chips here and there."""
     i, j, here, there = move
     slots = q.shape[1]
@@ -100,7 +101,7 @@ def exchange(pairs: np.ndarray, q: np.ndarray, layer: int, move: tuple, node: tu
 
 
 @njit(inline="always", **_FAST)
-def shift(row: np.ndarray, here: int, there: int, change: float, node: tuple) -> None:
+def shift(row: np.ndarray, here: int, there: int, change: float, node: Tuple) -> None:
     """Traffic `change` moves from chip `there` to chip `here` in one row of Q."""
     if node[1] > 0.0:
         add_place(row, here, change, node)
@@ -113,12 +114,12 @@ def shift(row: np.ndarray, here: int, there: int, change: float, node: tuple) ->
 @njit(**_FAST)
 def twins(group: np.ndarray, slots: np.ndarray, slot: int, leaving: int) -> bool:
     """Another copy of `slot`'s expert sits among `slots` (one of which, `leaving`, goes)."""
-    return np.any((group[slots] == group[slot]) & (slots != leaving) & (slots != slot))
+    return bool(np.any((group[slots] == group[slot]) & (slots != leaving) & (slots != slot)))
 
 
 @njit(**_FAST)
 def anneal(
-    pairs: np.ndarray, weights: np.ndarray, group: np.ndarray, chip: np.ndarray, q: np.ndarray, plan: tuple
+    pairs: np.ndarray, weights: np.ndarray, group: np.ndarray, chip: np.ndarray, q: np.ndarray, plan: Tuple
 ) -> int:
     """Improve `chip` in place under load caps; returns the number of accepted swaps.
 

@@ -35,8 +35,10 @@ def load_bound(problem: ExpertProblem) -> Floats:
     mean = loads.sum(axis=1) / chips
     if problem.slot_count == problem.experts:
         heaviest, lightest = loads.max(axis=1), np.sort(loads, axis=1)[:, : m - 1].sum(axis=1)
-        return np.maximum(1.0, (heaviest + lightest) / mean)
-    return np.maximum(1.0, np.array([_least_heaviest(row, problem.slot_count, chips) for row in loads]) / mean)
+        return np.asarray(np.maximum(1.0, (heaviest + lightest) / mean))
+    return np.asarray(
+        np.maximum(1.0, np.array([_least_heaviest(row, problem.slot_count, chips) for row in loads]) / mean)
+    )
 
 
 def _least_heaviest(load: Floats, slots: int, chips: int) -> float:
@@ -94,12 +96,13 @@ def _joint(
     b, reach_b = _load_direction(problem.loads[layer], problem.chips, loads[layer], problem.slots_per_chip)
     c, reach_c = _load_direction(problem.loads[layer + 1], problem.chips, loads[layer + 1], problem.slots_per_chip)
     inner = centred(centred(pair.T, c).T, b)
-    left, sizes, right = np.linalg.svd(inner)
+    found = np.linalg.svd(inner)
+    left, sizes, right = found[0].astype(np.float64), found[1].astype(np.float64), found[2].astype(np.float64)
     located = _located(problem, (pair, b, c), np.zeros((2, len(pair))), (reach_b, reach_c), sizes[: problem.chips - 1])
     if len(pair) >= SHIFT_FROM:
         shift = _shift(problem, left, sizes, right)
         block = _block(pair, shift, b, c)
-        largest = np.linalg.eigvalsh(block)[-(problem.chips - 1) :]
+        largest = np.linalg.eigvalsh(block)[-(problem.chips - 1) :].astype(np.float64)
         located = np.minimum(located, _located(problem, (pair, b, c), shift, (reach_b, reach_c), 2.0 * largest))
     located = np.minimum(np.minimum(located, simple), 1.0)
     ratio_b, ratio_c = loads[layer] + LOAD_GRID[:, None], loads[layer + 1] + LOAD_GRID[None, :]
@@ -109,7 +112,7 @@ def _joint(
 def centred(columns: Floats, direction: Floats) -> Floats:
     """Columns without their mean and without their part along a (centred) direction."""
     free = columns - columns.mean(axis=0)
-    return free - np.outer(direction, direction @ free)
+    return np.asarray(free - np.multiply.outer(direction, direction @ free))
 
 
 def _located(

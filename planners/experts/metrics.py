@@ -54,7 +54,7 @@ def cost_of(problem: ExpertProblem, placement: Placement) -> tuple[float, dict[s
     hop = max(problem.node_hop_cost, 1.0)
     cut = (found.get("cut_share", 0.0) + (hop - 1.0) * found.get("node_cut_share", 0.0)) / hop
     objective = problem.load_weight * found["load_ratio"] + problem.cut_weight * cut
-    return objective + problem.move_cost * found["moved_share"], found
+    return float(objective + problem.move_cost * found["moved_share"]), found
 
 
 def link_ratio(between: Floats) -> float:
@@ -86,17 +86,17 @@ def fan_out(trace: Trace, placement: Placement, per: int = 1) -> float:
     several copies the first one is used.
     """
     layers, _, _ = placement.expert_of_slot.shape
-    total = 0.0
+    total: float = 0.0
     for layer in range(layers):
-        home = first_chip(placement.expert_of_slot[layer], int(trace.max()) + 1) // per
+        home = first_chip(placement.expert_of_slot[layer]) // per
         chosen = np.sort(home[trace[:, layer].astype(np.int64)], axis=1)
         total += 1.0 + float((np.diff(chosen, axis=1) > 0).sum(axis=1).mean())
-    return total / layers
+    return float(total / layers)
 
 
-def first_chip(expert_of_slot: Ints, experts: int) -> Ints:
+def first_chip(expert_of_slot: Ints) -> Ints:
     """The lowest chip that holds each expert of one layer, [experts]."""
-    home = np.zeros(experts, np.int64)
+    home = np.zeros(int(expert_of_slot.max()) + 1, np.int64)
     for chip in range(len(expert_of_slot) - 1, -1, -1):
         home[expert_of_slot[chip]] = chip
     return home

@@ -83,7 +83,8 @@ def transitions_of(trace: Trace, experts: int | None = None) -> Floats:
     """Token pairs between experts of consecutive layers, [layers - 1, experts, experts]: all choices of both."""
     from planners.experts.counting import count_pairs
 
-    return count_pairs(np.ascontiguousarray(trace.transpose(1, 0, 2)), experts or int(trace.max()) + 1)
+    pairs: Floats = count_pairs(np.ascontiguousarray(trace.transpose(1, 0, 2)), experts or int(trace.max()) + 1)
+    return pairs
 
 
 def halves(trace: Trace, seed: int = 0) -> tuple[Trace, Trace]:

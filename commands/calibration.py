@@ -1,0 +1,81 @@
+"""`simcore calibrate` and `simcore profile`: measurements to artefacts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+TABLES = Path("hardware_specs/calibration")
+HOST = Path("out/host")
+"""profile and calibration of the machine at hand"""
+
+
+def register(app: typer.Typer) -> None:
+    app.command("calibrate")(calibrate)
+    app.command("profile")(profile)
+
+
+def calibrate(
+    tables: Annotated[Path, typer.Option(help="Folder of operator tables (<operation>.parquet or .csv).")] = HOST,
+    chip: Annotated[
+        str, typer.Option(help="Chip spec, name or alias; `host`: the machine that was profiled.")
+    ] = "host",
+    out: Annotated[Path | None, typer.Option(help="Receives <chip>/<stack>.npz and .toml.")] = None,
+    source: Annotated[str, typer.Option(help="Where the measurements come from.")] = "own measurements",
+    op: Annotated[str | None, typer.Option(help="Only these operations, separated by commas.")] = None,
+    power: Annotated[bool, typer.Option("--power", help="Fit power too, where the tables have power_w.")] = False,
+    importer: Annotated[str | None, typer.Option(help="Convert with this importer first (see docs).")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+) -> None:
+    """Fit operator laws and residuals to measured tables; four fifths of the shapes fit, one fifth judges."""
+    import hardware_specs
+    from hardware_specs.calibrations import artefact
+    from simcore.calibration.build import build, merged
+    from simcore.calibration.fit import ROWS_PER_NUMBER
+    from simcore.calibration.host import host_facts
+    from simcore.calibration.store import save
+    from simcore.cost.facts import chip_facts
+
+    def say(text: str) -> None:
+        if not quiet:
+            print(text, flush=True)
+
+    out = out or (tables if chip == "host" else TABLES)
+    folder = tables if importer is None else convert(importer, tables, out / "_imported")
+    facts = host_facts(folder) if chip == "host" else chip_facts(hardware_specs.chip(chip))
+    operations = op.split(",") if op else None
+    per_number = 2.0 if chip == "host" else ROWS_PER_NUMBER
+    for stack, found in build(facts, folder, source, operations, say, per_number).items():
+        old = artefact(facts.name, stack) if operations and out == TABLES else None
+        path = save(merged(old, found), out / facts.name)
+        say(f"{path}: {path.stat().st_size} bytes, {len(found.fits)} fits")
+    if power:
+        from simcore.calibration.power import build_power
+
+        build_power(facts, folder, source, out / facts.name, say)
+
+
+def convert(importer: str, tables: Path, out: Path) -> Path:
+    """Tables of another tool as operator tables in a folder."""
+    from simcore.calibration.importers import importers
+    from simcore.calibration.importers._base import write_tables
+
+    return write_tables(importers(importer)(tables), out)
+
+
+def profile(
+    out: Annotated[Path, typer.Option(help="Folder that receives the tables and manifest.toml.")] = HOST,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    size: Annotated[str, typer.Option(help="small (seconds) or full (minutes).")] = "full",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+) -> None:
+    """Measure this machine: matrix multiplies, memory-bound work, attention; writes operator tables."""
+    from simcore.calibration.profile import profile as measure
+
+    def say(text: str) -> None:
+        if not quiet:
+            print(text, flush=True)
+
+    measure(device, size, out, say)

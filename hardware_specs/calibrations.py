@@ -1,0 +1,84 @@
+"""Finding calibration artefacts: `calibration("h200-sxm", "vllm")` gives the operator times of that chip and stack."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from simcore.cost.artefact_io import from_arrays, power_from_arrays
+from simcore.cost.calibrated import Artefact, OperatorModel
+from simcore.cost.facts import chip_facts
+from simcore.cost.kernel_power import PowerFit, PowerModel
+from simcore.errors import UnknownName
+from simcore.spec.hardware import Chip
+
+STACKS = ("vllm", "trtllm", "sglang", "datasheet")
+SHARED = ("nccl",)
+"""artefacts that belong to every stack"""
+
+
+@cache
+def _read(folder: str, name: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """(arrays, provenance) of `hardware_specs/calibration/<folder>/<name>`; None when there is none."""
+    import tomllib
+
+    base = resources.files("hardware_specs") / "calibration"
+    place = base / folder if folder else base
+    path = place / f"{name}.npz"
+    if not path.is_file():
+        return None
+    provenance = tomllib.loads((place / f"{name}.toml").read_text(encoding="utf-8"))
+    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+        return {key: arrays[key] for key in arrays.files}, provenance
+
+
+@cache
+def artefact(folder: str, name: str) -> Artefact | None:
+    """The operator fits of one file; None when there is none."""
+    found = _read(folder, name)
+    return from_arrays(*found, f"calibration/{folder}/{name}.npz") if found else None
+
+
+@cache
+def _power_fits(folder: str) -> tuple[PowerFit, ...]:
+    found = _read(folder, "power")
+    return power_from_arrays(*found, f"calibration/{folder}/power.npz") if found else ()
+
+
+def power_model(chip: str | Chip) -> PowerModel:
+    """Power of operations on a chip: its own fits where power was measured, else those common to all chips."""
+    from hardware_specs import chip as chips
+
+    spec = chips(chip) if isinstance(chip, str) else chip
+    return PowerModel(chip_facts(spec), _power_fits(spec.name), _power_fits(""))
+
+
+def measured_stacks(chip_name: str) -> list[str]:
+    """Stacks with an artefact for a chip (its spec name)."""
+    place = resources.files("hardware_specs") / "calibration" / chip_name
+    if not place.is_dir():
+        return []
+    return sorted(
+        p.name.removesuffix(".npz") for p in place.iterdir() if p.name.endswith(".npz") and p.name != "power.npz"
+    )
+
+
+def calibration(chip: str | Chip, stack: str = "datasheet") -> OperatorModel:
+    """Operator times of a chip (a name, an alias or a `Chip`) under a stack.
+
+    Without an artefact for the pair, and always for stack `datasheet`, the data-sheet laws answer. Raises UnknownName
+    for a stack outside STACKS or a chip without a spec.
+    """
+    from hardware_specs import chip as chips
+
+    if stack not in STACKS:
+        raise UnknownName("stack", stack, STACKS)
+    spec = chips(chip) if isinstance(chip, str) else chip
+    found = [] if stack == "datasheet" else [artefact(spec.name, name) for name in (stack, *SHARED)]
+    laws = artefact("", "datasheet")
+    assert laws is not None, "hardware_specs/calibration/datasheet.npz is part of the package"
+    return OperatorModel(chip_facts(spec), stack, tuple(a for a in found if a is not None), laws)

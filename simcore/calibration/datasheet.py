@@ -1,0 +1,114 @@
+"""Efficiency laws learnt across chips: what a chip nobody has measured is judged by.
+
+For every operation and format one set of efficiencies is fitted to all measured chips together, each chip weighed
+alike; then one per software stack, and one per stack and chip generation, each pulled towards the wider set. A chip is
+predicted with the narrowest set that holds: its generation's if a sibling was measured, else the stack's, else the one
+for all. `leave_out` removes chips before any of this, which is how the error on an unmeasured chip is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.calibration.fit import fit_law, sample
+from simcore.calibration.split import held_out
+from simcore.calibration.tables import Group
+from simcore.cost.calibrated import KernelFit, datasheet_key, kernel_family
+from simcore.cost.facts import ChipFacts, kernel_format
+from simcore.cost.laws._base import Setting
+from simcore.cost.operator_laws import law, law_time_s
+
+Array = NDArray[np.float64]
+Measured = tuple[ChipFacts, Group]
+ROWS = 700
+"""of each group, drawn at random: the laws have about ten numbers"""
+PULL = 0.4
+"""towards the wider set, so that one generation's oddities do not decide what its rows do not show"""
+
+
+def main_groups(chip: ChipFacts, groups: Iterable[Group]) -> list[Measured]:
+    """Per (operation, stack, format) the kernel with most rows, without the held-out fifth."""
+    best: dict[tuple[str, str, str], Group] = {}
+    for group in groups:
+        key = (group.operation, group.stack, group.format)
+        if key not in best or len(group.row) > len(best[key].row):
+            best[key] = group
+    return [(chip, sample(g.take(~held_out(g.shapes)), ROWS)) for g in best.values()]
+
+
+def fit_datasheet(measured: list[Measured], say: Callable[[str], None] = lambda text: None) -> Iterator[KernelFit]:
+    """Fits of every (operation, format): for all chips, per stack, per generation."""
+    kinds = sorted({(group.operation, group.format) for _, group in measured})
+    for operation, number in kinds:
+        found = [(c, g) for c, g in measured if (g.operation, g.format) == (operation, number)]
+        say(f"{operation} {number}: {len(found)} groups")
+        yield from _fit_kind(operation, number, found)
+
+
+def _fit_kind(operation: str, number: str, found: list[Measured]) -> Iterator[KernelFit]:
+    rule = law(operation)
+    wide = _fit(found, np.array(rule.start), 0.05)
+    yield _value(found, wide, "datasheet", number)
+    for generation in sorted({kernel_family(operation, chip) for chip, _ in found}):
+        near = [(c, g) for c, g in found if kernel_family(operation, c) == generation]
+        yield _value(near, _fit(near, wide, PULL), datasheet_key("datasheet", generation), number)
+    for stack in sorted({group.stack for _, group in found}):
+        own = [(c, g) for c, g in found if g.stack == stack]
+        common = _fit(own, wide, PULL)
+        yield _value(own, common, stack, number)
+        for generation in sorted({kernel_family(operation, chip) for chip, _ in own}):
+            near = [(c, g) for c, g in own if kernel_family(operation, c) == generation]
+            yield _value(near, _fit(near, common, PULL), datasheet_key(stack, generation), number)
+
+
+def _fit(found: list[Measured], start: Array, pull: float) -> Array:
+    rule = law(found[0][1].operation)
+    pairs = [(group, Setting(chip, kernel_format(group.format))) for chip, group in found]
+    return fit_law(rule, pairs, start, pull)
+
+
+def _value(found: list[Measured], parameters: Array, name: str, number: str) -> KernelFit:
+    """A fit without residual, with the spread over its own rows (replaced by the leave-one-chip-out one)."""
+    group = found[0][1]
+    logs = np.concatenate([_logs(chip, g, parameters) for chip, g in found])
+    columns = sorted(group.shapes)
+    return KernelFit(
+        operation=group.operation,
+        format=number,
+        kv_format="",
+        kernel=name,
+        parameters=parameters,
+        words=np.empty(0, np.uint32),
+        low=np.array([min(g.shapes[c].min() for _, g in found) for c in columns]),
+        high=np.array([max(g.shapes[c].max() for _, g in found) for c in columns]),
+        residual_low=0.0,
+        residual_high=0.0,
+        spread=float(np.quantile(np.abs(logs), 0.8)),
+        rows=sum(len(g.time_s) for _, g in found),
+    )
+
+
+def _logs(chip: ChipFacts, group: Group, parameters: Array) -> Array:
+    rule, setting = law(group.operation), Setting(chip, kernel_format(group.format))
+    return np.asarray(np.log(group.time_s / law_time_s(rule, rule.work(group.shapes, setting), setting, parameters)))
+
+
+def with_spread(fit: KernelFit, spread: float) -> KernelFit:
+    """The fit with the error seen on chips left out."""
+    return replace(fit, spread=spread)
+
+
+def leave_out(measured: list[Measured], names: Iterable[str]) -> list[Measured]:
+    """Everything measured on other chips."""
+    gone = set(names)
+    return [(chip, group) for chip, group in measured if chip.name not in gone]
+
+
+def chips_of(measured: list[Measured]) -> list[Any]:
+    """The chips in order of first appearance."""
+    return list({chip.name: chip for chip, _ in measured}.values())

@@ -1,0 +1,118 @@
+"""Fitting one kernel: the law's efficiencies by robust least squares, then the residual, then the held-out error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.calibration.residual import learn
+from simcore.calibration.split import held_out
+from simcore.calibration.tables import Group
+from simcore.cost.calibrated import KernelFit
+from simcore.cost.facts import ChipFacts, kernel_format
+from simcore.cost.laws._base import Law, Setting
+from simcore.cost.operator_laws import law, law_time_s
+
+Array = NDArray[np.float64]
+SAMPLE = 2500
+"""rows that fit the law's few efficiencies"""
+ROWS_PER_NUMBER = 10.0
+MAX_WORDS = 7400
+"""30 kB of four-byte words"""
+
+
+@dataclass(frozen=True)
+class FitError:
+    """Absolute relative errors on held-out shapes."""
+
+    rows: int
+    median: float
+    mean: float
+    p90: float
+    law_median: float
+    """the law alone"""
+
+
+def fit_law(rule: Law, groups: list[tuple[Group, Setting]], start: Array, pull: float = 0.05) -> Array:
+    """Efficiencies that minimise the robust log error over groups, each weighed alike; `pull` towards `start`."""
+    from scipy.optimize import least_squares
+
+    works = [(rule.work(group.shapes, setting), setting, np.log(group.time_s)) for group, setting in groups]
+    weights = [1.0 / np.sqrt(len(group.time_s)) for group, _ in groups]
+    scale = np.sqrt(sum(len(group.time_s) for group, _ in groups) / len(groups))
+
+    def wrong(logs: Array) -> Array:
+        p = np.exp(logs)
+        parts = [
+            (np.log(law_time_s(rule, work, setting, p)) - target) * weight * scale
+            for (work, setting, target), weight in zip(works, weights, strict=True)
+        ]
+        return np.concatenate([*parts, pull * np.sqrt(scale) * (logs - np.log(start))])
+
+    begin = np.log(start)
+    found = least_squares(wrong, begin, loss="soft_l1", f_scale=0.1, max_nfev=80, bounds=(begin - 7.0, begin + 7.0))
+    return np.asarray(np.exp(found.x), float)
+
+
+def sample(group: Group, rows: int = SAMPLE, seed: int = 0) -> Group:
+    """At most `rows` of a group, at random."""
+    if len(group.time_s) <= rows:
+        return group
+    chosen = np.random.default_rng(seed).choice(len(group.time_s), rows, replace=False)
+    return group.take(np.sort(chosen))
+
+
+def fit_kernel(group: Group, chip: ChipFacts, rows_per_number: float = ROWS_PER_NUMBER) -> tuple[KernelFit, FitError]:
+    """(fit on four fifths of the shapes, error on the held-out fifth)."""
+    rule: Law = law(group.operation)
+    setting = Setting(chip, kernel_format(group.format))
+    aside = held_out(group.shapes)
+    known = group.take(~aside)
+    parameters = fit_law(rule, [(sample(known), setting)], np.array(rule.start))
+    work = rule.work(known.shapes, setting)
+    target = np.log(known.time_s / law_time_s(rule, work, setting, parameters))
+    table = np.stack(rule.features(work, setting), axis=1).astype(np.float32)
+    budget = min(MAX_WORDS, int(len(group.time_s) / rows_per_number * 0.99) - len(parameters) - 3)
+    words = learn(table, target, budget)
+    low, high = _box(known)
+    fit = KernelFit(
+        operation=group.operation,
+        format=group.format,
+        kv_format=group.kv_format,
+        kernel=group.kernel,
+        parameters=parameters,
+        words=words,
+        low=low,
+        high=high,
+        residual_low=float(np.quantile(target, 0.05)),
+        residual_high=float(np.quantile(target, 0.95)),
+        spread=0.0,
+        rows=len(target),
+    )
+    return _judge(fit, group.take(aside) if aside.sum() >= 10 else known, setting)
+
+
+def _judge(fit: KernelFit, unseen: Group, setting: Setting) -> tuple[KernelFit, FitError]:
+    """The fit with its spread, and its errors."""
+    from dataclasses import replace
+
+    logs = np.log(unseen.time_s / fit.time_s(unseen.shapes, setting.chip))
+    bare = law_time_s(fit.law, fit.law.work(unseen.shapes, setting), setting, fit.parameters)
+    wrong = np.abs(np.expm1(-logs))
+    error = FitError(
+        len(wrong),
+        float(np.median(wrong)),
+        float(wrong.mean()),
+        float(np.quantile(wrong, 0.9)),
+        float(np.median(np.abs(bare / unseen.time_s - 1.0))),
+    )
+    return replace(fit, spread=float(np.quantile(np.abs(logs), 0.8))), error
+
+
+def _box(group: Group) -> tuple[Array, Array]:
+    """Least and greatest value of each column, in sorted order of names."""
+    names = sorted(group.shapes)
+    low = np.array([group.shapes[name].min() for name in names])
+    return low, np.array([group.shapes[name].max() for name in names])

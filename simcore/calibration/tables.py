@@ -1,0 +1,220 @@
+"""Measured operator tables: a parquet or data frame to groups of rows that one kernel fit can use.
+
+The layout is that of the operator tables named in NOTICE: one row per measurement, shape columns by operation, dtypes,
+`stack`, `stack_version`, `kernel_source`, `latency_ms`, sometimes `power_w`. A row that cannot be used keeps a reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.cost.calibrated import KV_BYTES
+from simcore.cost.facts import kernel_format
+from simcore.cost.operator_laws import law, shape_arrays
+from simcore.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a table's columns map to a law."""
+
+    format: str | None
+    """dtype column of the kernel; None: bf16"""
+    kv_format: str | None = None
+    rename: Mapping[str, str] | None = None
+    """table column -> law column, where they differ"""
+    pooled: bool = False
+    """one fit for all kernels (the law tells them apart by its `step` or `op`)"""
+    pooled_kv: bool = False
+    """one fit for all KV formats"""
+
+
+LAYOUTS: dict[str, Layout] = {
+    "gemm": Layout("gemm_dtype"),
+    "attention_prefill": Layout("attn_dtype", "kv_cache_dtype", pooled_kv=True),
+    "attention_decode": Layout("attn_dtype", "kv_cache_dtype", pooled_kv=True),
+    "mla_prefill": Layout("mla_dtype", "kv_cache_dtype", pooled=True, pooled_kv=True),
+    "mla_decode": Layout("mla_dtype", "kv_cache_dtype", pooled=True, pooled_kv=True),
+    "moe": Layout("moe_dtype"),
+    "collective": Layout(None, rename={"op_name": "op", "num_gpus": "ranks"}, pooled=True),
+    "allreduce_custom": Layout(None, rename={"num_gpus": "ranks"}),
+    "linear_attention_gdn": Layout(None, pooled=True),
+    "mamba2": Layout(None, pooled=True),
+    "elementwise": Layout("dtype", pooled=True),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Rows of one kernel, format and version of one stack."""
+
+    operation: str
+    stack: str
+    version: str
+    format: str
+    kv_format: str
+    kernel: str
+    shapes: Mapping[str, Array]
+    time_s: Array
+    row: NDArray[np.int64]
+    """0-based rows of the table"""
+
+    def take(self, mask: NDArray[Any]) -> Group:
+        from dataclasses import replace
+
+        shapes = {name: column[mask] for name, column in self.shapes.items()}
+        return replace(self, shapes=shapes, time_s=self.time_s[mask], row=self.row[mask])
+
+
+def read_table(path: str) -> pd.DataFrame:
+    """A parquet or CSV table; raises InputError when it cannot be read or is empty."""
+    import pandas as pd
+
+    try:
+        frame = pd.read_csv(path) if str(path).endswith(".csv") else pd.read_parquet(path)
+    except Exception as error:
+        raise InputError(f"cannot be read: {str(error).splitlines()[0]}", file=str(path)) from None
+    if not len(frame):
+        raise InputError("has no rows", file=str(path), fix="give a table with measurements")
+    return frame
+
+
+def version_key(version: str) -> tuple[int, ...]:
+    """Order of versions: 1.3.0rc15 < 1.3.0rc20, 0.22.0 < 0.24.0.
+
+    >>> version_key("1.3.0rc15") < version_key("1.3.0rc20")
+    True
+    """
+    return tuple(int(part) for part in re.findall(r"\d+", str(version)))
+
+
+def groups(frame: pd.DataFrame, operation: str, file: str | None = None) -> tuple[list[Group], NDArray[np.object_]]:
+    """(groups, reason per row: empty where the row is in a group); raises InputError for a missing column."""
+    layout = LAYOUTS.get(operation)
+    if layout is None:
+        raise InputError(f"no law for operation {operation!r}", file=file, fix=f"known: {', '.join(LAYOUTS)}")
+    shapes, ok = _shapes(frame, operation, layout, file)
+    reason = np.where(ok, "", "a shape column is zero, negative or missing").astype(object)
+    labels = _labels(frame, layout)
+    time_s = np.asarray(frame["latency_ms"], float) * 1e-3 if "latency_ms" in frame else np.full(len(frame), np.nan)
+    codes, keys = _codes(labels)
+    found = []
+    for code, key in enumerate(keys):
+        row = np.flatnonzero((codes == code) & ok)
+        if len(row):
+            stack, version, number, kv, kernel = key
+            part = {name: column[row] for name, column in shapes.items()}
+            found.append(Group(operation, stack, version, number, kv, kernel, part, time_s[row], row))
+    return found, reason
+
+
+def _codes(labels: list[Any]) -> tuple[NDArray[np.int64], list[tuple[str, ...]]]:
+    """Rows to the index of their label tuple."""
+    import pandas as pd
+
+    table = pd.MultiIndex.from_arrays(labels)
+    codes, keys = table.factorize()
+    return np.asarray(codes), [tuple(str(part) for part in key) for key in keys]
+
+
+def _labels(frame: pd.DataFrame, layout: Layout) -> list[Any]:
+    """stack, version, format, kv format and kernel of every row."""
+    rows = len(frame)
+    blank = np.full(rows, "", object)
+
+    def text(name: str | None, default: str) -> NDArray[np.object_]:
+        if name is None or name not in frame:
+            return np.full(rows, default, object)
+        return np.asarray(frame[name].astype(str).to_numpy(), object)
+
+    def formats(name: str | None) -> NDArray[np.object_]:
+        raw = text(name, "bf16")
+        names = {value: kernel_format(value).name for value in set(raw)}
+        return np.array([names[value] for value in raw], object)
+
+    kernel = blank if layout.pooled else text("kernel_source", "")
+    kv = formats(layout.kv_format) if layout.kv_format and not layout.pooled_kv else blank
+    return [text("stack", "unknown"), text("stack_version", "0"), formats(layout.format), kv, kernel]
+
+
+def _shapes(
+    frame: pd.DataFrame, operation: str, layout: Layout, file: str | None
+) -> tuple[dict[str, Array], NDArray[np.bool_]]:
+    """Law columns of every row, and whether they make sense."""
+    rule = law(operation)
+    columns: dict[str, Any] = {}
+    rename = layout.rename or {}
+    source = {new: old for old, new in rename.items()}
+    derived = _derived(frame, operation)
+    for name in (*rule.columns, *rule.defaults):
+        column = source.get(name, name)
+        if name in derived:
+            columns[name] = derived[name]
+        elif column in frame:
+            columns[name] = _column(frame[column], rule.defaults.get(name), name in rule.categories)
+        elif name in rule.columns:
+            raise InputError(f"has no column {column!r}", file=file, fix=f"{operation} needs {', '.join(rule.columns)}")
+    shapes = shape_arrays(rule, columns)
+    positive = [c for c in rule.columns if c not in rule.categories and c != "step"]
+    ok = np.ones(len(frame), bool)
+    for name, column in shapes.items():
+        ok &= np.isfinite(column) & ((column > 0) if name in positive else (column >= 0))
+    return shapes, ok
+
+
+def _column(series: Any, default: float | None, label: bool) -> Any:
+    if label:
+        return np.asarray(series.astype(str).to_numpy(), object)
+    values = np.asarray(series, float)
+    return values if default is None else np.where(np.isnan(values), default, values)
+
+
+def _derived(frame: pd.DataFrame, operation: str) -> dict[str, Any]:
+    """Law columns that a table holds in another form."""
+    if operation in ("attention_prefill", "attention_decode", "mla_prefill", "mla_decode"):
+        kv = frame["kv_cache_dtype"].astype(str) if "kv_cache_dtype" in frame else None
+        known = {v: KV_BYTES[kernel_format(v).name] for v in set(kv)} if kv is not None else {}
+        derived = {} if kv is None else {"kv_bytes": np.array([known[v] for v in kv])}
+        if operation.startswith("attention") and "head_dim" in frame:
+            width = np.asarray(frame["head_dim"], float)
+            derived["head_dim"] = np.where(np.isnan(width), 128.0, width)
+        return derived
+    if operation in ("collective", "allreduce_custom"):
+        size = _message_bytes(frame)
+        return {} if size is None else {"message_bytes": size}
+    if operation == "moe":
+        bare = (
+            np.asarray(frame["kernel_source"].astype(str).str.contains("nongated")) if "kernel_source" in frame else 0
+        )
+        return {"matrices": 3.0 - np.ones(len(frame)) * bare}
+    if operation in ("linear_attention_gdn", "mamba2") and "kernel_source" in frame and "phase" in frame:
+        kernel, phase = frame["kernel_source"].astype(str), frame["phase"].astype(str)
+        part = np.where(kernel.str.contains("conv"), "conv", "rule" if operation != "mamba2" else "scan")
+        return {"step": np.char.add(part.astype(str), np.where(phase == "context", "_prefill", "_decode"))}
+    return {}
+
+
+_ELEMENT_BYTES = {"half": 2.0, "bfloat16": 2.0, "float16": 2.0, "float": 4.0, "int8": 1.0, "fp8": 1.0}
+
+
+def _message_bytes(frame: pd.DataFrame) -> Array | None:
+    """message_size counts elements of the row's dtype."""
+    if "message_bytes" in frame or "message_size" not in frame:
+        return None
+    name = next((n for n in ("nccl_dtype", "allreduce_dtype") if n in frame), None)
+    size = np.asarray(frame["message_size"], float)
+    if name is None:
+        return size * 2.0
+    text = frame[name].astype(str)
+    return np.asarray(size * np.asarray(text.map(_ELEMENT_BYTES).fillna(2.0), float), float)

@@ -1,0 +1,132 @@
+"""Leave one chip out: how wrong the data-sheet laws are on a chip that took no part in fitting them.
+
+Each chip is left out once with its siblings (chips of its family) kept, and once with the whole family gone. The
+spreads found so are what the shipped laws state as their interval: family laws carry the error with a sibling, the
+wider laws the error without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.calibration.datasheet import Measured, fit_datasheet
+from simcore.calibration.fit import sample
+from simcore.calibration.split import held_out
+from simcore.calibration.tables import Group
+from simcore.cost.calibrated import Artefact, KernelFit, OperatorModel, kernel_family
+from simcore.cost.facts import ChipFacts
+
+Array = NDArray[np.float64]
+Say = Callable[[str], None]
+TEST_ROWS = 1500
+
+
+@dataclass(frozen=True, eq=False)
+class Left:
+    """Errors of one kernel on a chip left out: log(predicted / measured) `[rows]`."""
+
+    chip: str
+    sibling: bool
+    """was a chip of the same family among those that fitted?"""
+    group: Group
+    logs: Array
+
+
+def judged(measured: list[tuple[ChipFacts, list[Group]]]) -> list[Measured]:
+    """What a left-out chip is judged on: the main kernel of each (operation, stack, format), held-out shapes."""
+    found: list[Measured] = []
+    for chip, groups in measured:
+        best: dict[tuple[str, str, str], Group] = {}
+        for g in groups:
+            key = (g.operation, g.stack, g.format)
+            if key not in best or len(g.row) > len(best[key].row):
+                best[key] = g
+        found += [(chip, sample(g.take(held_out(g.shapes)), TEST_ROWS, 1)) for g in best.values()]
+    return found
+
+
+def leave_one_out(fitting: list[Measured], tests: list[Measured], say: Say = lambda text: None) -> Iterator[Left]:
+    """Every chip left out, with its siblings kept and then without."""
+    operations = {g.operation for _, g in fitting}
+    for chip in {c.name: c for c, _ in fitting}.values():
+        mine = [g for c, g in tests if c.name == chip.name]
+        for alone in (False, True):
+            say(f"{chip.name} left out, {'its family too' if alone else 'siblings kept'}")
+            for operation in sorted(operations):
+                yield from _one(chip, operation, fitting, [g for g in mine if g.operation == operation], alone)
+
+
+def _one(chip: ChipFacts, operation: str, fitting: list[Measured], tests: list[Group], alone: bool) -> Iterator[Left]:
+    family = kernel_family(operation, chip)
+    kin = [(c, g) for c, g in fitting if g.operation == operation and c.name != chip.name]
+    siblings = {c.name for c, _ in kin if kernel_family(operation, c) == family}
+    if alone == (not siblings):
+        rest = kin
+    elif alone:
+        rest = [(c, g) for c, g in kin if c.name not in siblings]
+    else:
+        return
+    if not rest or not tests:
+        return
+    laws = Artefact("any", "datasheet", tuple(fit_datasheet(rest)))
+    for group in tests:
+        model = OperatorModel(chip, group.stack, (), laws)
+        if any(g.format == group.format for _, g in rest) and len(group.row):
+            answer = model.predict(operation, group.shapes, group.format)
+            yield Left(chip.name, bool(siblings) and not alone, group, np.log(answer.time_s / group.time_s))
+
+
+def spreads(found: list[Left]) -> dict[tuple[str, str, bool], float]:
+    """(operation, format, with a sibling?) -> 80 % quantile of |log error|, chips weighed alike."""
+    result = {}
+    for key in {(left.group.operation, left.group.format, left.sibling) for left in found}:
+        parts = [x for x in found if (x.group.operation, x.group.format, x.sibling) == key]
+        rows = [np.random.default_rng(0).choice(np.abs(x.logs), 500) for x in parts]
+        result[key] = float(np.quantile(np.concatenate(rows), 0.8))
+    return result
+
+
+def with_spreads(fits: tuple[KernelFit, ...], found: list[Left]) -> tuple[KernelFit, ...]:
+    """The laws with the intervals that leaving chips out has shown, never narrower than on their own rows."""
+    known = spreads(found)
+    widened = []
+    for fit in fits:
+        family = "@" in fit.kernel
+        seen = [known.get((fit.operation, fit.format, side)) for side in (family, not family)]
+        shown = next((value for value in seen if value is not None), 2.0 * fit.spread)
+        widened.append(replace(fit, spread=max(fit.spread, shown)))
+    return tuple(widened)
+
+
+def summary(found: list[Left], operation: str, number: str, stacks: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Per chip left out, with and without siblings: errors over the stacks' rows together."""
+    rows = []
+    for chip, sibling in sorted({(x.chip, x.sibling) for x in found}):
+        logs = [
+            x.logs[_wanted(x.group)]
+            for x in found
+            if (x.chip, x.sibling) == (chip, sibling)
+            and (x.group.operation, x.group.format) == (operation, number)
+            and x.group.stack in stacks
+        ]
+        if logs and sum(map(len, logs)):
+            wrong = np.abs(np.expm1(np.concatenate(logs)))
+            worst = float(np.exp(np.abs(np.concatenate(logs)).max()))
+            line = {"chip": chip, "sibling": sibling, "operation": operation, "format": number, "rows": len(wrong)}
+            line |= {"median": float(np.median(wrong)), "mean": float(wrong.mean())}
+            rows.append(line | {"p90": float(np.quantile(wrong, 0.9)), "worst_factor": worst})
+    return rows
+
+
+def _wanted(group: Group) -> NDArray[np.bool_]:
+    """gemm is judged at m, n, k >= 128, attention with a bf16 cache, everything else on all rows."""
+    if group.operation == "gemm":
+        return np.asarray(np.logical_and.reduce([group.shapes[name] >= 128 for name in "mnk"]), np.bool_)
+    if "kv_bytes" in group.shapes:
+        return np.asarray(group.shapes["kv_bytes"] == 2.0)
+    return np.ones(len(group.row), bool)

@@ -1,0 +1,97 @@
+"""Artefacts as plain arrays (for npz) and back. No file is read or written here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.cost.calibrated import Artefact, KernelFit
+from simcore.cost.facts import ChipFacts
+from simcore.cost.kernel_power import PowerFit
+from simcore.errors import InputError
+
+SCHEMA = "calibration/1"
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which fields of a record are text, numbers, and arrays of their own length."""
+
+    text: tuple[str, ...]
+    scalar: tuple[str, ...]
+    ragged: Mapping[str, type]
+
+
+KERNELS = Layout(
+    ("operation", "format", "kv_format", "kernel"),
+    ("residual_low", "residual_high", "spread", "rows"),
+    {"parameters": np.float32, "words": np.uint32, "low": np.float32, "high": np.float32},
+)
+POWER = Layout(("operation", "format", "stack"), ("spread", "rows"), {"parameters": np.float32, "words": np.uint32})
+
+
+def pack_records(records: Sequence[Any], layout: Layout) -> Arrays:
+    """Arrays to save: one per text or scalar field, and ragged arrays laid end to end with their lengths."""
+    arrays: Arrays = {name: np.array([getattr(r, name) for r in records], dtype=np.str_) for name in layout.text}
+    arrays |= {name: np.array([getattr(r, name) for r in records], np.float32) for name in layout.scalar}
+    for name, kind in layout.ragged.items():
+        parts: list[NDArray[Any]] = [np.asarray(getattr(r, name), kind) for r in records]
+        arrays[name] = np.concatenate(parts) if parts else np.empty(0, kind)
+        arrays[name + "_count"] = np.array([len(part) for part in parts], np.int32)
+    return arrays
+
+
+def unpack_records(arrays: Mapping[str, NDArray[Any]], layout: Layout) -> list[dict[str, Any]]:
+    """The fields of every record."""
+    counts = {name: arrays[name + "_count"] for name in layout.ragged}
+    parts: dict[str, Any] = {name: np.split(arrays[name], np.cumsum(counts[name])[:-1]) for name in layout.ragged}
+    columns = {name: arrays[name] for name in (*layout.text, *layout.scalar)}
+    records = []
+    for index in range(len(columns[layout.text[0]])):
+        values: dict[str, Any] = {name: str(columns[name][index]) for name in layout.text}
+        values |= {name: float(columns[name][index]) for name in layout.scalar}
+        values["rows"] = int(values["rows"])
+        for name, kind in layout.ragged.items():
+            part = parts[name][index]
+            values[name] = part if kind is np.uint32 else np.asarray(part, float)
+        records.append(values)
+    return records
+
+
+def to_arrays(artefact: Artefact) -> Arrays:
+    """Arrays of an artefact's fits."""
+    return pack_records(artefact.fits, KERNELS)
+
+
+def from_arrays(arrays: Mapping[str, NDArray[Any]], provenance: Mapping[str, Any], file: str = "") -> Artefact:
+    """The artefact of saved arrays and their provenance; raises InputError for an unknown schema."""
+    check_schema(provenance, file)
+    table = provenance.get("facts")
+    facts = ChipFacts(**table) if table else None
+    fits = tuple(KernelFit(**values) for values in unpack_records(arrays, KERNELS))
+    return Artefact(str(provenance["chip"]), str(provenance["stack"]), fits, provenance, facts)
+
+
+def power_from_arrays(
+    arrays: Mapping[str, NDArray[Any]], provenance: Mapping[str, Any], file: str = ""
+) -> tuple[PowerFit, ...]:
+    """Power fits of saved arrays; raises InputError for an unknown schema."""
+    check_schema(provenance, file)
+    return tuple(PowerFit(**values) for values in unpack_records(arrays, POWER))
+
+
+def check_schema(provenance: Mapping[str, Any], file: str) -> None:
+    if provenance.get("schema") != SCHEMA:
+        raise InputError(f"schema is {provenance.get('schema')!r}, not {SCHEMA!r}", file=file, fix="fit it again")
+
+
+def facts_table(chip: ChipFacts) -> dict[str, Any]:
+    """The facts that a fit was made with, for its provenance."""
+    table = asdict(chip)
+    table["peak_flop_per_s"] = {name: float(v) for name, v in chip.peak_flop_per_s.items()}
+    return table

@@ -1,0 +1,79 @@
+"""Decode of multi-head latent attention: all heads share one 576 wide latent per cached token.
+
+The latent is read once per sequence, every head multiplies with all of it (keys) and 512 of it (values), heads padded
+to 64 rows of the tensor cores. Source: DeepSeek-V2 (2024), absorbed form. `num_heads` counts the heads on this chip.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simcore.cost.laws._base import Array, Law, Setting, Shapes, memory_s, overlap_s, wave_ratio
+
+LATENT_WIDTH, VALUE_WIDTH = 576.0, 512.0
+SLICES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+PARAMETERS = {
+    "floor_s": 1e-5,
+    "memory_ratio": 0.7,
+    "compute_ratio": 0.4,
+    "stream_ratio": 0.5,
+    "block_start_s": 1e-6,
+    "merge_s": 2e-6,
+    "serial_ratio": 0.2,
+    "row_s": 1e-9,
+}
+
+
+def work(shapes: Shapes, setting: Setting) -> dict[str, Array]:
+    batch, tokens, heads = shapes["batch_size"], shapes["step"] + 1.0, shapes["num_heads"]
+    row_bytes = LATENT_WIDTH * shapes["kv_bytes"]
+    return {
+        "batch": batch,
+        "tokens": tokens,
+        "heads": heads,
+        "parts": shapes["tp_size"],
+        "kv_bytes": shapes["kv_bytes"],
+        "row_bytes": row_bytes,
+        "flop": 2.0 * batch * heads * tokens * (LATENT_WIDTH + VALUE_WIDTH),
+        "bytes": batch * tokens * row_bytes + 2.0 * batch * heads * (LATENT_WIDTH + VALUE_WIDTH),
+    }
+
+
+def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
+    floor_s, memory, compute, stream, start_s, merge_s, serial, row_s = p
+    chip = setting.chip
+    floor_s, start_s, merge_s, row_s = (value * chip.pace for value in (floor_s, start_s, merge_s, row_s))
+    sm_flop_per_s = setting.peak_flop_per_s / chip.sm_count * compute
+    tiles = np.ceil(sizes["heads"] / 64.0)
+    flop_per_token = 2.0 * np.maximum(16.0, np.minimum(sizes["heads"], 64.0)) * (LATENT_WIDTH + VALUE_WIDTH)
+    token_s = np.maximum(sizes["row_bytes"] / (chip.sm_bytes_per_s * stream), flop_per_token / sm_flop_per_s)
+    best: Array | None = None
+    for slices in SLICES:
+        parts = np.ceil(sizes["batch"] * tiles * slices / chip.sm_count)
+        busy_s = parts * (np.ceil(sizes["tokens"] / (64.0 * slices)) * 64.0 * token_s + start_s)
+        if slices > 1:
+            busy_s += merge_s
+        best = busy_s if best is None else np.minimum(best, busy_s)
+    assert best is not None
+    far_s = memory_s(sizes["bytes"], setting, memory, 0.3, 1.0)
+    return np.asarray(floor_s + row_s * sizes["batch"] * sizes["heads"] + overlap_s(best, far_s, serial))
+
+
+def features(sizes: dict[str, Array], setting: Setting) -> list[Array]:
+    batch, tokens, heads = (np.log2(sizes[name]) for name in ("batch", "tokens", "heads"))
+    logs = [batch, tokens, heads, batch + tokens, batch + heads, tokens + heads, batch + tokens + heads]
+    wave = wave_ratio(sizes["batch"] * np.ceil(sizes["heads"] / 64.0), setting.chip.sm_count)
+    return [*logs, np.log2(sizes["parts"]), sizes["kv_bytes"], wave]
+
+
+LAW = Law(
+    "mla_decode",
+    ("batch_size", "step", "num_heads"),
+    {"tp_size": 1.0, "kv_bytes": 2.0},
+    tuple(PARAMETERS),
+    tuple(PARAMETERS.values()),
+    work,
+    time_s,
+    features,
+    {},
+)
