@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -64,6 +64,12 @@ class SearchResult:
     def overhead_cpu_s(self) -> float:
         """CPU beyond method and (in-process) evaluation."""
         return self.cpu_s - self.method_cpu_s - self.evaluate_cpu_s
+
+    def first(self, rows: int) -> SearchResult:
+        """The search as it was after `rows` evaluations; its times are those of the whole."""
+        outputs = {n: c[:rows] for n, c in self.outputs.items()}
+        cut = {n: getattr(self, n)[:rows] for n in ("units", "values", "violation", "level")}
+        return replace(self, outputs=outputs, **cut)
 
     @cached_property
     def full(self) -> NDArray[np.bool_]:
