@@ -226,9 +226,7 @@ def check_resume(mark: Path, resume: bool) -> None:
     from simcore.errors import InputError
 
     if mark.exists() and not resume:
-        raise InputError(
-            "an unfinished search lies here", file=str(mark.parent), fix="give --resume, or another --out"
-        )
+        raise InputError("an unfinished search lies here", file=str(mark.parent), fix="give --resume, or another --out")
     if resume and not mark.exists():
         raise InputError("there is no unfinished search", file=str(mark.parent), fix="leave --resume out")
 

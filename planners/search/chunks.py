@@ -55,7 +55,7 @@ class Chunks:
     def run(
         self, evaluator: PointEvaluator, work: Work, rows: NDArray[np.int64]
     ) -> Iterator[tuple[NDArray[np.int64], Outputs, float]]:
-        """(rows, outputs, CPU seconds) of each chunk as it finishes; the first rows are a sample that sizes the rest."""
+        """(rows, outputs, CPU seconds) of each chunk as it finishes; the first rows size the rest."""
         start = 0
         while start < len(rows):
             size = self._size(work.level, len(rows) - start)

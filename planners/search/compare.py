@@ -138,7 +138,7 @@ def compare(
             results.append((found, number, settings, search(problem, found, setting, store, backend)))
             if contest.progress:
                 contest.progress(len(results), total)
-    marks = tuple(c for c in CHECKPOINTS if c < contest.budget) + (contest.budget,)
+    marks = (*(c for c in CHECKPOINTS if c < contest.budget), contest.budget)
     judge = _Judge(problem, truth, [r for *_, r in results])
     runs = tuple(
         Run(

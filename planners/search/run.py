@@ -160,7 +160,7 @@ class _Run:
         self.problem, self.method, self.setting = problem, method, setting
         self.store, self.backend = store, backend
         self.costs = problem.evaluator.costs
-        self.prefix = (store.prefix if store else "memory").encode()
+        self.prefix = (store.prefix if store is not None else "memory").encode()
         self.names = (*problem.evaluator.outputs, "violation")
         self.asked: dict[tuple[str, int], int] = {}
         self.rows: list[tuple[Array, Array, Array, int, Outputs]] = []

@@ -6,6 +6,7 @@ A point is a dict name -> value that holds the active parameters only. Methods w
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,8 +30,9 @@ class Parameter:
     """One thing that may vary.
 
     `categorical` and `ordinal` list `choices` (an ordinal's have an order); `integer` and `float` have bounds, `log`
-    where ratios matter, and `steps` to put them on a grid (a logarithmic integer has 16 steps unless told). `when` names the values of earlier parameters under which
-    this one exists. Raises InputError for a range that is empty or cannot be logarithmic.
+    where ratios matter, and `steps` to put them on a grid (a logarithmic integer has 16 unless told). `when` names the
+    values of earlier parameters under which this one exists. Raises InputError for a range that is empty or cannot be
+    logarithmic.
 
     >>> Parameter.float("power_w", 100.0, 700.0, steps=4).values()
     [100.0, 300.0, 500.0, 700.0]
@@ -109,7 +111,7 @@ class Parameter:
             raise InputError("is continuous: it has no list of values", key=self.name, fix="give it steps")
         return tuple(float(v) for v in self._stretch(np.linspace(0.0, 1.0, self.steps)))
 
-    def place(self, value: Any) -> float:
+    def place(self, value: Any) -> builtins.float:
         """The unit of a value: the middle of its interval, or its place in the range."""
         if self.levels is not None:
             return (self._index(value) + 0.5) / self.levels
@@ -239,8 +241,8 @@ class Space:
         good = np.ones(len(points), bool)
         for constraint in self.constraints:
             told = np.array([all(n in point for n in constraint.names) for point in points], bool)
-            rows = np.flatnonzero(told)
-            if len(rows):
+            rows = np.flatnonzero(told).tolist()
+            if rows:
                 columns = {n: np.array([points[r][n] for r in rows]) for n in constraint.names}
                 good[rows] &= np.broadcast_to(constraint(columns), len(rows)).astype(bool)
         return good
@@ -287,7 +289,16 @@ class Space:
         """Plain data that identifies the space."""
         return {
             "parameters": [
-                [p.name, p.kind, list(p.choices), p.low, p.high, p.log, p.steps, {k: list(v) for k, v in p.when.items()}]
+                [
+                    p.name,
+                    p.kind,
+                    list(p.choices),
+                    p.low,
+                    p.high,
+                    p.log,
+                    p.steps,
+                    {k: list(v) for k, v in p.when.items()},
+                ]
                 for p in self.parameters
             ],
             "constraints": [c.text for c in self.constraints],

@@ -116,8 +116,10 @@ FORMS = ("choices", "ordinal", "integer", "float")
 
 
 def parameter(name: str, raw: Mapping[str, Any]) -> Parameter:
-    """One entry of [space]: `{choices = [...]}`, `{ordinal = [...]}`, `{integer = [low, high]}`, `{float = [low, high]}`
-    with `log`, `steps` and `when = {other = [values]}`; quantities are strings with units. Raises InputError.
+    """One entry of [space]: a table with one of choices = [...], ordinal = [...], integer = [low, high] and
+    float = [low, high], and with log, steps and when = {other = [values]}; quantities are strings with units.
+
+    Raises InputError for unknown keys and ranges that are none.
 
     >>> parameter("batch", {"integer": [1, 8]}).values()
     [1, 2, 3, 4, 5, 6, 7, 8]

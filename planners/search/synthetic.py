@@ -63,7 +63,9 @@ def tiered(
     work_s = 0.14 * batch / (peak * 1000 * speed * chips)
     talk_s = 0.0004 * math.log2(chips) * (1 + batch / 64)
     step_s = max(work_s, read_s + cache_s, far_s) + talk_s
-    cost = chips * (price * (0.55 + 0.45 * hbm_ratio) + 0.4 * pim_units + (0.2 + 0.6 * cxl_tb_per_s if cxl_share else 0))
+    cost = chips * (
+        price * (0.55 + 0.45 * hbm_ratio) + 0.4 * pim_units + (0.2 + 0.6 * cxl_tb_per_s if cxl_share else 0)
+    )
     return {"log_ms": math.log10(step_s * 1e3), "log_cost": math.log10(cost * step_s / batch * 1e3)}
 
 

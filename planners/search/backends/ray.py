@@ -49,9 +49,7 @@ def connect(address: str | None = None, workers: int | None = None) -> Backend:
     if ray.is_initialized():
         return Ray(ray, own=False)
     try:
-        ray.init(
-            address=address, num_cpus=None if address else workers, include_dashboard=False, log_to_driver=False
-        )
+        ray.init(address=address, num_cpus=None if address else workers, include_dashboard=False, log_to_driver=False)
     except (ConnectionError, ValueError) as error:
         raise InputError(f"no Ray cluster answers at {address}: {error}", key="--address") from None
     return Ray(ray, own=True)

@@ -50,7 +50,7 @@ class Agent:
     def actions(self, units: Array) -> Actions:
         """Levels of rows, [rows, parameters]."""
         levels = np.array(self.levels)
-        return np.minimum((units * levels).astype(np.int64), levels - 1)
+        return np.asarray(np.minimum((units * levels).astype(np.int64), levels - 1))
 
     def tell(self, told: Told) -> None:
         if not len(told.units):
@@ -80,7 +80,7 @@ def spread(objectives: int, count: int) -> Array:
         return np.ones((1, 1))
     if objectives == 2:
         first = np.linspace(0.05, 0.95, count) if count > 1 else np.array([0.5])
-        return np.round(np.stack([first, 1 - first], axis=1), 12)
+        return np.asarray(np.round(np.stack([first, 1 - first], axis=1), 12), np.float64)
     return np.asarray(np.random.default_rng(0).dirichlet(np.ones(objectives), count))
 
 

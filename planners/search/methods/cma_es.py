@@ -41,7 +41,8 @@ class CmaEs:
 
     def _draw(self, count: int) -> Array:
         root = np.linalg.cholesky(self.covariance + 1e-12 * np.eye(self.n))
-        return np.clip(self.mean + self.sigma * self.rng.normal(size=(count, self.n)) @ root.T, 0.0, 1.0)
+        steps: Array = self.rng.normal(size=(count, self.n)) @ root.T
+        return np.asarray(np.clip(self.mean + self.sigma * steps, 0.0, 1.0), float)
 
     def tell(self, told: Told) -> None:
         for unit, value, violation in zip(told.units, told.values[:, 0], told.violation, strict=True):

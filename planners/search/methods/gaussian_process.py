@@ -27,8 +27,8 @@ REFIT_GROWTH = 1.6
 
 
 class GaussianProcess:
-    """Each ask draws a direction, fits the scalarised objective (Matern 5/2, one length scale per feature, noise), and
-    takes the candidate with the largest expected improvement; candidates are random points and children of the frontier.
+    """Each ask draws a direction, fits the scalarised objective (Matern 5/2, one length scale per feature, noise) and
+    takes the candidate of largest expected improvement; candidates are random points and children of the frontier.
 
     Costs O(n^3) per evaluation: for evaluations that take longer than about 20 ms, and up to a thousand of them.
     """

@@ -78,6 +78,8 @@ METHOD = Method(
     make,
     "successive halving over fidelities and repeats",
     batch=8,
-    tunables=tunables(Parameter.integer("width", 8, 60), Parameter.integer("keep", 2, 4), Parameter.integer("repeats", 1, 4)),
+    tunables=tunables(
+        Parameter.integer("width", 8, 60), Parameter.integer("keep", 2, 4), Parameter.integer("repeats", 1, 4)
+    ),
     suits=suits,
 )

@@ -29,7 +29,7 @@ class Reinforce(Agent):
                 out[i] = self.rng.integers(len(logits))
             else:
                 out[i] = np.searchsorted(np.cumsum(softmax(logits)), self.rng.random() * (1 - 1e-12))
-        return np.minimum(out, np.array(self.levels) - 1)
+        return np.asarray(np.minimum(out, np.array(self.levels) - 1))
 
     def learn(self, new: int) -> None:
         actions = self.actions(self.archive.units)

@@ -48,9 +48,7 @@ class Tabular(Agent):
                     last = int(action)
 
 
-def make(
-    task: Task, directions: int = 5, rate: float = 0.5, forget: float = 0.2, explore: float = 0.25
-) -> Searcher:
+def make(task: Task, directions: int = 5, rate: float = 0.5, forget: float = 0.2, explore: float = 0.25) -> Searcher:
     return Tabular(task, directions, rate, forget, explore)
 
 

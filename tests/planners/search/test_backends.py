@@ -1,0 +1,47 @@
+"""Engines give the same search as one process, and survive the loss of a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from planners.search.backend import BACKENDS, backend
+from planners.search.method import method
+from planners.search.run import Setting, search
+from tests.planners.search.problems import deadly_work, noisy_work, problem
+
+CASES = [pytest.param(n, marks=pytest.mark.slow) if n in ("ray", "dask") else n for n in BACKENDS.names()]
+
+
+@pytest.fixture(params=CASES)
+def engine(request: Any) -> Iterator[Any]:
+    name = request.param
+    if name in ("dask", "ray"):
+        pytest.importorskip({"dask": "distributed", "ray": "ray"}[name])
+    found = backend(name, workers=2)
+    yield found
+    found.close()
+
+
+def test_same_search_everywhere(engine: Any) -> None:
+    for asked in (problem(), problem(noisy_work, noisy=True)):
+        setting = Setting(budget=120, seed=5, batch=30)
+        local = search(asked, method("mutation"), setting)
+        away = search(asked, method("mutation"), setting, backend=engine)
+        assert np.array_equal(local.units, away.units)
+        assert np.array_equal(local.values, away.values, equal_nan=True)
+        assert local.frontier[0] == away.frontier[0]
+
+
+def test_joblib_survives_a_lost_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEARCH_TEST_FLAG", str(tmp_path / "died"))
+    engine = backend("joblib", workers=2)
+    away = search(problem(deadly_work), method("random"), Setting(budget=40, seed=1), backend=engine)
+    engine.close()
+    assert (tmp_path / "died").exists()
+    local = search(problem(), method("random"), Setting(budget=40, seed=1))
+    assert np.array_equal(local.values, away.values, equal_nan=True)
