@@ -177,6 +177,7 @@ def reference(
 
 def problem_of(study: Any) -> Any:
     """The problem of a study with the project's specs, cost models and calibration."""
+    from commands.search_specs import calibration_digest
     from planners.search.study import problem_of as prepared
     from simcore.api import cost_model, resolve
 
@@ -185,18 +186,6 @@ def problem_of(study: Any) -> Any:
 
         return prepared(study, resolve, cost_model, evaluator=evaluator(study))
     return prepared(study, resolve, cost_model, calibration_digest())
-
-
-def calibration_digest() -> str:
-    """Digest of every fitted artefact, so that a new fit is a new question."""
-    import hashlib
-    from importlib import resources
-
-    folder = Path(str(resources.files("hardware_specs"))) / "calibration"
-    whole = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        whole.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
-    return whole.hexdigest()[:16]
 
 
 @contextmanager

@@ -116,6 +116,8 @@ class Contest:
     budget: int = 200
     seeds: tuple[int, ...] = tuple(range(10))
     draws: int = 0
+    draw_seeds: int | None = None
+    """seeds that random settings are run with, the first so many; None: all"""
     progress: Callable[[int, int], None] | None = None
 
 
@@ -131,9 +133,10 @@ def compare(
     chosen, left_out = _able(problem, contest, [method(n) for n in names])
     entries = [(m, n, s) for m in chosen for n, s in enumerate(draws_of(m, contest.draws))]
     results: list[tuple[Method, int, Point, SearchResult]] = []
-    total = len(entries) * len(contest.seeds)
+    some = contest.seeds[: contest.draw_seeds]
+    total = sum(len(some if number else contest.seeds) for _, number, _ in entries)
     for found, number, settings in entries:
-        for seed in contest.seeds:
+        for seed in some if number else contest.seeds:
             setting = Setting(budget=contest.budget, seed=seed, method_settings=settings)
             results.append((found, number, settings, search(problem, found, setting, store, backend)))
             if contest.progress:
