@@ -116,7 +116,7 @@ def compare(
     problem = problem_of(read)
     names = tuple(name.strip() for name in methods.split(",") if name.strip())
     with progress(quiet or as_json, read.name) as update, engine(backend, address, None) as where:
-        contest = Contest(names, budget, tuple(range(seeds)), draws, update)
+        contest = Contest(names, budget, tuple(range(seeds)), draws, progress=update)
         known = walk(problem) if truth else None
         with open_store(store or folder / "store", problem) as kept:
             found = contest_of(problem, contest, known, kept, where)

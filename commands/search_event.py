@@ -59,8 +59,8 @@ class EventEvaluator:
 
     def _one(self, point: Mapping[str, Any], seed: int, level: int) -> dict[str, float]:
         """One run. A plan that the model cannot have, or that does not fit, is a violation of 1."""
-        from commands.simulation import traffic_of
         from commands.simulate import money
+        from commands.simulation import traffic_of
         from simcore.engine.metrics import summary
 
         ready = self._prepared(point, level)

@@ -110,7 +110,7 @@ def write_reference(
         )
         left = "".join(f"\nLeft out: {n} ({why})." for n, why in result.left_out.items())
         sections.append(f"### {problem.name}\n\n{about}{left}\n\n{markdown(*comparison_cells(result))}")
-    page = TEXT.replace("@RESULTS@", "\n".join(sections)).replace("@VERDICT@", verdict(found))
+    page = template().replace("@RESULTS@", "\n".join(sections)).replace("@VERDICT@", verdict(found))
     page = page.replace("@METHODS@", methods_table()).replace("@SEEDS@", str(seeds)).replace("@DRAWS@", str(draws))
     write_text(docs, page.replace("@DRAW_SEEDS@", str(DRAW_SEEDS)))
 
@@ -138,4 +138,5 @@ def methods_table() -> str:
     return markdown(["method", "what", "settings"], rows)
 
 
-TEXT = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
+def template() -> str:
+    return Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
