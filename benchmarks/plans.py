@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks._process import cpu_and_peak
@@ -17,27 +18,34 @@ def figures() -> dict[str, float]:
     _, peak_mb = cpu_and_peak(["-c", "from benchmarks.plans import stream; stream(5_000_000)"], repeats=1)
     return {
         "plans_per_cpu_s": rate(1_000_000),
+        "plans_calibrated_per_cpu_s": rate(1_000_000, stack="vllm"),
+        "plans_unshared_per_cpu_s": rate(300_000, share_steps=False),
         "plans_5m_peak_mb": peak_mb,
         "help_cpu_s": help_s,
         "estimate_cpu_s": estimate_s,
     }
 
 
-def rate(plans: int) -> float:
-    """Plans per CPU second on one core, all figures of each plan, the summary (frontier, ranking) included."""
-    stream(50_000)
+def rate(plans: int, stack: str = "datasheet", share_steps: bool = True) -> float:
+    """Plans per CPU second on one core, all figures of each plan, the summary (frontier, ranking) included.
+
+    Plans whose prefill or decode step is the same share its cost, unless `share_steps` is off.
+    """
+    stream(50_000, stack, share_steps)
     began = time.process_time()
-    done = stream(plans)
+    done = stream(plans, stack, share_steps)
     return done / (time.process_time() - began)
 
 
-def stream(plans: int) -> int:
+def stream(plans: int, stack: str = "datasheet", share_steps: bool = True) -> int:
     """Evaluate the first `plans` plans of the study, keeping only what a sweep keeps; returns how many there were."""
     from planners.study import read_study
     from planners.sweep import SweepSummary, prepare
     from simcore.api import cost_model, resolve
 
-    prepared = prepare(read_study(STUDY), resolve, cost_model)
+    study = read_study(STUDY)
+    prepared = prepare(study.replace(hardware=study.hardware.replace(stack=stack)), resolve, cost_model)
+    prepared = replace(prepared, evaluator=replace(prepared.evaluator, share_steps=share_steps))
     summary = SweepSummary(prepared.study)
     for table in prepared.tables():
         summary.add(table)

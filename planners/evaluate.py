@@ -44,7 +44,7 @@ MACHINE_COLUMNS = {
     "chip.money.rental": "rental_usd_per_hour",
 }
 """numeric facts of the chip that may vary by row; values in SI"""
-CHUNK = 16_384
+CHUNK = 262_144
 Numeric = Mapping[str, NDArray[np.float64]]
 
 
@@ -58,6 +58,7 @@ class Evaluator:
     systems: Mapping[str, System]
     cost_model: Callable[[str, str], CostModel]
     chunk: int = CHUNK
+    share_steps: bool = True
     _machines: dict[Any, Machine] = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(self, base: Scenario, columns: Mapping[str, NDArray[Any]]) -> ResultTable:
@@ -105,11 +106,19 @@ class Evaluator:
 
     def machine(self, scenario: Scenario) -> Machine:
         """The system's facts for the scenario's formats, cached by value."""
-        weights, experts, activations, _ = scenario.plan.formats()
-        key = (scenario.system.name, scenario.system.chip.name, weights, experts, activations, repr(scenario.policy))
+        weights, experts, activations, kv = scenario.plan.formats()
+        key = (
+            scenario.system.name,
+            scenario.system.chip.name,
+            weights,
+            experts,
+            activations,
+            kv,
+            repr(scenario.policy),
+        )
         if key not in self._machines:
             try:
-                self._machines[key] = machine_of(scenario.system, weights, experts, activations, scenario.policy)
+                self._machines[key] = machine_of(scenario.system, weights, experts, activations, scenario.policy, kv)
             except KeyError as error:
                 raise InputError(str(error.args[0]), key="policy") from None
         return self._machines[key]
@@ -117,7 +126,13 @@ class Evaluator:
     def setting(self, scenario: Scenario) -> analytic.Setting:
         cost_model = self.cost_model(scenario.system.chip.name, scenario.stack)
         return analytic.Setting(
-            scenario.model, scenario.demand, scenario.policy, scenario.economics, cost_model, scenario.quantile
+            scenario.model,
+            scenario.demand,
+            scenario.policy,
+            scenario.economics,
+            cost_model,
+            scenario.quantile,
+            self.share_steps,
         )
 
     def one(self, scenario: Scenario) -> Result:

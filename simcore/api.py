@@ -15,26 +15,34 @@ if TYPE_CHECKING:
     from planners.study import Study
     from planners.sweep import Progress, SweepSummary
 
-STACKS = ("datasheet",)
+STACKS = ("datasheet", "vllm", "trtllm", "sglang", "roofline")
 PLAN_FIELDS = ("tp", "pp", "dp", "attention_dp", "ep", "cp", "sp", "weights", "experts", "activations", "kv")
 
 
 def resolve(kind: str, name: str) -> Any:
-    """A spec by kind (chip, node, cluster, system, model, traffic, economics) and name. Raises UnknownName."""
+    """A spec by kind (chip, node, cluster, system, model, traffic, economics) and name. Raises UnknownName.
+
+    A model may also be the path of a config.json or of a model file.
+    """
     import hardware_specs
     import workloads
 
-    rooms = {"model": workloads, "traffic": workloads}
-    return getattr(rooms.get(kind, hardware_specs), kind)(name)
+    if kind == "model":
+        return workloads.model_or_file(name)
+    return getattr(workloads if kind == "traffic" else hardware_specs, kind)(name)
 
 
 def cost_model(chip: str, stack: str) -> Any:
     """The cost model of a (chip, stack)."""
+    import hardware_specs
+    from simcore.cost.operator_cost import OperatorCost
     from simcore.cost.roofline import Roofline
 
+    if stack == "roofline":
+        return Roofline()
     if stack not in STACKS:
         raise InputError(f"unknown stack {stack!r}", fix=f"known: {', '.join(STACKS)}")
-    return Roofline(stack)
+    return OperatorCost(stack, hardware_specs.calibration(chip, stack))
 
 
 def evaluator(systems: tuple[str, ...] | list[str]) -> Evaluator:
@@ -63,7 +71,7 @@ def scenario(
     from simcore.errors import suggest
     from simcore.spec.demand import Demand, fixed
     from simcore.spec.load import build
-    from simcore.spec.plan import ParallelPlan
+    from simcore.spec.plan import ParallelPlan, checkpoint_formats
     from simcore.spec.policy import ServingPolicy
 
     for name in plan:
@@ -76,7 +84,7 @@ def scenario(
     return Scenario(
         model=spec,
         system=resolve("system", chip),
-        plan=build(ParallelPlan, {"kv": spec.kv_format, "weights": spec.native_format, **plan}, "plan"),
+        plan=build(ParallelPlan, checkpoint_formats(spec, plan), "plan"),
         policy=build(ServingPolicy, policy or {}, "policy"),
         demand=resolve("traffic", traffic) if traffic else demand,
         economics=resolve("economics", "default"),

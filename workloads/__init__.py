@@ -1,10 +1,16 @@
-"""Models and traffic: `model("llama-3.1-70b")`, TOML files in `workloads/models`."""
+"""Models and traffic: `model("llama-3.1-70b")`, TOML files in `workloads/models`.
+
+`model_or_file` also takes the path of a Hugging Face config.json or of a model file.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from simcore.errors import InputError
 from simcore.registry import DataRegistry
 from simcore.spec.demand import Demand
-from simcore.spec.load import build_from_file, derive, read_toml
+from simcore.spec.load import build_from_file, derive, read_json, read_toml
 from simcore.spec.model import ModelSpec
 
 
@@ -13,6 +19,32 @@ def _parse_model(text: str, file: str) -> ModelSpec:
 
 
 model: DataRegistry[ModelSpec] = DataRegistry("model", "workloads/models", _parse_model)
+
+
+def model_or_file(name_or_path: str) -> ModelSpec:
+    """A model by name, or from a file: a config.json (or a folder that holds one) or a model TOML.
+
+    A text that ends in .json or .toml, or names something on disk with a slash, is a path. Raises InputError for a
+    missing file and for what the importer refuses, UnknownName for an unknown name.
+    """
+    path = Path(name_or_path)
+    if path.is_dir() and (path / "config.json").is_file():
+        path = path / "config.json"
+    is_path = path.suffix in (".json", ".toml") or (path.is_file() and "/" in name_or_path)
+    return read_model(path) if is_path else model(name_or_path)
+
+
+def read_model(path: Path) -> ModelSpec:
+    """The model in a file; a config.json takes its name from the file or, if that says nothing, from its folder."""
+    if path.suffix == ".toml":
+        try:
+            return _parse_model(path.read_text(encoding="utf-8"), str(path))
+        except OSError:
+            raise InputError("no such file", file=str(path)) from None
+    from workloads.importers.huggingface import import_model
+
+    stem = path.stem if path.stem != "config" else path.resolve().parent.name
+    return import_model(read_json(path), stem.split("--")[-1].lower(), str(path))
 
 
 def _parse_demand(text: str, file: str) -> Demand:

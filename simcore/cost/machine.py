@@ -55,13 +55,23 @@ class Machine:
     weight_bytes_per_s: float = np.inf
     """bandwidth of the tier that weights stream from; inf: they live in the main tier"""
     pim: Pim | None = None
+    formats: tuple[str, str, str] = ("bf16", "bf16", "bf16")
+    """of weights, experts and KV"""
+
+    @property
+    def is_one(self) -> bool:
+        """The same facts for every plan."""
+        return all(
+            np.ndim(getattr(self, f.name)) == 0 for f in fields(self) if f.name[:5] != "level" and f.name != "formats"
+        )
 
     def take(self, rows: np.ndarray | slice) -> Machine:
         """Some rows."""
         picked: dict[str, Any] = {}
         for f in fields(self):
             value = getattr(self, f.name)
-            picked[f.name] = tuple(pick(c, rows) for c in value) if isinstance(value, tuple) else pick(value, rows)
+            several = isinstance(value, tuple) and f.name != "formats"
+            picked[f.name] = tuple(pick(c, rows) for c in value) if several else pick(value, rows)
         return Machine(**picked)
 
     def with_fields(self, **columns: Any) -> Machine:
@@ -70,7 +80,12 @@ class Machine:
 
 
 def machine_of(
-    system: System, weights: str, experts: str, activations: str = "bf16", policy: ServingPolicy | None = None
+    system: System,
+    weights: str,
+    experts: str,
+    activations: str = "bf16",
+    policy: ServingPolicy | None = None,
+    kv: str = "bf16",
 ) -> Machine:
     """The facts of one system as scalars, for plans whose weights and experts have these formats.
 
@@ -107,6 +122,7 @@ def machine_of(
         level_sizes=sizes,
         level_bytes_per_s=rates,
         level_latency_s=latencies,
+        formats=(weights, experts, kv),
         array_rows=float(unit.array_rows or 0) if unit.kind == "systolic" else 0.0,
         kv_bytes_per_s=storage.tier_read_bytes_per_s(system, policy.kv_tier),
         kv_tier_bytes=storage.tier_bytes(system, policy.kv_tier),

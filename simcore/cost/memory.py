@@ -38,13 +38,15 @@ def weight_bytes(model: ModelSpec, plan: PlanColumns) -> Column:
         layers = layers + group.count * layer_weight_bytes(model, group, plan)
     tables = model.vocab_size * model.hidden_size * plan.head_bytes / plan.tp
     both = 1.0 if model.tied_embeddings else np.where(np.asarray(plan.pp) > 1, 1.0, 2.0)
-    return layers * stage_share(model, plan) + tables * both
+    positions = model.position_tokens * model.hidden_size * plan.head_bytes / plan.tp
+    return layers * stage_share(model, plan) + tables * both + positions
 
 
 def layer_weight_bytes(model: ModelSpec, group: LayerGroup, plan: PlanColumns) -> Column:
     """One layer's weights on one rank."""
     total: Column = group.norms * model.hidden_size * 2.0
     if group.mixer is not None:
+        total = total + group.mixer.small_elements() * 2.0
         total = total + sum(_local(m, plan) for m in group.mixer.matrices(model.hidden_size)) * plan.weight_bytes
     for block in group.ffn:
         if isinstance(block, Moe):
@@ -65,8 +67,8 @@ def _local(weights: Matrix, plan: PlanColumns) -> Column:
 def kv_bytes_per_sequence(model: ModelSpec, plan: PlanColumns, context_tokens: Column) -> Column:
     """Cache and state of one sequence on one chip, at a context length. Shapes [plans].
 
-    KV heads are replicated when tp exceeds them; a latent cache is replicated on every tp rank; windowed layers keep at
-    most their window; recurrent layers keep their state in fp32.
+    KV heads are replicated when tp exceeds them; a latent cache is replicated on every tp rank; windowed and chunked
+    layers keep at most their window or chunk; recurrent layers keep their state in fp32.
     """
     total: Column = 0.0
     for group in model.layers:
@@ -74,7 +76,7 @@ def kv_bytes_per_sequence(model: ModelSpec, plan: PlanColumns, context_tokens: C
         if mixer is None:
             continue
         if isinstance(mixer, Attention):
-            kept = context_tokens if mixer.window_tokens is None else np.minimum(context_tokens, mixer.window_tokens)
+            kept = context_tokens if mixer.span_tokens is None else np.minimum(context_tokens, mixer.span_tokens)
             split = np.minimum(plan.tp, mixer.kv_heads)
             per_layer = mixer.kv_elements_per_token / split * kept * plan.kv_bytes / plan.cp
         elif isinstance(mixer, Mla):

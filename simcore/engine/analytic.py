@@ -21,7 +21,7 @@ import numpy as np
 from simcore.cost import memory, money, power, storage
 from simcore.cost.base import CostModel
 from simcore.cost.machine import Machine
-from simcore.engine.step import Physics, StepTotal, step_total, sub_batched_total
+from simcore.engine.step import Physics, StepTotal, shared_total, step_total, sub_batched_total
 from simcore.ops.op import Array, Column, PlanColumns, StepColumns
 from simcore.result import Reason
 from simcore.spec.demand import Demand
@@ -41,6 +41,8 @@ class Setting:
     cost_model: CostModel
     quantile: float = 0.5
     """of the input length at which TTFT is told"""
+    share_steps: bool = True
+    """plans whose prefill or decode step is the same share its cost"""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ def step(setting: Setting, physics: Physics, plan: PlanColumns, batch: StepColum
     machine = physics.machine
     if machine.pim is not None and machine.pim.concurrent and setting.policy.sub_batches and batch.decodes:
         total = sub_batched_total(physics, plan, batch, graphs)
+    elif setting.share_steps and machine.is_one:
+        total = shared_total(physics, plan, batch, graphs)
     else:
         total = step_total(physics, plan, batch, graphs)
     if np.isfinite(machine.weight_bytes_per_s):
@@ -173,8 +177,9 @@ def efficiency(
     chip_w = share * prefill_w + (1.0 - share) * decode_w
     power_w = chips * (chip_w + machine.node_w)
     spent = money.usd_per_s(machine, setting.economics, chips, power_w)
-    request_flop = 2.0 * (setting.model.active_parameters - setting.model.vocab_size * setting.model.hidden_size)
-    useful = request_flop * (inputs + output) / output * tokens_per_s / chips
+    model = setting.model
+    request_flop = 2.0 * (model.layer_matrix_elements * (inputs + output) + model.head_elements * output)
+    useful = request_flop / output * tokens_per_s / chips
     moved = found.decode.moved_bytes / (found.decode.time_s * machine.memory_bytes_per_s) * busy
     return {
         "throughput_tokens_per_s": tokens_per_s,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simcore.cost.base import Bound, CostModel, OpCost
 from simcore.cost.machine import Machine
-from simcore.ops.op import Column, Op, PlanColumns, StepColumns
+from simcore.ops.op import Column, Op, PlanColumns, StepColumns, pick, repeats
 from simcore.ops.transformer import lower
 from simcore.result import OperationRow
 from simcore.spec.model import ModelSpec
@@ -56,6 +56,23 @@ def step_total(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: b
     """Cost of one step through all stages of a replica."""
     ops = lower(physics.model, plan, step)
     return add_up(ops, physics.cost_model.costs(ops, physics.machine, plan, graphs), physics, plan, graphs)
+
+
+def shared_total(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> StepTotal:
+    """`step_total` with every distinct step evaluated once.
+
+    Plans that differ only in replicas or in the batch have the same prefill; the machine must be the same for all.
+    """
+    columns = {id(c): c for part in (plan, step) for f in fields(part) if np.size(c := getattr(part, f.name)) > 1}
+    varying = [c for name, c in columns.items() if c is not plan.dp]
+    if not varying:
+        return step_total(physics, plan, step, graphs)
+    first, back = repeats(varying)
+    if len(first) == len(back):
+        return step_total(physics, plan, step, graphs)
+    some = StepColumns(**{f.name: pick(getattr(step, f.name), first) for f in fields(step)})
+    total = step_total(physics, plan.take(first), some, graphs)
+    return StepTotal(**{f.name: pick(getattr(total, f.name), back) for f in fields(total)})
 
 
 def add_up(ops: list[Op], costs: list[OpCost], physics: Physics, plan: PlanColumns, graphs: bool) -> StepTotal:

@@ -1,11 +1,14 @@
-"""Token mixers: softmax attention, latent attention, linear attention, Mamba-2."""
+"""Token mixers: softmax attention, latent attention (`latent_attention.py`), linear attention, Mamba-2."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from simcore.ops.build import collective, gemm
+from simcore.ops.build import gemm
+from simcore.ops.cache import context_exchange, rope_and_write
+from simcore.ops.latent_attention import latent_attention
 from simcore.ops.op import Column, Op, PlanColumns, StepColumns
+from simcore.ops.spans import span_of
 from simcore.spec.model import Attention, LayerGroup, LinearAttention, Mamba2, Matrix, Mla, ModelSpec
 
 
@@ -13,7 +16,8 @@ def lower_mixer(model: ModelSpec, group: LayerGroup, plan: PlanColumns, step: St
     """Projections and the mixing itself of one layer, `group.count` times."""
     mixer = group.mixer
     assert mixer is not None
-    *inputs, output = (gemm(m, step.tokens, plan, group.count, plan.weight_bytes) for m in _ordered(mixer, model))
+    tokens = step.rank_tokens(plan.cp)
+    *inputs, output = (gemm(m, tokens, plan, group.count, plan.weight_bytes) for m in _ordered(mixer, model))
     if isinstance(mixer, Attention):
         mixing = softmax_attention(mixer, group.count, plan, step)
     elif isinstance(mixer, Mla):
@@ -30,129 +34,58 @@ def _ordered(mixer: Attention | Mla | LinearAttention | Mamba2, model: ModelSpec
 
 
 def softmax_attention(mixer: Attention, count: int, plan: PlanColumns, step: StepColumns) -> list[Op]:
-    """Rotary and KV write, prefill attention, decode attention with grouped heads."""
+    """Rotary and KV write, prefill attention, decode attention with grouped heads; a head's sink adds no work."""
     heads, kv_heads = mixer.heads / plan.tp, np.maximum(mixer.kv_heads / plan.tp, 1.0)
-    width = (heads + 2.0 * kv_heads) * mixer.head_dim
-    ops = [_rope_and_write(count, step, width, 2.0 * kv_heads * mixer.head_dim, plan)]
+    kv_width = 2.0 * kv_heads * mixer.head_dim
+    ops = [rope_and_write(count, step, heads * mixer.head_dim + kv_width, kv_width, plan)]
     shape: dict[str, Column | str] = {
         "num_heads": heads,
         "num_key_value_heads": kv_heads,
         "head_dim": float(mixer.head_dim),
-        "window_size": float(mixer.window_tokens or 0),
+        "window_size": float(mixer.mean_span_tokens or 0),
     }
-    span = mixer.span_tokens
     if step.prefills:
-        ops.append(
-            prefill_op(
-                "attention_prefill",
-                (heads, mixer.head_dim * 2.0),
-                kv_heads * mixer.head_dim * 2.0,
-                count,
-                plan,
-                step,
-                span,
-            )
-        )
-        ops[-1].shape.update(shape, batch_size=step.prefill_sequences, isl=step.prefill_tokens, past=step.past_tokens)
+        ops.append(_prefill(mixer, count, plan, step, shape))
     if step.decodes:
-        seen = (step.kv_tokens if span is None else np.minimum(step.kv_tokens, span)) / plan.cp
-        ops.append(
-            Op(
-                "attention_decode",
-                "attention_decode",
-                "attention",
-                count,
-                flop=4.0 * step.decode_sequences * heads * mixer.head_dim * seen,
-                stream_bytes=step.decode_sequences * seen * 2.0 * kv_heads * mixer.head_dim * plan.kv_bytes,
-                cache_bytes=2.0 * step.decode_sequences * heads * mixer.head_dim * plan.activation_bytes,
-                shape={**shape, "batch_size": step.decode_sequences, "step": step.kv_tokens / plan.cp},
-            )
-        )
-    return ops + _context_exchange(heads * mixer.head_dim, count, plan, step)
+        ops.append(_decode(mixer, count, plan, step, shape))
+    return ops + context_exchange((heads * mixer.head_dim, kv_width), count, plan, step)
 
 
-def prefill_op(
-    name: str,
-    head: tuple[Column, float],
-    kv_width: Column,
-    count: int,
-    plan: PlanColumns,
-    step: StepColumns,
-    span: int | None,
-) -> Op:
-    """Causal attention of new tokens over themselves and the past.
-
-    `head` = (local heads, query-key width + value width per head). Pairs per sequence:
-    t past + t^2/2, of which a window of `span` keeps at most t span.
-    """
-    heads, widths = head
-    new, past = step.prefill_tokens, step.past_tokens
-    pairs = new * past + 0.5 * new * new
-    if span is not None:
-        pairs = np.minimum(pairs, new * span)
-    read = past + new if span is None else np.minimum(past + new, span + new)
-    kind = "mla_prefill" if name.startswith("mla") else "attention_prefill"
+def _prefill(mixer: Attention, count: int, plan: PlanColumns, step: StepColumns, shape: dict[str, Column | str]) -> Op:
+    """Causal attention of new tokens: 4 FLOP per head element and pair (scores and values)."""
+    heads, kv_heads, sequences = shape["num_heads"], shape["num_key_value_heads"], step.prefill_sequences
+    assert not isinstance(heads, str) and not isinstance(kv_heads, str)
+    span = span_of(mixer)
+    pairs = span.prefill_pairs(step.prefill_tokens, step.past_tokens)
+    read = span.prefill_reads(step.prefill_tokens, step.past_tokens)
+    rows = sequences * step.prefill_tokens / plan.cp
     return Op(
-        name,
-        kind,  # type: ignore[arg-type]
+        "attention_prefill",
+        "attention_prefill",
         "attention",
         count,
-        flop=2.0 * step.prefill_sequences * heads * widths * pairs / plan.cp,
-        stream_bytes=step.prefill_sequences * read * kv_width * plan.kv_bytes / plan.cp,
-        cache_bytes=2.0 * step.prefill_sequences * new * heads * widths / 2.0 * plan.activation_bytes / plan.cp,
+        flop=4.0 * sequences * heads * mixer.head_dim * pairs / plan.cp,
+        stream_bytes=sequences * read * 2.0 * kv_heads * mixer.head_dim * plan.kv_bytes,
+        cache_bytes=2.0 * rows * heads * mixer.head_dim * plan.activation_bytes,
+        shape={**shape, "batch_size": sequences, "isl": step.prefill_tokens, "past": step.past_tokens},
     )
 
 
-def latent_attention(mixer: Mla, count: int, plan: PlanColumns, step: StepColumns) -> list[Op]:
-    """MLA: prefill on expanded heads, decode on the compressed cache (matrix absorption); an indexer first, if any."""
-    heads = mixer.heads / plan.tp
-    latent = mixer.kv_lora_rank + mixer.qk_rope_head_dim
-    ops = [_rope_and_write(count, step, heads * mixer.qk_rope_head_dim + latent, float(latent), plan)]
-    if mixer.indexer is not None:
-        ops += _indexer(mixer, count, plan, step)
-    shape: dict[str, Column | str] = {"num_heads": heads}
-    if step.prefills:
-        widths = float(mixer.qk_nope_head_dim + mixer.qk_rope_head_dim + mixer.v_head_dim)
-        op = prefill_op("mla_prefill", (heads, widths), float(latent), count, plan, step, mixer.span_tokens)
-        op.shape.update(shape, batch_size=step.prefill_sequences, isl=step.prefill_tokens, past=step.past_tokens)
-        ops.append(op)
-    if step.decodes:
-        span = mixer.span_tokens
-        seen = (step.kv_tokens if span is None else np.minimum(step.kv_tokens, span)) / plan.cp
-        ops.append(
-            Op(
-                "mla_decode",
-                "mla_decode",
-                "attention",
-                count,
-                flop=2.0 * step.decode_sequences * heads * (latent + mixer.kv_lora_rank) * seen,
-                stream_bytes=step.decode_sequences * seen * latent * plan.kv_bytes,
-                cache_bytes=step.decode_sequences * heads * (latent + mixer.kv_lora_rank) * plan.activation_bytes,
-                shape={**shape, "batch_size": step.decode_sequences, "step": seen},
-            )
-        )
-    return ops + _context_exchange(heads * mixer.v_head_dim, count, plan, step)
-
-
-def _indexer(mixer: Mla, count: int, plan: PlanColumns, step: StepColumns) -> list[Op]:
-    """Scores of every cached token for every query: heads x dim products, then top-k. Not split over tp."""
-    assert mixer.indexer is not None
-    index = mixer.indexer
-    pairs = step.prefill_sequences * (step.prefill_tokens * step.past_tokens + 0.5 * step.prefill_tokens**2)
-    pairs = (pairs + step.decode_sequences * step.kv_tokens) / plan.cp
-    keys = step.prefill_sequences * (step.past_tokens + step.prefill_tokens) + step.decode_sequences * step.kv_tokens
-    return [
-        Op(
-            "indexer",
-            "elementwise",
-            "attention",
-            count,
-            flop=2.0 * pairs * index.heads * index.head_dim,
-            stream_bytes=keys * index.head_dim * plan.kv_bytes / plan.cp,
-            cache_bytes=pairs * 4.0 * 2.0,
-            kernels=2,
-        )
-    ]
+def _decode(mixer: Attention, count: int, plan: PlanColumns, step: StepColumns, shape: dict[str, Column | str]) -> Op:
+    """One query per sequence over the cache, which cp ranks share."""
+    heads, kv_heads, sequences = shape["num_heads"], shape["num_key_value_heads"], step.decode_sequences
+    assert not isinstance(heads, str) and not isinstance(kv_heads, str)
+    seen = span_of(mixer).decode_tokens(step.kv_tokens) / plan.cp
+    return Op(
+        "attention_decode",
+        "attention_decode",
+        "attention",
+        count,
+        flop=4.0 * sequences * heads * mixer.head_dim * seen,
+        stream_bytes=sequences * seen * 2.0 * kv_heads * mixer.head_dim * plan.kv_bytes,
+        cache_bytes=2.0 * sequences * heads * mixer.head_dim * plan.activation_bytes,
+        shape={**shape, "batch_size": sequences, "step": step.kv_tokens / plan.cp},
+    )
 
 
 def state_mixing(mixer: LinearAttention | Mamba2, count: int, plan: PlanColumns, step: StepColumns) -> list[Op]:
@@ -165,32 +98,18 @@ def state_mixing(mixer: LinearAttention | Mamba2, count: int, plan: PlanColumns,
     conv = mixer.conv_elements / plan.tp
     width = (mixer.value_heads * mixer.value_dim if isinstance(mixer, LinearAttention) else mixer.inner_size) / plan.tp
     linear = isinstance(mixer, LinearAttention)
-    shape: dict[str, Column | str] = {"batch_size": step.sequences, "tokens": step.tokens, "tp": plan.tp}
+    tokens = step.rank_tokens(plan.cp)
+    shape: dict[str, Column | str] = {"batch_size": step.sequences, "tokens": tokens, "tp": plan.tp}
     return [
         Op(
             "state_mixing",
             "linear_attention_gdn" if linear else "mamba2",
             "attention",
             count,
-            flop=step.tokens * (4.0 * state + 4.0 * 32.0 * width),
+            flop=tokens * (4.0 * state + 4.0 * 32.0 * width),
             stream_bytes=2.0 * step.sequences * (state * 4.0 + conv * plan.activation_bytes),
-            cache_bytes=4.0 * step.tokens * width * plan.activation_bytes,
+            cache_bytes=4.0 * tokens * width * plan.activation_bytes,
             shape=shape,
             kernels=3,
         )
     ]
-
-
-def _rope_and_write(count: int, step: StepColumns, width: Column, kv_width: Column, plan: PlanColumns) -> Op:
-    """Rotary embedding in place and the write of new keys and values to the cache."""
-    moved = step.tokens * (2.0 * width * plan.activation_bytes + kv_width * (plan.activation_bytes + plan.kv_bytes))
-    return Op(
-        "rope_kv_write", "elementwise", "vector", count, flop=6.0 * step.tokens * width, cache_bytes=moved, kernels=2
-    )
-
-
-def _context_exchange(width: Column, count: int, plan: PlanColumns, step: StepColumns) -> list[Op]:
-    """Context parallelism: partial outputs of the cp ranks are combined (ring or all-gather of KV moves as much)."""
-    if not np.any(np.asarray(plan.cp) > 1):
-        return []
-    return [collective("all_reduce", "context", count, step.tokens * width * plan.activation_bytes, plan.cp, plan.tp)]

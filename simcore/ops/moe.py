@@ -16,13 +16,14 @@ def lower_moe(model: ModelSpec, block: Moe, count: int, plan: PlanColumns, step:
     attention data parallelism tokens travel by all-to-all; without it every rank already holds them and one all-reduce
     adds the partial outputs. Shared experts run on the token's own rank, split over tp like a dense MLP.
     """
+    own = step.rank_tokens(plan.cp)
     router = block.router(model.hidden_size)
     ops = [
-        gemm(router, step.tokens, plan, count, 2.0),
-        elementwise("routing", count, 6.0 * step.tokens * block.experts * 4.0),
+        gemm(router, own, plan, count, 2.0),
+        elementwise("routing", count, 6.0 * own * block.experts * 4.0),
     ]
     for weights in block.shared(model.hidden_size):
-        ops.append(gemm(weights, step.tokens, plan, count, plan.weight_bytes))
+        ops.append(gemm(weights, own, plan, count, plan.weight_bytes))
     tokens = step.tokens * plan.attention_dp
     ops.append(experts(model, block, count, plan, tokens))
     width = model.hidden_size * plan.activation_bytes
@@ -30,7 +31,7 @@ def lower_moe(model: ModelSpec, block: Moe, count: int, plan: PlanColumns, step:
     return ops + exchange(model, block, count, plan, step)
 
 
-def touched_experts(experts: float, topk: float, tokens: Column) -> Column:
+def touched_experts(experts: Column, topk: float, tokens: Column) -> Column:
     """Expected experts with at least one token under uniform routing: E (1 - (1 - k/E)^t).
 
     >>> float(touched_experts(8, 2, 1.0)), round(float(touched_experts(256, 8, 1000.0)))
@@ -41,7 +42,7 @@ def touched_experts(experts: float, topk: float, tokens: Column) -> Column:
 
 def experts(model: ModelSpec, block: Moe, count: int, plan: PlanColumns, tokens: Column) -> Op:
     """Both grouped matrices of the routed experts on one rank, as one operation."""
-    elements = sum(m.elements for m in block.routed(model.hidden_size)) / block.experts / plan.moe_tp
+    elements = sum(m.inputs * m.outputs for m in block.routed(model.hidden_size)) / plan.moe_tp
     pairs = tokens * block.topk / plan.ep
     touched = touched_experts(block.experts, block.topk, tokens) / plan.ep
     inner = block.intermediate_size / plan.moe_tp * (3.0 if block.gated else 2.0)
@@ -68,17 +69,23 @@ def experts(model: ModelSpec, block: Moe, count: int, plan: PlanColumns, tokens:
 
 
 def exchange(model: ModelSpec, block: Moe, count: int, plan: PlanColumns, step: StepColumns) -> list[Op]:
-    """Dispatch and combine: all-to-all where attention is data parallel, else one all-reduce over tp."""
-    size = step.tokens * model.hidden_size * plan.activation_bytes
+    """Dispatch and combine: all-to-all where attention is data parallel, else one all-reduce over tp x cp.
+
+    A token's copies go to the ep groups that hold its experts, ep (1 - (1 - 1/ep)^k) of them under uniform routing, and
+    to all moe_tp ranks of each.
+    """
     spread = np.asarray(plan.attention_dp) > 1
-    travels = np.where(spread, count, 0.0)
+    size = step.tokens * model.hidden_size * plan.activation_bytes
+    own = step.rank_tokens(plan.cp) * model.hidden_size * plan.activation_bytes
     ops = []
-    if np.any(np.asarray(plan.tp) > 1):
-        ops.append(collective("all_reduce", "experts", count, size, plan.tp))
+    if np.any(np.asarray(plan.tp * plan.cp) > 1):
+        group = np.where(spread, plan.tp, plan.tp * plan.cp)
+        ops.append(collective("all_reduce", "experts", count, np.where(spread, own, size), group))
     if np.any(spread):
-        group = plan.tp * plan.attention_dp * plan.cp
-        fan_out = np.minimum(float(block.topk), group)
-        sent = size / plan.tp * fan_out
-        ops.append(collective("all_to_all", "dispatch", travels, sent, group))
-        ops.append(collective("all_to_all", "combine", travels, sent, group))
+        travels = np.where(spread, count, 0.0)
+        ranks = plan.tp * plan.attention_dp * plan.cp
+        copies = touched_experts(plan.ep, 1.0, float(block.topk)) * plan.moe_tp
+        sent = own / plan.tp * copies
+        ops.append(collective("all_to_all", "dispatch", travels, sent, ranks))
+        ops.append(collective("all_to_all", "combine", travels, sent, ranks))
     return ops

@@ -115,6 +115,10 @@ class StepColumns:
     def tokens(self) -> Column:
         return self.prefill_sequences * self.prefill_tokens + self.decode_sequences
 
+    def rank_tokens(self, cp: Column) -> Column:
+        """Tokens on each of cp ranks: a prefill's are divided, a decode step's new token is on all of them."""
+        return self.prefill_sequences * self.prefill_tokens / cp + self.decode_sequences
+
     @property
     def sequences(self) -> Column:
         """Sequences that need logits."""
@@ -132,3 +136,15 @@ class StepColumns:
 def pick(column: Column, rows: NDArray[np.intp] | slice) -> Column:
     """Some rows of a column; a scalar serves every row."""
     return column[rows] if isinstance(column, np.ndarray) and column.ndim else column
+
+
+def repeats(columns: list[Array]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """(rows to keep, where each row went) of equal rows among columns [rows]."""
+    code: Column = np.zeros(len(columns[0]))
+    for number, column in enumerate(columns):
+        code = code + column * np.sqrt(2.0 + number) * np.pi**number
+    _, first, back = np.unique(code, return_index=True, return_inverse=True)
+    if not all(np.array_equal(column[first][back], column) for column in columns):
+        rows = np.arange(len(columns[0]))
+        return rows, rows
+    return first, back

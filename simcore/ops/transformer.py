@@ -38,14 +38,14 @@ def lower(model: ModelSpec, plan: PlanColumns, step: StepColumns) -> list[Op]:
 def embedding(model: ModelSpec, plan: PlanColumns, step: StepColumns) -> Op:
     """One table row per token, split over tp by vocabulary."""
     row = model.hidden_size * (plan.head_bytes + plan.activation_bytes)
-    return Op("embedding", "elementwise", "vector", 1.0, cache_bytes=step.tokens * row)
+    return Op("embedding", "elementwise", "vector", 1.0, cache_bytes=step.rank_tokens(plan.cp) * row)
 
 
 def norms(model: ModelSpec, group: LayerGroup, plan: PlanColumns, step: StepColumns) -> list[Op]:
     """Normalisation fused with the residual add: read x and residual, write both; sharded under sp."""
     if not group.norms:
         return []
-    tokens = step.tokens / np.where(np.asarray(plan.sp) > 0, plan.tp, 1.0)
+    tokens = step.rank_tokens(plan.cp) / np.where(np.asarray(plan.sp) > 0, plan.tp, 1.0)
     width = model.hidden_size * plan.activation_bytes
     return [
         elementwise("norm_residual", group.count * group.norms, 4.0 * tokens * width, 8.0 * tokens * model.hidden_size)
@@ -56,11 +56,12 @@ def lower_mlp(model: ModelSpec, block: Mlp, group: LayerGroup, plan: PlanColumns
     """Up (gate) projection, activation, down projection."""
     up, down = block.matrices(model.hidden_size)
     width = block.intermediate_size / plan.tp
-    moved = step.tokens * width * plan.activation_bytes * (3.0 if block.gated else 2.0)
+    tokens = step.rank_tokens(plan.cp)
+    moved = tokens * width * plan.activation_bytes * (3.0 if block.gated else 2.0)
     return [
-        gemm(up, step.tokens, plan, group.count, plan.weight_bytes),
-        elementwise("activation", group.count, moved, 8.0 * step.tokens * width),
-        gemm(down, step.tokens, plan, group.count, plan.weight_bytes),
+        gemm(up, tokens, plan, group.count, plan.weight_bytes),
+        elementwise("activation", group.count, moved, 8.0 * tokens * width),
+        gemm(down, tokens, plan, group.count, plan.weight_bytes),
     ]
 
 
@@ -68,7 +69,7 @@ def reduce_ops(where: str, model: ModelSpec, count: float, plan: PlanColumns, st
     """The tp reduction after a row-split matrix: one all-reduce, or reduce-scatter and all-gather under sp."""
     if not np.any(np.asarray(plan.tp) > 1):
         return []
-    size = step.tokens * model.hidden_size * plan.activation_bytes
+    size = step.rank_tokens(plan.cp) * model.hidden_size * plan.activation_bytes
     if np.any(np.asarray(plan.sp) > 0):
         half = np.where(np.asarray(plan.sp) > 0, count, 0.0)
         return [
@@ -84,7 +85,7 @@ def head(model: ModelSpec, plan: PlanColumns, step: StepColumns) -> list[Op]:
     rows = step.sequences
     vocab = model.vocab_size / plan.tp
     ops = [
-        elementwise("final_norm", 1.0, 2.0 * step.tokens * model.hidden_size * plan.activation_bytes),
+        elementwise("final_norm", 1.0, 2.0 * step.rank_tokens(plan.cp) * model.hidden_size * plan.activation_bytes),
         Op(
             "lm_head",
             "gemm",
@@ -104,7 +105,7 @@ def head(model: ModelSpec, plan: PlanColumns, step: StepColumns) -> list[Op]:
 
 def stage_transfer(model: ModelSpec, plan: PlanColumns, step: StepColumns) -> Op:
     """Activations sent from each pipeline stage to the next; a stage's chips each send their share."""
-    share = step.tokens * model.hidden_size * plan.activation_bytes / (plan.tp * plan.cp)
+    share = step.rank_tokens(plan.cp) * model.hidden_size * plan.activation_bytes / plan.tp
     stride = plan.tp * plan.attention_dp * plan.cp
     shape: dict[str, Column | str] = {"op": "send", "message_bytes": share}
     return Op("stage_send", "transfer", "none", plan.pp - 1.0, shape=shape, group=plan.pp, stride=stride)

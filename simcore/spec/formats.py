@@ -43,6 +43,7 @@ FORMATS = {
         NumberFormat("int8", 8, 32, 4096, "int8"),
         NumberFormat("int8-weight", 8, 16, 4096, "bf16"),
         NumberFormat("int4", 4, 16 + 4, 128, "bf16"),  # AWQ/GPTQ: group 128, fp16 scale and 4-bit zero, weight-only
+        NumberFormat("int4-g32", 4, 16, 32, "bf16"),  # compressed-tensors, symmetric: one bf16 scale per 32 weights
         NumberFormat("fp4", 4, 8, 16, "fp4"),  # NVFP4: one fp8 scale per 16 elements (NVIDIA Blackwell documentation)
         NumberFormat("mxfp4", 4, 8, 32, "fp4"),  # OCP microscaling: one e8m0 scale per 32 elements
     )

@@ -1,295 +1,42 @@
-"""A model's architecture, layer by layer.
-
-Every block lists its matrices once; parameter counts, memory and GEMM shapes all derive from that list.
-"""
+"""A model's architecture, layer by layer; its blocks are in `simcore.spec.blocks`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
+from math import gcd
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from simcore.spec.base import Sourced, Spec
+from simcore.spec.blocks import Attention, Indexer, LinearAttention, Mamba2, Matrix, Mla, Mlp, Moe, Part, matrix
 
-Split = Literal["column", "row", "none"]
+__all__ = (
+    "Attention",
+    "Indexer",
+    "LayerGroup",
+    "LinearAttention",
+    "Mamba2",
+    "Matrix",
+    "Mla",
+    "Mlp",
+    "ModelSpec",
+    "Moe",
+    "Part",
+    "matrix",
+)
+
 Domain = Literal["attention", "dense", "routed", "shared"]
-
-
-@dataclass(frozen=True)
-class Part:
-    """A slice of a matrix's split dimension: `width` elements that divide into at most `pieces` (heads, KV heads)."""
-
-    width: int
-    pieces: int
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """A weight matrix y = x W, [inputs, sum of widths]. `column` splits outputs over tp, `row` splits inputs.
-
-    A part with fewer pieces than ranks is replicated (KV heads when tp exceeds them).
-    """
-
-    name: str
-    inputs: int
-    parts: tuple[Part, ...]
-    split: Split
-    bias: bool = False
-    copies: int = 1
-    """independent matrices of this shape (experts)"""
-
-    @property
-    def outputs(self) -> int:
-        return sum(part.width for part in self.parts)
-
-    @property
-    def elements(self) -> int:
-        return self.copies * (self.inputs * self.outputs + (self.outputs if self.bias else 0))
-
-
-def matrix(name: str, inputs: int, outputs: int, split: Split, *, bias: bool = False, copies: int = 1) -> Matrix:
-    """A matrix with one part whose split dimension divides freely."""
-    width = inputs if split == "row" else outputs
-    return Matrix(name, inputs, (Part(outputs, width),), split, bias, copies)
-
-
-class Attention(Spec):
-    """Softmax attention with grouped KV heads (MHA: kv_heads = heads, MQA: 1)."""
-
-    kind: Literal["attention"] = "attention"
-    heads: int = Field(ge=1)
-    kv_heads: int = Field(ge=1)
-    head_dim: int = Field(ge=1)
-    window_tokens: int | None = None
-    """sliding window; None: full"""
-    chunk_tokens: int | None = None
-    """attention within aligned chunks of this many tokens (Llama 4)"""
-    bias: bool = False
-    output_bias: bool = False
-    qk_norm: bool = False
-    output_gate: bool = False
-    """a gate as wide as the query multiplies the output (Qwen3.5)"""
-    shared_kv: bool = False
-    """one projection serves as key and value (Gemma 4's global layers)"""
-    sinks: bool = False
-
-    @property
-    def span_tokens(self) -> int | None:
-        """The furthest a query looks back; None: everything."""
-        return self.window_tokens or self.chunk_tokens
-
-    @property
-    def kv_elements_per_token(self) -> int:
-        """Elements written to the cache per token; a shared key is still stored with its value."""
-        return 2 * self.kv_heads * self.head_dim
-
-    def matrices(self, hidden_size: int) -> tuple[Matrix, ...]:
-        q = self.heads * self.head_dim * (2 if self.output_gate else 1)
-        kv = (1 if self.shared_kv else 2) * self.kv_heads * self.head_dim
-        qkv = Matrix("qkv", hidden_size, (Part(q, self.heads), Part(kv, self.kv_heads)), "column", self.bias)
-        out = Matrix(
-            "attention_out", self.heads * self.head_dim, (Part(hidden_size, self.heads),), "row", self.output_bias
-        )
-        return qkv, out
-
-    def small_elements(self) -> int:
-        return (2 * self.head_dim if self.qk_norm else 0) + (self.heads if self.sinks else 0)
-
-
-class Indexer(Spec):
-    """A sparse-attention indexer: picks `topk` tokens per query (DeepSeek-V3.2, GLM-5)."""
-
-    heads: int
-    head_dim: int
-    topk: int
-
-
-class Mla(Spec):
-    """Multi-head latent attention: the cache holds one compressed vector per token (DeepSeek-V2)."""
-
-    kind: Literal["mla"] = "mla"
-    heads: int
-    q_lora_rank: int | None = None
-    kv_lora_rank: int
-    qk_nope_head_dim: int
-    qk_rope_head_dim: int
-    v_head_dim: int
-    indexer: Indexer | None = None
-
-    @property
-    def span_tokens(self) -> int | None:
-        return self.indexer.topk if self.indexer else None
-
-    @property
-    def kv_elements_per_token(self) -> int:
-        index = self.indexer.head_dim if self.indexer else 0
-        return self.kv_lora_rank + self.qk_rope_head_dim + index
-
-    def matrices(self, hidden_size: int) -> tuple[Matrix, ...]:
-        head = self.qk_nope_head_dim + self.qk_rope_head_dim
-        rank = self.q_lora_rank
-        q_in = rank or hidden_size
-        down = (rank or 0) + self.kv_lora_rank + self.qk_rope_head_dim
-        found = [
-            matrix("qkv_down", hidden_size, down, "none"),
-            Matrix("q_up", q_in, (Part(self.heads * head, self.heads),), "column"),
-            Matrix(
-                "kv_up",
-                self.kv_lora_rank,
-                (Part(self.heads * (self.qk_nope_head_dim + self.v_head_dim), self.heads),),
-                "column",
-            ),
-            Matrix("attention_out", self.heads * self.v_head_dim, (Part(hidden_size, self.heads),), "row"),
-        ]
-        if self.indexer:
-            found.append(matrix("index_q", q_in, self.indexer.heads * self.indexer.head_dim, "none"))
-            found.append(matrix("index_k", hidden_size, self.indexer.head_dim + self.indexer.heads, "none"))
-        return tuple(found)
-
-    def small_elements(self) -> int:
-        return (self.q_lora_rank or 0) + self.kv_lora_rank + (2 * self.indexer.head_dim if self.indexer else 0)
-
-
-class LinearAttention(Spec):
-    """Gated delta-rule linear attention with a short convolution (Qwen3-Next, Qwen3.5). State instead of KV."""
-
-    kind: Literal["linear"] = "linear"
-    key_heads: int
-    value_heads: int
-    key_dim: int
-    value_dim: int
-    conv_width: int
-
-    span_tokens: Literal[0] = 0
-    kv_elements_per_token: Literal[0] = 0
-
-    @property
-    def state_elements(self) -> int:
-        """Per sequence: recurrent matrices (kept in fp32) and the convolution's window."""
-        return self.value_heads * self.key_dim * self.value_dim
-
-    @property
-    def conv_elements(self) -> int:
-        return (self.conv_width - 1) * (2 * self.key_heads * self.key_dim + self.value_heads * self.value_dim)
-
-    def matrices(self, hidden_size: int) -> tuple[Matrix, ...]:
-        qk, v = 2 * self.key_heads * self.key_dim, self.value_heads * self.value_dim
-        return (
-            Matrix("qkvz", hidden_size, (Part(qk, self.key_heads), Part(2 * v, self.value_heads)), "column"),
-            Matrix("ba", hidden_size, (Part(2 * self.value_heads, self.value_heads),), "column"),
-            Matrix("attention_out", v, (Part(hidden_size, self.value_heads),), "row"),
-        )
-
-    def small_elements(self) -> int:
-        channels = 2 * self.key_heads * self.key_dim + self.value_heads * self.value_dim
-        return self.conv_width * channels + 2 * self.value_heads + self.value_dim
-
-
-class Mamba2(Spec):
-    """State-space layer of Mamba-2: state [heads, head_dim, state_size] per sequence."""
-
-    kind: Literal["mamba2"] = "mamba2"
-    heads: int
-    head_dim: int
-    state_size: int
-    groups: int
-    conv_width: int
-
-    span_tokens: Literal[0] = 0
-    kv_elements_per_token: Literal[0] = 0
-
-    @property
-    def inner_size(self) -> int:
-        return self.heads * self.head_dim
-
-    @property
-    def conv_channels(self) -> int:
-        return self.inner_size + 2 * self.groups * self.state_size
-
-    @property
-    def state_elements(self) -> int:
-        return self.heads * self.head_dim * self.state_size
-
-    @property
-    def conv_elements(self) -> int:
-        return (self.conv_width - 1) * self.conv_channels
-
-    def matrices(self, hidden_size: int) -> tuple[Matrix, ...]:
-        parts = (
-            Part(2 * self.inner_size + self.heads, self.heads),
-            Part(2 * self.groups * self.state_size, self.groups),
-        )
-        return (
-            Matrix("mamba_in", hidden_size, parts, "column"),
-            Matrix("attention_out", self.inner_size, (Part(hidden_size, self.heads),), "row"),
-        )
-
-    def small_elements(self) -> int:
-        return (self.conv_width + 1) * self.conv_channels + 3 * self.heads + self.inner_size
-
-
-class Mlp(Spec):
-    """Feed-forward block, gated (SwiGLU and its like: three matrices) or plain (two)."""
-
-    kind: Literal["mlp"] = "mlp"
-    intermediate_size: int
-    gated: bool = True
-    bias: bool = False
-
-    def matrices(self, hidden_size: int) -> tuple[Matrix, ...]:
-        up = (2 if self.gated else 1) * self.intermediate_size
-        return (
-            Matrix("mlp_up", hidden_size, (Part(up, self.intermediate_size),), "column", self.bias),
-            Matrix("mlp_down", self.intermediate_size, (Part(hidden_size, self.intermediate_size),), "row", self.bias),
-        )
-
-
-class Moe(Spec):
-    """Routed experts, `topk` per token, with optional shared experts that see every token."""
-
-    kind: Literal["moe"] = "moe"
-    experts: int
-    topk: int
-    intermediate_size: int
-    shared_intermediate_size: int = 0
-    """total width of the shared experts; 0: none"""
-    shared_gate: bool = False
-    gated: bool = True
-    bias: bool = False
-    router_bias: bool = False
-
-    def routed(self, hidden_size: int) -> tuple[Matrix, ...]:
-        up = (2 if self.gated else 1) * self.intermediate_size
-        return (
-            Matrix("expert_up", hidden_size, (Part(up, self.intermediate_size),), "column", self.bias, self.experts),
-            Matrix(
-                "expert_down",
-                self.intermediate_size,
-                (Part(hidden_size, self.intermediate_size),),
-                "row",
-                self.bias,
-                self.experts,
-            ),
-        )
-
-    def shared(self, hidden_size: int) -> tuple[Matrix, ...]:
-        if not self.shared_intermediate_size:
-            return ()
-        return Mlp(intermediate_size=self.shared_intermediate_size, gated=self.gated).matrices(hidden_size)
-
-    def router(self, hidden_size: int) -> Matrix:
-        return matrix("router", hidden_size, self.experts, "none", bias=self.router_bias)
-
-
 Mixer = Annotated[Attention | Mla | LinearAttention | Mamba2, Field(discriminator="kind")]
 Ffn = Annotated[Mlp | Moe, Field(discriminator="kind")]
 
 
 class LayerGroup(Spec):
-    """`count` equal layers: an optional token mixer, then feed-forward blocks side by side (usually one)."""
+    """`count` equal layers: an optional token mixer, then feed-forward blocks side by side (usually one).
+
+    Groups gather equal layers wherever they stand in the model; their order is that of first appearance.
+    """
 
     count: int = Field(ge=1)
     mixer: Mixer | None = None
@@ -309,7 +56,16 @@ class ModelSpec(Sourced):
     tied_embeddings: bool = False
     max_context_tokens: int | None = None
     native_format: str = "bf16"
+    """weights of the checkpoint, routed experts aside"""
+    expert_format: str | None = None
+    """routed experts of the checkpoint; None: as `native_format`"""
     kv_format: str = "bf16"
+    position_tokens: int = 0
+    """rows of a learned position table (GPT-2, OPT); 0: none"""
+    embedding_norm: bool = False
+    """a normalisation straight after the embedding (BLOOM)"""
+    card_tables: Literal[0, 1, 2] | None = None
+    """embedding and head tables that the vendor's count of active parameters includes; None: all"""
     mtp_layers: int = 0
     """multi-token-prediction layers shipped with the checkpoint, not counted in `parameters`"""
     other_parameters: int = 0
@@ -330,13 +86,13 @@ class ModelSpec(Sourced):
 
     @cached_property
     def min_heads(self) -> int:
-        """Heads that tp must divide, the smallest over the layers."""
+        """Heads that tp must divide: the greatest common divisor over the layers."""
         heads = [
             g.mixer.value_heads if isinstance(g.mixer, LinearAttention) else g.mixer.heads
             for g in self.layers
             if g.mixer is not None
         ]
-        return min(heads)
+        return gcd(*heads)
 
     @cached_property
     def experts(self) -> int:
@@ -352,19 +108,40 @@ class ModelSpec(Sourced):
 
     @cached_property
     def active_parameters(self) -> int:
-        """Parameters that one token's forward pass uses, embedding table included as model cards count it."""
+        """Parameters that one token's forward pass uses, tables counted as the vendor does (`card_tables`)."""
         idle = sum(
             g.count * sum(m.elements for m in f.routed(self.hidden_size)) * (f.experts - f.topk) // f.experts
             for g in self.layers
             for f in g.ffn
             if isinstance(f, Moe)
         )
-        return self.parameters - idle
+        tables = 1 if self.tied_embeddings else 2
+        uncounted = 0 if self.card_tables is None else tables - self.card_tables
+        return self.parameters - idle - uncounted * self.head_elements
+
+    @cached_property
+    def layer_matrix_elements(self) -> int:
+        """Weight elements of all layers that multiply one token: 2 FLOP each. Biases and norms are left out."""
+        total = 0
+        for group in self.layers:
+            found = [] if group.mixer is None else list(group.mixer.matrices(self.hidden_size))
+            for block in group.ffn:
+                found += block.token_matrices(self.hidden_size)
+            total += group.count * sum(m.inputs * m.outputs for m in found)
+        return total
+
+    @property
+    def head_elements(self) -> int:
+        """Weight elements of the LM head, tied or not."""
+        return self.vocab_size * self.hidden_size
 
     @property
     def embedding_parameters(self) -> int:
+        """Tables, learned positions and the final norm."""
         tables = 1 if self.tied_embeddings else 2
-        return tables * self.vocab_size * self.hidden_size + self.hidden_size
+        norm = self.hidden_size * (2 if self.norm_bias else 1)
+        rows = tables * self.vocab_size + self.position_tokens
+        return rows * self.hidden_size + norm * (2 if self.embedding_norm else 1)
 
     def group_parameters(self, group: LayerGroup) -> Iterator[tuple[Domain, int]]:
         """(domain, elements) of one layer of the group."""

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 
 from simcore.spec.base import Spec
 from simcore.spec.formats import number_format
 from simcore.spec.model import ModelSpec
+
+
+def checkpoint_formats(model: ModelSpec, given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given` plan fields, with the checkpoint's own formats for what is not given.
+
+    Named weights without named experts hold for the experts too.
+
+    >>> from simcore.spec.model import LayerGroup
+    >>> model = ModelSpec(
+    ...     name="m", family="f", hidden_size=8, vocab_size=8, layers=(LayerGroup(count=1),), expert_format="mxfp4"
+    ... )
+    >>> checkpoint_formats(model, {"tp": 2})
+    {'kv': 'bf16', 'weights': 'bf16', 'experts': 'mxfp4', 'tp': 2}
+    >>> checkpoint_formats(model, {"weights": "fp8"})["experts"] is None
+    True
+    """
+    experts = None if given.get("weights") else model.expert_format
+    return {"kv": model.kv_format, "weights": model.native_format, "experts": experts, **given}
 
 
 class ParallelPlan(Spec):

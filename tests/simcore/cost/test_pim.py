@@ -52,7 +52,9 @@ def decode_s(context: int, **policy: bool) -> float:
     mixer = Attention(heads=8, kv_heads=8, head_dim=128)
     layer = LayerGroup(count=32, mixer=mixer, ffn=(Mlp(intermediate_size=16384),))
     model = ModelSpec(name="m", family="f", hidden_size=1024, vocab_size=32000, layers=(layer,))
-    base = simcore.scenario("llama-3.1-70b", "npu-pim", batch=64, input_tokens=context, output_tokens=1, policy=policy)
+    base = simcore.scenario(
+        "llama-3.1-70b", "npu-pim", batch=64, input_tokens=context, output_tokens=1, policy=policy, stack="roofline"
+    )
     return float(simcore.evaluator(["npu-pim"]).one(base.replace(model=model)).decode_step_s)
 
 

@@ -1,0 +1,57 @@
+"""The fleet of a scenario file as the engine's plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def fleet_plan(scenario: Any) -> Any:
+    """Pools resolved one by one: each has the scenario's model, and its own hardware, plan and policy where given."""
+    from simcore.engine.fleet import Autoscale, Failure, FleetPlan
+    from simcore.errors import InputError
+
+    part = scenario.fleet
+    pools, bytes_per_token = [], 0.0
+    for one in part.pools:
+        pool, size = resolved(scenario, one)
+        pools.append(pool)
+        bytes_per_token = bytes_per_token or size
+    if part.transfer is not None:
+        bytes_per_token = part.transfer.bytes_per_token or bytes_per_token
+        if not bytes_per_token:
+            raise InputError("needs bytes_per_token", file=scenario.file, key="fleet.transfer")
+    return FleetPlan(
+        tuple(pools),
+        router=scenario.policy.router,
+        decode_router=part.decode_router,
+        transfer=link(part.transfer, bytes_per_token),
+        failures=tuple(Failure(f.at_s, f.replica, f.down_s) for f in part.failures),
+        autoscale=Autoscale(**part.autoscale.model_dump()) if part.autoscale else None,
+    )
+
+
+def resolved(scenario: Any, one: Any) -> tuple[Any, float]:
+    """(pool, KV bytes per token of its replica; 0 where step times are given)."""
+    from commands.simulation import common_window, physics_of, settings_of
+    from simcore.engine.fleet import Pool
+    from simcore.errors import InputError
+
+    own = {name: value for name in ("hardware", "plan", "policy") if (value := getattr(one, name)) is not None}
+    mine = scenario.replace(**own)
+    if one.role == "decode" and one.policy is None:
+        mine = mine.replace(policy=mine.policy.replace(scheduler="decode-only"))
+    times, blocks, block_bytes, _, problem, _ = physics_of(mine)
+    if problem:
+        raise InputError(problem, file=scenario.file, key=f"fleet.pools.{one.name}")
+    settings = settings_of(mine, blocks, block_bytes, common_window(mine))
+    size = block_bytes / mine.policy.block_tokens * mine.plan.tp
+    return Pool(one.name, settings, times, one.count, one.role, one.started), size
+
+
+def link(part: Any, bytes_per_token: float) -> Any:
+    """The transfer between pools."""
+    from simcore.engine.fleet import Transfer
+
+    if part is None:
+        return None
+    return Transfer(bytes_per_token, part.bandwidth, part.latency_s, part.channels, part.overlap_ratio)

@@ -1,0 +1,42 @@
+"""`simcore import-model`: a Hugging Face config.json as a model file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    app.command("import-model")(import_model)
+
+
+def import_model(
+    path: Annotated[Path, typer.Argument(metavar="CONFIG.json", help="A Hugging Face config.json, or its folder.")],
+    out: Annotated[Path | None, typer.Option(help="Write the model file here instead of printing it.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model; default: from the file or folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No summary on standard error.")] = False,
+) -> None:
+    """Read an architecture and write it as TOML. Unknown architectures are refused with what is missing."""
+    from commands.terminal import print_json
+    from simcore.spec.base import Source
+    from workloads import read_model
+    from workloads.importers.export import to_toml
+
+    where = path / "config.json" if path.is_dir() else path
+    spec = read_model(where)
+    if name:
+        spec = spec.replace(name=name)
+    if not spec.sources:
+        spec = spec.replace(sources={"config": Source(kind="vendor", title=f"Hugging Face config.json of {spec.name}")})
+    if not quiet:
+        counts = f"{spec.parameters / 1e9:.2f} B parameters, {spec.active_parameters / 1e9:.2f} B active"
+        typer.echo(f"{spec.name}: {spec.family}, {spec.layer_count} layers, {counts}", err=True)
+    if out is not None:
+        out.write_text(to_toml(spec), encoding="utf-8")
+    elif as_json:
+        print_json(spec.model_dump(mode="json", exclude_defaults=True))
+    else:
+        typer.echo(to_toml(spec), nl=False)

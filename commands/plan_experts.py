@@ -1,0 +1,100 @@
+"""`simcore plan experts`: which chip holds which expert."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def add_to(plan: typer.Typer) -> None:
+    plan.command("experts")(experts)
+
+
+def experts(
+    problem: Annotated[Path | None, typer.Argument(help="Problem file (TOML or JSON).")] = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="Routing trace [tokens, layers, k]: .npy, .parquet or .json.")
+    ] = None,
+    chips: Annotated[int | None, typer.Option(help="Chips.", min=1)] = None,
+    nodes: Annotated[int, typer.Option(help="Nodes that the chips divide over.", min=1)] = 1,
+    slots: Annotated[int | None, typer.Option(help="Expert copies per layer, all chips; default one each.")] = None,
+    load_cap: Annotated[float | None, typer.Option(help="Busiest chip over the mean, at most.")] = None,
+    method: Annotated[
+        str, typer.Option(help="auto, heuristic, chain, ilp, exact, eplb, exflow or round-robin.")
+    ] = "auto",
+    seed: Annotated[int, typer.Option(help="Seed of the search and of the held-out half.")] = 0,
+    time_limit: Annotated[float | None, typer.Option(help="CPU seconds; the best found so far is kept.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for placement.json and pictures.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Place experts: balance against traffic, with a lower bound; baselines and a held-out half beside it."""
+    from commands.terminal import print_json
+    from planners.experts import place
+    from planners.experts.compare import comparison
+    from planners.experts.question import ExpertQuestion, problem_of, read_question
+    from simcore.errors import InputError
+    from simcore.spec.load import build
+
+    if problem is not None:
+        question, folder = read_question(problem), problem.parent
+    else:
+        if trace is None or chips is None:
+            raise InputError("nothing to place", fix="give a problem file, or --trace and --chips")
+        flags = {"trace": str(trace), "chips": chips, "nodes": nodes, "slots": slots, "load_cap_ratio": load_cap}
+        question, folder = build(ExpertQuestion, flags, "command line"), Path()
+    case, routing = problem_of(question, folder)
+    answer = place(case, method, seed=seed, time_limit_s=time_limit)
+    if answer.plan is None:
+        raise InputError("; ".join(answer.explanation), key="experts")
+    rows = comparison(case, answer, routing, seed)
+    if out is not None:
+        write(out, case, answer, rows)
+    if as_json:
+        print_json({**answer.as_dict(), "comparison": rows})
+    else:
+        show(answer, rows, out)
+
+
+def show(answer: Any, rows: list[dict[str, Any]], out: Path | None) -> None:
+    """The answer beside the baselines."""
+    from commands.terminal import print_table
+
+    print(
+        f"{answer.method}: objective {answer.objective:.4f}, bound {answer.lower_bound:.4f}, "
+        f"gap {answer.gap_ratio:.1%}, {answer.status}, {answer.cpu_s:.2f} CPU s"
+    )
+    names = [name for name in rows[0] if name != "method"]
+    print_table(
+        ["method", *names], [[row["method"], *(_number(row.get(n)) for n in names)] for row in rows], left=("method",)
+    )
+    print(
+        "load: busiest chip over the mean (step time of plain expert parallelism); cut: routed pairs that change chip"
+    )
+    print("(hops of context-coherent parallelism); fan-out: chips a token visits per layer (traffic of plain dispatch)")
+    if out is not None:
+        print(f"written: {out}")
+
+
+def _number(value: Any) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def write(out: Path, case: Any, answer: Any, rows: list[dict[str, Any]]) -> None:
+    """placement.json and the pictures."""
+    from planners.experts import place
+    from planners.experts.metrics import chip_loads, flows, padded_share
+    from planners.experts.solve import frontier
+    from reports.experts import draw_frontier, draw_loads, draw_traffic
+    from reports.files import write_text
+
+    plain = {"expert_of_slot": answer.plan.expert_of_slot.tolist(), **answer.as_dict(), "comparison": rows}
+    write_text(out / "placement.json", json.dumps(plain))
+    before = place(case, "round-robin").plan
+    shares = [padded_share(p, case.experts) for p in (before, answer.plan) if p is not None]
+    draw_loads(out, [chip_loads(case.loads, share) for share in shares])
+    if case.transitions is not None:
+        draw_traffic(out, [flows(case, share).mean(axis=0) for share in shares])
+        draw_frontier(out, [a.metrics for a in frontier(case) if a.plan is not None], rows)

@@ -1,0 +1,93 @@
+"""An expert placement problem as a file: TOML or JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from planners.experts.problem import ExpertProblem
+from planners.experts.trace import Trace, generate, loads_of, read_trace, transitions_of
+from simcore.errors import InputError
+from simcore.spec.base import Spec
+from simcore.spec.load import build, read_json, read_toml
+
+
+class Synthetic(Spec):
+    """A generated trace."""
+
+    layers: int = Field(ge=1)
+    experts: int = Field(ge=2)
+    topk: int = Field(ge=1)
+    tokens: int = Field(default=20_000, ge=2)
+    skew: float = Field(default=0.8, ge=0)
+    affinity: float = Field(default=1.3, ge=0)
+    seed: int = 0
+
+
+class ExpertQuestion(Spec):
+    """What to place and where. One of `trace` (a file), `loads` (with `transitions` where known) or `synthetic`."""
+
+    trace: str | None = None
+    loads: tuple[tuple[float, ...], ...] | None = None
+    transitions: tuple[tuple[tuple[float, ...], ...], ...] | None = None
+    synthetic: Synthetic | None = None
+    chips: int = Field(ge=1)
+    nodes: int = Field(default=1, ge=1)
+    slots: int | None = Field(default=None, ge=1)
+    load_cap_ratio: float | None = Field(default=None, gt=0)
+    load_weight: float = Field(default=1.0, ge=0)
+    cut_weight: float = Field(default=1.0, ge=0)
+    node_hop_cost: float = Field(default=1.0, ge=1)
+    previous: str | None = None
+    """a placement file written before (placement.json)"""
+    move_cost: float = Field(default=0.0, ge=0)
+
+
+def read_question(path: Path) -> ExpertQuestion:
+    """Read a problem file; paths in it are relative to it. Raises InputError."""
+    if path.suffix == ".json":
+        return build(ExpertQuestion, read_json(path), str(path))
+    if not path.exists():
+        raise InputError("no such file", file=str(path), fix="give a .toml or .json problem")
+    return build(ExpertQuestion, read_toml(path.read_text(encoding="utf-8"), str(path)), str(path))
+
+
+def problem_of(question: ExpertQuestion, folder: Path = Path()) -> tuple[ExpertProblem, Trace | None]:
+    """The problem, and the trace if there is one. Raises InputError for missing or contradictory sources."""
+    given = [name for name in ("trace", "loads", "synthetic") if getattr(question, name) is not None]
+    if len(given) != 1:
+        raise InputError(
+            f"gives {' and '.join(given) or 'no routing'}", key="trace", fix="give one of trace, loads, synthetic"
+        )
+    trace = trace_of(question, folder)
+    loads = loads_of(trace) if trace is not None else np.array(question.loads, float)
+    if trace is not None:
+        transitions = transitions_of(trace) if trace.shape[1] > 1 else None
+    else:
+        transitions = None if question.transitions is None else np.array(question.transitions, float)
+    fields = ("chips", "nodes", "slots", "load_cap_ratio", "load_weight", "cut_weight", "node_hop_cost", "move_cost")
+    values: dict[str, Any] = {name: getattr(question, name) for name in fields}
+    if question.previous:
+        values["previous"] = read_placement(folder / question.previous)
+    return ExpertProblem(loads, transitions, **values), trace
+
+
+def trace_of(question: ExpertQuestion, folder: Path) -> Trace | None:
+    if question.synthetic is not None:
+        s = question.synthetic
+        if s.topk > s.experts:
+            raise InputError(f"topk {s.topk} exceeds {s.experts} experts", key="synthetic.topk")
+        shape = (s.layers, s.experts, s.topk)
+        return generate(shape, s.tokens, skew=s.skew, affinity=s.affinity, seed=s.seed)
+    return read_trace(folder / question.trace) if question.trace else None
+
+
+def read_placement(path: Path) -> Any:
+    """`expert_of_slot` of a placement file, [layers, chips, slots per chip]."""
+    found = read_json(path)
+    if "expert_of_slot" not in found:
+        raise InputError("has no expert_of_slot", file=str(path), fix="give a placement.json written by this command")
+    return np.array(found["expert_of_slot"], np.int64)

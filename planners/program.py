@@ -1,0 +1,100 @@
+"""Integer programs through PuLP and HiGHS, the same on PuLP 3 and 4 (whose names differ)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Terms = Sequence[tuple[float, Any]]
+"""(coefficient, variable) pairs"""
+
+
+@dataclass(frozen=True)
+class Solved:
+    """How a solve ended: `optimal`, `feasible` (limit reached, values usable), `infeasible` or `none` (no values)."""
+
+    status: str
+    objective: float
+    bound: float
+
+
+class Program:
+    """A minimisation. Variables are binary, integer or continuous; constraints are sums against a number."""
+
+    def __init__(self, name: str) -> None:
+        import pulp
+
+        self._pulp = pulp
+        self._problem = pulp.LpProblem(name, pulp.LpMinimize)
+        self._count = 0
+
+    def variables(
+        self, shape: int | tuple[int, ...], kind: str = "Binary", low: float = 0.0, high: float | None = 1.0
+    ) -> Any:
+        """An array of new variables of that shape (dtype object)."""
+        out = np.empty(shape, object)
+        for index in np.ndindex(out.shape):
+            out[index] = self._variable(kind, low, high)
+        return out
+
+    def _variable(self, kind: str, low: float, high: float | None) -> Any:
+        self._count += 1
+        name = f"v{self._count}"
+        if hasattr(self._problem, "add_variable"):
+            return self._problem.add_variable(name, low, high, cat=kind)
+        return self._pulp.LpVariable(name, low, high, cat=kind)
+
+    def minimise(self, terms: Terms) -> None:
+        self._problem += self._sum(terms)
+
+    def at_most(self, terms: Terms, right: float) -> None:
+        self._problem += self._sum(terms) <= right
+
+    def at_least(self, terms: Terms, right: float) -> None:
+        self._problem += self._sum(terms) >= right
+
+    def equal(self, terms: Terms, right: float) -> None:
+        self._problem += self._sum(terms) == right
+
+    def _sum(self, terms: Terms) -> Any:
+        return self._pulp.lpSum([coefficient * variable for coefficient, variable in terms])
+
+    def solve(self, time_limit_s: float | None = None, gap_ratio: float = 0.0) -> Solved:
+        """Run HiGHS on one thread."""
+        limit = None if time_limit_s is None or not np.isfinite(time_limit_s) else max(time_limit_s, 0.1)
+        solver = self._pulp.getSolver("HiGHS", msg=False, timeLimit=limit, gapRel=gap_ratio, threads=1)
+        stats = self._problem.solve(solver)
+        status = stats if isinstance(stats, int) else int(stats.status)
+        objective = self._pulp.value(self._problem.objective)
+        value = float(objective) if objective is not None else float("nan")
+        bound = getattr(stats, "best_bound", None)
+        if bound is None:
+            bound = self._bound()
+        return Solved(self._word(status, value), value, float(bound) if bound is not None else float("-inf"))
+
+    def _word(self, status: int, value: float) -> str:
+        if status == -1:
+            return "infeasible"
+        if np.isnan(value):
+            return "none"
+        limited = getattr(self._problem, "sol_status", 1) == 2
+        return "optimal" if status == 1 and not limited else "feasible"
+
+    def _bound(self) -> float | None:
+        """PuLP 3 keeps the HiGHS model: ask it."""
+        model = getattr(self._problem, "solverModel", None)
+        return None if model is None else float(model.getInfo().mip_dual_bound)
+
+
+def values(variables: Any) -> NDArray[np.float64]:
+    """Solution values of an array of variables, in its shape."""
+    out = np.empty(variables.shape)
+    for index in np.ndindex(out.shape):
+        variable = variables[index]
+        found = variable.varValue if hasattr(variable, "varValue") else variable.value
+        out[index] = float((found() if callable(found) else found) or 0.0)
+    return out

@@ -1,0 +1,205 @@
+"""Step times from per-layer vLLM profiles (the LLMServingSim form): dense, attention, per-sequence, MoE, uneven KV.
+
+A folder `.../tpN` holds CSV files with microseconds of ONE layer (embedding, last norm and head: once per step):
+
+- `dense.csv` layer, tokens; `per_sequence.csv` layer (lm_head, sampler), sequences;
+- `attention.csv` prefill_chunk, kv_prefill, n_decode, kv_decode: one attention call for a chunk and equal decodes;
+- `skew.csv` the same with uneven KV lengths; `moe.csv` tokens, activated_experts.
+
+Attention of a mixed step is taken as the chunk's own time plus a decode time measured *in company of chunks*: one call
+for both kinds runs decodes by the prefill kernel, up to 2.4 times slower than alone on the profiled GPUs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simcore.cost.step_times import ZERO, Axis, Floats, StepTimes, Table, padded
+from simcore.errors import InputError
+
+US = 1e-6
+ONCE = ("embedding", "final_layernorm")
+"""dense rows that occur once per step, not once per layer"""
+REPEATS = {"layernorm": 2}
+"""dense rows that occur more than once per layer: before attention and before the MLP"""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the profile does not say about the model and the engine."""
+
+    layers: int
+    experts: int = 0
+    experts_per_token: int = 0
+    expert_ranks: int = 1
+    """ranks that share the experts where the profile of experts is of one rank"""
+    graph_sizes: tuple[int, ...] = ()
+    """batch sizes with a captured graph, ascending: a step of fewer tokens is padded to the next"""
+
+
+def layer_step_times(folder: Path, shape: Shape, all_reduce_s: Any = None) -> StepTimes:
+    """Step times of a model from the profile in `folder`.
+
+    `all_reduce_s(tokens) -> seconds` of one all-reduce adds two of them per layer (tensor parallelism); without it
+    communication is zero. Raises InputError if a file or its columns are missing.
+    """
+    dense, attention = _read(folder, "dense.csv"), _read(folder, "attention.csv")
+    tokens = Axis(float(dense.tokens.max()) * 8, linear_count=64)
+    knots = tokens.knots()
+    by_tokens = _dense_s(dense, shape, folder, padded(knots, shape.graph_sizes))
+    prefill, pure, mixed = _attention(attention, shape.layers)
+    communication = ZERO if all_reduce_s is None else Table(tokens, 2 * shape.layers * all_reduce_s(knots))
+    return StepTimes(
+        dense_pure=Table(tokens, by_tokens),
+        dense_mixed=Table(tokens, by_tokens),
+        prefill=prefill,
+        decode_pure=pure,
+        decode_mixed=mixed,
+        head=_head(folder),
+        communication=communication,
+        uneven_pure=_uneven(folder),
+        source=f"layer profile {'/'.join(folder.parts[-5:])}",
+    )
+
+
+ALL_REDUCE_FLOOR_S = 6.3e-6
+ALL_REDUCE_BANDWIDTH_RATIO = 0.6
+"""of NCCL over PCIe: floor and asymptote of the 2-GPU all-reduce tables of L40S and RTX PRO 6000, 16 sizes each, whose
+middle sizes (0.1 to 1 MB) lie up to a third above this line"""
+
+
+def all_reduce_over(link_bytes_per_s: float, tp: int, hidden_size: int, dtype_bytes: float = 2.0) -> Any:
+    """`tokens -> seconds` of one ring all-reduce of the hidden states over a link of this one-way bandwidth."""
+
+    def seconds(tokens: Floats) -> Floats:
+        moved_bytes = 2.0 * (tp - 1) / tp * tokens * hidden_size * dtype_bytes
+        return ALL_REDUCE_FLOOR_S * (tp - 1) + moved_bytes / (ALL_REDUCE_BANDWIDTH_RATIO * link_bytes_per_s)
+
+    return seconds
+
+
+def _read(folder: Path, name: str) -> Any:
+    import pandas as pd
+
+    file = folder / name
+    if not file.is_file():
+        raise InputError("is not there", file=str(file), fix="a layer profile holds dense, attention and per_sequence")
+    return pd.read_csv(file)
+
+
+def _dense_s(dense: Any, shape: Shape, folder: Path, tokens: Floats) -> Floats:
+    """Seconds of all dense work by tokens; continued beyond the profile with its last slope."""
+    total = np.zeros_like(tokens)
+    for layer, rows in dense.groupby("layer"):
+        times = 1 if layer in ONCE else shape.layers * REPEATS.get(layer, 1)
+        total += times * along(tokens, rows.tokens, rows.time_us)
+    if shape.experts:
+        total += shape.layers * _moe_us(_experts(folder), shape, tokens)
+    return total * US
+
+
+def _experts(folder: Path) -> Any:
+    """The expert profile of this degree, or of `tp1`: its rows are then read at the experts that one rank holds."""
+    own = folder if (folder / "moe.csv").is_file() else folder.parent / "tp1"
+    return _read(own, "moe.csv")
+
+
+def _moe_us(moe: Any, shape: Shape, tokens: Floats) -> Floats:
+    """Expert time at the number of experts that `tokens` even draws activate: E (1 - (1 - k/E)**tokens) / ranks.
+
+    Experts split over ranks, whole (ep) or sliced (tp), stream 1/ranks of the weights each; the profile of one rank is
+    read at that share. Wrong where a skewed router loads one rank more.
+    """
+    active = shape.experts * (1.0 - (1.0 - shape.experts_per_token / shape.experts) ** tokens) / shape.expert_ranks
+    counts = np.array(sorted(moe.activated_experts.unique()), dtype=float)
+    columns = []
+    for count in counts:
+        rows = moe[moe.activated_experts == count]
+        columns.append(along(tokens, rows.tokens, rows.time_us))
+    grid = np.stack(columns, axis=1)
+    return np.array([np.interp(a, counts, row) for a, row in zip(active, grid, strict=True)])
+
+
+def _head(folder: Path) -> Table:
+    rows = _read(folder, "per_sequence.csv")
+    axis = Axis(float(rows.sequences.max()) * 4, linear_count=32)
+    total = np.zeros(axis.size)
+    for _, group in rows.groupby("layer"):
+        total += along(axis.knots(), group.sequences, group.time_us)
+    total[0] = 0.0
+    return Table(axis, total * US)
+
+
+def _attention(rows: Any, layers: int) -> tuple[Table, Table, Table]:
+    """(prefill, decode alone, decode in company of chunks) for all layers."""
+    chunk, past = Axis(8192, linear_count=16), Axis(65_536, linear_count=8)
+    batch, kv = Axis(1024, linear_count=32), Axis(65_536, linear_count=8)
+    alone = rows[rows.n_decode == 0]
+    prefill = _grid(alone, ("prefill_chunk", "kv_prefill"), chunk, past)
+    pure = _grid(rows[rows.prefill_chunk == 0], ("n_decode", "kv_decode"), batch, kv)
+    both = rows[(rows.prefill_chunk > 0) & (rows.n_decode > 0)].merge(
+        alone[["prefill_chunk", "kv_prefill", "time_us"]], on=["prefill_chunk", "kv_prefill"], suffixes=("", "_alone")
+    )
+    both = both.assign(time_us=both.time_us - both.time_us_alone)
+    company = both.groupby(["n_decode", "kv_decode"], as_index=False).time_us.median()
+    mixed = np.maximum(_grid(company, ("n_decode", "kv_decode"), batch, kv), 0.0)
+    scale = layers * US
+    return Table(chunk, prefill * scale, past), Table(batch, pure * scale, kv), Table(batch, mixed * scale, kv)
+
+
+def _grid(rows: Any, keys: tuple[str, str], x: Axis, y: Axis) -> Floats:
+    """Times on the lattice: along the second key within each profiled value of the first, then between those."""
+    values, profiles = [], []
+    for value, group in rows.groupby(keys[0]):
+        values.append(float(value))
+        profiles.append(along(y.knots(), group[keys[1]], group.time_us))
+    stacked = np.array(profiles)
+    at = x.knots()
+    grid = np.stack([along(at, np.array(values), column) for column in stacked.T], axis=1)
+    grid[at == 0] = 0.0
+    return grid
+
+
+def along(at: Floats, x: Any, y: Any) -> Floats:
+    """Linear interpolation of (x, y), constant below the first point, continued with the last octave's slope above."""
+    order = np.argsort(np.asarray(x))
+    px, py = np.asarray(x, dtype=float)[order], np.asarray(y, dtype=float)[order]
+    inside = np.interp(at, px, py)
+    if len(px) < 2:
+        return np.asarray(inside)
+    low = min(int(np.searchsorted(px, px[-1] / 2)), len(px) - 2)
+    slope = max(0.0, (py[-1] - py[low]) / (px[-1] - px[low]))
+    return np.asarray(np.where(at > px[-1], py[-1] + slope * (at - px[-1]), inside))
+
+
+def _uneven(folder: Path) -> Table:
+    """By how much uneven KV lengths slow steps of decodes alone, by batch and longest over mean: profile medians.
+
+    The growth follows the longest sequence, hardly the shape of the rest. Steps that also hold a chunk are taken to be
+    as fast as with equal lengths: there the profile's growth is smaller and its baseline another.
+    """
+    if not (folder / "skew.csv").is_file():
+        return ZERO
+    rows = _read(folder, "skew.csv")
+    rows = rows[rows.regime == "pure"]
+    return _growth(rows.assign(excess=rows.kv_big / rows.kv_mean - 1.0, growth=rows.t_skew_us / rows.t_mean_us - 1.0))
+
+
+def _growth(rows: Any) -> Table:
+    batch, excess = Axis(1024, linear_count=32), Axis(8.0, unit=0.25, linear_count=16)
+    at = excess.knots()
+    profiles, counts = [], []
+    for count, group in rows.groupby("n"):
+        medians = group.groupby(group.excess.round(2)).growth.median().clip(lower=0.0)
+        x, y = np.concatenate([[0.0], medians.index]), np.concatenate([[0.0], medians])
+        profiles.append(np.interp(at, x, y))
+        counts.append(float(count))
+    if not counts:
+        return ZERO
+    stacked = np.array(profiles)
+    grid = [np.interp(batch.knots(), counts, column) for column in stacked.T]
+    return Table(batch, np.stack(grid, axis=1), excess)

@@ -1,0 +1,150 @@
+"""The cost model behind every calibrated stack and behind `datasheet`: laws and fits of operations, applied to a step.
+
+Each operation asks `OperatorModel.predict` with the columns in its shape; what no table measured (normalisation,
+sampling, the indexer, transfers, groups beyond a node) keeps the roofline and alpha-beta. Shapes that repeat inside one
+call are evaluated once. Prefill on top of a cached past is t(past + new) - t(past), which ignores what the second
+kernel's start-up costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from simcore.cost.base import OpCost
+from simcore.cost.calibrated import OperatorModel
+from simcore.cost.machine import Machine
+from simcore.cost.roofline import kernel_cost, network_cost
+from simcore.ops.op import Array, Op, PlanColumns, repeats
+from simcore.spec.formats import number_format
+
+KERNEL_FORMAT = {
+    "fp32": "bf16",
+    "fp16": "bf16",
+    "fp8-block": "fp8_block",
+    "int8-weight": "int8_weights",
+    "int4-g32": "int4",
+    "fp4": "nvfp4",
+    "mxfp4": "mxfp4_weights",
+}
+"""plan format -> kernel format, where they differ"""
+COLUMNS = {
+    "gemm": ("m", "n", "k"),
+    "attention_prefill": ("batch_size", "num_heads", "num_key_value_heads", "head_dim", "window_size"),
+    "attention_decode": ("batch_size", "step", "num_heads", "num_key_value_heads", "head_dim", "window_size"),
+    "mla_prefill": ("batch_size", "num_heads"),
+    "mla_decode": ("batch_size", "step", "num_heads"),
+    "moe": (
+        "num_tokens",
+        "hidden_size",
+        "inter_size",
+        "topk",
+        "num_experts",
+        "moe_tp_size",
+        "moe_ep_size",
+        "distribution",
+    ),
+}
+CUSTOM_MOST_RANKS = 8
+CUSTOM_MOST_BYTES = 8 * 2**20
+"""one-node all-reduce kernels of the stacks serve messages up to here (vLLM's custom_all_reduce)"""
+
+
+@dataclass(frozen=True)
+class OperatorCost:
+    """Costs from an `OperatorModel`; `name` is the stack."""
+
+    name: str
+    model: OperatorModel
+
+    def costs(self, ops: list[Op], machine: Machine, plan: PlanColumns, graphs: bool) -> list[OpCost]:
+        return [self._one(op, machine, plan, graphs) for op in ops]
+
+    def _one(self, op: Op, machine: Machine, plan: PlanColumns, graphs: bool) -> OpCost:
+        if op.role == "none":
+            return self._network(op, machine, plan)
+        bound = kernel_cost(op, machine, graphs)
+        if op.kind not in COLUMNS:
+            return bound
+        if machine.pim is not None and op.kind in ("attention_decode", "mla_decode"):
+            return bound
+        time_s = np.maximum(self._measured(op, machine), 0.0)
+        if op.role == "attention" and np.any(np.isfinite(machine.kv_bytes_per_s)):
+            time_s = np.maximum(time_s, bound.memory_s)
+        late = 0.0 if graphs else np.maximum(op.kernels * machine.kernel_launch_s - time_s, 0.0)
+        by_compute = np.asarray(bound.compute_s >= bound.memory_s)
+        return OpCost(np.where(by_compute, time_s, 0.0), np.where(by_compute, 0.0, time_s), 0.0, late)
+
+    def _measured(self, op: Op, machine: Machine) -> Array:
+        """Seconds of one execution, [plans]."""
+        weights, experts, kv = machine.formats
+        number = {"expert": experts, "matrix": weights}.get(op.role, "bf16")
+        columns: dict[str, Any] = {name: op.shape[name] for name in COLUMNS[op.kind]}
+        predict = self._predictor(op.kind, number, kv)
+        if op.kind in ("attention_prefill", "mla_prefill"):
+            return prefill_s(predict, columns, op.shape)
+        return predict(columns)
+
+    def _predictor(self, kind: str, number: str, kv: str) -> Callable[[dict[str, Any]], Array]:
+        kernel, kv_kernel = kernel_name(number), kernel_name(kv)
+
+        def predict(columns: dict[str, Any]) -> Array:
+            return distinct(columns, lambda c: self.model.predict(kind, c, kernel, kv_kernel).time_s)
+
+        return predict
+
+    def _network(self, op: Op, machine: Machine, plan: PlanColumns) -> OpCost:
+        """Measured collectives inside a node; alpha-beta across nodes, for transfers, and for a single rank."""
+        analytic = network_cost(op, machine, plan)
+        if op.kind == "transfer" or not machine.level_sizes:
+            return analytic
+        ranks = np.asarray(op.group, float)
+        here = (ranks > 1) & (ranks * op.stride <= machine.level_sizes[0])
+        if not np.any(here):
+            return analytic
+        measured = self._collective(op, np.where(ranks > 1, ranks, 2.0))
+        return OpCost(0.0, 0.0, np.where(here, measured, analytic.network_s), 0.0)
+
+    def _collective(self, op: Op, ranks: Array) -> Array:
+        """The faster of the library and, where it applies, the stack's own all-reduce."""
+        size = op.shape["message_bytes"]
+        name = {"all_to_all": "alltoall"}.get(str(op.shape["op"]), str(op.shape["op"]))
+        columns: dict[str, Any] = {"message_bytes": np.maximum(size, 1.0), "ranks": ranks}
+        time_s = distinct(columns, lambda c: self.model.predict("collective", {**c, "op": name}).time_s)
+        if name == "all_reduce":
+            own = distinct(columns, lambda c: self.model.predict("allreduce_custom", c).time_s)
+            applies = (ranks <= CUSTOM_MOST_RANKS) & (np.asarray(size) <= CUSTOM_MOST_BYTES)
+            time_s = np.where(applies, np.minimum(own, time_s), time_s)
+        return time_s
+
+
+def kernel_name(number: str) -> str:
+    """The kernel format of a plan's format."""
+    name = number_format(number).name
+    return KERNEL_FORMAT.get(name, name)
+
+
+def prefill_s(predict: Callable[[dict[str, Any]], Array], columns: dict[str, Any], shape: dict[str, Any]) -> Array:
+    """Prefill of `isl` new tokens after `past` cached ones; nothing where nobody prefills."""
+    new, past = np.asarray(shape["isl"], float), np.asarray(shape["past"], float)
+    busy = np.asarray(shape["batch_size"], float) > 0
+    columns = {**columns, "batch_size": np.where(busy, shape["batch_size"], 1.0)}
+    time_s = predict({**columns, "isl": np.maximum(new + past, 1.0)})
+    if np.any(past > 0):
+        time_s = time_s - np.where(past > 0, predict({**columns, "isl": np.maximum(past, 1.0)}), 0.0)
+    return np.where(busy, time_s, 0.0)
+
+
+def distinct(columns: dict[str, Any], evaluate: Callable[[dict[str, Any]], Array]) -> Array:
+    """`evaluate(columns)` with every distinct row evaluated once. [plans] or [1] for scalars."""
+    varying = {k: np.asarray(v, float) for k, v in columns.items() if not isinstance(v, str) and np.size(v) > 1}
+    if not varying:
+        return evaluate(columns)
+    first, back = repeats(list(varying.values()))
+    if len(first) > 0.7 * len(back):
+        return evaluate(columns)
+    fixed = {k: v for k, v in columns.items() if k not in varying}
+    return evaluate({**fixed, **{k: v[first] for k, v in varying.items()}})[back]

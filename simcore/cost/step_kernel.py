@@ -1,0 +1,163 @@
+"""`StepTimes` compiled: one numpy record per value, and the numba functions that read it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from simcore.cost.jit import from_dtype, njit
+from simcore.cost.step_times import POOL_VALUES, TABLES, StepTimes
+
+N_TABLES = len(TABLES)
+(
+    DENSE_PURE,
+    DENSE_MIXED,
+    PREFILL,
+    DECODE_PURE,
+    DECODE_MIXED,
+    HEAD,
+    COMMUNICATION,
+    ENERGY_PURE,
+    ENERGY_MIXED,
+    UNEVEN_PURE,
+    UNEVEN_MIXED,
+) = range(N_TABLES)
+
+STEP_TIMES = np.dtype(
+    [
+        ("host_pure_s", "f8"),
+        ("host_mixed_s", "f8"),
+        ("attention_overlap_ratio", "f8"),
+        ("communication_overlap_ratio", "f8"),
+        ("idle_w", "f8"),
+        ("square_merge", "i8"),
+        ("has_uneven", "i8"),
+        ("offset", "i8", (N_TABLES,)),
+        ("unit_x", "f8", (N_TABLES,)),
+        ("linear_x", "i8", (N_TABLES,)),
+        ("size_x", "i8", (N_TABLES,)),
+        ("round_x", "i8", (N_TABLES,)),
+        ("unit_y", "f8", (N_TABLES,)),
+        ("linear_y", "i8", (N_TABLES,)),
+        ("size_y", "i8", (N_TABLES,)),
+        ("round_y", "i8", (N_TABLES,)),
+        ("pool", "f8", (POOL_VALUES,)),
+    ],
+    align=True,
+)
+STEP_TIMES_TYPE = from_dtype(STEP_TIMES)
+
+
+def pack(times: StepTimes) -> Any:
+    """The record (length-1 structured array) that the kernels read; raises ValueError if the tables are too large."""
+    packed = np.zeros(1, STEP_TIMES)
+    record = packed[0]
+    for name in ("host_pure_s", "host_mixed_s", "attention_overlap_ratio", "communication_overlap_ratio", "idle_w"):
+        record[name] = getattr(times, name)
+    record["square_merge"] = times.prefill_merge == "square"
+    record["has_uneven"] = bool(np.any(times.uneven_pure.values) or np.any(times.uneven_mixed.values))
+    used = 0
+    for number, name in enumerate(TABLES):
+        table = getattr(times, name)
+        values = np.ascontiguousarray(table.values, dtype=float).ravel()
+        if used + values.size > POOL_VALUES:
+            raise ValueError(f"step-time tables hold more than {POOL_VALUES} values; use a smaller linear_count")
+        record["pool"][used : used + values.size] = values
+        record["offset"][number] = used
+        used += values.size
+        for letter, axis in (("x", table.x), ("y", table.y)):
+            record["unit_" + letter][number] = axis.unit if axis else 1.0
+            record["linear_" + letter][number] = axis.linear_count if axis else 1
+            record["size_" + letter][number] = axis.size if axis else 1
+            record["round_" + letter][number] = axis.round_up if axis else 0
+    return packed
+
+
+@njit(inline="always")
+def _place(value: float, unit: float, linear: int, size: int, round_up: int) -> Any:
+    """(index of the knot below, fraction of the way to the next); the last interval is continued beyond the end."""
+    scaled = value / unit
+    if round_up == 1:
+        scaled = math.ceil(scaled - 1e-9)
+    if scaled < linear:
+        index = int(scaled)
+        fraction = scaled - index
+    else:
+        octave = math.frexp(scaled / linear)[1] - 1
+        scaled = math.ldexp(scaled, -octave)
+        index = int(scaled)
+        fraction = scaled - index
+        index += linear * octave
+    if index > size - 2:
+        fraction = _beyond(value / unit, linear, size)
+        index = size - 2
+    return index, fraction
+
+
+@njit(cache=True)
+def _beyond(scaled: float, linear: int, size: int) -> Any:
+    low = _knot(size - 2, linear)
+    return (scaled - low) / (_knot(size - 1, linear) - low)
+
+
+@njit(cache=True)
+def _knot(index: int, linear: int) -> float:
+    octave = max(index // linear - 1, 0)
+    return math.ldexp(float(index - linear * octave), octave)
+
+
+@njit(cache=True)
+def lookup(record: Any, table: int, x: float) -> Any:
+    """Linear interpolation in a one-axis table."""
+    index, fraction = _place(
+        x, record.unit_x[table], record.linear_x[table], record.size_x[table], record.round_x[table]
+    )
+    at = record.offset[table] + index
+    low = record.pool[at]
+    return low + fraction * (record.pool[at + 1] - low)
+
+
+@njit(cache=True)
+def lookup_2d(record: Any, table: int, x: float, y: float) -> Any:
+    """Bilinear interpolation in a two-axis table."""
+    i, u = _place(x, record.unit_x[table], record.linear_x[table], record.size_x[table], record.round_x[table])
+    j, v = _place(y, record.unit_y[table], record.linear_y[table], record.size_y[table], record.round_y[table])
+    columns = record.size_y[table]
+    at = record.offset[table] + i * columns + j
+    low = record.pool[at] + v * (record.pool[at + 1] - record.pool[at])
+    high = record.pool[at + columns] + v * (record.pool[at + columns + 1] - record.pool[at + columns])
+    return low + u * (high - low)
+
+
+@njit(cache=True)
+def merged(first_s: float, second_s: float, overlap_ratio: float) -> float:
+    """Two times of which `overlap_ratio` of the shorter hides under the longer."""
+    return first_s + second_s - overlap_ratio * min(first_s, second_s)
+
+
+@njit(cache=True)
+def decode_step_s(record: Any, batch: float, mean_kv_tokens: float, spread: float) -> Any:
+    """Seconds of a step in which `batch` sequences decode; `spread` is their longest KV over the mean, minus 1."""
+    attention = lookup_2d(record, DECODE_PURE, batch, mean_kv_tokens)
+    if record.has_uneven == 1:
+        attention *= 1.0 + lookup_2d(record, UNEVEN_PURE, batch, spread)
+    busy = lookup(record, DENSE_PURE, batch) + attention
+    busy += lookup(record, HEAD, batch)
+    return record.host_pure_s + merged(busy, lookup(record, COMMUNICATION, batch), record.communication_overlap_ratio)
+
+
+@njit(cache=True)
+def mixed_step_s(
+    record: Any, tokens: float, prefill_s: float, batch: float, mean_kv_tokens: float, spread: float, sequences: float
+) -> Any:
+    """Seconds of a step with prefill chunks (attention `prefill_s`) and `batch` decodes; `tokens` counts both."""
+    attention = prefill_s
+    if batch > 0:
+        decode = lookup_2d(record, DECODE_MIXED, batch, mean_kv_tokens)
+        if record.has_uneven == 1:
+            decode *= 1.0 + lookup_2d(record, UNEVEN_MIXED, batch, spread)
+        attention = merged(prefill_s, decode, record.attention_overlap_ratio)
+    busy = lookup(record, DENSE_MIXED, tokens) + attention + lookup(record, HEAD, sequences)
+    return record.host_mixed_s + merged(busy, lookup(record, COMMUNICATION, tokens), record.communication_overlap_ratio)

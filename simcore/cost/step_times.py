@@ -1,0 +1,238 @@
+"""What one engine step takes: small interpolation tables that physics fills and the event engine reads.
+
+A *step* is one forward pass of a replica: some prefill chunks, some decoding sequences, or both (a *mixed* step).
+`StepTimes` is the frozen value that crosses from physics to engine. Its tables lie on log-linear lattices, so that a
+lookup is arithmetic and never a search: `simcore.cost.step_kernel` evaluates one step in tens of nanoseconds.
+
+    time = host + merge(dense(tokens) + prefill + decode + head(sequences), communication(tokens))
+
+with prefill = sum over chunks of prefill(chunk, past) (or one lookup of the merged chunk, see `prefill_merge`),
+decode = decode(batch, mean KV tokens). Steps that hold a prefill chunk use the `mixed` table of a pair, others `pure`:
+kernels differ (captured graphs and padding, one attention call for both kinds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+TABLES = (
+    "dense_pure",
+    "dense_mixed",
+    "prefill",
+    "decode_pure",
+    "decode_mixed",
+    "head",
+    "communication",
+    "energy_pure",
+    "energy_mixed",
+    "uneven_pure",
+    "uneven_mixed",
+)
+"""names of the tables, in the order in which the compiled record numbers them"""
+POOL_VALUES = 131_072
+"""how many lattice values all tables of one `StepTimes` may hold together"""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Knots 0, u, 2u, ... M*u, then M knots per doubling, up to at least `highest`.
+
+    >>> Axis(highest=8, linear_count=2).knots()
+    array([0., 1., 2., 3., 4., 6., 8.])
+    """
+
+    highest: float
+    unit: float = 1.0
+    """distance of the linear knots"""
+    linear_count: int = 8
+    """M: how many linear knots, and how many per octave after them (relative spacing at most 1/M)"""
+    round_up: bool = False
+    """look up at the next multiple of `unit`, as simulators with integer lookup tables do"""
+
+    def knots(self) -> Floats:
+        """Positions of the knots, ascending, `[knots]`."""
+        index = np.arange(self.size)
+        octave = np.maximum(index // self.linear_count - 1, 0)
+        return np.asarray((index - self.linear_count * octave) * 2.0**octave * self.unit, dtype=float)
+
+    @property
+    def size(self) -> int:
+        """Number of knots."""
+        last = self.highest / self.unit
+        if last <= self.linear_count:
+            return int(np.ceil(last)) + 1
+        octave = int(np.floor(np.log2(last / self.linear_count)))
+        return int(self.linear_count * octave + np.ceil(last / 2.0**octave)) + 1
+
+
+@dataclass(frozen=True)
+class Table:
+    """Values on one axis `[x]` or two `[x, y]`; linear between knots and beyond the last one."""
+
+    x: Axis
+    values: Floats
+    y: Axis | None = None
+
+    def __post_init__(self) -> None:
+        shape = (self.x.size,) if self.y is None else (self.x.size, self.y.size)
+        if self.values.shape != shape:
+            raise ValueError(f"values have shape {self.values.shape}, the axes {shape}")
+
+
+def constant(value: float) -> Table:
+    """A table that is the same everywhere."""
+    return Table(Axis(1.0), np.full(2, value))
+
+
+ZERO = constant(0.0)
+
+
+@dataclass(frozen=True)
+class StepTimes:
+    """Seconds (and joules) of one engine step; see the module for the sum. Zero tables mean "nothing to add"."""
+
+    dense_pure: Table
+    """s by tokens in the step: everything that is not attention, head or communication; graph padding included"""
+    dense_mixed: Table
+    prefill: Table
+    """s of attention by (tokens of the chunk, tokens already in its KV)"""
+    decode_pure: Table
+    """s of attention by (sequences, mean KV tokens, the new one included)"""
+    decode_mixed: Table
+    head: Table = ZERO
+    """s by sequences that need a next token: last norm, head, sampler"""
+    communication: Table = ZERO
+    """s by tokens in the step"""
+    energy_pure: Table = ZERO
+    """J by tokens in the step, above `idle_w`"""
+    energy_mixed: Table = ZERO
+    uneven_pure: Table = ZERO
+    """decode attention grows by this ratio, by (sequences, longest KV over mean KV - 1)"""
+    uneven_mixed: Table = ZERO
+    host_pure_s: float = 0.0
+    """scheduling, input preparation and launches that the device waits for"""
+    host_mixed_s: float = 0.0
+    prefill_merge: Literal["sum", "square"] = "sum"
+    """several chunks: add their times, or one lookup at (root of the sum of squares, summed past), Vidur's rule"""
+    attention_overlap_ratio: float = 0.0
+    """share of the shorter of prefill and decode attention that hides under the longer"""
+    communication_overlap_ratio: float = 0.0
+    """share of the shorter of compute and communication that hides (nano-batches)"""
+    idle_w: float = 0.0
+    source: str = ""
+    """where the numbers come from, for reports"""
+    assumptions: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StepSample:
+    """Steps for which a cost model is asked, all arrays `[steps]`; at most one prefill chunk per step."""
+
+    chunk_tokens: Floats
+    past_tokens: Floats
+    decodes: Floats
+    kv_tokens: Floats
+    """mean KV tokens of the decoding sequences"""
+    sequences: Floats
+    """how many sequences need a next token"""
+
+
+@dataclass(frozen=True)
+class StepParts:
+    """What a cost model answers, all in seconds, `[steps]`: the parts that add up (before any overlap)."""
+
+    dense_s: Floats
+    attention_s: Floats
+    head_s: Floats
+    communication_s: Floats
+    energy_j: Floats | None = None
+
+
+Evaluate = Callable[[StepSample], StepParts]
+"""a cost model seen from here: arrays of steps in, arrays of seconds out"""
+
+
+@dataclass(frozen=True)
+class SampleRange:
+    """How far the tables must reach."""
+
+    tokens: float = 16_384
+    past_tokens: float = 131_072
+    decodes: float = 512
+    sequences: float = 512
+    linear_count: int = 8
+    graph_sizes: tuple[int, ...] = ()
+    """batch sizes with a captured graph, ascending: a decode step of fewer sequences costs as much as the next one"""
+
+
+def padded(tokens: Floats, sizes: tuple[int, ...]) -> Floats:
+    """Tokens rounded up to the next captured size; beyond the largest they run as they are.
+
+    >>> padded(np.array([0.0, 3.0, 8.0, 9.0]), (1, 2, 4, 8))
+    array([0., 4., 8., 9.])
+    """
+    if not sizes:
+        return tokens
+    ordered = np.array(sorted(sizes), dtype=float)
+    place = np.minimum(np.searchsorted(ordered, tokens), len(ordered) - 1)
+    return np.where(tokens <= ordered[-1], np.where(tokens > 0, ordered[place], 0.0), tokens)
+
+
+def sample_step_times(evaluate: Evaluate, reach: SampleRange, **fields: Any) -> StepTimes:
+    """Fill the tables from a cost model by asking it on the lattice knots.
+
+    `evaluate` is called a handful of times with arrays of steps: steps of `chunk_tokens` alone (dense and
+    communication by tokens), prefill attention on (chunk, past) with no decodes, decode attention on (decodes, KV)
+    with no chunk, the head by sequences. Attention must be additive between chunk and decodes; say how much of it
+    hides with `attention_overlap_ratio`. No step is empty: a token, a sequence, a KV token are the least.
+    `fields` are passed on to `StepTimes` (host overhead, merge rule, source).
+
+    Between knots values are linear; relative knot distance is at most 1/`linear_count`, so a law x**2 is met within
+    1/(8 M**2) and a kink (a tile edge) only at knots.
+    """
+    tokens = Axis(reach.tokens, linear_count=max(32, reach.linear_count))
+    past = Axis(reach.past_tokens, linear_count=reach.linear_count)
+    chunk = Axis(reach.tokens, linear_count=reach.linear_count)
+    decodes = Axis(reach.decodes, linear_count=max(16, reach.linear_count))
+    sequences = Axis(reach.sequences, linear_count=max(16, reach.linear_count))
+    some = np.maximum(tokens.knots(), 1.0)
+    by_tokens = evaluate(_steps(chunk=some))
+    batches = padded(some, reach.graph_sizes)
+    as_decodes = evaluate(_steps(decodes=batches, kv=1.0, sequences=batches))
+    grid = np.meshgrid(np.maximum(chunk.knots(), 1.0), past.knots(), indexing="ij")
+    prefill = evaluate(_steps(chunk=grid[0].ravel(), past=grid[1].ravel())).attention_s.reshape(grid[0].shape)
+    grid = np.meshgrid(np.maximum(decodes.knots(), 1.0), np.maximum(past.knots(), 1.0), indexing="ij")
+    decode = evaluate(_steps(decodes=grid[0].ravel(), kv=grid[1].ravel())).attention_s.reshape(grid[0].shape)
+    asked = np.maximum(sequences.knots(), 1.0)
+    head = evaluate(_steps(decodes=asked, kv=1.0, sequences=asked)).head_s
+    prefill, decode, head = (np.array(part, dtype=float) for part in (prefill, decode, head))
+    prefill[0] = decode[0] = head[0] = 0.0
+    energy: dict[str, Any] = {}
+    if by_tokens.energy_j is not None and as_decodes.energy_j is not None:
+        energy = {"energy_mixed": Table(tokens, by_tokens.energy_j), "energy_pure": Table(tokens, as_decodes.energy_j)}
+    return StepTimes(
+        dense_pure=Table(tokens, as_decodes.dense_s),
+        dense_mixed=Table(tokens, by_tokens.dense_s),
+        prefill=Table(chunk, prefill, past),
+        decode_pure=Table(decodes, decode, past),
+        decode_mixed=Table(decodes, decode, past),
+        head=Table(sequences, head),
+        communication=Table(tokens, by_tokens.communication_s),
+        **energy,
+        **fields,
+    )
+
+
+def _steps(
+    chunk: Floats | float = 0.0, past: Floats | float = 0.0, decodes: Floats | float = 0.0, **more: Any
+) -> StepSample:
+    kv, sequences = more.get("kv", 0.0), more.get("sequences", 0.0)
+    arrays = np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in (chunk, past, decodes, kv, sequences)))
+    return StepSample(*(np.ascontiguousarray(a) for a in arrays))

@@ -1,0 +1,101 @@
+"""How much a service can take: bisection on the rate or on the number of replicas, by simulated attainment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from simcore.engine.metrics import describe, itl, meets, request_metrics
+from simcore.engine.serving import ServingRun
+from simcore.spec.traffic import Slo
+
+Run = Callable[..., ServingRun]
+"""(rate_ratio=, replicas=) -> a run"""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The answer, its attainment, and how many runs it took; value 0: no rate (or number of replicas) suffices."""
+
+    value: float
+    attainment_ratio: float
+    runs: int
+
+
+def attained(run: ServingRun, slos: tuple[Slo, ...]) -> float:
+    """Share of all requests that meet their SLO."""
+    return float(meets(run, slos).mean())
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """When a run is good: a share of requests meets its SLO, and optional bounds on quantiles of the whole run."""
+
+    slos: tuple[Slo, ...] = ()
+    share: float = 0.9
+    itl_p99_s: float = float("inf")
+    queue_p50_s: float = float("inf")
+
+    def __call__(self, run: ServingRun) -> tuple[bool, float]:
+        """(good, attainment)."""
+        value = attained(run, self.slos) if self.slos else 1.0
+        good = value >= self.share
+        if good and self.itl_p99_s < float("inf"):
+            good = itl(run)["p99"] <= self.itl_p99_s
+        if good and self.queue_p50_s < float("inf"):
+            good = describe(request_metrics(run)["queue_s"])["p50"] <= self.queue_p50_s
+        return good, value
+
+
+def highest_rate(run: Run, criterion: Criterion, tolerance: float = 0.01) -> Found:
+    """The largest rate ratio at which the criterion holds.
+
+    Doubles (or halves) from 1 until it brackets the answer, then bisects to a relative width of `tolerance`.
+    Attainment is taken to fall with the rate, which holds up to noise; the rate returned was itself simulated.
+    """
+    runs, low, high = 0, 0.0, 1.0
+    best = 0.0
+
+    def good(ratio: float) -> bool:
+        nonlocal runs, best
+        runs += 1
+        fine, value = criterion(run(rate_ratio=ratio))
+        if fine:
+            best = value
+        return fine
+
+    if good(1.0):
+        low, high = 1.0, 2.0
+        while high < 2**20 and good(high):
+            low, high = high, 2.0 * high
+    else:
+        high, low = 1.0, 0.5
+        while low > 2**-20 and not good(low):
+            high, low = low, low / 2.0
+        if low <= 2**-20:
+            return Found(0.0, 0.0, runs)
+    while (high - low) / high > tolerance:
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if good(middle) else (low, middle)
+    return Found(low, best, runs)
+
+
+def fewest_replicas(run: Run, criterion: Criterion, most: int = 1024) -> Found:
+    """The smallest number of replicas that meets the criterion at the scenario's own rate."""
+    runs, low, high = 0, 0, 1
+    seen: dict[int, float] = {}
+
+    def good(count: int) -> bool:
+        nonlocal runs
+        runs += 1
+        fine, seen[count] = criterion(run(replicas=count))
+        return fine
+
+    while not good(high):
+        if high >= most:
+            return Found(0.0, seen[high], runs)
+        low, high = high, min(2 * high, most)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if good(middle) else (middle, high)
+    return Found(float(high), seen[high], runs)

@@ -1,0 +1,338 @@
+"""Fleets that change while they serve: unequal pools, prefill/decode disaggregation, failures, autoscaling.
+
+SimPy holds arrivals, routing, transfers, failures and scaling; replicas advance lazily to its clock when somebody looks
+(prefill pools step by step, because their completions start transfers). For equal replicas that never change,
+`simcore.engine.serving.serve` does the same without SimPy and an order of magnitude faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from simcore.cost.step_times import StepTimes
+from simcore.engine.serving import ServingRun, dense_hashes, rank_requests, request_records
+from simcore.engine.settings import ReplicaSettings
+from simcore.errors import InputError
+from simcore.policy.records import BLOCK, DONE, LOST, NONE, STEP, WAITING, new_replicas
+from simcore.spec.traffic import Slo, Trace
+
+Role = Literal["both", "prefill", "decode"]
+Process = Generator[Any, Any, None]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Equal replicas with one role."""
+
+    name: str
+    settings: ReplicaSettings
+    step_times: StepTimes
+    count: int
+    role: Role = "both"
+    started: int | None = None
+    """how many serve from the start; None: all"""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """KV from prefill to decode: latency + bytes / bandwidth per request, at most `channels` at a time."""
+
+    bytes_per_token: float
+    bytes_per_s: float
+    latency_s: float = 0.0
+    channels: int = 1
+    overlap_ratio: float = 0.0
+    """share sent layer by layer while the prefill still runs"""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A replica (by its number in the fleet) goes down at `at_s` for `down_s`; its requests are routed again."""
+
+    at_s: float
+    replica: int
+    down_s: float
+
+
+@dataclass(frozen=True)
+class Autoscale:
+    """Every `interval_s`: add a replica above `high` unfinished requests per serving one, retire one below `low`.
+
+    A new replica serves after `cold_start_s` (weights over the storage path, start-up); a retired one finishes what
+    it has.
+    """
+
+    pool: str
+    low: float
+    high: float
+    least: int
+    interval_s: float
+    cold_start_s: float
+
+
+@dataclass(frozen=True)
+class FleetPlan:
+    """Everything about a fleet but its traffic."""
+
+    pools: tuple[Pool, ...]
+    router: str = "least-outstanding"
+    decode_router: str = "shortest-queue"
+    transfer: Transfer | None = None
+    failures: tuple[Failure, ...] = ()
+    autoscale: Autoscale | None = None
+
+
+class Fleet:
+    """A running fleet; `run()` serves a trace and returns its records."""
+
+    def __init__(self, plan: FleetPlan, trace: Trace, slos: tuple[Slo, ...] = ()) -> None:
+        import simpy
+
+        from simcore.cost.step_kernel import pack
+        from simcore.policy.router import routers
+        from simcore.policy.scheduler import schedulers
+
+        self.plan, self.trace = plan, trace
+        self.pools = sorted(plan.pools, key=lambda pool: pool.role == "decode")
+        _check(self.pools, plan)
+        self.env = simpy.Environment()
+        self.requests = request_records(trace)
+        rank_requests(self.requests, self.pools[0].settings.scheduler, slos)
+        self.records = new_replicas(sum(pool.count for pool in self.pools))
+        self.hashes, self.entries = dense_hashes(trace, any(p.settings.hash_tokens for p in self.pools))
+        self.caches = np.zeros(len(self.records) * self.entries, BLOCK)
+        self.times = np.concatenate([pack(pool.step_times) for pool in self.pools])
+        self.log = np.zeros(0, STEP)
+        self.compose = [schedulers(pool.settings.scheduler) for pool in self.pools]
+        self.entry_route, self.decode_route = routers(plan.router), routers(plan.decode_router)
+        self.start = np.cumsum([0, *(pool.count for pool in self.pools)])
+        self.entry_count = int(sum(pool.count for pool in self.pools if pool.role != "decode"))
+        self.held: list[int] = []
+        self.wake: dict[int, Any] = {}
+        self.serving_since: dict[int, float] = {}
+        self.replica_s = 0.0
+        channels = plan.transfer.channels if plan.transfer else 1
+        self.link = simpy.Resource(self.env, capacity=channels)
+        for number, pool in enumerate(self.pools):
+            self._fill(number, pool)
+
+    def _fill(self, number: int, pool: Pool) -> None:
+        for place in range(pool.count):
+            at = int(self.start[number]) + place
+            pool.settings.fill(self.records[at], step_times=number, seed=at)
+            serves = pool.started is None or place < pool.started
+            self.records[at]["up"] = int(serves)
+            if serves:
+                self.serving_since[at] = 0.0
+
+    def run(self, processes: tuple[Callable[[Fleet], Process], ...] = ()) -> ServingRun:
+        """Serve the whole trace. `processes` are further SimPy processes (controllers) given the fleet.
+
+        Requests are lost only if, at the end, no replica is up to serve them.
+        """
+        self.env.process(self._arrivals())
+        for failure in self.plan.failures:
+            self.env.process(self._fail(failure))
+        if self.plan.autoscale:
+            self.env.process(self._scale(self.plan.autoscale))
+        for number, pool in enumerate(self.pools):
+            if pool.role == "prefill":
+                for at in range(int(self.start[number]), int(self.start[number + 1])):
+                    self.env.process(self._prefill(at))
+        for process in processes:
+            self.env.process(process(self))
+        self.env.run()
+        self.look(np.inf)
+        end_s = float(self.records["now_s"][np.isfinite(self.records["now_s"])].max(initial=0.0))
+        self.replica_s += sum(max(0.0, end_s - since) for since in self.serving_since.values())
+        self.requests["state"][(self.requests["state"] == WAITING) & (self.requests["done_s"] < 0)] = LOST
+        return ServingRun(self.trace, self.requests, self.records, self.log)
+
+    # looking and routing
+
+    def look(self, until_s: float | None = None) -> None:
+        """Bring every replica up to now (or `until_s`)."""
+        from simcore.engine.kernels import advance_all
+
+        clock_s = float(self.env.now) if until_s is None else until_s
+        for number in range(len(self.pools)):
+            part = slice(int(self.start[number]), int(self.start[number + 1]))
+            advance_all(
+                self.records[part],
+                self.requests,
+                self.times,
+                self.hashes,
+                self._cache(part),
+                self.compose[number],
+                self.log,
+                clock_s,
+            )
+
+    def _cache(self, part: slice) -> Any:
+        return self.caches[part.start * self.entries : part.stop * self.entries]
+
+    def send(self, number: int, decode: bool = False) -> None:
+        """Route a request now, or hold it until a replica of its kind is up."""
+        from simcore.engine.kernels import submit_to
+
+        first, last = (self.entry_count, len(self.records)) if decode else (0, self.entry_count)
+        part = slice(first, last)
+        self.look()
+        if not (self.records["up"][part] == 1).any():
+            self.held.append(number)
+            return
+        route = self.decode_route if decode else self.entry_route
+        at = first + int(route(self.records[part], self.requests, number, self.hashes, self._cache(part)))
+        pool = self._pool(at)
+        request = self.requests[number]
+        request["replica"] = at
+        request["goal_tokens"] = 1 if pool.role == "prefill" else request["output_tokens"]
+        submit_to(self.records, at, self.requests, number, float(self.env.now))
+        if at in self.wake and not self.wake[at].triggered:
+            self.wake[at].succeed()
+
+    def _pool(self, at: int) -> Pool:
+        return self.pools[int(np.searchsorted(self.start, at, side="right")) - 1]
+
+    # processes
+
+    def _arrivals(self) -> Process:
+        for number, arrival_s in enumerate(self.trace.arrival_s):
+            if arrival_s > self.env.now:
+                yield self.env.timeout(float(arrival_s) - self.env.now)
+            self.send(number)
+
+    def _prefill(self, at: int) -> Process:
+        """Step by step: each completed prompt leaves for the decode pool."""
+        while True:
+            yield self.env.timeout(0.0)
+            self.look(float(np.nextafter(self.env.now, np.inf)))
+            self._collect(at)
+            record = self.records[at]
+            if record["pending"] == 1:
+                yield self.env.timeout(max(0.0, float(record["step_end_s"]) - self.env.now))
+                self.look()
+                self._collect(at)
+            else:
+                self.wake[at] = self.env.event()
+                yield self.wake[at]
+
+    def _collect(self, at: int) -> None:
+        number = int(self.records[at]["done_head"])
+        self.records[at]["done_head"] = self.records[at]["done_tail"] = NONE
+        while number != NONE:
+            following = int(self.requests[number]["next"])
+            if self.requests[number]["output_tokens"] > 1:
+                self.env.process(self._hand_over(number))
+            number = following
+
+    def _hand_over(self, number: int) -> Process:
+        """Move a prompt's KV over the link, then decode."""
+        transfer = self.plan.transfer
+        assert transfer is not None
+        request = self.requests[number]
+        request["state"], request["done_s"] = WAITING, -1.0
+        tokens = int(request["input_tokens"]) + int(request["generated_tokens"]) - 1
+        moved_bytes = tokens * transfer.bytes_per_token * (1.0 - transfer.overlap_ratio)
+        with self.link.request() as channel:
+            yield channel
+            yield self.env.timeout(transfer.latency_s + moved_bytes / transfer.bytes_per_s)
+        request["computed_tokens"], request["swapped"] = tokens, 1
+        self.send(number, decode=True)
+
+    def _fail(self, failure: Failure) -> Process:
+        from simcore.engine.kernels import drain
+
+        yield self.env.timeout(failure.at_s)
+        self.look()
+        at = failure.replica
+        was_up = int(self.records[at]["up"])
+        if was_up == 0:
+            return
+        out = np.zeros(len(self.requests), np.int64)
+        cache = self._cache(slice(at, at + 1))
+        swap = int(self.records[at]["swap"])
+        count = drain(self.records[at], self.requests, self.hashes, cache, out)
+        self.records[at]["up"] = 0
+        self.records[at]["swap"] = swap
+        self._stop(at)
+        for number in out[:count]:
+            self.send(int(number))
+        yield self.env.timeout(failure.down_s)
+        self._begin(at)
+
+    def _begin(self, at: int) -> None:
+        """A replica starts serving now; what was held is routed."""
+        self.records[at]["up"] = 1
+        self.records[at]["now_s"] = max(float(self.records[at]["now_s"]), float(self.env.now))
+        self.serving_since[at] = float(self.env.now)
+        held, self.held = self.held, []
+        for number in held:
+            self.send(number, decode=bool(self.requests[number]["swapped"]))
+
+    def _stop(self, at: int) -> None:
+        self.replica_s += float(self.env.now) - self.serving_since.pop(at, float(self.env.now))
+
+    def _scale(self, rule: Autoscale) -> Process:
+        number = next(k for k, pool in enumerate(self.pools) if pool.name == rule.pool)
+        part = range(int(self.start[number]), int(self.start[number + 1]))
+        last_s = float(self.trace.arrival_s[-1])
+        starting: set[int] = set()
+        while self.env.now < last_s:
+            yield self.env.timeout(rule.interval_s)
+            self.look()
+            serving = [at for at in part if self.records[at]["up"] == 1]
+            idle = [at for at in part if self.records[at]["up"] == 0 and at not in starting]
+            load = sum(int(self.records[at]["outstanding"]) for at in serving) / max(1, len(serving) + len(starting))
+            if load > rule.high and idle:
+                starting.add(idle[0])
+                self.env.process(self._cold_start(idle[0], rule.cold_start_s, starting))
+            elif load < rule.low and len(serving) > rule.least:
+                self.records[serving[-1]]["up"] = 2
+                self.env.process(self._retire(serving[-1], rule.interval_s))
+
+    def _cold_start(self, at: int, cold_start_s: float, starting: set[int]) -> Process:
+        self.serving_since[at] = float(self.env.now)
+        yield self.env.timeout(cold_start_s)
+        since = self.serving_since[at]
+        starting.discard(at)
+        self._begin(at)
+        self.serving_since[at] = since
+
+    def _retire(self, at: int, interval_s: float) -> Process:
+        """Wait until a retired replica is empty."""
+        while self.records[at]["up"] == 2 and self.records[at]["outstanding"] > 0:
+            yield self.env.timeout(interval_s)
+            self.look()
+        if self.records[at]["up"] == 2:
+            self.records[at]["up"] = 0
+            self._stop(at)
+
+
+def serve_fleet(plan: FleetPlan, trace: Trace, slos: tuple[Slo, ...] = ()) -> ServingRun:
+    """Serve a trace on a fleet. Raises InputError for a plan whose roles do not fit together."""
+    return Fleet(plan, trace, slos).run()
+
+
+def _check(pools: list[Pool], plan: FleetPlan) -> None:
+    roles = {pool.role for pool in pools}
+    if "prefill" in roles and ("decode" not in roles or plan.transfer is None):
+        raise InputError("a prefill pool needs a decode pool and a transfer", key="pools")
+    if "decode" in roles and "prefill" not in roles:
+        raise InputError("a decode pool needs a prefill pool", key="pools")
+    if "prefill" in roles and "both" in roles:
+        raise InputError("pools of role both and prefill cannot share the arrivals", key="pools")
+    names = [pool.name for pool in pools]
+    if plan.autoscale and plan.autoscale.pool not in names:
+        raise InputError(f"no pool {plan.autoscale.pool!r}", key="autoscale.pool", fix=f"known: {', '.join(names)}")
+    total = sum(pool.count for pool in pools)
+    for failure in plan.failures:
+        if not 0 <= failure.replica < total:
+            raise InputError(f"no replica {failure.replica}", key="failures", fix=f"the fleet has 0 to {total - 1}")
+
+
+__all__ = ["DONE", "Autoscale", "Failure", "Fleet", "FleetPlan", "Pool", "Transfer", "serve_fleet"]

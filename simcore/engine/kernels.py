@@ -1,0 +1,119 @@
+"""Whole runs compiled: an open loop over arrivals with a router; and single replicas for callers in Python."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import int64, types
+
+from simcore.cost.jit import from_dtype, njit
+from simcore.cost.step_kernel import STEP_TIMES_TYPE
+from simcore.engine.replica import advance, submit
+from simcore.policy.records import STEP
+from simcore.policy.router import REPLICAS_TYPE, ROUTE_TYPE
+from simcore.policy.scheduler._verbs import (
+    CACHE_TYPE,
+    COMPOSE_TYPE,
+    HASHES_TYPE,
+    REPLICA_TYPE,
+    REQUESTS_TYPE,
+    pop,
+    preempt_after,
+)
+
+TIMES_TYPE = types.Array(STEP_TIMES_TYPE, 1, "C")
+LOG_TYPE = types.Array(from_dtype(STEP), 1, "C")
+
+
+@njit(
+    types.void(
+        REPLICAS_TYPE, REQUESTS_TYPE, TIMES_TYPE, HASHES_TYPE, CACHE_TYPE, COMPOSE_TYPE, ROUTE_TYPE, int64, LOG_TYPE
+    ),
+    cache=True,
+)
+def serve_open(
+    replicas: Any,
+    requests: Any,
+    times: Any,
+    hashes: Any,
+    caches: Any,
+    compose: Any,
+    route: Any,
+    looks: int,
+    log: Any,
+) -> None:
+    """Serve requests that arrive at `arrival_s` (ascending) whatever happens; `route` picks each one's replica.
+
+    With `looks` every replica is brought up to the arrival before the router sees it; otherwise only the chosen one.
+    """
+    size = caches.size // replicas.size
+    for number in range(requests.size):
+        now_s = requests[number].arrival_s
+        if looks == 1:
+            for at in range(replicas.size):
+                advance(replicas[at], requests, times, hashes, caches[at * size : (at + 1) * size], compose, log, now_s)
+        chosen = route(replicas, requests, number, hashes, caches)
+        requests[number].replica = chosen
+        replica = replicas[chosen]
+        if looks == 0:
+            cache = caches[chosen * size : (chosen + 1) * size]
+            advance(replica, requests, times, hashes, cache, compose, log, now_s)
+        submit(replica, requests, number, now_s)
+    for at in range(replicas.size):
+        advance(replicas[at], requests, times, hashes, caches[at * size : (at + 1) * size], compose, log, np.inf)
+
+
+@njit(
+    types.void(
+        REPLICAS_TYPE, REQUESTS_TYPE, TIMES_TYPE, HASHES_TYPE, CACHE_TYPE, COMPOSE_TYPE, LOG_TYPE, types.float64
+    ),
+    cache=True,
+)
+def advance_all(
+    replicas: Any, requests: Any, times: Any, hashes: Any, caches: Any, compose: Any, log: Any, until_s: float
+) -> None:
+    """Bring replicas of one scheduler up to a clock in Python's hands."""
+    size = caches.size // replicas.size
+    for at in range(replicas.size):
+        cache = caches[at * size : (at + 1) * size]
+        advance(replicas[at], requests, times, hashes, cache, compose, log, until_s)
+
+
+@njit(types.boolean(REPLICAS_TYPE, int64, REQUESTS_TYPE, int64, types.float64), cache=True)
+def submit_to(replicas: Any, at: int, requests: Any, number: int, now_s: float) -> Any:
+    """`submit` for callers in Python."""
+    return submit(replicas[at], requests, number, now_s)
+
+
+@njit(int64(REPLICA_TYPE, REQUESTS_TYPE, HASHES_TYPE, CACHE_TYPE, types.Array(int64, 1, "C")), cache=True)
+def drain(replica: Any, requests: Any, hashes: Any, cache: Any, out: Any) -> int:
+    """A replica fails: its step is lost, its KV and cache are gone; its requests go to `out`. Returns how many."""
+    replica.pending = 0
+    replica.chunk_count = 0
+    replica.swap = 0
+    while preempt_after(replica, requests, hashes, cache, -1):
+        pass
+    count = 0
+    while replica.queue_count > 0:
+        number = pop(replica, requests)
+        request = requests[number]
+        request.computed_tokens = 0
+        request.swapped = 0
+        replica.outstanding -= 1
+        replica.outstanding_tokens -= request.input_tokens + request.output_tokens
+        out[count] = number
+        count += 1
+    for at in range(cache.size):
+        cache[at].resident = 0
+        cache[at].references = 0
+    replica.lru_head = -1
+    replica.lru_tail = -1
+    replica.lower_head = -1
+    replica.lower_tail = -1
+    replica.lower_count = 0
+    replica.evictable_blocks = 0
+    replica.free_blocks = replica.kv_blocks
+    replica.late_blocks = 0
+    replica.late_slots = 0
+    return count

@@ -1,0 +1,206 @@
+"""What a run says: latency statistics, throughput, goodput, series over time. Reads records, never runs anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.engine.replica import ITL_LOWEST_S, ITL_PER_OCTAVE
+from simcore.engine.serving import ServingRun
+from simcore.policy.records import DONE, ITL_BINS, LOST, REFUSED
+from simcore.spec.traffic import Slo
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which requests count: those that arrive in [start_s, end_s). Warm-up and cool-down are cut by arrival, so that
+    every counted request is counted whole."""
+
+    start_s: float = 0.0
+    end_s: float = np.inf
+
+
+def middle(run: ServingRun, warm_ratio: float = 0.1, cool_ratio: float = 0.1) -> Window:
+    """The window that leaves out the first and last shares of the arrival span."""
+    arrival_s = run.requests["arrival_s"]
+    span_s = float(arrival_s[-1] - arrival_s[0])
+    return Window(float(arrival_s[0]) + warm_ratio * span_s, float(arrival_s[-1]) - cool_ratio * span_s)
+
+
+def request_metrics(run: ServingRun) -> dict[str, Floats]:
+    """Columns per request, NaN where a request was not served, `[requests]`.
+
+    ttft = first token - arrival; tpot = (done - first token) / (output - 1), 0 for one token; e2e = done - arrival;
+    queue = first schedule - arrival.
+    """
+    rows = run.requests
+    served = rows["state"] == DONE
+    gaps = np.maximum(rows["output_tokens"] - 1, 1)
+    columns = {
+        "ttft_s": rows["first_token_s"] - rows["arrival_s"],
+        "tpot_s": (rows["done_s"] - rows["first_token_s"]) / gaps,
+        "e2e_s": rows["done_s"] - rows["arrival_s"],
+        "queue_s": rows["scheduled_s"] - rows["arrival_s"],
+    }
+    return {name: np.where(served, values, np.nan) for name, values in columns.items()}
+
+
+def counted(run: ServingRun, window: Window | None = None) -> Mask:
+    """Requests inside the window, `[requests]`."""
+    if window is None:
+        return np.ones(len(run.requests), dtype=bool)
+    arrival_s = run.requests["arrival_s"]
+    return np.asarray((arrival_s >= window.start_s) & (arrival_s < window.end_s))
+
+
+def meets(run: ServingRun, slos: tuple[Slo, ...]) -> Mask:
+    """Whether each request meets every bound of its class, `[requests]`; a request not served does not."""
+    columns = request_metrics(run)
+    which = np.minimum(run.requests["slo_class"], len(slos) - 1)
+    good = run.requests["state"] == DONE
+    for name in ("ttft_s", "tpot_s", "e2e_s"):
+        bounds = np.array([getattr(slo, name) for slo in slos])[which]
+        good = good & (np.nan_to_num(columns[name], nan=np.inf) <= bounds)
+    return np.asarray(good)
+
+
+def describe(values: Floats) -> dict[str, float]:
+    """Mean and quantiles of the served."""
+    found = values[np.isfinite(values)]
+    if not len(found):
+        return {"mean": np.nan} | {label(q): np.nan for q in QUANTILES}
+    quantiles = np.quantile(found, QUANTILES)
+    return {"mean": float(found.mean())} | {label(q): float(v) for q, v in zip(QUANTILES, quantiles, strict=True)}
+
+
+def label(quantile: float) -> str:
+    """0.5 -> p50, 0.999 -> p99.9.
+
+    >>> label(0.5), label(0.999)
+    ('p50', 'p99.9')
+    """
+    return f"p{100 * quantile:.4g}"
+
+
+def itl(run: ServingRun) -> dict[str, float]:
+    """Mean and quantiles of the gaps between tokens, over all tokens; from bins 1.5 to 2 % wide."""
+    counts = run.replicas["itl_count"].sum(axis=0).astype(float)
+    place = np.arange(ITL_BINS + 1)
+    edges = ITL_LOWEST_S * 2.0 ** (place // ITL_PER_OCTAVE) * (1.0 + (place % ITL_PER_OCTAVE) / ITL_PER_OCTAVE)
+    total = counts.sum()
+    if total == 0:
+        return {"mean": np.nan} | {label(q): np.nan for q in QUANTILES}
+    below = np.concatenate([[0.0], np.cumsum(counts)]) / total
+    mean = float((counts * (edges[:-1] + edges[1:]) / 2).sum() / total)
+    return {"mean": mean} | {label(q): float(np.interp(q, below, edges)) for q in QUANTILES}
+
+
+def summary(run: ServingRun, slos: tuple[Slo, ...] = (), window: Window | None = None) -> dict[str, Any]:
+    """The whole answer as plain numbers; latencies and goodput over the window, counters over the whole run."""
+    rows, keep = run.requests, counted(run, window)
+    columns = request_metrics(run)
+    served = keep & (rows["state"] == DONE)
+    span_s = _span_s(run, window)
+    out: dict[str, Any] = {name: describe(values[keep]) for name, values in columns.items()}
+    out["itl_s"] = itl(run)
+    out |= {
+        "requests": int(keep.sum()),
+        "served": int(served.sum()),
+        "refused": int((keep & (rows["state"] == REFUSED)).sum()),
+        "lost": int((keep & (rows["state"] == LOST)).sum()),
+        "throughput_requests_per_s": float(served.sum() / span_s),
+        "throughput_tokens_per_s": float(rows["output_tokens"][served].sum() / span_s),
+        "input_throughput_tokens_per_s": float(rows["input_tokens"][served].sum() / span_s),
+        "span_s": span_s,
+    }
+    out |= fleet_summary(run)
+    if slos:
+        good = keep & meets(run, slos)
+        out["goodput_requests_per_s"] = float(good.sum() / span_s)
+        out["attainment_ratio"] = float(good.sum() / max(1, keep.sum()))
+    return out
+
+
+def _span_s(run: ServingRun, window: Window | None) -> float:
+    """Seconds that the counted requests stand for: the window, or first arrival to last completion."""
+    rows = run.requests
+    end_s = float(rows["done_s"].max(initial=0.0))
+    if window is not None:
+        return max(min(window.end_s, float(rows["arrival_s"][-1])) - window.start_s, 1e-9)
+    return max(end_s - float(rows["arrival_s"].min(initial=0.0)), 1e-9)
+
+
+def fleet_summary(run: ServingRun) -> dict[str, Any]:
+    """Counters of all replicas."""
+    fleet = run.replicas
+    end_s = max(float(fleet["now_s"].max(initial=0.0)), 1e-9)
+    blocks = np.maximum(fleet["kv_blocks"].astype(float), 1.0)
+    looked_up = float(fleet["looked_up_tokens"].sum())
+    return {
+        "steps": int(fleet["steps"].sum()),
+        "preemptions": int(fleet["preemptions"].sum()),
+        "prefill_tokens": int(fleet["prefill_tokens"].sum()),
+        "decode_tokens": int(fleet["decode_tokens"].sum()),
+        "cache_hit_ratio": float(fleet["cached_tokens"].sum()) / looked_up if looked_up else 0.0,
+        "utilisation_ratio": float(fleet["busy_s"].sum() / (end_s * len(fleet))),
+        "kv_occupancy_ratio": float((fleet["kv_block_s"].sum(axis=1) / blocks).sum() / (end_s * len(fleet))),
+        "energy_j": float(fleet["energy_j"].sum()),
+    }
+
+
+def series(run: ServingRun, replica: int = 0) -> dict[str, Floats]:
+    """One replica over time, `[bins]`: busy share, mean running and waiting, tokens/s, KV share, power."""
+    record = run.replicas[replica]
+    width_s = float(record["series_width_s"])
+    bins = int(record["series_end_s"] / width_s) + 1
+    blocks = max(float(record["kv_blocks"]), 1.0)
+    return {
+        "start_s": np.arange(bins) * width_s,
+        "busy_ratio": record["busy"][:bins] / width_s,
+        "running": record["running_s"][:bins] / width_s,
+        "waiting": record["waiting_s"][:bins] / width_s,
+        "input_tokens_per_s": record["prefilled"][:bins] / width_s,
+        "output_tokens_per_s": record["decoded"][:bins] / width_s,
+        "kv_ratio": record["kv_block_s"][:bins] / width_s / blocks,
+        "power_w": record["energy"][:bins] / width_s,
+    }
+
+
+def by_group(run: ServingRun, group: str, slos: tuple[Slo, ...] = ()) -> dict[int, dict[str, Any]]:
+    """Latencies, tokens and attainment per value of `slo_class`, `tenant`, `priority` or `session`."""
+    rows, columns, good = run.requests, request_metrics(run), meets(run, slos or (Slo(),))
+    out: dict[int, dict[str, Any]] = {}
+    for value in np.unique(rows[group]):
+        mine = rows[group] == value
+        found: dict[str, Any] = {name: describe(column[mine]) for name, column in columns.items()}
+        found["requests"] = int(mine.sum())
+        found["output_tokens"] = int(rows["output_tokens"][mine & (rows["state"] == DONE)].sum())
+        found["attainment_ratio"] = float(good[mine].mean())
+        out[int(value)] = found
+    return out
+
+
+def as_streamed(run: ServingRun, stream_interval: int = 1, detokenise_s: float = 0.0) -> dict[str, Floats]:
+    """What a client sees who gets tokens in groups of `stream_interval`, each `detokenise_s` after it was made.
+
+    ttft grows by (interval - 1) tpot, bounded by the request's end; e2e by the detokeniser alone. `[requests]`.
+    """
+    columns = request_metrics(run)
+    tokens = np.minimum(stream_interval, run.requests["output_tokens"]) - 1
+    ttft_s = columns["ttft_s"] + tokens * columns["tpot_s"] + detokenise_s
+    e2e_s = columns["e2e_s"] + detokenise_s
+    gaps = np.maximum(run.requests["output_tokens"] - 1, 1)
+    return {"ttft_s": ttft_s, "tpot_s": (e2e_s - ttft_s) / gaps, "e2e_s": e2e_s}
+
+
+def attainment(run: ServingRun, metric: str, bounds_s: Floats) -> Floats:
+    """Share of requests with `metric` at most each bound, `[bounds]`."""
+    values = np.sort(np.nan_to_num(request_metrics(run)[metric], nan=np.inf))
+    return np.searchsorted(values, bounds_s, side="right") / max(1, len(values))

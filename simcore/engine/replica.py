@@ -1,0 +1,450 @@
+"""One replica: steps are composed by the policy, timed by the tables, and committed; equal decode steps run together.
+
+A run of decode steps ends at the first completion, at the next event outside, or when KV blocks may run out; inside it
+a step costs two table look-ups and a few additions, whatever the batch. Nothing is lost: every step is timed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from numba import float64, int64, types
+
+from simcore.cost.jit import njit
+from simcore.cost.step_kernel import (
+    ENERGY_MIXED,
+    ENERGY_PURE,
+    PREFILL,
+    decode_step_s,
+    lookup,
+    lookup_2d,
+    mixed_step_s,
+)
+from simcore.policy.records import DONE, ITL_BINS, NONE, REFUSED, SERIES_BINS
+from simcore.policy.scheduler import _prefix
+from simcore.policy.scheduler._verbs import (
+    NEVER,
+    blocks_of,
+    find_longest,
+    join_decodes,
+    new_blocks,
+    push,
+    release,
+    settle,
+    stop_growing,
+    take_blocks,
+)
+
+ITL_LOWEST_S = 1e-4
+ITL_PER_OCTAVE = 48
+
+
+@njit(cache=True)
+def advance(
+    replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, compose: Any, log: Any, until_s: float
+) -> None:
+    """Run one replica: commit steps that end by `until_s`, start steps that begin before it."""
+    while replica.up != 0:
+        if replica.stop_at_done == 1 and replica.done_head != NONE:
+            return
+        if replica.pending == 1:
+            if replica.step_end_s > until_s:
+                return
+            commit(replica, requests, times, hashes, cache, log)
+            continue
+        if replica.now_s >= until_s:
+            return
+        if _steady(replica):
+            _run_decodes(replica, requests, times, hashes, cache, log, until_s)
+            stop = replica.stop_at_done == 1 and replica.done_head != NONE
+            if stop or replica.pending == 1 or replica.now_s >= until_s:
+                continue
+        if not begin(replica, requests, times, hashes, cache, compose):
+            if replica.queue_count == 0:
+                return
+            replica.now_s = min(until_s, max(replica.wake_s, replica.now_s))
+            if replica.wake_s <= replica.now_s and replica.now_s < until_s:
+                return
+
+
+@njit(cache=True)
+def begin(replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, compose: Any) -> bool:
+    """Compose the next step and put it in flight; False if there is nothing to run now."""
+    replica.wake_s = math.inf
+    replica.visible_s = replica.now_s
+    if replica.ahead == 1 and replica.step_end_s == replica.now_s:
+        replica.visible_s = replica.step_start_s
+    compose(replica, requests, hashes, cache)
+    if replica.chunk_count == 0 and replica.step_decodes == 0 and replica.ahead == 1:
+        replica.visible_s = replica.now_s
+        replica.late_blocks = 0
+        replica.late_slots = 0
+        compose(replica, requests, hashes, cache)
+    if replica.chunk_count == 0 and replica.step_decodes == 0:
+        return False
+    if replica.queue_count > 0 and replica.chunk_count == 0 and replica.late_slots == 0:
+        replica.blocked = int(requests[replica.queue_head].ready_s <= replica.visible_s)
+    replica.step_start_s = replica.now_s
+    replica.step_end_s = replica.now_s + step_s(replica, requests, times)
+    replica.extra_s = 0.0
+    replica.pending = 1
+    return True
+
+
+@njit(cache=True)
+def step_s(replica: Any, requests: Any, times: Any) -> Any:
+    """Seconds of the composed step."""
+    record = times[replica.step_times]
+    batch = replica.decode_count * replica.step_decodes
+    mean_kv_tokens = float64(replica.decode_kv_tokens // max(1, replica.decode_count))
+    rows = float64(batch * (1 + replica.draft_tokens))
+    if replica.chunk_count == 0:
+        busy_s = decode_step_s(record, rows, mean_kv_tokens, spread(replica)) + replica.draft_s
+        return busy_s / replica.speed + replica.extra_s
+    prefill_s = 0.0
+    squares = 0.0
+    pasts = 0.0
+    sequences = batch
+    for at in range(replica.chunk_count):
+        request = requests[replica.chunk_request[at]]
+        chunk, past = replica.chunk_size[at], request.computed_tokens
+        if chunk + past >= request.target_tokens:
+            sequences += 1
+        if record.square_merge == 1:
+            squares += float64(chunk) * chunk
+            pasts += (past + 63) // 64 * 64
+        elif chunk > 0:
+            prefill_s += lookup_2d(record, PREFILL, float64(chunk), float64(past))
+    if record.square_merge == 1:
+        prefill_s = lookup_2d(record, PREFILL, round(math.sqrt(squares)), pasts)
+    tokens = float64(replica.step_tokens)
+    busy_s = mixed_step_s(record, tokens, prefill_s, rows, mean_kv_tokens, spread(replica), float64(sequences))
+    return busy_s / replica.speed + replica.extra_s
+
+
+@njit(cache=True)
+def spread(replica: Any) -> Any:
+    """The longest KV among the decodes over their mean, minus 1."""
+    if replica.decode_count < 2:
+        return 0.0
+    longest = float64(replica.longest_offset + replica.tick)
+    return max(0.0, longest * replica.decode_count / replica.decode_kv_tokens - 1.0)
+
+
+@njit(cache=True)
+def _steady(replica: Any) -> Any:
+    """Whether the next step is again all decodes and nothing else, whatever the policy."""
+    return (
+        replica.step_decodes == 1
+        and replica.decode_count > 0
+        and replica.prefill_count == 0
+        and replica.chunk_count == 0
+        and replica.draft_tokens == 0
+        and (replica.queue_count == 0 or replica.blocked == 1)
+    )
+
+
+@njit(cache=True)
+def _run_decodes(replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, log: Any, until_s: float) -> None:
+    """Decode until something finishes, `until_s`, or blocks run short; a step over `until_s` stays in flight."""
+    record = times[replica.step_times]
+    first_s = replica.now_s
+    steps = 0
+    while replica.now_s < until_s:
+        need = new_blocks(replica, requests)
+        if need + replica.spare_block > replica.free_blocks:
+            replica.blocked = 0
+            break
+        take_blocks(replica, cache, need)
+        batch = replica.decode_count
+        mean_kv_tokens = float64(replica.decode_kv_tokens // batch)
+        replica.step_start_s = replica.now_s
+        length_s = decode_step_s(record, float64(batch), mean_kv_tokens, spread(replica))
+        replica.step_end_s = replica.now_s + length_s / replica.speed
+        replica.step_tokens = batch
+        if replica.step_end_s > until_s:
+            replica.pending = 1
+            break
+        steps += 1
+        replica.late_blocks = 0
+        replica.late_slots = 0
+        _account(replica, record, ENERGY_PURE)
+        replica.now_s = replica.step_end_s
+        if _decoded(replica, requests, hashes, cache):
+            break
+    if steps > 0:
+        _write_log(replica, log, steps, first_s)
+
+
+@njit(cache=True)
+def commit(replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, log: Any) -> None:
+    """End the step in flight: tokens appear, KV grows, finished requests leave."""
+    free, slots = replica.free_blocks, replica.decode_count + replica.prefill_count
+    record = times[replica.step_times]
+    _account(replica, record, ENERGY_PURE if replica.chunk_count == 0 else ENERGY_MIXED)
+    replica.now_s = replica.step_end_s
+    replica.pending = 0
+    if replica.step_decodes == 1:
+        _decoded(replica, requests, hashes, cache)
+    if replica.chunk_count > 0:
+        _prefilled(replica, requests, hashes, cache)
+    replica.late_blocks = (replica.free_blocks - free) * replica.ahead
+    replica.late_slots = (slots - replica.decode_count - replica.prefill_count) * replica.ahead
+    _write_log(replica, log, 1, replica.step_start_s)
+
+
+@njit(cache=True)
+def _decoded(replica: Any, requests: Any, hashes: Any, cache: Any) -> Any:
+    """Every decode has a token more; True if somebody finished."""
+    if replica.draft_tokens > 0:
+        return _decoded_drafts(replica, requests, hashes, cache)
+    now_s, batch, fresh = replica.step_end_s, replica.decode_count, replica.fresh_count
+    _count_itl(replica, now_s - replica.last_decode_s, batch - fresh)
+    for at in range(batch - fresh, batch):
+        _count_itl(replica, now_s - requests[replica.decodes[at]].last_token_s, 1)
+    replica.fresh_count = 0
+    replica.last_decode_s = now_s
+    replica.tick += 1
+    replica.decode_kv_tokens += batch
+    replica.decode_tokens += batch
+    if replica.tick < replica.next_finish_tick:
+        return False
+    _sweep(replica, requests, hashes, cache)
+    return True
+
+
+@njit(cache=True)
+def _sweep(replica: Any, requests: Any, hashes: Any, cache: Any) -> None:
+    """Finish every decode whose last tick this was; find the next finish."""
+    kept = 0
+    coming = int64(NEVER)
+    for at in range(replica.decode_count):
+        number = replica.decodes[at]
+        finish_tick = requests[number].finish_tick
+        if finish_tick <= replica.tick:
+            settle(replica, requests, int64(number))
+            finish(replica, requests, hashes, cache, int64(number))
+        else:
+            if 0 <= requests[number].cap_tick <= replica.tick:
+                stop_growing(replica, requests[number])
+            elif requests[number].cap_tick > replica.tick:
+                coming = min(coming, requests[number].cap_tick)
+            coming = min(coming, finish_tick)
+            replica.decodes[kept] = number
+            kept += 1
+    replica.decode_count = kept
+    replica.next_finish_tick = coming
+    find_longest(replica, requests)
+
+
+@njit(cache=True)
+def _decoded_drafts(replica: Any, requests: Any, hashes: Any, cache: Any) -> bool:
+    """Speculation: each decode gains one token and as many drafted ones as are accepted in a row."""
+    any_done = False
+    now_s = replica.step_end_s
+    replica.last_decode_s = now_s
+    replica.fresh_count = 0
+    replica.tick += 1
+    for at in range(replica.decode_count):
+        request = requests[replica.decodes[at]]
+        tokens = 1
+        while tokens <= replica.draft_tokens and _uniform(replica) < replica.acceptance_ratio:
+            tokens += 1
+        tokens = min(tokens, request.goal_tokens - request.generated_tokens)
+        _count_itl(replica, (now_s - request.last_token_s) / tokens, tokens)
+        request.last_token_s = now_s
+        request.generated_tokens += tokens
+        request.computed_tokens += tokens
+        replica.decode_kv_tokens += tokens
+        replica.decode_tokens += tokens
+        if request.generated_tokens >= request.goal_tokens:
+            request.finish_tick = replica.tick
+            any_done = True
+    if any_done:
+        _sweep(replica, requests, hashes, cache)
+    else:
+        find_longest(replica, requests)
+    return any_done
+
+
+@njit(cache=True)
+def _uniform(replica: Any) -> Any:
+    """The replica's own random number in [0, 1): splitmix64 (Steele, Lea and Flood 2014)."""
+    replica.seed = types.uint64(replica.seed + types.uint64(0x9E3779B97F4A7C15))
+    mixed = types.uint64(replica.seed)
+    mixed = (mixed ^ (mixed >> types.uint64(30))) * types.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> types.uint64(27))) * types.uint64(0x94D049BB133111EB)
+    mixed = mixed ^ (mixed >> types.uint64(31))
+    return float64(mixed >> types.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@njit(cache=True)
+def _prefilled(replica: Any, requests: Any, hashes: Any, cache: Any) -> None:
+    """Chunks are in KV; whole prompts give a token and join the decodes."""
+    now_s = replica.step_end_s
+    complete = 0
+    for at in range(replica.chunk_count):
+        number = int64(replica.chunk_request[at])
+        request = requests[number]
+        request.computed_tokens += replica.chunk_size[at]
+        replica.prefill_tokens += replica.chunk_size[at]
+        _prefix.keep(replica, request, hashes, cache)
+        complete += int(request.computed_tokens >= request.target_tokens)
+    if complete == 0:
+        return
+    kept = 0
+    for at in range(replica.prefill_count):
+        number = int64(replica.prefills[at])
+        request = requests[number]
+        if request.computed_tokens < request.target_tokens:
+            replica.prefills[kept] = number
+            kept += 1
+        elif request.swapped == 1:
+            request.swapped = 0
+            join_decodes(replica, requests, number)
+        else:
+            _token(replica, request, now_s)
+            if request.generated_tokens >= request.goal_tokens:
+                finish(replica, requests, hashes, cache, number)
+            else:
+                join_decodes(replica, requests, number)
+    replica.prefill_count = kept
+
+
+@njit(cache=True)
+def _token(replica: Any, request: Any, now_s: float) -> None:
+    """A prefill gave a token: the first one, or the next after a restart."""
+    request.generated_tokens += 1
+    if request.first_token_s < 0:
+        request.first_token_s = now_s
+    else:
+        _count_itl(replica, now_s - request.last_token_s, 1)
+    request.last_token_s = now_s
+
+
+@njit(cache=True)
+def finish(replica: Any, requests: Any, hashes: Any, cache: Any, number: int) -> None:
+    """A request is done here: frees its KV and joins the done list."""
+    request = requests[number]
+    request.done_s = replica.step_end_s
+    request.last_token_s = replica.step_end_s
+    request.state = DONE
+    release(replica, requests, hashes, cache, number)
+    replica.blocked = 0
+    replica.finished += 1
+    replica.outstanding -= 1
+    replica.outstanding_tokens -= request.input_tokens + request.output_tokens
+    request.next = NONE
+    if replica.done_head == NONE:
+        replica.done_head = number
+    else:
+        requests[replica.done_tail].next = number
+    replica.done_tail = number
+
+
+@njit(cache=True)
+def submit(replica: Any, requests: Any, number: int, now_s: float) -> bool:
+    """Hand a request to a replica at `now_s`; False (state REFUSED) if its KV could never fit."""
+    request = requests[number]
+    request.ready_s = now_s
+    request.target_tokens = request.input_tokens + request.generated_tokens
+    if request.swapped == 1:
+        request.target_tokens = request.computed_tokens
+    if request.goal_tokens == 0:
+        request.goal_tokens = request.output_tokens
+    most = blocks_of(replica, request.input_tokens + request.goal_tokens + replica.draft_tokens)
+    if most + replica.spare_block > replica.kv_blocks - replica.watermark_blocks:
+        request.state = REFUSED
+        return False
+    if replica.pending == 0 and replica.queue_count == 0 and replica.decode_count + replica.prefill_count == 0:
+        replica.now_s = max(replica.now_s, now_s)
+    replica.outstanding += 1
+    replica.outstanding_tokens += request.input_tokens + request.output_tokens
+    push(replica, requests, number)
+    return True
+
+
+@njit(cache=True)
+def _count_itl(replica: Any, gap_s: float, tokens: int) -> None:
+    if tokens <= 0:
+        return
+    ratio = max(gap_s, ITL_LOWEST_S) / ITL_LOWEST_S
+    mantissa, octave = math.frexp(ratio)
+    place = (octave - 1) * ITL_PER_OCTAVE + int((2.0 * mantissa - 1.0) * ITL_PER_OCTAVE)
+    replica.itl_count[min(place, ITL_BINS - 1)] += tokens
+
+
+@njit(cache=True)
+def _account(replica: Any, record: Any, energy_table: int) -> None:
+    """Add the step to counters and time series, split over the bins it spans."""
+    start_s, end_s = replica.step_start_s, replica.step_end_s
+    length_s = end_s - start_s
+    energy_j = lookup(record, energy_table, float64(replica.step_tokens)) + record.idle_w * length_s
+    replica.steps += 1
+    replica.busy_s += length_s
+    replica.energy_j += energy_j
+    while end_s >= replica.series_width_s * SERIES_BINS:
+        _halve_series(replica)
+    replica.series_end_s = end_s
+    at = int(start_s / replica.series_width_s)
+    last = int(end_s / replica.series_width_s)
+    if at == last or length_s <= 0.0:
+        _add_series(replica, at, length_s, 1.0, energy_j)
+        return
+    while at <= last:
+        low = max(start_s, at * replica.series_width_s)
+        part_s = min(end_s, (at + 1) * replica.series_width_s) - low
+        _add_series(replica, at, part_s, part_s / length_s, energy_j)
+        at += 1
+
+
+@njit(cache=True)
+def _add_series(replica: Any, at: int, part_s: float, share: float, energy_j: float) -> None:
+    decodes = replica.decode_count * replica.step_decodes
+    replica.busy[at] += part_s
+    replica.energy[at] += energy_j * share
+    replica.decoded[at] += decodes * share
+    replica.prefilled[at] += (replica.step_tokens - decodes * (1 + replica.draft_tokens)) * share
+    replica.running_s[at] += (replica.decode_count + replica.prefill_count) * part_s
+    replica.waiting_s[at] += replica.queue_count * part_s
+    replica.kv_block_s[at] += (replica.kv_blocks - replica.free_blocks) * part_s
+
+
+@njit(cache=True)
+def _halve_series(replica: Any) -> None:
+    """Twice the bin width: the series keeps its size however long the run."""
+    for series in (
+        replica.busy,
+        replica.energy,
+        replica.prefilled,
+        replica.decoded,
+        replica.running_s,
+        replica.waiting_s,
+        replica.kv_block_s,
+    ):
+        half = SERIES_BINS // 2
+        for at in range(half):
+            series[at] = series[2 * at] + series[2 * at + 1]
+        for at in range(half, SERIES_BINS):
+            series[at] = 0.0
+    replica.series_width_s *= 2.0
+
+
+@njit(cache=True)
+def _write_log(replica: Any, log: Any, steps: int, start_s: float) -> None:
+    if replica.logged >= log.size:
+        return
+    row = log[replica.logged]
+    replica.logged += 1
+    decodes = replica.step_tokens
+    row.chunks = replica.chunk_count
+    row.chunk_tokens = 0
+    for at in range(replica.chunk_count):
+        row.chunk_tokens += replica.chunk_size[at]
+    row.steps = steps
+    row.start_s = start_s
+    row.end_s = replica.step_end_s
+    row.decodes = decodes - row.chunk_tokens
+    row.waiting = replica.queue_count
+    row.used_blocks = replica.kv_blocks - replica.free_blocks

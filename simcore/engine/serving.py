@@ -1,0 +1,144 @@
+"""Serve a trace on replicas behind a router, compiled from end to end: the fast path of open-loop traffic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from simcore.cost.step_times import StepTimes
+from simcore.engine.settings import ReplicaSettings
+from simcore.policy.records import BLOCK, STEP, new_replicas, new_requests
+from simcore.spec.traffic import Slo, Trace
+
+
+@dataclass(frozen=True)
+class ServingRun:
+    """The raw records of a run; `simcore.engine.metrics` reads them."""
+
+    trace: Trace
+    requests: Any
+    """`[requests]`, dtype `simcore.policy.records.REQUEST`"""
+    replicas: Any
+    """`[replicas]`, dtype REPLICA"""
+    log: Any
+    """`[steps]`, dtype STEP, as many as were asked for"""
+
+    @cached_property
+    def done(self) -> Any:
+        """Which requests were served, `[requests]` of bool."""
+        return self.requests["done_s"] >= 0
+
+
+def request_records(trace: Trace) -> Any:
+    """One record per request of a trace."""
+    requests = new_requests(len(trace))
+    for name in ("arrival_s", "input_tokens", "output_tokens"):
+        requests[name] = getattr(trace, name)
+    for name in ("session", "priority", "slo_class", "tenant"):
+        if getattr(trace, name) is not None:
+            requests[name] = getattr(trace, name)
+    if trace.prefix_start is not None:
+        requests["first_hash"] = trace.prefix_start[:-1]
+        requests["hash_count"] = np.diff(trace.prefix_start)
+    return requests
+
+
+def rank_requests(requests: Any, scheduler: str, slos: tuple[Slo, ...] = ()) -> None:
+    """Fill deadlines from the SLO classes, and the rank by which the scheduler orders its queue."""
+    from simcore.policy.scheduler import queue_order
+
+    if slos:
+        which = np.minimum(requests["slo_class"], len(slos) - 1)
+        requests["deadline_s"] = requests["arrival_s"] + np.array([slo.ttft_s for slo in slos])[which]
+    order = queue_order(scheduler)
+    if order == "priority":
+        requests["rank"] = requests["priority"]
+    elif order == "shortest":
+        requests["rank"] = requests["input_tokens"] + requests["output_tokens"]
+    elif order == "deadline":
+        requests["rank"] = requests["deadline_s"]
+
+
+def dense_hashes(trace: Trace, wanted: bool) -> tuple[Any, int]:
+    """Prefix hashes as small integers, and how many distinct ones there are."""
+    if not wanted or trace.prefix_hashes is None or not len(trace.prefix_hashes):
+        return np.zeros(0, np.int32), 0
+    distinct, dense = np.unique(trace.prefix_hashes, return_inverse=True)
+    return dense.astype(np.int32), len(distinct)
+
+
+def serve(
+    trace: Trace,
+    step_times: StepTimes,
+    settings: ReplicaSettings,
+    replicas: int = 1,
+    router: str = "round-robin",
+    log_steps: int = 0,
+    slos: tuple[Slo, ...] = (),
+) -> ServingRun:
+    """Serve `trace` on equal replicas.
+
+    `slos` give deadlines by SLO class. A request that could never fit in a replica's KV is refused, not an error.
+    Raises UnknownName for an unknown scheduler or router.
+    """
+    from simcore.cost.step_kernel import pack
+    from simcore.engine.kernels import serve_open
+    from simcore.policy.router import router_looks, routers
+    from simcore.policy.scheduler import schedulers
+
+    requests = request_records(trace)
+    rank_requests(requests, settings.scheduler, slos)
+    fleet = new_replicas(replicas)
+    for number in range(replicas):
+        settings.fill(fleet[number], seed=number)
+    hashes, entries = dense_hashes(trace, settings.hash_tokens > 0)
+    caches = np.zeros(replicas * entries, BLOCK)
+    log = np.zeros(log_steps, STEP)
+    looks = int(router_looks(router))
+    compose, route = schedulers(settings.scheduler), routers(router)
+    serve_open(fleet, requests, pack(step_times), hashes, caches, compose, route, looks, log)
+    return ServingRun(trace, requests, fleet, log[: int(fleet["logged"].max(initial=0))])
+
+
+@dataclass(frozen=True)
+class Clients:
+    """A closed loop: `users` send at once at time 0, and each sends again `think_s` after its answer is complete.
+
+    The default think time is a moment, so that a request misses the step that starts when the one before it ended.
+    """
+
+    users: int
+    think_s: float = 1e-6
+
+
+def serve_clients(
+    lengths: Trace,
+    step_times: StepTimes,
+    settings: ReplicaSettings,
+    clients: Clients,
+    ranks: int = 1,
+    log_steps: int = 0,
+) -> ServingRun:
+    """Serve the requests of `lengths` in order (their arrivals are not read) to a closed loop of clients.
+
+    `ranks` attention-dp ranks run in lockstep, each with `settings` of its own, requests going to the least loaded.
+    """
+    from simcore.cost.step_kernel import pack
+    from simcore.engine.closed_loop import serve_closed
+    from simcore.policy.scheduler import schedulers
+
+    requests = request_records(lengths)
+    rank_requests(requests, settings.scheduler)
+    fleet = new_replicas(ranks)
+    for number in range(ranks):
+        settings.fill(fleet[number], seed=number)
+    fleet["stop_at_done"] = 1
+    hashes, entries = dense_hashes(lengths, settings.hash_tokens > 0)
+    log = np.zeros(log_steps, STEP)
+    caches = np.zeros(ranks * entries, BLOCK)
+    compose = schedulers(settings.scheduler)
+    serve_closed(fleet, requests, pack(step_times), hashes, caches, compose, log, clients.users, clients.think_s)
+    return ServingRun(lengths, requests, fleet, log[: int(fleet["logged"].max(initial=0))])

@@ -1,0 +1,71 @@
+"""How a replica is run: the scheduler and its limits, as a frozen value that fills the replica record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from simcore.errors import InputError
+from simcore.policy.cache import evictions
+from simcore.policy.records import MAX_BLOCK_TOKENS, MAX_RUNNING
+from simcore.policy.scheduler import queue_order
+
+UNLIMITED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class ReplicaSettings:
+    """Scheduler, limits and KV of one replica. Token and block counts are per replica, times in seconds."""
+
+    scheduler: str = "chunked"
+    kv_blocks: int = UNLIMITED
+    block_tokens: int = 16
+    watermark_blocks: int = 0
+    max_running: int = 256
+    token_budget: int = 8192
+    prefill_budget: int = UNLIMITED
+    chunk_tokens: int = UNLIMITED
+    batch_wait_s: float = 0.0
+    reserve_output: bool = False
+    whole_prompt: bool = True
+    check_prompt: bool = False
+    spare_block: bool = False
+    ahead: bool = False
+    swap: bool = False
+    swap_s_per_block: float = 0.0
+    hash_tokens: int = 0
+    eviction: str = "lru"
+    """a file of `simcore.policy.cache`"""
+    offload_hashes: int = 0
+    fetch_s_per_hash: float = 0.0
+    window_tokens: int = 0
+    draft_tokens: int = 0
+    acceptance_ratio: float = 0.0
+    draft_s: float = 0.0
+    series_width_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_running <= MAX_RUNNING:
+            raise InputError(f"max_running is {self.max_running}", key="max_running", fix=f"use 1 to {MAX_RUNNING}")
+        if not 1 <= self.block_tokens <= MAX_BLOCK_TOKENS:
+            raise InputError(
+                f"block_tokens is {self.block_tokens}", key="block_tokens", fix=f"use 1 to {MAX_BLOCK_TOKENS}"
+            )
+        if self.hash_tokens % self.block_tokens:
+            raise InputError(
+                f"a prefix hash covers {self.hash_tokens} tokens, not a multiple of block_tokens {self.block_tokens}",
+                key="hash_tokens",
+            )
+        if self.draft_tokens and not 0.0 <= self.acceptance_ratio < 1.0:
+            raise InputError("acceptance_ratio must be in [0, 1)", key="acceptance_ratio")
+
+    def fill(self, replica: Any, step_times: int = 0, seed: int = 0) -> None:
+        """Write the settings into a replica record."""
+        for item in fields(self):
+            if item.name not in ("scheduler", "eviction"):
+                replica[item.name] = getattr(self, item.name)
+        replica["evict_by_hits"] = evictions(self.eviction)
+        replica["ordered"] = queue_order(self.scheduler) != "arrival"
+        replica["step_times"] = step_times
+        replica["free_blocks"] = self.kv_blocks
+        replica["seed"] = seed

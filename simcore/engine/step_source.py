@@ -1,0 +1,74 @@
+"""Step times of the event engine from the same physics as the analytic engine: lower, cost, sample on the lattice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from simcore.cost.power import board_power_w
+from simcore.cost.step_times import Evaluate, Floats, SampleRange, StepParts, StepSample, StepTimes, sample_step_times
+from simcore.engine.step import Physics, stage_imbalance
+from simcore.ops.op import PlanColumns, StepColumns
+from simcore.ops.transformer import lower
+
+ATTENTION = ("attention_prefill", "attention_decode", "mla_prefill", "mla_decode", "linear_attention_gdn", "mamba2")
+HEAD = ("lm_head", "sampler", "final_norm")
+
+
+def evaluate_physics(physics: Physics, plan: PlanColumns, graphs: bool = True) -> Evaluate:
+    """The sampling protocol of `simcore.cost.step_times` answered by `lower` and the cost model, for one plan.
+
+    Steps with a chunk launch kernel by kernel; steps of decodes alone replay a graph where `graphs`.
+    """
+
+    def evaluate(sample: StepSample) -> StepParts:
+        mixed = bool(np.any(sample.chunk_tokens > 0))
+        step = StepColumns(
+            prefill_sequences=np.where(sample.chunk_tokens > 0, 1.0, 0.0) if mixed else 0.0,
+            prefill_tokens=sample.chunk_tokens,
+            past_tokens=sample.past_tokens,
+            decode_sequences=sample.decodes,
+            kv_tokens=sample.kv_tokens,
+        )
+        return _parts(physics, plan, step, graphs and not mixed, len(sample.chunk_tokens))
+
+    return evaluate
+
+
+def _parts(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool, steps: int) -> StepParts:
+    ops = lower(physics.model, plan, step)
+    costs = physics.cost_model.costs(ops, physics.machine, plan, graphs)
+    sums: dict[str, Floats] = {name: np.zeros(steps) for name in ("dense", "attention", "head", "communication")}
+    compute, memory = np.zeros(steps), np.zeros(steps)
+    pace = stage_imbalance(physics.model, plan)
+    for op, cost in zip(ops, costs, strict=True):
+        busy = physics.imbalance_ratio if op.kind == "moe" else 1.0
+        if op.role == "none":
+            sums["communication"] += op.count * cost.network_s
+            continue
+        work = op.count * busy * np.maximum(cost.compute_s, cost.memory_s) * pace
+        part = "attention" if op.kind in ATTENTION else "head" if op.name in HEAD else "dense"
+        sums[part] += work + op.count * cost.launch_s * pace
+        compute += op.count * busy * cost.compute_s * pace
+        memory += op.count * busy * cost.memory_s * pace
+    if graphs:
+        sums["dense"] += physics.machine.graph_launch_s * pace
+    total = np.maximum(sum(sums.values()), 1e-12)
+    chips = float(np.max(plan.replica_chips))
+    power_w = board_power_w(physics.machine, np.minimum(compute / total, 1.0), np.minimum(memory / total, 1.0))
+    energy_j = (power_w - physics.machine.idle_w) * total * chips
+    return StepParts(sums["dense"], sums["attention"], sums["head"], sums["communication"], np.asarray(energy_j))
+
+
+def physics_step_times(
+    physics: Physics, plan: PlanColumns, graphs: bool = True, reach: SampleRange | None = None, **fields: Any
+) -> StepTimes:
+    """`StepTimes` of one plan on one machine; `fields` (host overhead, overlap, source) go to `StepTimes`.
+
+    Empty steps cost nothing. Energy is the board's, above idle, of all chips of the replica; `idle_w` their idle power.
+    """
+    times = sample_step_times(evaluate_physics(physics, plan, graphs), reach or SampleRange(), **fields)
+    chips = float(np.max(plan.replica_chips))
+    return replace(times, idle_w=float(np.max(physics.machine.idle_w)) * chips)

@@ -1,0 +1,7 @@
+"""Which unreferenced prefix a full cache forgets first: one file each, found by name."""
+
+from __future__ import annotations
+
+from simcore.registry import PluginRegistry
+
+evictions = PluginRegistry("cache policy", "simcore.policy.cache", "BY_HITS")

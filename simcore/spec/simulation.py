@@ -1,0 +1,258 @@
+"""A simulation as a person writes it: `schema = "scenario/1"`, one table per part of the question."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from simcore.errors import InputError
+from simcore.spec.base import Spec
+from simcore.spec.load import build_from_file, read_toml
+from simcore.spec.plan import ParallelPlan
+from simcore.units import Bytes, BytesPerS, Seconds
+
+
+class ModelPart(Spec):
+    """Which model."""
+
+    name: str
+
+
+class HardwarePart(Spec):
+    """A chip in its usual home, a node or a cluster, and the software stack."""
+
+    system: str
+    stack: str = "datasheet"
+    usd_per_hour: float | None = Field(default=None, ge=0)
+    """price of one chip and hour, for cost per million tokens; None: the chip's own rental"""
+
+
+class StepsPart(Spec):
+    """Step times given instead of derived from model and hardware."""
+
+    profile: Literal["table", "vidur", "layers"]
+    step_s: Seconds = Field(default=0.0, alias="step")
+    token_s: Seconds = Field(default=0.0, alias="token")
+    """table: every step takes `step` + tokens x `token` + KV tokens of its decodes x `kv_token`"""
+    kv_token_s: Seconds = Field(default=0.0, alias="kv_token")
+    past_token_s: Seconds = Field(default=0.0, alias="past_token")
+    """table: and, for a chunk, chunk x (past + chunk / 2) x this"""
+    layers: int = Field(default=1, ge=1)
+    mlp: str | None = None
+    attention: str | None = None
+    folder: str | None = None
+    kv_blocks: int | None = Field(default=None, ge=1)
+    """KV capacity of a replica; None: without bound"""
+
+
+class PolicyPart(Spec):
+    """Scheduler, limits and router; the names are files of `simcore.policy`."""
+
+    scheduler: str = "chunked"
+    router: str = "least-outstanding"
+    replicas: int | None = Field(default=None, ge=1)
+    """None: the plan's dp"""
+    max_running: int = Field(default=256, ge=1)
+    token_budget: int = Field(default=8192, ge=1)
+    prefill_budget: int | None = Field(default=None, ge=1)
+    chunk_tokens: int | None = Field(default=None, ge=1)
+    block_tokens: int = Field(default=16, ge=1)
+    watermark_blocks: int = Field(default=0, ge=0)
+    memory_fraction: float = Field(default=0.9, gt=0, le=1)
+    graphs: bool = True
+    reserve_output: bool = False
+    whole_prompt: bool = True
+    ahead: bool = False
+    prefix_cache: bool = False
+    evict: str = "lru"
+    offload_capacity: Bytes | None = None
+    """evicted prefixes are kept in a tier below of this size per replica (needs prefix_cache)"""
+    offload_bandwidth: BytesPerS | None = None
+    """of fetching them back, all chips of a replica together"""
+    swap_bandwidth: BytesPerS | None = None
+    """preemption moves KV over a link of this bandwidth; None: it recomputes"""
+    batch_wait_s: Seconds = Field(default=0.0, alias="batch_wait")
+    draft_tokens: int = Field(default=0, ge=0)
+    acceptance_ratio: float = Field(default=0.0, ge=0, lt=1)
+    draft_s: Seconds = Field(default=0.0, alias="draft")
+    host_s: Seconds = Field(default=0.0, alias="host")
+    """host time per step that the device waits for"""
+    communication_overlap_ratio: float = Field(default=0.0, ge=0, le=1)
+    """share of the shorter of compute and communication that hides under the other (nano-batches)"""
+    stream_interval: int = Field(default=1, ge=1)
+    """clients get tokens in groups of this size"""
+    detokenise_s: Seconds = Field(default=0.0, alias="detokenise")
+
+    @model_validator(mode="after")
+    def _offload_is_whole(self) -> PolicyPart:
+        if (self.offload_capacity is None) != (self.offload_bandwidth is None):
+            raise ValueError("offload_capacity and offload_bandwidth go together")
+        if self.offload_capacity is not None and not self.prefix_cache:
+            raise ValueError("offload_capacity needs prefix_cache = true")
+        return self
+
+
+class TrafficPart(Spec):
+    """A trace file, or generated requests; open loop by rate, or a closed loop of users."""
+
+    trace: str | None = None
+    """a file, relative to the scenario; $NAME is taken from the environment"""
+    form: str | None = None
+    rate_scale: float = Field(default=1.0, gt=0)
+    input_scale: float = Field(default=1.0, gt=0)
+    output_scale: float = Field(default=1.0, gt=0)
+    head: int | None = Field(default=None, ge=1)
+    name: str | None = None
+    """lengths of a named traffic"""
+    input_tokens: int | tuple[int, int] | None = None
+    """a fixed length or a uniform range"""
+    output_tokens: int | tuple[int, int] | None = None
+    input_median_tokens: float | None = Field(default=None, gt=0)
+    input_p90_tokens: float | None = Field(default=None, gt=0)
+    output_median_tokens: float | None = Field(default=None, gt=0)
+    output_p90_tokens: float | None = Field(default=None, gt=0)
+    """lognormal lengths with these quantiles"""
+    longest_tokens: int | None = Field(default=None, ge=2)
+    """lognormal lengths: inputs are cut so that input and output together stay below"""
+    requests: int = Field(default=1000, ge=1)
+    arrivals: Literal["poisson", "gamma", "uniform", "once"] = "poisson"
+    rate_per_s: float | None = Field(default=None, gt=0)
+    cv: float = Field(default=1.0, gt=0)
+    users: int | None = Field(default=None, ge=1)
+    think_s: Seconds = Field(default=1e-6, alias="think")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> TrafficPart:
+        fixed = self.input_tokens is not None and self.output_tokens is not None
+        names = ("input_median_tokens", "input_p90_tokens", "output_median_tokens", "output_p90_tokens")
+        quantiles = [getattr(self, name) is not None for name in names]
+        if any(quantiles) and not all(quantiles):
+            raise ValueError(f"lognormal lengths need all of {', '.join(names)}")
+        if sum((self.trace is not None, self.name is not None, fixed, all(quantiles))) != 1:
+            raise ValueError("give exactly one of trace, name, input_tokens with output_tokens, or the four quantiles")
+        if self.trace is None and self.users is None and self.rate_per_s is None and self.arrivals != "once":
+            raise ValueError("generated arrivals need rate_per_s (or users, or arrivals = 'once')")
+        return self
+
+
+class PoolPart(Spec):
+    """Equal replicas of a fleet; what is not said is as in the scenario."""
+
+    name: str
+    count: int = Field(ge=1)
+    role: Literal["both", "prefill", "decode"] = "both"
+    started: int | None = Field(default=None, ge=0)
+    hardware: HardwarePart | None = None
+    plan: ParallelPlan | None = None
+    policy: PolicyPart | None = None
+
+
+class TransferPart(Spec):
+    """The link between prefill and decode pools, per channel and direction."""
+
+    bandwidth: BytesPerS
+    latency_s: Seconds = Field(default=0.0, alias="latency")
+    channels: int = Field(default=1, ge=1)
+    overlap_ratio: float = Field(default=0.0, ge=0, le=1)
+    """share sent layer by layer during the prefill"""
+    bytes_per_token: float | None = Field(default=None, gt=0)
+    """KV bytes per token; None: the model's, which then must be given"""
+
+
+class FailurePart(Spec):
+    """A replica goes down; replicas are numbered through the pools, decode pools last."""
+
+    at_s: Seconds = Field(alias="at")
+    replica: int = Field(ge=0)
+    down_s: Seconds = Field(alias="down")
+
+
+class AutoscalePart(Spec):
+    """Bounds on unfinished requests per serving replica, checked every `interval`."""
+
+    pool: str
+    low: float = Field(ge=0)
+    high: float = Field(gt=0)
+    least: int = Field(default=1, ge=1)
+    interval_s: Seconds = Field(alias="interval")
+    cold_start_s: Seconds = Field(alias="cold_start")
+
+
+class FleetPart(Spec):
+    """A fleet that changes, or whose replicas differ."""
+
+    pools: tuple[PoolPart, ...] = Field(min_length=1)
+    decode_router: str = "shortest-queue"
+    transfer: TransferPart | None = None
+    failures: tuple[FailurePart, ...] = ()
+    autoscale: AutoscalePart | None = None
+
+
+class ClassPart(Spec):
+    """Bounds of the requests of one class of the trace."""
+
+    ttft_s: Seconds | None = Field(default=None, alias="ttft")
+    tpot_s: Seconds | None = Field(default=None, alias="tpot")
+    e2e_s: Seconds | None = Field(default=None, alias="e2e")
+
+
+class SloPart(Spec):
+    """Bounds of one request; `attainment` is the share of requests that must meet them for a capacity."""
+
+    ttft_s: Seconds | None = Field(default=None, alias="ttft")
+    tpot_s: Seconds | None = Field(default=None, alias="tpot")
+    e2e_s: Seconds | None = Field(default=None, alias="e2e")
+    attainment: float = Field(default=0.9, gt=0, le=1)
+    classes: dict[str, ClassPart] = Field(default_factory=dict)
+    """bounds by `slo_class` of the trace; other classes have the bounds above"""
+    itl_p99_s: Seconds | None = Field(default=None, alias="itl_p99")
+    """capacity: bound on the 99th percentile of all gaps between tokens"""
+    queue_p50_s: Seconds | None = Field(default=None, alias="queue_p50")
+    """capacity: bound on the median wait for the first schedule"""
+
+
+class Simulation(Spec):
+    """One run of the event engine."""
+
+    name: str
+    file: str = ""
+    seed: int = 0
+    model: ModelPart | None = None
+    hardware: HardwarePart | None = None
+    steps: StepsPart | None = None
+    plan: ParallelPlan = ParallelPlan()
+    policy: PolicyPart = PolicyPart()
+    traffic: TrafficPart
+    slo: SloPart = SloPart()
+    fleet: FleetPart | None = None
+    warm_ratio: float = Field(default=0.0, ge=0, lt=0.5)
+    """share of the arrival span left out at the start and at the end of the statistics"""
+
+    @model_validator(mode="after")
+    def _has_physics(self) -> Simulation:
+        if self.steps is None and (self.model is None or self.hardware is None):
+            raise ValueError("give [model] and [hardware], or [steps]")
+        return self
+
+
+def read_simulation(path: str | Path) -> Simulation:
+    """Read a scenario file. Raises InputError naming file, key and fix."""
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError("no such file", file=str(path), fix="give the path of a scenario TOML") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read: {error}", file=str(path)) from None
+    return simulation_from(read_toml(text, str(path)), str(path))
+
+
+def simulation_from(raw: dict[str, Any], path: str) -> Simulation:
+    """A scenario from its parsed TOML; `path` is for messages and for files named relative to it."""
+    schema = raw.get("schema", "scenario/1")
+    if schema != "scenario/1":
+        raise InputError(f"{schema!r} is no scenario", file=path, key="schema", fix='write schema = "scenario/1"')
+    raw.setdefault("name", Path(path).stem)
+    return build_from_file(Simulation, raw, path).replace(file=path)

@@ -1,0 +1,59 @@
+"""The replay of recorded runs: reads no measured column, and how far off it is today."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simcore.calibration.importers.layer_profile import Shape, layer_step_times
+from simcore.calibration.importers.vllm_run import read_vllm_run
+from simcore.calibration.validate_requests import GRAPH_SIZES, Memory, compare, replay, run_settings
+from simcore.errors import InputError
+from tests.shared import shared
+
+LLAMA_8B = Memory(capacity_bytes=96e9, weight_bytes=16.06e9, reserve_bytes=1.5e9, kv_bytes_per_token=131_072)
+RUNS = {"RTX4090": "RTX4090_Llama-3.1-8B", "RTXPRO6000": "RTXPRO6000_Llama-3.1-8B"}
+
+
+def replayed(device: str, folder: Path | None = None) -> tuple[dict, np.ndarray]:
+    run = read_vllm_run(folder or shared("measured/serving/vllm_runs") / RUNS[device])
+    profile = shared(f"measured/layers/{device}/meta-llama/Llama-3.1-8B/bf16/tp1")
+    times = layer_step_times(profile, Shape(layers=32, graph_sizes=GRAPH_SIZES))
+    ours = replay(run, times, run_settings(run, LLAMA_8B))
+    return compare(run, ours), ours.requests
+
+
+@pytest.mark.parametrize("device", RUNS)
+def test_errors_stay_where_they_are(device: str) -> None:
+    """Guards against regressions; the acceptance bounds (5 % TTFT, 2 % TPOT and E2E) are reported, not met by both."""
+    errors = replayed(device)[0]["error_percent"]
+    assert abs(errors["ttft_s"]["mean"]) < 10
+    assert abs(errors["tpot_s"]["mean"]) < 6
+    assert abs(errors["e2e_s"]["mean"]) < 7
+    assert abs(errors["e2e_s"]["p99"]) < 8
+
+
+def test_the_replay_reads_no_measured_column(tmp_path: Path) -> None:
+    source = shared("measured/serving/vllm_runs") / RUNS["RTX4090"]
+    folder = tmp_path / source.name
+    folder.mkdir()
+    shutil.copy(source / "meta.json", folder / "meta.json")
+    with (source / "requests.jsonl").open() as rows, (folder / "requests.jsonl").open("w") as out:
+        for line in rows:
+            row = json.loads(line)
+            row["first_token_ts"] = row["queued_ts"] + 1.0
+            row["last_token_ts"] = row["queued_ts"] + 2.0
+            row.pop("scheduled_ts")
+            out.write(json.dumps(row) + "\n")
+    assert replayed("RTX4090", folder)[1].tobytes() == replayed("RTX4090")[1].tobytes()
+
+
+def test_a_malformed_run_names_its_line(tmp_path: Path) -> None:
+    (tmp_path / "meta.json").write_text('{"model": "m", "engine_kwargs": {}}')
+    (tmp_path / "requests.jsonl").write_text('{"input_toks": 3}\n')
+    with pytest.raises(InputError, match=r"requests\.jsonl:1"):
+        read_vllm_run(tmp_path)

@@ -1,0 +1,171 @@
+"""`simulate`, `capacity`, `study`, `validate requests`: what they print, write and refuse."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commands.simulate import capacity, simulate
+from commands.study import study
+from reports import serving as files
+from simcore.errors import InputError
+
+SCENARIO = """
+schema = "scenario/1"
+[steps]
+profile = "table"
+step = "5 ms"
+token = "50 us"
+kv_token = "0.1 us"
+kv_blocks = 4000
+[policy]
+scheduler = "chunked"
+max_running = 64
+token_budget = 1024
+[traffic]
+input_tokens = [100, 400]
+output_tokens = [20, 80]
+requests = 300
+rate_per_s = 8.0
+[slo]
+ttft = "0.5 s"
+tpot = "40 ms"
+"""
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Path:
+    file = tmp_path / "small.toml"
+    file.write_text(SCENARIO)
+    return file
+
+
+def printed(capsys: Any) -> dict[str, Any]:
+    return dict(json.loads(capsys.readouterr().out))
+
+
+def test_simulate_prints_and_writes(scenario: Path, tmp_path: Path, capsys: Any) -> None:
+    simulate(scenario, out=tmp_path / "out", check=True, timeline="1:3", as_json=True, seeds=3)
+    report = printed(capsys)
+    assert report["served"] == 300 and 0 < report["ttft_s"]["p50"] < report["ttft_s"]["p99.9"]
+    assert report["over_seeds"]["ttft_s.mean"]["half_width"] > 0
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"requests.parquet", "series.csv", "summary.json", "latency.png", "timeline.json"}
+    events = json.loads((tmp_path / "out" / "timeline.json").read_text())["traceEvents"]
+    assert {event["name"] for event in events} >= {"decode", "queue", "prefill"}
+    import pandas
+
+    assert len(pandas.read_parquet(tmp_path / "out" / "requests.parquet")) == 300
+
+
+def test_same_seed_same_bytes(scenario: Path, tmp_path: Path, capsys: Any) -> None:
+    for name in ("a", "b"):
+        simulate(scenario, out=tmp_path / name, timeline=None, quiet=True, seeds=1, as_json=False, check=False)
+    for name in ("requests.parquet", "series.csv", "summary.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_capacity_is_the_edge(scenario: Path, capsys: Any) -> None:
+    capacity(scenario, find="rate", tolerance=0.02, as_json=True)
+    found = printed(capsys)
+    assert found["rate_requests_per_s"] > 8 and found["attainment_ratio"] >= 0.9
+    capacity(scenario, find="replicas", most=16, as_json=True)
+    assert printed(capsys)["replicas"] == 1
+
+
+def test_a_study_tabulates(scenario: Path, tmp_path: Path, capsys: Any) -> None:
+    tables = SCENARIO.replace('schema = "scenario/1"', "").replace("[", "[scenario.").replace("= [scenario.", "= [")
+    text = 'schema = "serving-study/1"\n' + tables + '[vary]\n"traffic.rate_scale" = [1.0, 2.0]\n'
+    text += '[[figures]]\nx = "traffic.rate_scale"\ny = "ttft_s.p50"\n'
+    file = tmp_path / "study.toml"
+    file.write_text(text)
+    study(file, out=tmp_path / "out", as_json=True)
+    rows = printed(capsys)["rows"]
+    assert [row["traffic.rate_scale"] for row in rows] == [1.0, 2.0]
+    assert rows[1]["ttft_s.p50"] >= rows[0]["ttft_s.p50"]
+    assert {"table.csv", "table.md", "figure-1.svg"} <= {path.name for path in (tmp_path / "out").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (("8.0", '"8 GB"'), "traffic.rate_per_s"),
+        (('step = "5 ms"', "step = 5"), "steps.step"),
+        (("scheduler =", "schedular ="), "policy.schedular"),
+        (('scheduler = "chunked"', 'scheduler = "chunky"'), "unknown scheduler"),
+        (("scenario/1", "chip/1"), "schema"),
+        (("rate_per_s = 8.0", ""), "rate_per_s"),
+    ],
+)
+def test_bad_scenarios_are_told_in_one_line(change: tuple[str, str], problem: str, tmp_path: Path) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_text(SCENARIO.replace(*change))
+    with pytest.raises(InputError, match=problem.replace(".", r"\.")) as caught:
+        simulate(file, out=None, timeline=None, seeds=1)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_killed_run_leaves_the_old_files(scenario: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    simulate(scenario, out=out, timeline=None, quiet=True, seeds=1, as_json=False, check=False)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    code = (
+        "import os, reports.serving as s; from pathlib import Path; from commands.simulate import simulate\n"
+        "s.publish = lambda *a: os.kill(os.getpid(), 9)\n"
+        f"simulate(Path({str(scenario)!r}), out=Path({str(out)!r}), timeline=None, quiet=True, seeds=1)"
+    )
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, check=False)
+    assert done.returncode == -9
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_publish_replaces_the_whole_folder(tmp_path: Path) -> None:
+    for name, text in (("new", "2"), ("old", "1")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(text)
+    (tmp_path / "old" / "stale").write_text("x")
+    files.publish(tmp_path / "new", tmp_path / "old")
+    assert [path.name for path in (tmp_path / "old").iterdir()] == ["file"]
+    assert (tmp_path / "old" / "file").read_text() == "2"
+
+
+FLEET = """
+[fleet]
+transfer = { bandwidth = "10 GB/s", bytes_per_token = 1e5 }
+failures = [{ at = "10 s", replica = 1, down = "5 s" }]
+pools = [
+  { name = "p", role = "prefill", count = 2 },
+  { name = "d", role = "decode", count = 2, policy = { scheduler = "decode-only" } },
+]
+"""
+
+
+def test_a_fleet_with_failures_serves_everything(tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "fleet.toml"
+    file.write_text(SCENARIO + FLEET)
+    simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
+    assert printed(capsys)["served"] == 300
+
+
+def test_classes_have_bounds_of_their_own(tmp_path: Path, capsys: Any) -> None:
+    rows = "".join(f"{k * 0.002},200,30,{'chat' if k % 2 else 'batch'}\n" for k in range(100))
+    (tmp_path / "trace.csv").write_text("arrival_s,input_tokens,output_tokens,slo_class\n" + rows)
+    start = SCENARIO.index("[traffic]")
+    text = SCENARIO[:start].replace('"chunked"', '"earliest-deadline"\nstream_interval = 10')
+    text += '[traffic]\ntrace = "trace.csv"\n[slo.classes.chat]\nttft = "0.3 s"\n'
+    file = tmp_path / "classes.toml"
+    file.write_text(text)
+    simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
+    report = printed(capsys)
+    assert report["by_class"]["batch"]["attainment_ratio"] == 1.0
+    assert report["by_class"]["chat"]["ttft_s"]["mean"] <= report["by_class"]["batch"]["ttft_s"]["mean"]
+    assert report["client"]["ttft_s"]["mean"] > report["ttft_s"]["mean"]
+    file.write_text(text.replace("chat]", "chatt]"))
+    with pytest.raises(InputError, match="did you mean chat"):
+        simulate(file, out=None, timeline=None, seeds=1)

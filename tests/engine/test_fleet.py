@@ -1,0 +1,90 @@
+"""Fleets under SimPy: equal to the compiled path where both apply; nothing is lost when replicas come and go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from simcore.engine.fleet import Autoscale, Failure, FleetPlan, Pool, Transfer, serve_fleet
+from simcore.engine.invariants import violations
+from simcore.engine.serving import serve
+from simcore.engine.settings import ReplicaSettings
+from simcore.errors import InputError
+from simcore.policy.records import DONE
+from simcore.spec.traffic import Trace
+from tests.engine.physics import law
+
+RANDOM = np.random.default_rng(2)
+COUNT = 300
+TRACE = Trace(np.cumsum(RANDOM.exponential(0.02, COUNT)), RANDOM.integers(1, 300, COUNT), RANDOM.integers(1, 60, COUNT))
+HOW = ReplicaSettings(kv_blocks=300, max_running=16, token_budget=512)
+DECODE = replace(HOW, scheduler="decode-only")
+TIMES = law(0.005, 1e-4, 1e-7)
+
+
+def pool(count: int = 3, **more: object) -> Pool:
+    return Pool("main", HOW, TIMES, count, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("router", ["round-robin", "least-outstanding", "shortest-queue", "power-of-two"])
+def test_an_unchanging_fleet_equals_the_compiled_path(router: str) -> None:
+    fleet = serve_fleet(FleetPlan((pool(),), router=router), TRACE)
+    fast = serve(TRACE, TIMES, HOW, replicas=3, router=router)
+    for name in ("replica", "scheduled_s", "first_token_s", "done_s"):
+        assert np.array_equal(fleet.requests[name], fast.requests[name]), name
+
+
+def test_a_failure_loses_nothing() -> None:
+    plan = FleetPlan((pool(),), failures=(Failure(2.0, 1, 1.5), Failure(2.5, 0, 1.0), Failure(2.6, 2, 0.5)))
+    run = serve_fleet(plan, TRACE)
+    assert (run.requests["state"] == DONE).all()
+    assert violations(run) == []
+    calm = serve_fleet(FleetPlan((pool(),)), TRACE)
+    assert run.requests["done_s"].mean() > calm.requests["done_s"].mean()
+
+
+def test_disaggregation_pays_for_the_transfer() -> None:
+    moves = [Transfer(1e5, rate, latency_s=0.001, channels=2) for rate in (1e12, 1e9)]
+    waits = []
+    for transfer in moves:
+        pools = (Pool("p", HOW, TIMES, 2, "prefill"), Pool("d", DECODE, TIMES, 2, "decode"))
+        run = serve_fleet(FleetPlan(pools, transfer=transfer), TRACE)
+        assert violations(run) == []
+        rows = run.requests
+        assert (rows["generated_tokens"] == rows["output_tokens"]).all()
+        waits.append((rows["done_s"] - rows["first_token_s"]).mean())
+    assert waits[1] > waits[0]
+
+
+def test_one_request_through_disaggregation_by_hand() -> None:
+    pools = (Pool("p", HOW, TIMES, 1, "prefill"), Pool("d", DECODE, TIMES, 1, "decode"))
+    one = Trace(np.array([1.0]), np.array([100]), np.array([3]))
+    run = serve_fleet(FleetPlan(pools, transfer=Transfer(1000.0, 1e6, latency_s=0.01)), one)
+    prefill_s = 0.005 + 100 * 1e-4
+    move_s = 0.01 + 100 * 1000.0 / 1e6
+    decode_s = 2 * (0.005 + 1e-4) + (101 + 102) * 1e-7
+    assert run.requests["first_token_s"][0] == pytest.approx(1.0 + prefill_s)
+    assert run.requests["done_s"][0] == pytest.approx(1.0 + prefill_s + move_s + decode_s)
+
+
+def test_autoscaling_adds_replicas_and_takes_them_away() -> None:
+    rule = Autoscale("main", low=2, high=6, least=1, interval_s=0.25, cold_start_s=0.5)
+    scaled = serve_fleet(FleetPlan((pool(started=1),), autoscale=rule), TRACE)
+    alone = serve_fleet(FleetPlan((pool(1),)), TRACE)
+    assert (scaled.requests["state"] == DONE).all()
+    assert (scaled.replicas["finished"] > 0).sum() > 1
+    assert scaled.requests["done_s"].mean() < alone.requests["done_s"].mean()
+
+
+def test_unequal_pools_share_the_work() -> None:
+    fast = Pool("fast", HOW, law(0.002, 4e-5, 4e-8), 1)
+    run = serve_fleet(FleetPlan((fast, pool(1))), TRACE)
+    assert run.replicas["finished"][0] > run.replicas["finished"][1] > 0
+    assert violations(run) == []
+
+
+def test_roles_must_fit_together() -> None:
+    with pytest.raises(InputError, match="needs a decode pool"):
+        serve_fleet(FleetPlan((Pool("p", HOW, TIMES, 1, "prefill"),)), TRACE)

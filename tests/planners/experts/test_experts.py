@@ -1,0 +1,216 @@
+"""Expert placement: golden vectors, proofs against brute force, bounds that hold, no worse than the baselines."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planners.experts import ExpertProblem, Placement, place
+from planners.experts.bounds import total_bound
+from planners.experts.chain import partitions
+from planners.experts.drift import drifting, replay
+from planners.experts.eplb import eplb
+from planners.experts.metrics import cost_of, fan_out
+from planners.experts.packing import replicate
+from planners.experts.solve import frontier
+from planners.experts.trace import checked, generate, halves, loads_of, read_trace, transitions_of
+from simcore.errors import InputError
+
+
+def problem(seed: int, layers: int = 3, experts: int = 6, chips: int = 3, **more: object) -> ExpertProblem:
+    random = np.random.default_rng(seed)
+    loads = random.gamma(1.0, 1.0, (layers, experts)) + 0.01
+    transitions = random.gamma(0.5, 1.0, (layers - 1, experts, experts))
+    return ExpertProblem(loads, transitions, chips, **more)  # type: ignore[arg-type]
+
+
+def all_placements(case: ExpertProblem) -> list[Placement]:
+    """Every placement: partitions of the first layer, named partitions of the others."""
+    ways = partitions(case.experts, case.chips)
+    named = [np.asarray(w) for w in {tuple(np.asarray(p)[w]) for w in ways for p in _permutations(case.chips)}]
+    layers = [list(ways)] + [named] * (case.layers - 1)
+    return [
+        Placement(np.argsort(np.array(c), axis=1, kind="stable").reshape(case.layers, case.chips, -1))
+        for c in product(*layers)
+    ]
+
+
+def _permutations(n: int) -> list[np.ndarray]:
+    from itertools import permutations
+
+    return [np.array(p) for p in permutations(range(n))]
+
+
+def test_published_balancer_example() -> None:
+    """The example in EPLB's README: 12 experts, 16 slots, 4 groups, 2 nodes, 8 chips."""
+    weights = np.array(
+        [[90, 132, 40, 61, 104, 165, 39, 4, 73, 56, 183, 86], [20, 107, 104, 64, 19, 197, 187, 157, 172, 86, 16, 27]],
+        float,
+    )
+    expected = [[5, 6, 5, 7, 8, 4, 3, 4, 10, 9, 10, 2, 0, 1, 11, 1], [7, 10, 6, 8, 6, 11, 8, 9, 2, 4, 5, 1, 5, 0, 3, 1]]
+    assert eplb(weights, 16, 8, 2, 4).reshape(2, -1).tolist() == expected
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_exact_program_equals_brute_force(seed: int) -> None:
+    case = problem(seed, layers=2, experts=4 + 2 * (seed % 2), chips=2 + seed % 2)
+    best = min(cost_of(case, p)[0] for p in all_placements(case))
+    exact, chain = place(case, "exact"), place(case, "chain")
+    assert exact.objective == pytest.approx(best, abs=1e-6) and exact.status == "optimal"
+    assert chain.objective == pytest.approx(best, abs=1e-9) and chain.gap_ratio == 0.0
+
+
+@settings(max_examples=800, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([(2, 4, 2), (3, 4, 2), (2, 6, 3), (2, 6, 2)]))
+def test_bounds_are_never_violated(seed: int, shape: tuple[int, int, int]) -> None:
+    case = problem(seed, *shape)
+    assert total_bound(case) <= place(case, "chain").objective + 1e-9
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 4))
+def test_bounds_hold_with_the_diagonal_shift(seed: int, grow: int) -> None:
+    import planners.experts.bounds as bounds
+
+    case = problem(seed, 2, 6, 2 + grow % 2)
+    before, bounds.SHIFT_FROM = bounds.SHIFT_FROM, 0
+    try:
+        assert total_bound(case) <= place(case, "chain").objective + 1e-9
+    finally:
+        bounds.SHIFT_FROM = before
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 10**6), st.sampled_from(["heuristic", "eplb", "round-robin", "exflow"]), st.sampled_from([8, 12, 16])
+)
+def test_every_answer_is_a_placement_above_its_bound(seed: int, method: str, slots: int) -> None:
+    case = problem(seed, 3, 8, 4, slots=slots)
+    answer = place(case, method, seed=seed)
+    assert answer.plan is not None and answer.plan.expert_of_slot.shape == (3, 4, slots // 4)
+    for layer in answer.plan.expert_of_slot:
+        assert set(layer.ravel()) == set(range(8))
+    assert answer.lower_bound <= answer.objective + 1e-9
+    assert answer.objective == pytest.approx(cost_of(case, answer.plan)[0])
+
+
+def test_copies_go_where_the_load_is() -> None:
+    assert replicate(np.array([[8.0, 1.0, 1.0]]), 6, 6)[0].tolist() == [0, 0, 0, 0, 1, 2]
+    assert replicate(np.array([[8.0, 1.0, 1.0]]), 6, 2)[0].tolist() == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("slots", [32, 40])
+def test_some_plan_on_the_frontier_is_no_worse_than_each_baseline(slots: int) -> None:
+    trace = generate((6, 32, 4), 3000, seed=1)
+    case = ExpertProblem(loads_of(trace, 32), transitions_of(trace, 32), 8, nodes=2, slots=slots)
+    plans = [a.metrics for a in frontier(case)]
+    for method in ("eplb", "round-robin"):
+        base = place(case, method).metrics
+        assert any(
+            p["load_ratio"] <= base["load_ratio"] + 1e-9 and p["cut_share"] <= base["cut_share"] for p in plans
+        ), method
+
+
+def test_layer_programs_do_not_worsen_the_heuristic() -> None:
+    trace = generate((4, 16, 2), 2000, seed=2)
+    case = ExpertProblem(loads_of(trace, 16), transitions_of(trace, 16), 4, load_cap_ratio=1.1)
+    assert place(case, "ilp").objective <= place(case, "heuristic").objective + 1e-9
+
+
+def test_holds_on_the_other_half_of_the_trace() -> None:
+    """Planned on one half of the tokens, better than round robin on the other."""
+    trace = generate((6, 32, 4), 8000, affinity=2.0, seed=3)
+    plan, judge = (ExpertProblem(loads_of(t, 32), transitions_of(t, 32), 4) for t in halves(trace))
+    ours, base = (cost_of(judge, place(plan, m).plan)[1] for m in ("heuristic", "round-robin"))  # type: ignore[arg-type]
+    assert ours["cut_share"] < base["cut_share"] - 0.02 and ours["load_ratio"] < base["load_ratio"]
+
+
+def test_moves_cost() -> None:
+    case = problem(5, 3, 8, 4)
+    before = place(case, "round-robin").plan
+    assert before is not None
+    shares = []
+    for cost in (0.001, 0.3, 10.0):
+        moving = ExpertProblem(case.loads, case.transitions, 4, previous=before.expert_of_slot, move_cost=cost)
+        shares.append(place(moving, "heuristic").metrics["moved_share"])
+    assert shares[0] >= shares[1] >= shares[2] == 0.0
+
+
+def test_node_hops_pull_traffic_into_nodes() -> None:
+    trace = generate((5, 32, 4), 3000, affinity=2.0, seed=4)
+    loads, transitions = loads_of(trace, 32), transitions_of(trace, 32)
+    flat, steep = (
+        place(ExpertProblem(loads, transitions, 8, nodes=2, node_hop_cost=c), "heuristic").metrics["node_cut_share"]
+        for c in (1.0, 8.0)
+    )
+    assert steep < flat - 0.01
+
+
+def test_replanning_follows_drift() -> None:
+    base = ExpertProblem(np.ones((3, 16)), np.ones((2, 16, 16)), 4)
+    never = replay(base, drifting((3, 16, 2), 2000, 6, 0.5, seed=1), np.inf)
+    often = replay(base, drifting((3, 16, 2), 2000, 6, 0.5, seed=1), 1.05)
+    assert np.mean([e.load_ratio for e in often]) < np.mean([e.load_ratio for e in never])
+    assert sum(e.replanned for e in often) > sum(e.replanned for e in never) == 1
+
+
+def test_fan_out_counts_chips() -> None:
+    trace = np.array([[[0, 1]], [[0, 2]]], np.int16)
+    assert fan_out(trace, Placement(np.array([[[0, 1], [2, 3]]]))) == 1.5
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"slots": 4}, "4 slots cannot hold 6 experts"),
+        ({"slots": 7}, "7 slots do not divide over 3 chips"),
+        ({"slots": 21}, "more than one copy of each expert per chip"),
+        ({"load_cap_ratio": 0.9}, "load cap 0.9 is below the mean load"),
+    ],
+)
+def test_clashing_constraints_are_named(change: dict[str, float], says: str) -> None:
+    answer = place(problem(0, **change))
+    assert answer.plan is None and answer.status == "infeasible" and says in " ".join(answer.explanation)
+
+
+def test_a_large_instance_is_refused_by_the_exact_program_with_its_size() -> None:
+    with pytest.raises(InputError, match=r"would have [\d,]+ variables"):
+        place(problem(0, 8, 32, 4), "exact")
+
+
+@pytest.mark.parametrize(
+    ("loads", "transitions", "says"),
+    [
+        (np.ones(4), None, "not \\[layers, experts\\]"),
+        (np.zeros((2, 4)), None, "routes no token"),
+        (-np.ones((2, 4)), None, "negative"),
+        (np.full((2, 4), np.nan), None, "non-finite"),
+        (np.ones((2, 4)), np.ones((2, 4, 4)), "transitions"),
+    ],
+)
+def test_bad_numbers_are_one_line(loads: np.ndarray, transitions: np.ndarray | None, says: str) -> None:
+    with pytest.raises(InputError) as error:
+        ExpertProblem(loads, transitions, 2)
+    assert says.strip("\\") in str(error.value) or says.replace("\\", "") in str(error.value)
+
+
+def test_traces_are_read_and_refused(tmp_path) -> None:
+    trace = generate((3, 8, 2), 50, seed=0)
+    np.save(tmp_path / "t.npy", trace)
+    assert np.array_equal(read_trace(tmp_path / "t.npy"), trace)
+    (tmp_path / "t.json").write_text(str(trace.tolist()))
+    assert np.array_equal(read_trace(tmp_path / "t.json"), trace)
+    (tmp_path / "bad.npy").write_bytes(b"not numpy")
+    for path, says in (("bad.npy", "cannot be read"), ("none.npy", "no such file"), ("t.txt", "no such file")):
+        with pytest.raises(InputError, match=says):
+            read_trace(tmp_path / path)
+    with pytest.raises(InputError, match="chooses one expert twice"):
+        checked(np.zeros((4, 2, 2), np.int64))
+    with pytest.raises(InputError, match="not whole numbers"):
+        checked(np.zeros((4, 2, 2)))
+    with pytest.raises(InputError, match="expert -1"):
+        checked(np.full((4, 2, 1), -1))

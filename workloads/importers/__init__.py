@@ -1,0 +1,1 @@
+"""Importers: files of other projects to specs."""

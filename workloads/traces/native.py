@@ -1,0 +1,73 @@
+"""The project's own CSV: `arrival_s,input_tokens,output_tokens[,session,prefix_hashes,priority,slo_class]`.
+
+`prefix_hashes` are integers joined by spaces; each covers `block_tokens` (512 unless a column `prefix_block_tokens`
+says otherwise). `slo_class` is a name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simcore.spec.traffic import Trace
+from workloads.traces._rows import Row, Rows, csv_lines, whole
+
+BLOCK_TOKENS = 512
+
+
+def read(file: Path, skip_bad: bool = False) -> Trace:
+    """Requests with whatever optional columns the file has; further columns are ignored."""
+    rows = Rows(file, skip_bad)
+    rows.parse(csv_lines(file), _parse)
+    names = sorted({row["slo_class"] for row in rows.rows if "slo_class" in row}) or ["default"]
+    more: dict[str, Any] = {"slo_names": tuple(names)}
+    trace = rows.trace()
+    if any("slo_class" in row for row in rows.rows):
+        more["slo_class"] = np.array([names.index(row["slo_class"]) for row in rows.rows])
+    if trace.prefix_hashes is not None:
+        more["prefix_block_tokens"] = rows.rows[0].get("prefix_block_tokens", BLOCK_TOKENS)
+    from dataclasses import replace
+
+    return replace(trace, **more)
+
+
+def _parse(row: dict[str, Any]) -> Row:
+    found: Row = {
+        "arrival_s": float(row["arrival_s"]),
+        "input_tokens": whole(row["input_tokens"]),
+        "output_tokens": whole(row["output_tokens"]),
+    }
+    for name in ("session", "priority", "prefix_block_tokens"):
+        if row.get(name) not in (None, ""):
+            found[name] = whole(row[name])
+    if row.get("slo_class"):
+        found["slo_class"] = row["slo_class"].strip()
+    if row.get("prefix_hashes") is not None and "prefix_hashes" in row:
+        found["hashes"] = [int(value) for value in row["prefix_hashes"].split()]
+    return found
+
+
+def write(trace: Trace, file: Path) -> None:
+    """Write a trace in this format, whole or not at all."""
+    import csv
+
+    temporary = file.with_name(file.name + ".tmp")
+    with temporary.open("w", newline="", encoding="utf-8") as stream:
+        out = csv.writer(stream)
+        optional = [name for name in ("session", "priority") if getattr(trace, name) is not None]
+        named = trace.slo_class is not None
+        hashed = trace.prefix_start is not None
+        extra = (["slo_class"] if named else []) + (["prefix_hashes", "prefix_block_tokens"] if hashed else [])
+        out.writerow(["arrival_s", "input_tokens", "output_tokens", *optional, *extra])
+        for at in range(len(trace)):
+            row: list[Any] = [repr(float(trace.arrival_s[at])), trace.input_tokens[at], trace.output_tokens[at]]
+            row += [getattr(trace, name)[at] for name in optional]
+            if trace.slo_class is not None:
+                row.append(trace.slo_names[trace.slo_class[at]])
+            if trace.prefix_start is not None and trace.prefix_hashes is not None:
+                own = trace.prefix_hashes[trace.prefix_start[at] : trace.prefix_start[at + 1]]
+                row += [" ".join(str(value) for value in own), trace.prefix_block_tokens]
+            out.writerow(row)
+    temporary.replace(file)
