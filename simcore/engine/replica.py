@@ -23,18 +23,8 @@ from simcore.cost.step_kernel import (
 from simcore.engine.accounts import account, count_itl, write_log
 from simcore.policy.records import DONE, NONE, REFUSED
 from simcore.policy.scheduler import _prefix
-from simcore.policy.scheduler._verbs import (
-    NEVER,
-    blocks_of,
-    find_longest,
-    join_decodes,
-    new_blocks,
-    push,
-    release,
-    settle,
-    stop_growing,
-    take_blocks,
-)
+from simcore.policy.scheduler._decodes import NEVER, blocks_of, find_longest, join_decodes, settle, stop_growing
+from simcore.policy.scheduler._verbs import new_blocks, push, release, take_blocks
 
 
 @njit(cache=True)
