@@ -30,7 +30,7 @@ class ServerClass(Spec):
     utilisation: float = Field(default=0.6, gt=0, le=1)
     """mean share of the time that it is busy at the peak hour"""
     swing: float = Field(default=0.1, ge=0, le=0.5)
-    """standard deviation of that share between servers' common load states"""
+    """standard deviation of one server's busy share around its mean"""
     most_slowdown: float = Field(default=0.1, ge=0)
     """tolerated at a permanent clock: 0.1 is ten per cent longer"""
 
@@ -52,8 +52,8 @@ class PowerProblem(Spec):
     """largest probability that the row exceeds its budget at the peak hour"""
     scenarios: int = Field(default=1000, ge=50)
     rows: int = Field(default=1, ge=1)
-    common_load: float = Field(default=0.5, ge=0, le=1)
-    """correlation of the servers' load"""
+    common_load: float = Field(default=0.1, ge=0, le=1)
+    """correlation between the servers' busy shares"""
 
     @field_validator("clock_ratios")
     @classmethod
