@@ -23,6 +23,7 @@ def draw_day(folder: Path, rows: Sequence[tuple[str, Any]]) -> str:
         peaks = power[: len(power) // step * step].reshape(-1, step)
         at = hours[::step][: len(peaks)]
         ax.fill_between(at, peaks.min(axis=1), peaks.max(axis=1), color=PALETTE[0], alpha=0.6, linewidth=0)
+        ax.plot(at, peaks.mean(axis=1), color=PALETTE[0], linewidth=0.7)
         for level, label in (
             (control.low_threshold, "cap low"),
             (control.high_threshold, "cap further"),
