@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+from functools import cache
 from typing import NoReturn
 
 import typer
@@ -18,8 +19,9 @@ app = typer.Typer(
 )
 
 
+@cache
 def mount() -> typer.Typer:
-    """Every module of `commands` with a `register(app)` adds its commands."""
+    """Once: every module of `commands` with a `register(app)` adds its commands."""
     import commands
 
     for found in sorted(pkgutil.iter_modules(commands.__path__), key=lambda m: m.name):

@@ -14,6 +14,7 @@ HOST = Path("out/host")
 
 def register(app: typer.Typer) -> None:
     app.command("calibrate")(calibrate)
+    app.command("calibrate-across")(calibrate_across)
     app.command("profile")(profile)
 
 
@@ -55,6 +56,33 @@ def calibrate(
         from simcore.calibration.power import build_power
 
         build_power(facts, folder, source, out / facts.name, say)
+
+
+def calibrate_across(
+    tables: Annotated[
+        Path, typer.Option(help="Folder with one folder of operator tables per chip, named as the chip.")
+    ],
+    out: Annotated[Path, typer.Option(help="Receives datasheet.npz and power.npz.")] = TABLES,
+    source: Annotated[str, typer.Option(help="Where the measurements come from.")] = "own measurements",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+) -> None:
+    """Fit the data-sheet laws to all chips together; every chip is left out once to find their error (minutes)."""
+    import hardware_specs
+    from simcore.calibration.accuracy import chip_folders
+    from simcore.calibration.build import table_groups
+    from simcore.calibration.power import build_common
+    from simcore.calibration.store import save
+    from simcore.calibration.transfer import build_datasheet
+    from simcore.cost.facts import chip_facts
+
+    def say(text: str) -> None:
+        if not quiet:
+            print(text, flush=True)
+
+    chips = [(chip_facts(hardware_specs.chip(folder.name)), folder) for folder in chip_folders(tables)]
+    measured = [(facts, list(table_groups(folder))) for facts, folder in chips]
+    say(str(save(build_datasheet(measured, source, say), out, "datasheet")))
+    say(str(build_common(chips, source, out)))
 
 
 def convert(importer: str, tables: Path, out: Path) -> Path:

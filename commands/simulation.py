@@ -283,6 +283,9 @@ def traffic_of(scenario: Any, skip_bad: bool) -> Any:
     part = scenario.traffic
     if part.trace is not None:
         named = os.path.expandvars(part.trace)
+        if "$" in named:
+            what = f"{part.trace!r} names a variable that is not set"
+            raise InputError(what, file=scenario.file, key="traffic.trace", fix="set it to the folder of the traces")
         trace = read_trace(Path(scenario.file).parent / named, part.form, skip_bad)
         if part.head is not None:
             trace = trace.head(part.head)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,3 +164,44 @@ def _logs(chip: ChipFacts, item: Powered, parameters: Array) -> Array:
     setting = Setting(chip, kernel_format(group.format))
     work = law(group.operation).work(group.shapes, setting)
     return np.asarray(np.log(watts / chip.tdp_w / _share(chip, work, setting, group.time_s, parameters)))
+
+
+def build_power(
+    chip: ChipFacts, folder: Path, source: str, out: Path, say: Callable[[str], None] = lambda text: None
+) -> Path | None:
+    """Fit and save `power.npz` of one chip under `out`; None when no table carries power."""
+    from simcore.calibration.store import save_power
+
+    found = fit_power(chip, folder, say)
+    if not found:
+        say("no table here has power_w")
+        return None
+    record = _record(chip.name, source, [fit for fit, _ in found])
+    record["fit"] = [
+        {"operation": fit.operation, "format": fit.format, "stack": fit.stack, "rows": fit.rows, "numbers": fit.numbers}
+        | {name.replace(" ", "_"): round(value, 4) for name, value in error.items() if name != "rows"}
+        | {"held_out_rows": int(error["rows"])}
+        for fit, error in found
+    ]
+    return save_power(out, [fit for fit, _ in found], record)
+
+
+def build_common(chips: list[tuple[ChipFacts, Path]], source: str, out: Path) -> Path:
+    """Fit and save the power laws of all chips together, for chips never measured."""
+    from simcore.calibration.store import save_power
+
+    measured = [(chip, powered(folder)) for chip, folder in chips]
+    fits = fit_common([(chip, found) for chip, found in measured if found])
+    record = _record("any", source, fits) | {"chips": [chip.name for chip, found in measured if found]}
+    return save_power(out, fits, record)
+
+
+def _record(chip: str, source: str, fits: list[PowerFit]) -> dict[str, Any]:
+    """Provenance of power fits."""
+    import datetime
+
+    from simcore.cost.artefact_io import SCHEMA
+
+    totals = {"rows": sum(fit.rows for fit in fits), "numbers": sum(fit.numbers for fit in fits)}
+    date = datetime.date.today().isoformat()
+    return {"schema": SCHEMA, "chip": chip, "stack": "power", "source": source, "date": date} | totals

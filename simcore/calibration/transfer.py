@@ -130,3 +130,38 @@ def _wanted(group: Group) -> NDArray[np.bool_]:
     if "kv_bytes" in group.shapes:
         return np.asarray(group.shapes["kv_bytes"] == 2.0)
     return np.ones(len(group.row), bool)
+
+
+JUDGED = {
+    "gemm": ("trtllm", "vllm"),
+    "attention_decode": ("vllm",),
+    "attention_prefill": ("vllm", "trtllm"),
+    "moe": ("vllm", "trtllm", "sglang"),
+    "collective": ("nccl",),
+    "mla_decode": ("trtllm", "sglang", "vllm"),
+}
+"""the stacks on which each operation is judged"""
+
+
+def build_datasheet(
+    measured: list[tuple[ChipFacts, list[Group]]], source: str, say: Say = lambda text: None
+) -> Artefact:
+    """The data-sheet laws of all chips with the intervals and errors that leaving chips out has shown."""
+    import datetime
+
+    from simcore.calibration.datasheet import main_groups
+    from simcore.cost.artefact_io import SCHEMA
+
+    fitting = [item for chip, groups in measured for item in main_groups(chip, groups)]
+    found = list(leave_one_out(fitting, judged(measured), say))
+    fits = with_spreads(tuple(fit_datasheet(fitting)), found)
+    lines = [
+        line
+        for operation, stacks in JUDGED.items()
+        for number in ("bf16", "fp8", "fp8_block", "nvfp4")
+        for line in summary(found, operation, number, stacks)
+    ]
+    record: dict[str, Any] = {"schema": SCHEMA, "chip": "any", "stack": "datasheet", "source": source}
+    record |= {"date": datetime.date.today().isoformat(), "chips": [chip.name for chip, _ in measured]}
+    record |= {"rows": sum(len(g.row) for _, g in fitting), "numbers": sum(fit.numbers for fit in fits)}
+    return Artefact("any", "datasheet", fits, record | {"left_out": lines})

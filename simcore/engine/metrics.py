@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.engine.replica import ITL_LOWEST_S, ITL_PER_OCTAVE
+from simcore.engine.accounts import ITL_LOWEST_S, ITL_PER_OCTAVE
 from simcore.engine.serving import ServingRun
 from simcore.policy.records import DONE, ITL_BINS, LOST, REFUSED
 from simcore.spec.traffic import Slo

@@ -17,27 +17,14 @@ from simcore.cost.step_kernel import (
     ENERGY_PURE,
     PREFILL,
     decode_step_s,
-    lookup,
     lookup_2d,
     mixed_step_s,
 )
-from simcore.policy.records import DONE, ITL_BINS, NONE, REFUSED, SERIES_BINS
+from simcore.engine.accounts import account, count_itl, write_log
+from simcore.policy.records import DONE, NONE, REFUSED
 from simcore.policy.scheduler import _prefix
-from simcore.policy.scheduler._verbs import (
-    NEVER,
-    blocks_of,
-    find_longest,
-    join_decodes,
-    new_blocks,
-    push,
-    release,
-    settle,
-    stop_growing,
-    take_blocks,
-)
-
-ITL_LOWEST_S = 1e-4
-ITL_PER_OCTAVE = 48
+from simcore.policy.scheduler._decodes import NEVER, blocks_of, find_longest, join_decodes, settle, stop_growing
+from simcore.policy.scheduler._verbs import new_blocks, push, release, take_blocks
 
 
 @njit(cache=True)
@@ -169,12 +156,12 @@ def _run_decodes(replica: Any, requests: Any, times: Any, hashes: Any, cache: An
         steps += 1
         replica.late_blocks = 0
         replica.late_slots = 0
-        _account(replica, record, ENERGY_PURE)
+        account(replica, record, ENERGY_PURE)
         replica.now_s = replica.step_end_s
         if _decoded(replica, requests, hashes, cache):
             break
     if steps > 0:
-        _write_log(replica, log, steps, first_s)
+        write_log(replica, log, steps, first_s)
 
 
 @njit(cache=True)
@@ -182,7 +169,7 @@ def commit(replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, log
     """End the step in flight: tokens appear, KV grows, finished requests leave."""
     free, slots = replica.free_blocks, replica.decode_count + replica.prefill_count
     record = times[replica.step_times]
-    _account(replica, record, ENERGY_PURE if replica.chunk_count == 0 else ENERGY_MIXED)
+    account(replica, record, ENERGY_PURE if replica.chunk_count == 0 else ENERGY_MIXED)
     replica.now_s = replica.step_end_s
     replica.pending = 0
     if replica.step_decodes == 1:
@@ -191,7 +178,7 @@ def commit(replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, log
         _prefilled(replica, requests, hashes, cache)
     replica.late_blocks = (replica.free_blocks - free) * replica.ahead
     replica.late_slots = (slots - replica.decode_count - replica.prefill_count) * replica.ahead
-    _write_log(replica, log, 1, replica.step_start_s)
+    write_log(replica, log, 1, replica.step_start_s)
 
 
 @njit(cache=True)
@@ -200,9 +187,9 @@ def _decoded(replica: Any, requests: Any, hashes: Any, cache: Any) -> Any:
     if replica.draft_tokens > 0:
         return _decoded_drafts(replica, requests, hashes, cache)
     now_s, batch, fresh = replica.step_end_s, replica.decode_count, replica.fresh_count
-    _count_itl(replica, now_s - replica.last_decode_s, batch - fresh)
+    count_itl(replica, now_s - replica.last_decode_s, batch - fresh)
     for at in range(batch - fresh, batch):
-        _count_itl(replica, now_s - requests[replica.decodes[at]].last_token_s, 1)
+        count_itl(replica, now_s - requests[replica.decodes[at]].last_token_s, 1)
     replica.fresh_count = 0
     replica.last_decode_s = now_s
     replica.tick += 1
@@ -252,7 +239,7 @@ def _decoded_drafts(replica: Any, requests: Any, hashes: Any, cache: Any) -> boo
         while tokens <= replica.draft_tokens and _uniform(replica) < replica.acceptance_ratio:
             tokens += 1
         tokens = min(tokens, request.goal_tokens - request.generated_tokens)
-        _count_itl(replica, (now_s - request.last_token_s) / tokens, tokens)
+        count_itl(replica, (now_s - request.last_token_s) / tokens, tokens)
         request.last_token_s = now_s
         request.generated_tokens += tokens
         request.computed_tokens += tokens
@@ -319,7 +306,7 @@ def _token(replica: Any, request: Any, now_s: float) -> None:
     if request.first_token_s < 0:
         request.first_token_s = now_s
     else:
-        _count_itl(replica, now_s - request.last_token_s, 1)
+        count_itl(replica, now_s - request.last_token_s, 1)
     request.last_token_s = now_s
 
 
@@ -363,88 +350,3 @@ def submit(replica: Any, requests: Any, number: int, now_s: float) -> bool:
     replica.outstanding_tokens += request.input_tokens + request.output_tokens
     push(replica, requests, number)
     return True
-
-
-@njit(cache=True)
-def _count_itl(replica: Any, gap_s: float, tokens: int) -> None:
-    if tokens <= 0:
-        return
-    ratio = max(gap_s, ITL_LOWEST_S) / ITL_LOWEST_S
-    mantissa, octave = math.frexp(ratio)
-    place = (octave - 1) * ITL_PER_OCTAVE + int((2.0 * mantissa - 1.0) * ITL_PER_OCTAVE)
-    replica.itl_count[min(place, ITL_BINS - 1)] += tokens
-
-
-@njit(cache=True)
-def _account(replica: Any, record: Any, energy_table: int) -> None:
-    """Add the step to counters and time series, split over the bins it spans."""
-    start_s, end_s = replica.step_start_s, replica.step_end_s
-    length_s = end_s - start_s
-    energy_j = lookup(record, energy_table, float64(replica.step_tokens)) + record.idle_w * length_s
-    replica.steps += 1
-    replica.busy_s += length_s
-    replica.energy_j += energy_j
-    while end_s >= replica.series_width_s * SERIES_BINS:
-        _halve_series(replica)
-    replica.series_end_s = end_s
-    at = int(start_s / replica.series_width_s)
-    last = int(end_s / replica.series_width_s)
-    if at == last or length_s <= 0.0:
-        _add_series(replica, at, length_s, 1.0, energy_j)
-        return
-    while at <= last:
-        low = max(start_s, at * replica.series_width_s)
-        part_s = min(end_s, (at + 1) * replica.series_width_s) - low
-        _add_series(replica, at, part_s, part_s / length_s, energy_j)
-        at += 1
-
-
-@njit(cache=True)
-def _add_series(replica: Any, at: int, part_s: float, share: float, energy_j: float) -> None:
-    decodes = replica.decode_count * replica.step_decodes
-    replica.busy[at] += part_s
-    replica.energy[at] += energy_j * share
-    replica.decoded[at] += decodes * share
-    replica.prefilled[at] += (replica.step_tokens - decodes * (1 + replica.draft_tokens)) * share
-    replica.running_s[at] += (replica.decode_count + replica.prefill_count) * part_s
-    replica.waiting_s[at] += replica.queue_count * part_s
-    replica.kv_block_s[at] += (replica.kv_blocks - replica.free_blocks) * part_s
-
-
-@njit(cache=True)
-def _halve_series(replica: Any) -> None:
-    """Twice the bin width: the series keeps its size however long the run."""
-    for series in (
-        replica.busy,
-        replica.energy,
-        replica.prefilled,
-        replica.decoded,
-        replica.running_s,
-        replica.waiting_s,
-        replica.kv_block_s,
-    ):
-        half = SERIES_BINS // 2
-        for at in range(half):
-            series[at] = series[2 * at] + series[2 * at + 1]
-        for at in range(half, SERIES_BINS):
-            series[at] = 0.0
-    replica.series_width_s *= 2.0
-
-
-@njit(cache=True)
-def _write_log(replica: Any, log: Any, steps: int, start_s: float) -> None:
-    if replica.logged >= log.size:
-        return
-    row = log[replica.logged]
-    replica.logged += 1
-    decodes = replica.step_tokens
-    row.chunks = replica.chunk_count
-    row.chunk_tokens = 0
-    for at in range(replica.chunk_count):
-        row.chunk_tokens += replica.chunk_size[at]
-    row.steps = steps
-    row.start_s = start_s
-    row.end_s = replica.step_end_s
-    row.decodes = decodes - row.chunk_tokens
-    row.waiting = replica.queue_count
-    row.used_blocks = replica.kv_blocks - replica.free_blocks

@@ -1,0 +1,105 @@
+"""The question and the answer of power oversubscription: TOML, JSON or Python in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from simcore.errors import InputError
+from simcore.spec.base import Spec
+from simcore.spec.load import build, read_json, read_toml
+from simcore.units import Watts
+
+Work = Literal["prefill", "decode", "mixed", "training"]
+Priority = Literal["high", "low"]
+
+
+class ServerClass(Spec):
+    """Servers of one kind of work and priority."""
+
+    name: str
+    work: Work
+    priority: Priority = "low"
+    share: float = Field(ge=0, le=1)
+    """of the row's servers"""
+    value: float = Field(default=1.0, ge=0)
+    """of one server at full speed, relative"""
+    utilisation: float = Field(default=0.6, gt=0, le=1)
+    """mean share of the time that it is busy at the peak hour"""
+    swing: float = Field(default=0.1, ge=0, le=0.5)
+    """standard deviation of one server's busy share around its mean"""
+    most_slowdown: float = Field(default=0.1, ge=0)
+    """tolerated at a permanent clock: 0.1 is ten per cent longer"""
+
+
+class PowerProblem(Spec):
+    """One row of servers behind one breaker; identical rows are solved once."""
+
+    node: str
+    budget_w: Watts = Field(alias="budget")
+    provisioned_w: Watts = Field(alias="provisioned")
+    """nameplate power that the row was built for, per server"""
+    brake_clock_ratio: float = Field(default=0.25, gt=0, le=1)
+    """clock of the power brake, over the top clock"""
+    most_servers: int = Field(default=200, ge=1)
+    """space and cooling"""
+    clock_ratios: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7)
+    classes: tuple[ServerClass, ...] = Field(min_length=1)
+    risk: float = Field(default=0.01, gt=0, lt=0.5)
+    """largest probability that the row exceeds its budget at the peak hour"""
+    scenarios: int = Field(default=1000, ge=50)
+    rows: int = Field(default=1, ge=1)
+    common_load: float = Field(default=0.1, ge=0, le=1)
+    """correlation between the servers' busy shares"""
+
+    @field_validator("clock_ratios")
+    @classmethod
+    def _clocks(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not value or any(not 0 < v <= 1 for v in value):
+            raise ValueError("clock ratios lie between 0 and 1")
+        return value
+
+    @model_validator(mode="after")
+    def _sums(self) -> PowerProblem:
+        total = sum(c.share for c in self.classes)
+        if abs(total - 1.0) > 1e-6:
+            raise ValueError(f"the shares of the classes add up to {total:g}, not 1")
+        if self.budget_w <= 0 or self.provisioned_w <= 0:
+            raise ValueError("budget and provisioned power must be above zero")
+        return self
+
+    @property
+    def nameplate_servers(self) -> int:
+        """Servers that fit when each is counted at its provisioned power."""
+        return int(self.budget_w // self.provisioned_w)
+
+
+@dataclass(frozen=True)
+class RowPlan:
+    """Servers of each class and the clock that they run at."""
+
+    servers: dict[str, int]
+    clock_ratio: dict[str, float]
+    nameplate_servers: int
+    rows: int = 1
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        return sum(self.servers.values())
+
+    @property
+    def added_ratio(self) -> float:
+        """Servers beyond nameplate provisioning, relative."""
+        return self.total / self.nameplate_servers - 1.0
+
+
+def read_problem(path: Path) -> PowerProblem:
+    """Read a problem file. Raises InputError naming file, key and fix."""
+    if not path.exists():
+        raise InputError("no such file", file=str(path), fix="give a .toml or .json problem")
+    raw = read_json(path) if path.suffix == ".json" else read_toml(path.read_text(encoding="utf-8"), str(path))
+    return build(PowerProblem, raw, str(path))

@@ -1,0 +1,102 @@
+"""What a replica writes down about its steps: counters, gaps between tokens, time series, the optional log."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from numba import float64
+
+from simcore.cost.jit import njit
+from simcore.cost.step_kernel import lookup
+from simcore.policy.records import ITL_BINS, SERIES_BINS
+
+ITL_LOWEST_S = 1e-4
+ITL_PER_OCTAVE = 48
+
+
+@njit(cache=True)
+def count_itl(replica: Any, gap_s: float, tokens: int) -> None:
+    """Count a gap between tokens, `tokens` times."""
+    if tokens <= 0:
+        return
+    ratio = max(gap_s, ITL_LOWEST_S) / ITL_LOWEST_S
+    mantissa, octave = math.frexp(ratio)
+    place = (octave - 1) * ITL_PER_OCTAVE + int((2.0 * mantissa - 1.0) * ITL_PER_OCTAVE)
+    replica.itl_count[min(place, ITL_BINS - 1)] += tokens
+
+
+@njit(cache=True)
+def account(replica: Any, record: Any, energy_table: int) -> None:
+    """Add the step to counters and time series, split over the bins it spans."""
+    start_s, end_s = replica.step_start_s, replica.step_end_s
+    length_s = end_s - start_s
+    energy_j = lookup(record, energy_table, float64(replica.step_tokens)) + record.idle_w * length_s
+    replica.steps += 1
+    replica.busy_s += length_s
+    replica.energy_j += energy_j
+    while end_s >= replica.series_width_s * SERIES_BINS:
+        _halve_series(replica)
+    replica.series_end_s = end_s
+    at = int(start_s / replica.series_width_s)
+    last = int(end_s / replica.series_width_s)
+    if at == last or length_s <= 0.0:
+        _add_series(replica, at, length_s, 1.0, energy_j)
+        return
+    while at <= last:
+        low = max(start_s, at * replica.series_width_s)
+        part_s = min(end_s, (at + 1) * replica.series_width_s) - low
+        _add_series(replica, at, part_s, part_s / length_s, energy_j)
+        at += 1
+
+
+@njit(cache=True)
+def _add_series(replica: Any, at: int, part_s: float, share: float, energy_j: float) -> None:
+    decodes = replica.decode_count * replica.step_decodes
+    replica.busy[at] += part_s
+    replica.energy[at] += energy_j * share
+    replica.decoded[at] += decodes * share
+    replica.prefilled[at] += (replica.step_tokens - decodes * (1 + replica.draft_tokens)) * share
+    replica.running_s[at] += (replica.decode_count + replica.prefill_count) * part_s
+    replica.waiting_s[at] += replica.queue_count * part_s
+    replica.kv_block_s[at] += (replica.kv_blocks - replica.free_blocks) * part_s
+
+
+@njit(cache=True)
+def _halve_series(replica: Any) -> None:
+    """Twice the bin width: the series keeps its size however long the run."""
+    for series in (
+        replica.busy,
+        replica.energy,
+        replica.prefilled,
+        replica.decoded,
+        replica.running_s,
+        replica.waiting_s,
+        replica.kv_block_s,
+    ):
+        half = SERIES_BINS // 2
+        for at in range(half):
+            series[at] = series[2 * at] + series[2 * at + 1]
+        for at in range(half, SERIES_BINS):
+            series[at] = 0.0
+    replica.series_width_s *= 2.0
+
+
+@njit(cache=True)
+def write_log(replica: Any, log: Any, steps: int, start_s: float) -> None:
+    """Write the step (or run of equal steps) just done into the log, while there is room."""
+    if replica.logged >= log.size:
+        return
+    row = log[replica.logged]
+    replica.logged += 1
+    decodes = replica.step_tokens
+    row.chunks = replica.chunk_count
+    row.chunk_tokens = 0
+    for at in range(replica.chunk_count):
+        row.chunk_tokens += replica.chunk_size[at]
+    row.steps = steps
+    row.start_s = start_s
+    row.end_s = replica.step_end_s
+    row.decodes = decodes - row.chunk_tokens
+    row.waiting = replica.queue_count
+    row.used_blocks = replica.kv_blocks - replica.free_blocks
