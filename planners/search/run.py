@@ -165,7 +165,7 @@ class _Run:
         self.asked: dict[tuple[str, int], int] = {}
         self.rows: list[tuple[Array, Array, Array, int, Outputs]] = []
         self.chunks = Chunks(backend)
-        self.spent, self.done, self.evaluated = 0.0, 0, 0
+        self.spent, self.finished, self.done, self.evaluated = 0.0, 0.0, 0, 0
         self.method_cpu_s = self.evaluate_cpu_s = 0.0
         self.began_cpu_s = time.process_time()
         part, parts = setting.shard
@@ -189,7 +189,7 @@ class _Run:
             units = units[:affordable]
             self.spent += len(units) * self.costs[level]
             self._answer(units, level)
-            self._show()
+            self._show(self.spent)
 
     def _answer(self, units: Array, level: int) -> None:
         """Look up or evaluate rows, and tell the method."""
@@ -242,7 +242,8 @@ class _Run:
                 chosen = [keys[i] for i in rows], [texts[i] for i in rows]
                 levels, seeds = [work.level] * len(rows), [work.seeds[i] for i in rows]
                 self.store.append(Record(*chosen, levels, seeds, answer))
-            self._show(len(rows))
+            self.finished += len(rows) * self.costs[work.level]
+            self._show(self.finished)
 
     def _seeds(self, texts: Sequence[str], level: int) -> list[int]:
         """0 for exact evaluators; else drawn from the run's seed, the point and how often it was asked before."""
@@ -255,9 +256,11 @@ class _Run:
             seeds.append(int(key_of(b"seed", text, self.seed, count)[:12], 16) + 1_000)
         return seeds
 
-    def _show(self, more: int = 0) -> None:
+    def _show(self, finished: float) -> None:
+        """What is answered so far, in full evaluations."""
+        self.finished = finished
         if self.setting.progress:
-            self.setting.progress(round(self.spent), round(self.budget))
+            self.setting.progress(round(finished), round(self.budget))
 
     def result(self) -> SearchResult:
         units, values, violation, levels, outputs = zip(*self.rows, strict=True) if self.rows else ((),) * 5

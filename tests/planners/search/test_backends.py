@@ -37,9 +37,14 @@ def test_same_search_everywhere(engine: Any) -> None:
         assert local.frontier[0] == away.frontier[0]
 
 
-def test_joblib_survives_a_lost_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+LOSERS = ["joblib", pytest.param("dask", marks=pytest.mark.slow), pytest.param("ray", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("name", LOSERS)
+def test_a_lost_worker_costs_nothing(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip({"dask": "distributed"}.get(name, name))
     monkeypatch.setenv("SEARCH_TEST_FLAG", str(tmp_path / "died"))
-    engine = backend("joblib", workers=2)
+    engine = backend(name, workers=2)
     away = search(problem(deadly_work), method("random"), Setting(budget=40, seed=1), backend=engine)
     engine.close()
     assert (tmp_path / "died").exists()
