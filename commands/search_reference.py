@@ -89,7 +89,7 @@ def spaces(plan_space: Path | None) -> list[Any]:
 def write_reference(
     docs: Path, seeds: int, draws: int, plan_space: Path | None, progress: Callable[[int, int], None]
 ) -> None:
-    """Run the contests and write the page."""
+    """Run the contests and write the page, again after each space."""
     from planners.search.compare import Contest, compare
     from planners.search.truth import truth
     from reports.files import write_text
@@ -110,9 +110,14 @@ def write_reference(
         )
         left = "".join(f"\nLeft out: {n} ({why})." for n, why in result.left_out.items())
         sections.append(f"### {problem.name}\n\n{about}{left}\n\n{markdown(*comparison_cells(result))}")
+        write_text(docs, page_of(sections, found, (seeds, draws)))
+
+
+def page_of(sections: list[str], found: list[Any], counts: tuple[int, int]) -> str:
+    """The page with the spaces done so far; `counts` are seeds and draws."""
     page = template().replace("@RESULTS@", "\n".join(sections)).replace("@VERDICT@", verdict(found))
-    page = page.replace("@METHODS@", methods_table()).replace("@SEEDS@", str(seeds)).replace("@DRAWS@", str(draws))
-    write_text(docs, page.replace("@DRAW_SEEDS@", str(DRAW_SEEDS)))
+    page = page.replace("@METHODS@", methods_table()).replace("@SEEDS@", str(counts[0]))
+    return page.replace("@DRAWS@", str(counts[1])).replace("@DRAW_SEEDS@", str(DRAW_SEEDS))
 
 
 def verdict(found: list[Any]) -> str:

@@ -57,7 +57,7 @@ def peel(archive: Archive) -> list[Array]:
     return out
 
 
-def make(task: Task, screen_ratio: float = 0.2, polish_ratio: float = 0.3) -> Searcher:
+def make(task: Task, screen_ratio: float = 0.3, polish_ratio: float = 0.4) -> Searcher:
     return MultiFidelity(task, screen_ratio, polish_ratio)
 
 
@@ -70,6 +70,6 @@ METHOD = Method(
     make,
     "cheap model first, full model for survivors",
     batch=4,
-    tunables=tunables(Parameter.float("screen_ratio", 0.05, 0.5), Parameter.float("polish_ratio", 0.0, 0.4)),
+    tunables=tunables(Parameter.float("screen_ratio", 0.05, 0.5), Parameter.float("polish_ratio", 0.0, 0.5)),
     suits=suits,
 )

@@ -14,13 +14,15 @@ from planners.search.space import Array, Parameter
 class Surrogate:
     """Extremely randomised trees (Geurts 2006) predict scaled objectives and feasibility; of many children, those are
     asked whose optimistic prediction (mean minus `optimism` standard deviations over trees) is best in a random
-    direction each.
+    direction each. A share `explore` of the asks are plain children of the frontier, which the forest cannot veto:
+    without them it may never visit a level that did badly in bad company.
 
     `error_ratio` is the proxy's root-mean-square error on points it had not seen, over the spread of their values.
     """
 
-    def __init__(self, task: Task, start: int, every: int, optimism: float, pool: int) -> None:
+    def __init__(self, task: Task, start: int, every: int, optimism: float, pool: int, explore: float) -> None:
         self.task, self.start, self.every, self.optimism, self.pool = task, start, every, optimism, pool
+        self.explore = explore
         self.rng, self.archive = np.random.default_rng(task.seed), Archive(task)
         self.model: Any = None
         self.fitted = 0
@@ -30,6 +32,9 @@ class Surrogate:
         if len(self.archive) < self.start:
             count = min(count, self.start - len(self.archive))
             return Ask(fresh(self.archive, self.task.space.sample(self.rng, 4 * count), count))
+        if self.rng.random() < self.explore:
+            plain = Mutation().children(self.task.space, self.archive.parents(), self.rng, 8 * count)
+            return Ask(fresh(self.archive, plain, count))
         if self.model is None or len(self.archive) - self.fitted >= self.every:
             self._fit()
         space, parents = self.task.space, self.archive.parents()
@@ -75,8 +80,10 @@ class Surrogate:
         return float(np.sqrt(((guess - seen) ** 2).mean()) / (seen.std() or 1.0))
 
 
-def make(task: Task, start: int = 20, every: int = 5, optimism: float = 1.0, pool: int = 400) -> Searcher:
-    return Surrogate(task, start, every, optimism, pool)
+def make(
+    task: Task, start: int = 25, every: int = 5, optimism: float = 1.0, pool: int = 400, explore: float = 0.3
+) -> Searcher:
+    return Surrogate(task, start, every, optimism, pool, explore)
 
 
 METHOD = Method(
@@ -88,5 +95,6 @@ METHOD = Method(
         Parameter.integer("every", 2, 20),
         Parameter.float("optimism", 0.0, 2.0),
         Parameter.integer("pool", 100, 1000, log=True),
+        Parameter.float("explore", 0.0, 0.6),
     ),
 )
