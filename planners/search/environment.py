@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from planners.search.adapters import action_space, gymnasium, levels
 from planners.search.method import chebyshev
-from planners.search.methods._agents import BINS
 from planners.search.problem import Problem
 from planners.search.space import Array
 from simcore.errors import InputError
@@ -26,10 +26,10 @@ INFEASIBLE_REWARD = -2.0
 
 def register() -> None:
     """Make both ids known to Gymnasium; again does nothing. Raises InputError where Gymnasium is missing."""
-    gymnasium = _gymnasium()
+    module = gymnasium()
     for name, entry in ((PLAN_SPACE, "one_step"), (SEQUENTIAL, "sequential")):
-        if name not in gymnasium.registry:
-            gymnasium.register(id=name, entry_point=f"planners.search.environment:{entry}")
+        if name not in module.registry:
+            module.register(id=name, entry_point=f"planners.search.environment:{entry}")
 
 
 def one_step(problem: Problem | None = None, render_mode: str | None = None) -> Any:
@@ -52,7 +52,7 @@ class Core:
 
     def __init__(self, problem: Problem) -> None:
         self.problem, self.space = problem, problem.space
-        self.levels = [p.levels or BINS for p in problem.space.parameters]
+        self.levels = levels(problem.space)
         self.level = len(problem.evaluator.costs) - 1
         values = self._values(problem.space.sample(np.random.default_rng(0), 256), 0)[0]
         good = values[np.isfinite(values).all(axis=1)]
@@ -90,9 +90,9 @@ class Core:
 @cache
 def _classes() -> tuple[Any, Any]:
     """The two classes, made when Gymnasium is at hand."""
-    gymnasium = _gymnasium()
-    base: Any = gymnasium.Env
-    box, discrete, many = gymnasium.spaces.Box, gymnasium.spaces.Discrete, gymnasium.spaces.MultiDiscrete
+    module = gymnasium()
+    base: Any = module.Env
+    box, discrete = module.spaces.Box, module.spaces.Discrete
 
     class PlanSpace(base):  # type: ignore[misc]
         """Contextual bandit: the direction in, a whole point out."""
@@ -101,7 +101,7 @@ def _classes() -> tuple[Any, Any]:
 
         def __init__(self, problem: Problem, render_mode: str | None = None) -> None:
             self.core, self.render_mode = Core(problem), render_mode
-            self.action_space = many(self.core.levels)
+            self.action_space = action_space(problem.space)
             self.observation_space = box(0.0, 1.0, (len(problem.objectives),), np.float64)
 
         def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
@@ -131,19 +131,19 @@ def _classes() -> tuple[Any, Any]:
             return self._seen(), {}
 
         def step(self, action: Any) -> Any:
-            levels = self.core.levels
-            self.chosen.append(int(action) % levels[len(self.chosen)])
-            if len(self.chosen) < len(levels):
+            width = self.core.levels
+            self.chosen.append(int(action) % width[len(self.chosen)])
+            if len(self.chosen) < len(width):
                 return self._seen(), 0.0, False, False, {}
             reward, info = self.core.play(self.chosen, self.weight, self.np_random)
             return self._seen(), reward, True, False, info
 
         def _seen(self) -> Array:
             """Direction, units of the parameters chosen so far, and which of them are chosen."""
-            levels = self.core.levels
-            units, known = np.zeros(len(levels)), np.zeros(len(levels))
+            width = self.core.levels
+            units, known = np.zeros(len(width)), np.zeros(len(width))
             for i, action in enumerate(self.chosen):
-                units[i], known[i] = (action + 0.5) / levels[i], 1.0
+                units[i], known[i] = (action + 0.5) / width[i], 1.0
             return np.concatenate([self.weight, units, known])
 
     return PlanSpace, PlanSpaceSequential
@@ -153,11 +153,3 @@ def _default() -> Problem:
     from planners.search.synthetic import tiered_problem
 
     return tiered_problem()
-
-
-def _gymnasium() -> Any:
-    try:
-        import gymnasium
-    except ImportError:
-        raise InputError("the environments need Gymnasium", fix="pip install 'simcore[search]'") from None
-    return gymnasium

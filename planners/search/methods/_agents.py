@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from planners.search.adapters import levels
 from planners.search.method import Archive, Ask, Task, Told, chebyshev
 from planners.search.space import TRIES, Array
 
-BINS = 10
 Actions = NDArray[np.int64]
 
 
@@ -22,7 +22,7 @@ class Agent:
     def __init__(self, task: Task, directions: int, repeats: bool = False) -> None:
         self.task, self.space, self.repeats = task, task.space, repeats
         self.rng, self.archive = np.random.default_rng(task.seed), Archive(task)
-        self.levels = [p.levels or BINS for p in task.space.parameters]
+        self.levels = levels(task.space)
         self.directions = spread(task.objectives, directions)
         self.turn = 0
 

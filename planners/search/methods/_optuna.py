@@ -6,19 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from planners.search.adapters import optuna, suggest
 from planners.search.method import Ask, Task, Told
-from planners.search.space import TRIES, Array, Parameter
+from planners.search.space import TRIES, Array
 from simcore.errors import InputError
-
-
-def optuna() -> Any:
-    """The module, quiet. Raises InputError saying how to install it."""
-    try:
-        import optuna as module
-    except ImportError:
-        raise InputError("this method needs Optuna", fix="pip install 'simcore[search]'") from None
-    module.logging.set_verbosity(module.logging.WARNING)
-    return module
 
 
 class OptunaSearcher:
@@ -44,7 +35,7 @@ class OptunaSearcher:
     def _one(self) -> tuple[Any, Array]:
         for attempt in range(TRIES):
             trial = self.study.ask()
-            row = self.space.units([suggest_point(trial, self.space.parameters)])[0]
+            row = self.space.units([suggest(trial, self.space)])[0]
             if not self.space.constraints or self.space.allowed(self.space.points(row[None]))[0]:
                 return trial, row
             self._reject(trial, attempt)
@@ -72,24 +63,6 @@ class OptunaSearcher:
         key = row.tobytes()
         index = next(i for i, (_, k) in enumerate(self.open) if k == key)
         return self.open.pop(index)[0]
-
-
-def suggest_point(trial: Any, parameters: tuple[Parameter, ...]) -> dict[str, Any]:
-    """One point from an Optuna trial: active parameters only, ordered ones by the number of their level."""
-    point: dict[str, Any] = {}
-    for p in parameters:
-        if any(point.get(name, _ABSENT) not in values for name, values in p.when.items()):
-            continue
-        if p.levels is None:
-            point[p.name] = trial.suggest_float(p.name, p.low, p.high, log=p.log)
-        elif p.ordered:
-            point[p.name] = p.values()[trial.suggest_int(p.name, 0, p.levels - 1)]
-        else:
-            point[p.name] = p.choices[trial.suggest_categorical(p.name, list(range(len(p.choices))))]
-    return point
-
-
-_ABSENT = object()
 
 
 def violations(trial: Any) -> tuple[float]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from planners.search.adapters import optuna
 from planners.search.method import Method, Searcher, Task, tunables
-from planners.search.methods._optuna import OptunaSearcher, optuna, quietly, violations
+from planners.search.methods._optuna import OptunaSearcher, quietly, violations
 from planners.search.space import Parameter
 
 

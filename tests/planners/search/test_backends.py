@@ -50,3 +50,16 @@ def test_a_lost_worker_costs_nothing(name: str, tmp_path: Path, monkeypatch: pyt
     assert (tmp_path / "died").exists()
     local = search(problem(), method("random"), Setting(budget=40, seed=1))
     assert np.array_equal(local.values, away.values, equal_nan=True)
+
+
+@pytest.mark.slow
+def test_dask_by_address_equals_the_local_run() -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        engine = backend("dask", address=cluster.scheduler_address)
+        assert engine.workers == 2
+        setting = Setting(budget=60, seed=5, batch=20)
+        away = search(problem(), method("mutation"), setting, backend=engine)
+        engine.close()
+    local = search(problem(), method("mutation"), setting)
+    assert np.array_equal(local.values, away.values, equal_nan=True)
