@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 
+import simcore as simcore_api
 from commands.search import register
 from simcore.errors import SimcoreError
 
@@ -49,6 +50,13 @@ def test_run_writes_files_and_finds_answers_again(tmp_path: Path) -> None:
     assert {"frontier.csv", "evaluations.csv", "search.json", "frontier.png", "store"} <= {
         p.name for p in tmp_path.iterdir()
     }
+
+
+def test_the_python_face_finds_the_same(tmp_path: Path) -> None:
+    found = simcore_api.search(TIERED, "mutation", budget=60, store=tmp_path)
+    told = json.loads(simcore(TIERED, "--method", "mutation", "--budget", "60", "--out", str(tmp_path / "o"),
+                              "--store", str(tmp_path), "--json").stdout)  # fmt: skip
+    assert told["evaluated_now"] == 0 and told["hypervolume"] == found.hypervolume
 
 
 def test_an_unfinished_search_wants_resume(tmp_path: Path) -> None:
