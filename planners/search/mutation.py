@@ -14,12 +14,12 @@ from planners.search.space import Array, Space
 class Mutation:
     """How children differ from their parents."""
 
-    crossover_ratio: float = 0.3
-    changes_mean: float = 1.5
+    crossover_ratio: float = 0.35
+    changes_mean: float = 0.6
     """mean number of parameters changed, at least one"""
-    step_ratio: float = 0.5
+    step_ratio: float = 0.1
     """share of changes to ordered parameters that move to a neighbour instead of anywhere"""
-    reach: float = 0.1
+    reach: float = 0.25
     """standard deviation of a step of a continuous parameter"""
 
     def children(self, space: Space, parents: Array, rng: np.random.Generator, count: int) -> Array:

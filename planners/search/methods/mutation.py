@@ -32,11 +32,11 @@ class ParetoMutation:
 
 def make(
     task: Task,
-    start: int = 20,
-    crossover_ratio: float = 0.3,
-    changes_mean: float = 1.5,
-    step_ratio: float = 0.5,
-    reach: float = 0.1,
+    start: int = 25,
+    crossover_ratio: float = 0.35,
+    changes_mean: float = 0.6,
+    step_ratio: float = 0.1,
+    reach: float = 0.25,
 ) -> Searcher:
     return ParetoMutation(task, start, Mutation(crossover_ratio, changes_mean, step_ratio, reach))
 

@@ -81,7 +81,7 @@ class Surrogate:
 
 
 def make(
-    task: Task, start: int = 25, every: int = 5, optimism: float = 1.0, pool: int = 400, explore: float = 0.3
+    task: Task, start: int = 25, every: int = 3, optimism: float = 0.5, pool: int = 400, explore: float = 0.5
 ) -> Searcher:
     return Surrogate(task, start, every, optimism, pool, explore)
 
