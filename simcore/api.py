@@ -35,6 +35,7 @@ def resolve(kind: str, name: str) -> Any:
 def cost_model(chip: str, stack: str) -> Any:
     """The cost model of a (chip, stack)."""
     import hardware_specs
+    from hardware_specs.calibrations import power_model
     from simcore.cost.operator_cost import OperatorCost
     from simcore.cost.roofline import Roofline
 
@@ -42,7 +43,7 @@ def cost_model(chip: str, stack: str) -> Any:
         return Roofline()
     if stack not in STACKS:
         raise InputError(f"unknown stack {stack!r}", fix=f"known: {', '.join(STACKS)}")
-    return OperatorCost(stack, hardware_specs.calibration(chip, stack))
+    return OperatorCost(stack, hardware_specs.calibration(chip, stack), power_model(chip))
 
 
 def evaluator(systems: tuple[str, ...] | list[str]) -> Evaluator:

@@ -16,9 +16,11 @@ import numpy as np
 
 from simcore.cost.base import OpCost
 from simcore.cost.calibrated import OperatorModel
+from simcore.cost.kernel_power import PowerModel, fraction
 from simcore.cost.machine import Machine
+from simcore.cost.power import linear_power_w
 from simcore.cost.roofline import kernel_cost, network_cost
-from simcore.ops.op import Array, Op, PlanColumns, repeats
+from simcore.ops.op import Array, Column, Op, PlanColumns, repeats
 from simcore.spec.formats import number_format
 
 KERNEL_FORMAT = {
@@ -59,6 +61,21 @@ class OperatorCost:
 
     name: str
     model: OperatorModel
+    power: PowerModel | None = None
+
+    def board_power_w(self, machine: Machine, compute_utilisation: Column, memory_utilisation: Column) -> Column:
+        """The fitted law of matrix kernels at a step's mean utilisation.
+
+        A step mixes kernels above and below its mean; with exponents below 1 its power is up to a tenth lower.
+        """
+        if self.power is None:
+            return linear_power_w(machine, compute_utilisation, memory_utilisation)
+        fit, _ = self.power.find("gemm", kernel_name(machine.formats[0]), self.name)
+        facts = self.power.chip
+        share = fraction(
+            np.asarray(compute_utilisation), np.asarray(memory_utilisation), facts.idle_w / facts.tdp_w, fit.parameters
+        )
+        return np.asarray(share * machine.tdp_w)
 
     def costs(self, ops: list[Op], machine: Machine, plan: PlanColumns, graphs: bool) -> list[OpCost]:
         return [self._one(op, machine, plan, graphs) for op in ops]
