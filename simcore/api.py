@@ -63,6 +63,7 @@ def scenario(
     traffic: str | None = None,
     stack: str = "datasheet",
     policy: dict[str, Any] | None = None,
+    economics: dict[str, Any] | None = None,
     **plan: Any,
 ) -> Scenario:
     """A scenario from names. `plan` takes tp, pp, dp, attention_dp, ep, cp, sp, weights, experts, activations, kv.
@@ -88,7 +89,7 @@ def scenario(
         plan=build(ParallelPlan, checkpoint_formats(spec, plan), "plan"),
         policy=build(ServingPolicy, policy or {}, "policy"),
         demand=resolve("traffic", traffic) if traffic else demand,
-        economics=resolve("economics", "default"),
+        economics=resolve("economics", "default").changed(economics or {}, "economics"),
         batch=batch,
         stack=stack,
     )
