@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from simcore.errors import InputError
 from simcore.spec.base import Spec
-from simcore.spec.load import build_from_file
+from simcore.spec.load import build_from_file, read_file
 from simcore.spec.plan import ParallelPlan
 from simcore.units import Bytes, BytesPerS, Seconds
 
