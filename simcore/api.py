@@ -12,6 +12,7 @@ from simcore.spec.scenario import Scenario
 
 if TYPE_CHECKING:
     from planners.evaluate import Evaluator
+    from planners.search.run import SearchResult
     from planners.study import Study
     from planners.sweep import Progress, SweepSummary
 
@@ -149,6 +150,38 @@ def sweep(study: str | Path | Study, out: str | Path | None = None, progress: Pr
         summary = prepared.run(sink, progress)
     write_pages(Path(out), prepared.pages(summary))
     return SweepOutcome(summary, Path(out), None)
+
+
+def search(
+    study: str | Path,
+    method: str | None = None,
+    budget: float | None = None,
+    seed: int | None = None,
+    store: str | Path | None = None,
+    progress: Progress | None = None,
+) -> SearchResult:
+    """Search the space of a study (schema search/1); what is not given is the study's own.
+
+    Answers are kept in the folder `store` and found there again; without it they live in memory. Raises InputError.
+    """
+    from importlib import import_module
+
+    from planners.search.method import method as named
+    from planners.search.run import Setting, open_store
+    from planners.search.run import search as run
+    from planners.search.study import read_search
+
+    read = read_search(study)
+    problem, own = import_module("commands.search").problem_of(read), read.search
+    settings = own.settings if method in (None, own.method) else {}
+    setting = Setting(
+        budget=own.budget if budget is None else budget,
+        seed=own.seed if seed is None else seed,
+        batch=own.batch,
+        method_settings=settings,
+        progress=progress,
+    )
+    return run(problem, named(method or own.method), setting, open_store(store, problem) if store else None)
 
 
 def report(folder: str | Path) -> Path:
