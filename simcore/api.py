@@ -36,6 +36,7 @@ def resolve(kind: str, name: str) -> Any:
 def cost_model(chip: str, stack: str) -> Any:
     """The cost model of a (chip, stack)."""
     import hardware_specs
+    from hardware_specs.calibrations import power_model
     from simcore.cost.operator_cost import OperatorCost
     from simcore.cost.roofline import Roofline
 
@@ -43,7 +44,7 @@ def cost_model(chip: str, stack: str) -> Any:
         return Roofline()
     if stack not in STACKS:
         raise InputError(f"unknown stack {stack!r}", fix=f"known: {', '.join(STACKS)}")
-    return OperatorCost(stack, hardware_specs.calibration(chip, stack))
+    return OperatorCost(stack, hardware_specs.calibration(chip, stack), power_model(chip))
 
 
 def evaluator(systems: tuple[str, ...] | list[str]) -> Evaluator:
@@ -63,6 +64,7 @@ def scenario(
     traffic: str | None = None,
     stack: str = "datasheet",
     policy: dict[str, Any] | None = None,
+    economics: dict[str, Any] | None = None,
     **plan: Any,
 ) -> Scenario:
     """A scenario from names. `plan` takes tp, pp, dp, attention_dp, ep, cp, sp, weights, experts, activations, kv.
@@ -88,7 +90,7 @@ def scenario(
         plan=build(ParallelPlan, checkpoint_formats(spec, plan), "plan"),
         policy=build(ServingPolicy, policy or {}, "policy"),
         demand=resolve("traffic", traffic) if traffic else demand,
-        economics=resolve("economics", "default"),
+        economics=resolve("economics", "default").changed(economics or {}, "economics"),
         batch=batch,
         stack=stack,
     )

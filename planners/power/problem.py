@@ -8,9 +8,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from simcore.errors import InputError
 from simcore.spec.base import Spec
-from simcore.spec.load import build, read_json, read_toml
+from simcore.spec.load import build, read_file
 from simcore.units import Watts
 
 Work = Literal["prefill", "decode", "mixed", "training"]
@@ -99,7 +98,4 @@ class RowPlan:
 
 def read_problem(path: Path) -> PowerProblem:
     """Read a problem file. Raises InputError naming file, key and fix."""
-    if not path.exists():
-        raise InputError("no such file", file=str(path), fix="give a .toml or .json problem")
-    raw = read_json(path) if path.suffix == ".json" else read_toml(path.read_text(encoding="utf-8"), str(path))
-    return build(PowerProblem, raw, str(path))
+    return build(PowerProblem, read_file(path, "problem"), str(path))

@@ -2,7 +2,7 @@
 
 The published input is the power of an inference row in production: its peak is 79 % of the provisioned power. The busy
 share of our servers is chosen to meet that peak with the nameplate 40 servers; everything else follows from the chip's
-calibrated power, its clock law and the controller. Run: python examples/polca.py
+calibrated power, its clock law and the controller. Run: python examples/studies/polca.py
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from planners.power.problem import PowerProblem, RowPlan, read_problem
 from planners.power.replay import most_servers, replay
 from simcore.engine.power_control import PowerControl
 
-PROBLEM = Path(__file__).with_name("power-row.toml")
+PROBLEM = Path(__file__).resolve().parent.parent / "power-row.toml"
 PUBLISHED_ADDED, PUBLISHED_PEAK = 0.30, 0.79
 
 
