@@ -92,7 +92,11 @@ class Evaluator:
     ) -> dict[str, NDArray[Any]]:
         """Rows that share system, formats and policy."""
         machine = self.machine(scenario)
-        changes = {MACHINE_COLUMNS[n]: c for n, c in numeric.items() if n in MACHINE_COLUMNS}
+        changes = {
+            MACHINE_COLUMNS[n]: c + beyond_chip(n, machine, scenario.system)
+            for n, c in numeric.items()
+            if n in MACHINE_COLUMNS
+        }
         if changes:
             machine = machine.with_fields(**changes)
         plan = plan_columns(scenario.plan, numeric)
@@ -155,6 +159,16 @@ class Evaluator:
             breakdown(physics, plan, prefill, False, "prefill")
             + breakdown(physics, plan, decode, setting.policy.graphs, "decode")
         )
+
+
+def beyond_chip(name: str, machine: Machine, system: System) -> float:
+    """What the node adds per chip to a fact of the chip: its share of the price; nothing for the others."""
+    own = {
+        "chip.money.purchase": system.chip.money.purchase_usd,
+        "chip.money.rental": system.chip.money.rental_usd_per_hour,
+    }
+    price = own.get(name)
+    return 0.0 if price is None else float(np.max(getattr(machine, MACHINE_COLUMNS[name]))) - price
 
 
 def plan_columns(plan: ParallelPlan, numeric: Numeric) -> PlanColumns:
