@@ -174,6 +174,15 @@ def placement_of(experts: Ints, chip: Ints, chips: int) -> Placement:
     return Placement(np.take_along_axis(experts, order, axis=1).reshape(len(experts), chips, -1))
 
 
+def by_spectral(problem: ExpertProblem, seed: int, clock: Clock) -> Placement:
+    """Annealing from clusters of traffic instead of from balance."""
+    from planners.experts.spectral import spectral_start
+
+    if problem.transitions is None or problem.layers < 2:
+        raise InputError("a spectral start needs transitions between layers", key="method", fix="use heuristic")
+    return searched(problem, spectral_start(problem, seed), SLACKS[1], effort(problem), seed)
+
+
 def by_eplb(problem: ExpertProblem, seed: int, clock: Clock) -> Placement:
     """The published balancer with one group per node where experts divide."""
     groups = problem.nodes if problem.experts % problem.nodes == 0 else 1
@@ -209,6 +218,7 @@ METHODS: dict[str, Callable[[ExpertProblem, int, Clock], Placement]] = {
     "auto": by_heuristic,
     "heuristic": by_heuristic,
     "chain": by_chain,
+    "spectral": by_spectral,
     "ilp": by_ilp,
     "exact": by_exact,
     "eplb": by_eplb,

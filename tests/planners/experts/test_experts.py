@@ -86,7 +86,9 @@ def test_bounds_hold_with_the_diagonal_shift(seed: int, grow: int) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.integers(0, 10**6), st.sampled_from(["heuristic", "eplb", "round-robin", "exflow"]), st.sampled_from([8, 12, 16])
+    st.integers(0, 10**6),
+    st.sampled_from(["heuristic", "spectral", "eplb", "round-robin", "exflow"]),
+    st.sampled_from([8, 12, 16]),
 )
 def test_every_answer_is_a_placement_above_its_bound(seed: int, method: str, slots: int) -> None:
     case = problem(seed, 3, 8, 4, slots=slots)
