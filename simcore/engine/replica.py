@@ -23,7 +23,7 @@ from simcore.cost.step_kernel import (
 from simcore.engine.accounts import account, count_itl, write_log
 from simcore.policy.records import DONE, NONE, REFUSED
 from simcore.policy.scheduler import _prefix
-from simcore.policy.scheduler._decodes import NEVER, blocks_of, find_longest, join_decodes, settle, stop_growing
+from simcore.policy.scheduler._decodes import NEVER, blocks_of, find_span, join_decodes, settle, stop_growing
 from simcore.policy.scheduler._verbs import new_blocks, push, release, take_blocks
 
 
@@ -84,10 +84,9 @@ def step_s(replica: Any, requests: Any, times: Any) -> Any:
     """Seconds of the composed step."""
     record = times[replica.step_times]
     batch = replica.decode_count * replica.step_decodes
-    mean_kv_tokens = float64(replica.decode_kv_tokens // max(1, replica.decode_count))
     rows = float64(batch * (1 + replica.draft_tokens))
     if replica.chunk_count == 0:
-        busy_s = decode_step_s(record, rows, mean_kv_tokens, spread(replica)) + replica.draft_s
+        busy_s = decode_step_s(record, rows, kv_span(replica)) + replica.draft_s
         return busy_s / replica.speed + replica.extra_s
     prefill_s = 0.0
     squares = 0.0
@@ -106,17 +105,15 @@ def step_s(replica: Any, requests: Any, times: Any) -> Any:
     if record.square_merge == 1:
         prefill_s = lookup_2d(record, PREFILL, round(math.sqrt(squares)), pasts)
     tokens = float64(replica.step_tokens)
-    busy_s = mixed_step_s(record, tokens, prefill_s, rows, mean_kv_tokens, spread(replica), float64(sequences))
+    busy_s = mixed_step_s(record, tokens, prefill_s, rows, kv_span(replica), float64(sequences))
     return busy_s / replica.speed + replica.extra_s
 
 
 @njit(cache=True)
-def spread(replica: Any) -> Any:
-    """The longest KV among the decodes over their mean, minus 1."""
-    if replica.decode_count < 2:
-        return 0.0
-    longest = float64(replica.longest_offset + replica.tick)
-    return max(0.0, longest * replica.decode_count / replica.decode_kv_tokens - 1.0)
+def kv_span(replica: Any) -> Any:
+    """(mean, shortest, longest) KV tokens of the decodes, the mean rounded down."""
+    mean = float64(replica.decode_kv_tokens // max(1, replica.decode_count))
+    return mean, float64(replica.shortest_offset + replica.tick), float64(replica.longest_offset + replica.tick)
 
 
 @njit(cache=True)
@@ -145,9 +142,8 @@ def _run_decodes(replica: Any, requests: Any, times: Any, hashes: Any, cache: An
             break
         take_blocks(replica, cache, need)
         batch = replica.decode_count
-        mean_kv_tokens = float64(replica.decode_kv_tokens // batch)
         replica.step_start_s = replica.now_s
-        length_s = decode_step_s(record, float64(batch), mean_kv_tokens, spread(replica))
+        length_s = decode_step_s(record, float64(batch), kv_span(replica))
         replica.step_end_s = replica.now_s + length_s / replica.speed
         replica.step_tokens = batch
         if replica.step_end_s > until_s:
@@ -222,7 +218,7 @@ def _sweep(replica: Any, requests: Any, hashes: Any, cache: Any) -> None:
             kept += 1
     replica.decode_count = kept
     replica.next_finish_tick = coming
-    find_longest(replica, requests)
+    find_span(replica, requests)
 
 
 @njit(cache=True)
@@ -251,7 +247,7 @@ def _decoded_drafts(replica: Any, requests: Any, hashes: Any, cache: Any) -> boo
     if any_done:
         _sweep(replica, requests, hashes, cache)
     else:
-        find_longest(replica, requests)
+        find_span(replica, requests)
     return any_done
 
 

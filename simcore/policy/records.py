@@ -107,6 +107,7 @@ REPLICA = np.dtype(
         ("next_finish_tick", "i8"),
         ("decode_count", "i8"),
         ("decode_kv_tokens", "i8"),  # sum over decodes of KV length at this tick, the new token included
+        ("shortest_offset", "i8"),  # KV length of the shortest decode minus tick
         ("longest_offset", "i8"),  # KV length of the longest decode minus tick: constant while it runs
         ("fresh_count", "i8"),  # decodes that joined since the last decode step (the tail of `decodes`)
         ("last_decode_s", "f8"),

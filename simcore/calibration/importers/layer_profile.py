@@ -52,6 +52,7 @@ def layer_step_times(folder: Path, shape: Shape, all_reduce_s: Any = None) -> St
     knots = tokens.knots()
     by_tokens = _dense_s(dense, shape, folder, padded(knots, shape.graph_sizes))
     prefill, pure, mixed = _attention(attention, shape.layers)
+    uneven_pure, uneven_mixed = _uneven(folder)
     communication = ZERO if all_reduce_s is None else Table(tokens, 2 * shape.layers * all_reduce_s(knots))
     return StepTimes(
         dense_pure=Table(tokens, by_tokens),
@@ -61,7 +62,8 @@ def layer_step_times(folder: Path, shape: Shape, all_reduce_s: Any = None) -> St
         decode_mixed=mixed,
         head=_head(folder),
         communication=communication,
-        uneven_pure=_uneven(folder),
+        uneven_pure=uneven_pure,
+        uneven_mixed=uneven_mixed,
         source=f"layer profile {'/'.join(folder.parts[-5:])}",
     )
 
@@ -176,30 +178,29 @@ def along(at: Floats, x: Any, y: Any) -> Floats:
     return np.asarray(np.where(at > px[-1], py[-1] + slope * (at - px[-1]), inside))
 
 
-def _uneven(folder: Path) -> Table:
-    """By how much uneven KV lengths slow steps of decodes alone, by batch and longest over mean: profile medians.
+def _uneven(folder: Path) -> tuple[Table, Table]:
+    """alpha of decodes alone and beside a chunk, by batch and place of the mean KV (`uneven_pure` of `StepTimes`).
 
-    The growth follows the longest sequence, hardly the shape of the rest. Steps that also hold a chunk are taken to be
-    as fast as with equal lengths: there the profile's growth is smaller and its baseline another.
+    The profile runs `n` decodes of which `nb` have the KV `kv_big` and the others a shorter one, and compares the time
+    with those of equal lengths at the mean and at `kv_big`: alpha = (t_skew - t_mean) / (t_max - t_mean). The mean
+    lies at nb/n between the shortest and the longest, which is how a batch of any lengths is looked up. Medians over
+    lengths and chunks; lengths of a real batch are spread more evenly than two values.
     """
     if not (folder / "skew.csv").is_file():
-        return ZERO
+        return ZERO, ZERO
     rows = _read(folder, "skew.csv")
-    rows = rows[rows.regime == "pure"]
-    return _growth(rows.assign(excess=rows.kv_big / rows.kv_mean - 1.0, growth=rows.t_skew_us / rows.t_mean_us - 1.0))
+    return _alpha(rows[rows.regime == "pure"]), _alpha(rows[rows.regime == "mixed"])
 
 
-def _growth(rows: Any) -> Table:
-    batch, excess = Axis(1024, linear_count=32), Axis(8.0, unit=0.25, linear_count=16)
-    at = excess.knots()
+def _alpha(rows: Any) -> Table:
+    """Medians on the lattice; constant beyond the first and the last profiled place and batch."""
+    if not len(rows):
+        return ZERO
+    batch, place = Axis(1024, linear_count=32), Axis(1.0, unit=1 / 32, linear_count=32)
     profiles, counts = [], []
     for count, group in rows.groupby("n"):
-        medians = group.groupby(group.excess.round(2)).growth.median().clip(lower=0.0)
-        x, y = np.concatenate([[0.0], medians.index]), np.concatenate([[0.0], medians])
-        profiles.append(np.interp(at, x, y))
+        medians = group.groupby(group.nb / group.n).alpha.median().clip(lower=0.0)
+        profiles.append(np.interp(place.knots(), medians.index, medians))
         counts.append(float(count))
-    if not counts:
-        return ZERO
-    stacked = np.array(profiles)
-    grid = [np.interp(batch.knots(), counts, column) for column in stacked.T]
-    return Table(batch, np.stack(grid, axis=1), excess)
+    grid = [np.interp(batch.knots(), counts, column) for column in np.array(profiles).T]
+    return Table(batch, np.stack(grid, axis=1), place)

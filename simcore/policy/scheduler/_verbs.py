@@ -12,7 +12,7 @@ from numba import int64, types
 from simcore.cost.jit import from_dtype, njit
 from simcore.policy.records import BLOCK, MAX_RUNNING, NONE, REPLICA, REQUEST, RUNNING, WAITING
 from simcore.policy.scheduler import _prefix
-from simcore.policy.scheduler._decodes import blocks_of, find_longest, join_decodes, settle
+from simcore.policy.scheduler._decodes import blocks_of, find_span, join_decodes, settle
 
 REPLICA_TYPE = from_dtype(REPLICA)
 REQUESTS_TYPE = types.Array(from_dtype(REQUEST), 1, "C")
@@ -312,7 +312,7 @@ def leave_decodes(replica: Any, requests: Any, place: int) -> None:
         replica.decodes[at] = replica.decodes[at + 1]
     replica.decode_count -= 1
     settle(replica, requests, number)
-    find_longest(replica, requests)
+    find_span(replica, requests)
 
 
 @njit(cache=True)
