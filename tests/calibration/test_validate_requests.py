@@ -27,14 +27,16 @@ def replayed(device: str, folder: Path | None = None) -> tuple[dict, np.ndarray]
     return compare(run, ours), ours.requests
 
 
+LIMITS = {"RTX4090": (6.0, 4.0, 5.5, 5.5), "RTXPRO6000": (5.0, 2.0, 2.0, 5.0)}
+"""mean TTFT, TPOT, E2E, P99 E2E in per cent; the RTX 4090 profile is 3 % slower than its engine throughout"""
+
+
 @pytest.mark.parametrize("device", RUNS)
 def test_errors_stay_where_they_are(device: str) -> None:
-    """Guards against regressions; the acceptance bounds (5 % TTFT, 2 % TPOT and E2E) are reported, not met by both."""
+    """The RTX PRO 6000 is held to the acceptance bounds; the RTX 4090 misses two and is kept from drifting."""
     errors = replayed(device)[0]["error_percent"]
-    assert abs(errors["ttft_s"]["mean"]) < 10
-    assert abs(errors["tpot_s"]["mean"]) < 6
-    assert abs(errors["e2e_s"]["mean"]) < 7
-    assert abs(errors["e2e_s"]["p99"]) < 8
+    found = (errors["ttft_s"]["mean"], errors["tpot_s"]["mean"], errors["e2e_s"]["mean"], errors["e2e_s"]["p99"])
+    assert all(abs(error) < limit for error, limit in zip(found, LIMITS[device], strict=True)), found
 
 
 def test_the_replay_reads_no_measured_column(tmp_path: Path) -> None:
