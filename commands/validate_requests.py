@@ -131,15 +131,17 @@ def layer_times(folder: Path, recorded: Any, model: Any, chip: Any) -> Any:
 
 
 def memory_of(recorded: Any, model: Any, chip: Any) -> Any:
-    """Capacity, weights and KV per chip, bf16."""
-    from simcore.calibration.validate_requests import Memory
+    """What vLLM sees of the chip, bf16 weights and KV of the run's format, per chip."""
+    from simcore.calibration.validate_requests import VLLM_RESERVE_BYTES, Memory, visible_bytes
 
+    stated = recorded.engine.get("device_memory_bytes")
+    kv_element_bytes = 1.0 if "fp8" in str(recorded.engine.get("kv_cache_dtype")) else 2.0
     tp = int(recorded.engine.get("tensor_parallel_size") or 1)
     return Memory(
-        capacity_bytes=chip.memory[chip.main_tier].capacity_bytes,
+        capacity_bytes=stated or visible_bytes(chip.memory[chip.main_tier].capacity_bytes),
         weight_bytes=2.0 * model.parameters / tp,
-        reserve_bytes=chip.reserve_bytes,
-        kv_bytes_per_token=2.0 * model.kv_elements_per_token() / tp,
+        reserve_bytes=VLLM_RESERVE_BYTES,
+        kv_bytes_per_token=kv_element_bytes * model.kv_elements_per_token() / tp,
     )
 
 
