@@ -112,7 +112,7 @@ def step_times_of(kind: str, folder: Path | None, recorded: Any, model: Any, chi
 
 def layer_times(folder: Path, recorded: Any, model: Any, chip: Any) -> Any:
     """Layer profile, plus all-reduces over the chip's link where the plan has tensor parallelism."""
-    from simcore.calibration.importers.layer_profile import Shape, all_reduce_over, layer_step_times
+    from simcore.calibration.importers.layer_profile import Shape, all_reduce_over, gather_over, layer_step_times
     from simcore.calibration.validate_requests import GRAPH_SIZES
 
     experts = [f for group in model.layers for f in group.ffn if f.kind == "moe"]
@@ -127,7 +127,8 @@ def layer_times(folder: Path, recorded: Any, model: Any, chip: Any) -> Any:
     if tp == 1:
         return layer_step_times(folder, shape)
     link = next(iter(chip.links.values()))
-    return layer_step_times(folder, shape, all_reduce_over(link.bytes_per_s, tp, model.hidden_size))
+    gather_s = gather_over(link.bytes_per_s, tp, model.vocab_size)
+    return layer_step_times(folder, shape, all_reduce_over(link.bytes_per_s, tp, model.hidden_size), gather_s)
 
 
 def memory_of(recorded: Any, model: Any, chip: Any) -> Any:
