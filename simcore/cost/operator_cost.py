@@ -2,23 +2,26 @@
 
 Each operation asks `OperatorModel.predict` with the columns in its shape; what no table measured (normalisation,
 sampling, the indexer, transfers, groups beyond a node) keeps the roofline and alpha-beta. Shapes that repeat inside one
-call are evaluated once. Prefill on top of a cached past is t(past + new) - t(past), which ignores what the second
+call are evaluated once. No operation beats its roofline: kernels are measured with operands warm in L2, a step streams
+its weights. Prefill on top of a cached past is t(past + new) - t(past), which ignores what the second
 kernel's start-up costs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from simcore.cost.base import OpCost
 from simcore.cost.calibrated import OperatorModel
+from simcore.cost.kernel_power import PowerModel, fraction
 from simcore.cost.machine import Machine
+from simcore.cost.power import linear_power_w
 from simcore.cost.roofline import kernel_cost, network_cost
-from simcore.ops.op import Array, Op, PlanColumns, repeats
+from simcore.ops.op import Array, Column, Op, PlanColumns, repeats
 from simcore.spec.formats import number_format
 
 KERNEL_FORMAT = {
@@ -54,16 +57,63 @@ CUSTOM_MOST_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True)
+class Derived:
+    """Data-sheet laws of the chip that was measured and of the chip asked about."""
+
+    before: OperatorModel
+    after: OperatorModel
+
+
+@dataclass(frozen=True)
 class OperatorCost:
     """Costs from an `OperatorModel`; `name` is the stack."""
 
     name: str
     model: OperatorModel
+    power: PowerModel | None = None
+
+    def board_power_w(self, machine: Machine, compute_utilisation: Column, memory_utilisation: Column) -> Column:
+        """The fitted law of matrix kernels at a step's mean utilisation.
+
+        A step mixes kernels above and below its mean; with exponents below 1 its power is up to a tenth lower.
+        """
+        if self.power is None:
+            return linear_power_w(machine, compute_utilisation, memory_utilisation)
+        fit, _ = self.power.find("gemm", kernel_name(machine.formats[0]), self.name)
+        facts = self.power.chip
+        share = fraction(
+            np.asarray(compute_utilisation), np.asarray(memory_utilisation), facts.idle_w / facts.tdp_w, fit.parameters
+        )
+        return np.asarray(share * machine.tdp_w)
 
     def costs(self, ops: list[Op], machine: Machine, plan: PlanColumns, graphs: bool) -> list[OpCost]:
-        return [self._one(op, machine, plan, graphs) for op in ops]
+        """Raises ValueError for a machine whose peak, memory or cache differ between plans: cost each by itself."""
+        derived = self._derived(machine)
+        return [self._one(op, machine, plan, graphs, derived) for op in ops]
 
-    def _one(self, op: Op, machine: Machine, plan: PlanColumns, graphs: bool) -> OpCost:
+    def _derived(self, machine: Machine) -> Derived | None:
+        """What-if: a machine that is not the chip of the fits scales them by the data-sheet laws of both."""
+        mine = (machine.bf16_flop_per_s, machine.memory_bytes_per_s, machine.cache_bytes, machine.cache_bytes_per_s)
+        if any(np.ndim(value) for value in mine):
+            raise ValueError("operator laws need one machine for all plans")
+        facts = self.model.chip
+        fast = max(facts.l2_bytes_per_s, facts.memory_bytes_per_s)
+        theirs = (facts.peak("bf16"), facts.memory_bytes_per_s, facts.l2_bytes, fast)
+        if np.allclose(mine, theirs, rtol=1e-6):  # type: ignore[arg-type]
+            return None
+        grown = float(np.max(mine[0])) / theirs[0]
+        peak = {name: value * grown for name, value in facts.peak_flop_per_s.items()}
+        changed = replace(
+            facts,
+            peak_flop_per_s=peak,
+            memory_bytes_per_s=float(np.max(mine[1])),
+            l2_bytes=float(np.max(mine[2])),
+            l2_bytes_per_s=float(np.max(mine[3])),
+        )
+        laws = [OperatorModel(chip, "datasheet", (), self.model.datasheet) for chip in (facts, changed)]
+        return Derived(*laws)
+
+    def _one(self, op: Op, machine: Machine, plan: PlanColumns, graphs: bool, derived: Derived | None) -> OpCost:
         if op.role == "none":
             return self._network(op, machine, plan)
         bound = kernel_cost(op, machine, graphs)
@@ -71,30 +121,24 @@ class OperatorCost:
             return bound
         if machine.pim is not None and op.kind in ("attention_decode", "mla_decode"):
             return bound
-        time_s = np.maximum(self._measured(op, machine), 0.0)
-        if op.role == "attention" and np.any(np.isfinite(machine.kv_bytes_per_s)):
-            time_s = np.maximum(time_s, bound.memory_s)
+        time_s = np.maximum(self._measured(op, machine, self.model), 0.0)
+        if derived is not None:
+            before, after = (self._measured(op, machine, model) for model in (derived.before, derived.after))
+            time_s = time_s * np.where(before > 0, after / np.maximum(before, 1e-12), 1.0)
+        time_s = np.maximum(time_s, np.maximum(bound.compute_s, bound.memory_s))
         late = 0.0 if graphs else np.maximum(op.kernels * machine.kernel_launch_s - time_s, 0.0)
         by_compute = np.asarray(bound.compute_s >= bound.memory_s)
         return OpCost(np.where(by_compute, time_s, 0.0), np.where(by_compute, 0.0, time_s), 0.0, late)
 
-    def _measured(self, op: Op, machine: Machine) -> Array:
+    def _measured(self, op: Op, machine: Machine, model: OperatorModel) -> Array:
         """Seconds of one execution, [plans]."""
         weights, experts, kv = machine.formats
         number = {"expert": experts, "matrix": weights}.get(op.role, "bf16")
         columns: dict[str, Any] = {name: op.shape[name] for name in COLUMNS[op.kind]}
-        predict = self._predictor(op.kind, number, kv)
+        predict = predictor(model, op.kind, number, kv)
         if op.kind in ("attention_prefill", "mla_prefill"):
             return prefill_s(predict, columns, op.shape)
         return predict(columns)
-
-    def _predictor(self, kind: str, number: str, kv: str) -> Callable[[dict[str, Any]], Array]:
-        kernel, kv_kernel = kernel_name(number), kernel_name(kv)
-
-        def predict(columns: dict[str, Any]) -> Array:
-            return distinct(columns, lambda c: self.model.predict(kind, c, kernel, kv_kernel).time_s)
-
-        return predict
 
     def _network(self, op: Op, machine: Machine, plan: PlanColumns) -> OpCost:
         """Measured collectives inside a node; alpha-beta across nodes, for transfers, and for a single rank."""
@@ -119,6 +163,16 @@ class OperatorCost:
             applies = (ranks <= CUSTOM_MOST_RANKS) & (np.asarray(size) <= CUSTOM_MOST_BYTES)
             time_s = np.where(applies, np.minimum(own, time_s), time_s)
         return time_s
+
+
+def predictor(model: OperatorModel, kind: str, number: str, kv: str) -> Callable[[dict[str, Any]], Array]:
+    """columns -> seconds of one kind of operation in plan formats."""
+    kernel, kv_kernel = kernel_name(number), kernel_name(kv)
+
+    def predict(columns: dict[str, Any]) -> Array:
+        return distinct(columns, lambda c: model.predict(kind, c, kernel, kv_kernel).time_s)
+
+    return predict
 
 
 def kernel_name(number: str) -> str:
