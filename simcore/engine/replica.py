@@ -84,7 +84,7 @@ def step_s(replica: Any, requests: Any, times: Any) -> Any:
     """Seconds of the composed step."""
     record = times[replica.step_times]
     batch = replica.decode_count * replica.step_decodes
-    rows = float64(batch * (1 + replica.draft_tokens))
+    rows = float64(batch * (1 + replica.draft_tokens * replica.draft_width))
     if replica.chunk_count == 0:
         busy_s = decode_step_s(record, rows, kv_span(replica)) + replica.draft_s
         return busy_s / replica.speed + replica.extra_s
@@ -223,7 +223,13 @@ def _sweep(replica: Any, requests: Any, hashes: Any, cache: Any) -> None:
 
 @njit(cache=True)
 def _decoded_drafts(replica: Any, requests: Any, hashes: Any, cache: Any) -> bool:
-    """Speculation: each decode gains one token and as many drafted ones as are accepted in a row."""
+    """Speculation: each decode gains one token and as many drafted ones as are accepted in a row.
+
+    Where the first candidate of a depth is refused, the step draws once whether one of the others is accepted; the
+    draft ends there. With acceptance a, depth d and width w a step gains on average
+    1 + sum of a**k for k = 1 .. d + (1 - (1 - a)**(w - 1)) (1 - a**d) tokens.
+    """
+    sibling_ratio = 1.0 - (1.0 - replica.acceptance_ratio) ** (replica.draft_width - 1)
     any_done = False
     now_s = replica.step_end_s
     replica.last_decode_s = now_s
@@ -233,6 +239,8 @@ def _decoded_drafts(replica: Any, requests: Any, hashes: Any, cache: Any) -> boo
         request = requests[replica.decodes[at]]
         tokens = 1
         while tokens <= replica.draft_tokens and _uniform(replica) < replica.acceptance_ratio:
+            tokens += 1
+        if replica.draft_width > 1 and tokens <= replica.draft_tokens and _uniform(replica) < sibling_ratio:
             tokens += 1
         tokens = min(tokens, request.goal_tokens - request.generated_tokens)
         count_itl(replica, (now_s - request.last_token_s) / tokens, tokens)
@@ -336,7 +344,7 @@ def submit(replica: Any, requests: Any, number: int, now_s: float) -> bool:
         request.target_tokens = request.computed_tokens
     if request.goal_tokens == 0:
         request.goal_tokens = request.output_tokens
-    most = blocks_of(replica, request.input_tokens + request.goal_tokens + replica.draft_tokens)
+    most = blocks_of(replica, request.input_tokens + request.goal_tokens + replica.draft_tokens * replica.draft_width)
     if most + replica.spare_block > replica.kv_blocks - replica.watermark_blocks:
         request.state = REFUSED
         return False

@@ -83,7 +83,8 @@ REPLICA = np.dtype(
         ("offload_hashes", "i8"),  # how many evicted hashes a lower tier keeps; 0: none
         ("fetch_s_per_hash", "f8"),  # bringing one back; the step waits for it
         ("window_tokens", "i8"),  # KV beyond this many tokens is dropped; 0: none
-        ("draft_tokens", "i8"),  # speculation: proposed per step; 0: off
+        ("draft_tokens", "i8"),  # speculation: depth proposed per step; 0: off
+        ("draft_width", "i8"),  # candidates at each depth, of which the first goes on
         ("acceptance_ratio", "f8"),  # of each proposed token, given the one before was accepted
         ("draft_s", "f8"),  # time added per step by drafting
         ("seed", "u8"),

@@ -197,7 +197,7 @@ def decode_all(replica: Any, requests: Any, hashes: Any, cache: Any) -> bool:
                 request = requests[replica.decodes[at]]
                 request.blocks += draft_blocks(replica, request)
         replica.step_decodes = 1
-        replica.step_tokens += replica.decode_count * (1 + replica.draft_tokens)
+        replica.step_tokens += replica.decode_count * (1 + replica.draft_tokens * replica.draft_width)
     return undisturbed
 
 
@@ -218,7 +218,7 @@ def new_blocks(replica: Any, requests: Any) -> Any:
 def draft_blocks(replica: Any, request: Any) -> Any:
     """Blocks that a decode with all its drafted tokens needs beyond those it has."""
     shared = int64(request.held_hashes) * replica.hash_tokens // replica.block_tokens
-    end = request.computed_tokens + 1 + replica.draft_tokens
+    end = request.computed_tokens + 1 + replica.draft_tokens * replica.draft_width
     return int64(max(0, blocks_of(replica, end) - shared - request.blocks))
 
 
