@@ -15,7 +15,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("SIMCORE_SHARED", HERE.parent.parent / "shared"))
-BEST = {"serving plans": "surrogate", "tiered": "surrogate", "queue": "multi-fidelity"}
+BEST = {"serving plans": "mutation", "tiered": "surrogate", "queue": "multi-fidelity"}
 """of the shipped methods, by docs/search.md"""
 SEEDS = tuple(range(10))
 

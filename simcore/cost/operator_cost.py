@@ -51,6 +51,12 @@ COLUMNS = {
         "distribution",
     ),
 }
+STATE_STEPS = {
+    "linear_attention_gdn": (("conv_prefill", "rule_prefill"), ("conv_decode", "rule_decode")),
+    "mamba2": (("conv_prefill", "scan_prefill"), ("conv_decode",)),
+}
+"""kernels of a recurrent layer that add up, in prefill and in decode; Mamba's decode scan was never measured and keeps
+the roofline"""
 CUSTOM_MOST_RANKS = 8
 CUSTOM_MOST_BYTES = 8 * 2**20
 """one-node all-reduce kernels of the stacks serve messages up to here (vLLM's custom_all_reduce)"""
@@ -117,7 +123,7 @@ class OperatorCost:
         if op.role == "none":
             return self._network(op, machine, plan)
         bound = kernel_cost(op, machine, graphs)
-        if op.kind not in COLUMNS:
+        if op.kind not in COLUMNS and op.kind not in STATE_STEPS:
             return bound
         if machine.pim is not None and op.kind in ("attention_decode", "mla_decode"):
             return bound
@@ -134,6 +140,8 @@ class OperatorCost:
         """Seconds of one execution, [plans]."""
         weights, experts, kv = machine.formats
         number = {"expert": experts, "matrix": weights}.get(op.role, "bf16")
+        if op.kind in STATE_STEPS:
+            return state_s(model, op)
         columns: dict[str, Any] = {name: op.shape[name] for name in COLUMNS[op.kind]}
         predict = predictor(model, op.kind, number, kv)
         if op.kind in ("attention_prefill", "mla_prefill"):
@@ -173,6 +181,25 @@ def predictor(model: OperatorModel, kind: str, number: str, kv: str) -> Callable
         return distinct(columns, lambda c: model.predict(kind, c, kernel, kv_kernel).time_s)
 
     return predict
+
+
+def state_s(model: OperatorModel, op: Op) -> Array:
+    """A recurrent layer: the sum of its kernels over prefilling and decoding sequences, [plans]."""
+    shape = {k: v for k, v in op.shape.items() if k not in ("prefills", "prefill_tokens", "decodes")}
+    found: Array = np.zeros(1)
+    prefill, decode = STATE_STEPS[op.kind]
+    for kernels, sequences, tokens in (
+        (prefill, op.shape["prefills"], op.shape["prefill_tokens"]),
+        (decode, op.shape["decodes"], 1.0),
+    ):
+        count = np.asarray(sequences, float)
+        if not np.any(count > 0):
+            continue
+        columns = {**shape, "batch_size": np.maximum(count, 1.0), "seq_len": np.maximum(tokens, 1.0)}
+        for kernel in kernels:
+            one = distinct({**columns, "step": kernel}, lambda c: model.predict(op.kind, c).time_s)
+            found = found + np.where(count > 0, one, 0.0)
+    return found
 
 
 def kernel_name(number: str) -> str:
