@@ -19,7 +19,7 @@ PEER = SHARED / "peers" / "vidur"
 
 
 def figures() -> dict[str, float]:
-    """Requests per CPU second (best of three), CPU seconds and peak MB of the million."""
+    """Requests per CPU second (best of three), CPU seconds and peak MB of the million, growth with the requests."""
     light, saturated = trace("light"), trace("saturated")
     found = {
         "serving_light_requests_per_cpu_s": max(speed(light) for _ in range(3)),
@@ -28,7 +28,16 @@ def figures() -> dict[str, float]:
     cpu_s, peak_mb = _child("million")
     found |= {"serving_million_cpu_s": cpu_s, "serving_million_peak_mb": peak_mb}
     found["serving_process_10k_cpu_s"] = _child("ten_thousand")[0]
+    found["serving_growth_ratio"] = growth()
     return found
+
+
+def growth(requests: int = 200_000) -> float:
+    """CPU time of twice as many requests over that of `requests`, light traffic, one replica: 2 is linear growth."""
+    light = trace("light")
+    once, twice = light.tiled(requests), light.tiled(2 * requests)
+    ratios = [2 * speed(once) / speed(twice) for _ in range(3)]
+    return sorted(ratios)[1]
 
 
 def trace(kind: str) -> Any:

@@ -225,6 +225,7 @@ def settings_of(scenario: Any, kv_blocks: int, block_bytes: float, window: int =
         "ahead",
         "batch_wait_s",
         "draft_tokens",
+        "draft_width",
         "acceptance_ratio",
         "draft_s",
     )

@@ -7,10 +7,15 @@ from typing import Any
 
 def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
     """Step times from the calibrated operators of the chip under vLLM, from the data sheet where it has none."""
+    from simcore.cost.flash_attention import ARCHITECTURES, flash_attention_2
     from simcore.spec.plan import ParallelPlan
 
     plan = ParallelPlan(tp=int(engine.get("tensor_parallel_size") or 1))
-    return scenario_step_times(model, chip, plan, stacks_of(chip.name))
+    times = scenario_step_times(model, chip, plan, stacks_of(chip.name))
+    mixer = model.layers[0].mixer
+    if chip.architecture not in ARCHITECTURES or mixer.kind != "attention":
+        return times
+    return flash_attention_2(times, mixer.heads / mixer.kv_heads)
 
 
 def stacks_of(chip: str) -> str:

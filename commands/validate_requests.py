@@ -112,7 +112,7 @@ def step_times_of(kind: str, folder: Path | None, recorded: Any, model: Any, chi
 
 def layer_times(folder: Path, recorded: Any, model: Any, chip: Any) -> Any:
     """Layer profile, plus all-reduces over the chip's link where the plan has tensor parallelism."""
-    from simcore.calibration.importers.layer_profile import Shape, all_reduce_over, layer_step_times
+    from simcore.calibration.importers.layer_profile import Shape, all_reduce_over, gather_over, layer_step_times
     from simcore.calibration.validate_requests import GRAPH_SIZES
 
     experts = [f for group in model.layers for f in group.ffn if f.kind == "moe"]
@@ -127,19 +127,22 @@ def layer_times(folder: Path, recorded: Any, model: Any, chip: Any) -> Any:
     if tp == 1:
         return layer_step_times(folder, shape)
     link = next(iter(chip.links.values()))
-    return layer_step_times(folder, shape, all_reduce_over(link.bytes_per_s, tp, model.hidden_size))
+    gather_s = gather_over(link.bytes_per_s, tp, model.vocab_size)
+    return layer_step_times(folder, shape, all_reduce_over(link.bytes_per_s, tp, model.hidden_size), gather_s)
 
 
 def memory_of(recorded: Any, model: Any, chip: Any) -> Any:
-    """Capacity, weights and KV per chip, bf16."""
-    from simcore.calibration.validate_requests import Memory
+    """What vLLM sees of the chip, bf16 weights and KV of the run's format, per chip."""
+    from simcore.calibration.validate_requests import VLLM_RESERVE_BYTES, Memory, visible_bytes
 
+    stated = recorded.engine.get("device_memory_bytes")
+    kv_element_bytes = 1.0 if "fp8" in str(recorded.engine.get("kv_cache_dtype")) else 2.0
     tp = int(recorded.engine.get("tensor_parallel_size") or 1)
     return Memory(
-        capacity_bytes=chip.memory[chip.main_tier].capacity_bytes,
+        capacity_bytes=stated or visible_bytes(chip.memory[chip.main_tier].capacity_bytes),
         weight_bytes=2.0 * model.parameters / tp,
-        reserve_bytes=chip.reserve_bytes,
-        kv_bytes_per_token=2.0 * model.kv_elements_per_token() / tp,
+        reserve_bytes=VLLM_RESERVE_BYTES,
+        kv_bytes_per_token=kv_element_bytes * model.kv_elements_per_token() / tp,
     )
 
 

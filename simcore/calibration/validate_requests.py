@@ -34,6 +34,18 @@ GRAPH_SIZES = (1, 2, 4, *range(8, 257, 8), *range(272, 513, 16))
 """captured batch sizes of vLLM 0.19, where the run does not state them"""
 
 
+VLLM_RESERVE_BYTES = 1.24e9
+"""context, activations and graphs beside weights and KV: what the one recorded run that states its KV size left
+(RTX 4090, Llama-3.1-8B, tp 1, 2,048 tokens and 256 sequences a step); more with tensor parallelism"""
+VISIBLE_RATIO = 0.989
+"""of a GPU's memory, printed in GB and meant in GiB, that CUDA reports: RTX PRO 6000 94.97 of 96 GiB; RTX 4090 0.980"""
+
+
+def visible_bytes(printed_bytes: float) -> float:
+    """Memory that an engine sees on a GPU whose data sheet prints `printed_bytes`."""
+    return VISIBLE_RATIO * printed_bytes / 1e9 * 2**30
+
+
 @dataclass(frozen=True)
 class Memory:
     """What decides the KV size where the run does not state it, per chip in bytes."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from simcore.cost.jit import from_dtype, njit
-from simcore.cost.step_times import POOL_VALUES, TABLES, StepTimes
+from simcore.cost.step_times import POOL_VALUES, TABLES, Axis, StepTimes, Table
 
 N_TABLES = len(TABLES)
 (
@@ -24,6 +24,9 @@ N_TABLES = len(TABLES)
     UNEVEN_PURE,
     UNEVEN_MIXED,
 ) = range(N_TABLES)
+
+TWO_AXES = (PREFILL, DECODE_PURE, DECODE_MIXED, UNEVEN_PURE, UNEVEN_MIXED)
+"""tables that kernels look up by two values"""
 
 STEP_TIMES = np.dtype(
     [
@@ -61,6 +64,8 @@ def pack(times: StepTimes) -> Any:
     used = 0
     for number, name in enumerate(TABLES):
         table = getattr(times, name)
+        if number in TWO_AXES and table.y is None:
+            table = _repeated(table)
         values = np.ascontiguousarray(table.values, dtype=float).ravel()
         if used + values.size > POOL_VALUES:
             raise ValueError(f"step-time tables hold more than {POOL_VALUES} values; use a smaller linear_count")
@@ -73,6 +78,12 @@ def pack(times: StepTimes) -> Any:
             record["size_" + letter][number] = axis.size if axis else 1
             record["round_" + letter][number] = axis.round_up if axis else 0
     return packed
+
+
+def _repeated(table: Table) -> Table:
+    """A table on one axis as one on two that does not depend on the second: what `lookup_2d` needs."""
+    y = Axis(1.0)
+    return Table(table.x, np.repeat(np.asarray(table.values, dtype=float)[:, None], y.size, axis=1), y)
 
 
 @njit(inline="always")
@@ -138,26 +149,34 @@ def merged(first_s: float, second_s: float, overlap_ratio: float) -> float:
 
 
 @njit(cache=True)
-def decode_step_s(record: Any, batch: float, mean_kv_tokens: float, spread: float) -> Any:
-    """Seconds of a step in which `batch` sequences decode; `spread` is their longest KV over the mean, minus 1."""
-    attention = lookup_2d(record, DECODE_PURE, batch, mean_kv_tokens)
-    if record.has_uneven == 1:
-        attention *= 1.0 + lookup_2d(record, UNEVEN_PURE, batch, spread)
+def uneven_s(record: Any, decode: int, uneven: int, batch: float, kv_tokens: Any) -> Any:
+    """Decode attention of `batch` sequences whose KV is (mean, shortest, longest), read from two tables.
+
+    t = t(mean) + alpha (t(longest) - t(mean)), alpha by batch and (mean - shortest) / (longest - shortest).
+    """
+    mean, shortest, longest = kv_tokens
+    attention = lookup_2d(record, decode, batch, mean)
+    if record.has_uneven == 1 and longest > shortest:
+        alpha = lookup_2d(record, uneven, batch, max(0.0, mean - shortest) / (longest - shortest))
+        attention += alpha * (lookup_2d(record, decode, batch, longest) - attention)
+    return attention
+
+
+@njit(cache=True)
+def decode_step_s(record: Any, batch: float, kv_tokens: Any) -> Any:
+    """Seconds of a step in which `batch` sequences decode; `kv_tokens` is (mean, shortest, longest) of their KV."""
+    attention = uneven_s(record, DECODE_PURE, UNEVEN_PURE, batch, kv_tokens)
     busy = lookup(record, DENSE_PURE, batch) + attention
     busy += lookup(record, HEAD, batch)
     return record.host_pure_s + merged(busy, lookup(record, COMMUNICATION, batch), record.communication_overlap_ratio)
 
 
 @njit(cache=True)
-def mixed_step_s(
-    record: Any, tokens: float, prefill_s: float, batch: float, mean_kv_tokens: float, spread: float, sequences: float
-) -> Any:
+def mixed_step_s(record: Any, tokens: float, prefill_s: float, batch: float, kv_tokens: Any, sequences: float) -> Any:
     """Seconds of a step with prefill chunks (attention `prefill_s`) and `batch` decodes; `tokens` counts both."""
     attention = prefill_s
     if batch > 0:
-        decode = lookup_2d(record, DECODE_MIXED, batch, mean_kv_tokens)
-        if record.has_uneven == 1:
-            decode *= 1.0 + lookup_2d(record, UNEVEN_MIXED, batch, spread)
+        decode = uneven_s(record, DECODE_MIXED, UNEVEN_MIXED, batch, kv_tokens)
         attention = merged(prefill_s, decode, record.attention_overlap_ratio)
     busy = lookup(record, DENSE_MIXED, tokens) + attention + lookup(record, HEAD, sequences)
     return record.host_mixed_s + merged(busy, lookup(record, COMMUNICATION, tokens), record.communication_overlap_ratio)

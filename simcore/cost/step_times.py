@@ -114,7 +114,8 @@ class StepTimes:
     """J by tokens in the step, above `idle_w`"""
     energy_mixed: Table = ZERO
     uneven_pure: Table = ZERO
-    """decode attention grows by this ratio, by (sequences, longest KV over mean KV - 1)"""
+    """alpha by (sequences, place of the mean KV between the shortest, 0, and the longest, 1): decode attention is
+    t(mean) + alpha (t(longest) - t(mean))"""
     uneven_mixed: Table = ZERO
     host_pure_s: float = 0.0
     """scheduling, input preparation and launches that the device waits for"""

@@ -56,7 +56,7 @@ def _add_series(replica: Any, at: int, part_s: float, share: float, energy_j: fl
     replica.busy[at] += part_s
     replica.energy[at] += energy_j * share
     replica.decoded[at] += decodes * share
-    replica.prefilled[at] += (replica.step_tokens - decodes * (1 + replica.draft_tokens)) * share
+    replica.prefilled[at] += (replica.step_tokens - decodes * (1 + replica.draft_tokens * replica.draft_width)) * share
     replica.running_s[at] += (replica.decode_count + replica.prefill_count) * part_s
     replica.waiting_s[at] += replica.queue_count * part_s
     replica.kv_block_s[at] += (replica.kv_blocks - replica.free_blocks) * part_s

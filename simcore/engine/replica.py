@@ -23,7 +23,7 @@ from simcore.cost.step_kernel import (
 from simcore.engine.accounts import account, count_itl, write_log
 from simcore.policy.records import DONE, NONE, REFUSED
 from simcore.policy.scheduler import _prefix
-from simcore.policy.scheduler._decodes import NEVER, blocks_of, find_longest, join_decodes, settle, stop_growing
+from simcore.policy.scheduler._decodes import NEVER, blocks_of, find_span, join_decodes, settle, stop_growing
 from simcore.policy.scheduler._verbs import new_blocks, push, release, take_blocks
 
 
@@ -84,10 +84,9 @@ def step_s(replica: Any, requests: Any, times: Any) -> Any:
     """Seconds of the composed step."""
     record = times[replica.step_times]
     batch = replica.decode_count * replica.step_decodes
-    mean_kv_tokens = float64(replica.decode_kv_tokens // max(1, replica.decode_count))
-    rows = float64(batch * (1 + replica.draft_tokens))
+    rows = float64(batch * (1 + replica.draft_tokens * replica.draft_width))
     if replica.chunk_count == 0:
-        busy_s = decode_step_s(record, rows, mean_kv_tokens, spread(replica)) + replica.draft_s
+        busy_s = decode_step_s(record, rows, kv_span(replica)) + replica.draft_s
         return busy_s / replica.speed + replica.extra_s
     prefill_s = 0.0
     squares = 0.0
@@ -106,17 +105,15 @@ def step_s(replica: Any, requests: Any, times: Any) -> Any:
     if record.square_merge == 1:
         prefill_s = lookup_2d(record, PREFILL, round(math.sqrt(squares)), pasts)
     tokens = float64(replica.step_tokens)
-    busy_s = mixed_step_s(record, tokens, prefill_s, rows, mean_kv_tokens, spread(replica), float64(sequences))
+    busy_s = mixed_step_s(record, tokens, prefill_s, rows, kv_span(replica), float64(sequences))
     return busy_s / replica.speed + replica.extra_s
 
 
 @njit(cache=True)
-def spread(replica: Any) -> Any:
-    """The longest KV among the decodes over their mean, minus 1."""
-    if replica.decode_count < 2:
-        return 0.0
-    longest = float64(replica.longest_offset + replica.tick)
-    return max(0.0, longest * replica.decode_count / replica.decode_kv_tokens - 1.0)
+def kv_span(replica: Any) -> Any:
+    """(mean, shortest, longest) KV tokens of the decodes, the mean rounded down."""
+    mean = float64(replica.decode_kv_tokens // max(1, replica.decode_count))
+    return mean, float64(replica.shortest_offset + replica.tick), float64(replica.longest_offset + replica.tick)
 
 
 @njit(cache=True)
@@ -145,9 +142,8 @@ def _run_decodes(replica: Any, requests: Any, times: Any, hashes: Any, cache: An
             break
         take_blocks(replica, cache, need)
         batch = replica.decode_count
-        mean_kv_tokens = float64(replica.decode_kv_tokens // batch)
         replica.step_start_s = replica.now_s
-        length_s = decode_step_s(record, float64(batch), mean_kv_tokens, spread(replica))
+        length_s = decode_step_s(record, float64(batch), kv_span(replica))
         replica.step_end_s = replica.now_s + length_s / replica.speed
         replica.step_tokens = batch
         if replica.step_end_s > until_s:
@@ -222,12 +218,18 @@ def _sweep(replica: Any, requests: Any, hashes: Any, cache: Any) -> None:
             kept += 1
     replica.decode_count = kept
     replica.next_finish_tick = coming
-    find_longest(replica, requests)
+    find_span(replica, requests)
 
 
 @njit(cache=True)
 def _decoded_drafts(replica: Any, requests: Any, hashes: Any, cache: Any) -> bool:
-    """Speculation: each decode gains one token and as many drafted ones as are accepted in a row."""
+    """Speculation: each decode gains one token and as many drafted ones as are accepted in a row.
+
+    Where the first candidate of a depth is refused, the step draws once whether one of the others is accepted; the
+    draft ends there. With acceptance a, depth d and width w a step gains on average
+    1 + sum of a**k for k = 1 .. d + (1 - (1 - a)**(w - 1)) (1 - a**d) tokens.
+    """
+    sibling_ratio = 1.0 - (1.0 - replica.acceptance_ratio) ** (replica.draft_width - 1)
     any_done = False
     now_s = replica.step_end_s
     replica.last_decode_s = now_s
@@ -237,6 +239,8 @@ def _decoded_drafts(replica: Any, requests: Any, hashes: Any, cache: Any) -> boo
         request = requests[replica.decodes[at]]
         tokens = 1
         while tokens <= replica.draft_tokens and _uniform(replica) < replica.acceptance_ratio:
+            tokens += 1
+        if replica.draft_width > 1 and tokens <= replica.draft_tokens and _uniform(replica) < sibling_ratio:
             tokens += 1
         tokens = min(tokens, request.goal_tokens - request.generated_tokens)
         count_itl(replica, (now_s - request.last_token_s) / tokens, tokens)
@@ -251,7 +255,7 @@ def _decoded_drafts(replica: Any, requests: Any, hashes: Any, cache: Any) -> boo
     if any_done:
         _sweep(replica, requests, hashes, cache)
     else:
-        find_longest(replica, requests)
+        find_span(replica, requests)
     return any_done
 
 
@@ -340,7 +344,7 @@ def submit(replica: Any, requests: Any, number: int, now_s: float) -> bool:
         request.target_tokens = request.computed_tokens
     if request.goal_tokens == 0:
         request.goal_tokens = request.output_tokens
-    most = blocks_of(replica, request.input_tokens + request.goal_tokens + replica.draft_tokens)
+    most = blocks_of(replica, request.input_tokens + request.goal_tokens + replica.draft_tokens * replica.draft_width)
     if most + replica.spare_block > replica.kv_blocks - replica.watermark_blocks:
         request.state = REFUSED
         return False

@@ -40,6 +40,8 @@ class ReplicaSettings:
     fetch_s_per_hash: float = 0.0
     window_tokens: int = 0
     draft_tokens: int = 0
+    draft_width: int = 1
+    """candidates at each depth of the draft tree: the first goes on, another that is accepted ends the draft"""
     acceptance_ratio: float = 0.0
     draft_s: float = 0.0
     series_width_s: float = 1.0
@@ -58,6 +60,8 @@ class ReplicaSettings:
             )
         if self.draft_tokens and not 0.0 <= self.acceptance_ratio < 1.0:
             raise InputError("acceptance_ratio must be in [0, 1)", key="acceptance_ratio")
+        if self.draft_width < 1:
+            raise InputError(f"draft_width is {self.draft_width}", key="draft_width", fix="use 1 or more")
 
     def fill(self, replica: Any, step_times: int = 0, seed: int = 0) -> None:
         """Write the settings into a replica record."""

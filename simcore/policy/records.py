@@ -83,7 +83,8 @@ REPLICA = np.dtype(
         ("offload_hashes", "i8"),  # how many evicted hashes a lower tier keeps; 0: none
         ("fetch_s_per_hash", "f8"),  # bringing one back; the step waits for it
         ("window_tokens", "i8"),  # KV beyond this many tokens is dropped; 0: none
-        ("draft_tokens", "i8"),  # speculation: proposed per step; 0: off
+        ("draft_tokens", "i8"),  # speculation: depth proposed per step; 0: off
+        ("draft_width", "i8"),  # candidates at each depth, of which the first goes on
         ("acceptance_ratio", "f8"),  # of each proposed token, given the one before was accepted
         ("draft_s", "f8"),  # time added per step by drafting
         ("seed", "u8"),
@@ -107,6 +108,7 @@ REPLICA = np.dtype(
         ("next_finish_tick", "i8"),
         ("decode_count", "i8"),
         ("decode_kv_tokens", "i8"),  # sum over decodes of KV length at this tick, the new token included
+        ("shortest_offset", "i8"),  # KV length of the shortest decode minus tick
         ("longest_offset", "i8"),  # KV length of the longest decode minus tick: constant while it runs
         ("fresh_count", "i8"),  # decodes that joined since the last decode step (the tail of `decodes`)
         ("last_decode_s", "f8"),

@@ -75,6 +75,8 @@ class PolicyPart(Spec):
     """preemption moves KV over a link of this bandwidth; None: it recomputes"""
     batch_wait_s: Seconds = Field(default=0.0, alias="batch_wait")
     draft_tokens: int = Field(default=0, ge=0)
+    draft_width: int = Field(default=1, ge=1)
+    """candidates at each of `draft_tokens` depths; all are verified, the first goes on"""
     acceptance_ratio: float = Field(default=0.0, ge=0, lt=1)
     draft_s: Seconds = Field(default=0.0, alias="draft")
     host_s: Seconds = Field(default=0.0, alias="host")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,15 @@ import pytest
 
 from simcore.calibration.importers.layer_profile import Shape, layer_step_times
 from simcore.calibration.importers.vllm_run import read_vllm_run
-from simcore.calibration.validate_requests import GRAPH_SIZES, Memory, compare, replay, run_settings
+from simcore.calibration.validate_requests import (
+    GRAPH_SIZES,
+    VLLM_RESERVE_BYTES,
+    Memory,
+    compare,
+    replay,
+    run_settings,
+    visible_bytes,
+)
 from simcore.errors import InputError
 from tests.shared import shared
 
@@ -27,14 +36,26 @@ def replayed(device: str, folder: Path | None = None) -> tuple[dict, np.ndarray]
     return compare(run, ours), ours.requests
 
 
+LIMITS = {"RTX4090": (6.0, 4.0, 5.5, 5.5), "RTXPRO6000": (5.0, 2.0, 2.0, 5.0)}
+"""mean TTFT, TPOT, E2E, P99 E2E in per cent; the RTX 4090 profile is 3 % slower than its engine throughout"""
+
+
 @pytest.mark.parametrize("device", RUNS)
 def test_errors_stay_where_they_are(device: str) -> None:
-    """Guards against regressions; the acceptance bounds (5 % TTFT, 2 % TPOT and E2E) are reported, not met by both."""
+    """The RTX PRO 6000 is held to the acceptance bounds; the RTX 4090 misses two and is kept from drifting."""
     errors = replayed(device)[0]["error_percent"]
-    assert abs(errors["ttft_s"]["mean"]) < 10
-    assert abs(errors["tpot_s"]["mean"]) < 6
-    assert abs(errors["e2e_s"]["mean"]) < 7
-    assert abs(errors["e2e_s"]["p99"]) < 8
+    found = (errors["ttft_s"]["mean"], errors["tpot_s"]["mean"], errors["e2e_s"]["mean"], errors["e2e_s"]["p99"])
+    assert all(abs(error) < limit for error, limit in zip(found, LIMITS[device], strict=True)), found
+
+
+def test_kv_follows_from_the_memory_fraction() -> None:
+    """The one run that states its KV also gave the reserve, so this checks the sum; the visible share is a guess."""
+    run = read_vllm_run(shared("measured/serving/vllm_runs") / RUNS["RTX4090"])
+    unstated = replace(run, engine=run.engine | {"kv_blocks": None})
+    stated_bytes = run.engine["device_memory_bytes"]
+    for capacity_bytes, blocks in ((stated_bytes, 2588), (visible_bytes(24e9), 2690)):
+        memory = replace(LLAMA_8B, capacity_bytes=capacity_bytes, reserve_bytes=VLLM_RESERVE_BYTES)
+        assert run_settings(unstated, memory).kv_blocks == pytest.approx(blocks, rel=0.005)
 
 
 def test_the_replay_reads_no_measured_column(tmp_path: Path) -> None:

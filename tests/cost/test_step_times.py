@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -31,6 +33,8 @@ def roofline(steps: StepSample) -> StepParts:
 
 TIMES = sample_step_times(roofline, SampleRange(tokens=8192, past_tokens=32768, decodes=256), host_pure_s=1e-3)
 RECORD = pack(TIMES)[0]
+EQUAL = (1000.0, 1000.0, 1000.0)
+"""mean, shortest and longest KV"""
 
 
 @settings(deadline=None)
@@ -72,18 +76,29 @@ def test_decode_is_bilinear_and_exact(batch: int, kv: int) -> None:
 
 
 def test_a_step_is_the_sum_of_its_parts() -> None:
-    found = decode_step_s(RECORD, 32.0, 1000.0, 0.0)
+    found = decode_step_s(RECORD, 32.0, EQUAL)
     assert found == pytest.approx(1e-3 + 7e9 / 2e12 + 32 * 1000 * 1.3e5 / 2e12 + 32e-6 + 32e-8, rel=1e-6)
-    mixed = mixed_step_s(RECORD, 544.0, 0.002, 32.0, 1000.0, 0.0, 33.0)
+    mixed = mixed_step_s(RECORD, 544.0, 0.002, 32.0, EQUAL, 33.0)
     assert mixed == pytest.approx(544 * 14e9 / 2e14 + 0.002 + 32 * 1000 * 1.3e5 / 2e12 + 33e-6 + 544e-8, rel=0.01)
 
 
 @settings(deadline=None)
 @given(st.integers(1, 8000), st.integers(1, 250), st.integers(1, 20000))
 def test_more_work_is_never_faster(tokens: int, batch: int, kv: int) -> None:
-    base = decode_step_s(RECORD, float(batch), float(kv), 0.0)
-    assert decode_step_s(RECORD, float(batch + 1), float(kv), 0.0) >= base
-    assert decode_step_s(RECORD, float(batch), float(kv + 7), 0.0) >= base
+    def of(batch: int, kv: int) -> float:
+        return float(decode_step_s(RECORD, float(batch), (float(kv), float(kv), float(kv))))
+
+    assert of(batch + 1, kv) >= of(batch, kv)
+    assert of(batch, kv + 7) >= of(batch, kv)
+
+
+def test_uneven_lengths_cost_a_share_of_the_way_to_the_longest() -> None:
+    alpha = Table(Axis(256.0), np.full(Axis(256.0).size, 0.25))
+    record = pack(replace(TIMES, uneven_pure=alpha))[0]
+    uneven = (1000.0, 500.0, 3000.0)
+    more_s = decode_step_s(record, 32.0, uneven) - decode_step_s(record, 32.0, EQUAL)
+    assert more_s == pytest.approx(0.25 * 32 * 2000 * 1.3e5 / 2e12, rel=1e-6)
+    assert mixed_step_s(record, 544.0, 0.0, 32.0, uneven, 33.0) == mixed_step_s(record, 544.0, 0.0, 32.0, EQUAL, 33.0)
 
 
 def test_rounding_up_looks_at_the_next_unit() -> None:

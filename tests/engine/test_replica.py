@@ -118,6 +118,25 @@ def test_speculation_speeds_decoding_up() -> None:
     assert violations(drafted) == []
 
 
+@pytest.mark.parametrize("width", [2, 4])
+def test_a_wider_draft_tree_gains_by_its_law(width: int) -> None:
+    rows = trace(*((0.0, 10, 400),) * 16)
+    plain = serve(rows, steps(step_s=1.0), ReplicaSettings())
+    drafted = serve(rows, steps(step_s=1.0), ReplicaSettings(draft_tokens=3, draft_width=width, acceptance_ratio=0.5))
+    per_step = (1 - 0.5**4) / (1 - 0.5) + (1 - 0.5 ** (width - 1)) * (1 - 0.5**3)
+    gain = plain.requests["done_s"].mean() / drafted.requests["done_s"].mean()
+    assert gain == pytest.approx(per_step, rel=0.03)
+    assert violations(drafted) == []
+
+
+def test_every_candidate_of_a_draft_tree_is_verified() -> None:
+    rows = trace((0.0, 10, 50))
+    how = {"draft_tokens": 3, "acceptance_ratio": 0.0}
+    narrow, wide = (serve(rows, steps(token_s=1.0), ReplicaSettings(draft_width=w, **how)) for w in (1, 3))
+    last = [run.requests["done_s"][0] - run.requests["first_token_s"][0] for run in (narrow, wide)]
+    assert last == pytest.approx([49 * 4.0, 49 * 10.0])
+
+
 @given(
     st.lists(st.tuples(st.floats(0, 20), st.integers(1, 60), st.integers(1, 40)), min_size=1, max_size=25),
     st.sampled_from(["chunked", "prefill-first"]),

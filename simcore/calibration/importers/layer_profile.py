@@ -41,43 +41,65 @@ class Shape:
     """batch sizes with a captured graph, ascending: a step of fewer tokens is padded to the next"""
 
 
-def layer_step_times(folder: Path, shape: Shape, all_reduce_s: Any = None) -> StepTimes:
+def layer_step_times(folder: Path, shape: Shape, all_reduce_s: Any = None, gather_s: Any = None) -> StepTimes:
     """Step times of a model from the profile in `folder`.
 
-    `all_reduce_s(tokens) -> seconds` of one all-reduce adds two of them per layer (tensor parallelism); without it
-    communication is zero. Raises InputError if a file or its columns are missing.
+    With tensor parallelism `all_reduce_s(tokens) -> seconds` of one all-reduce adds two of them per layer and one for
+    the embedding, `gather_s(sequences) -> seconds` the gathering of logits. Raises InputError if a file is missing.
     """
     dense, attention = _read(folder, "dense.csv"), _read(folder, "attention.csv")
     tokens = Axis(float(dense.tokens.max()) * 8, linear_count=64)
     knots = tokens.knots()
     by_tokens = _dense_s(dense, shape, folder, padded(knots, shape.graph_sizes))
     prefill, pure, mixed = _attention(attention, shape.layers)
-    communication = ZERO if all_reduce_s is None else Table(tokens, 2 * shape.layers * all_reduce_s(knots))
+    uneven_pure, uneven_mixed = _uneven(folder)
+    communication = ZERO if all_reduce_s is None else Table(tokens, (2 * shape.layers + 1) * all_reduce_s(knots))
     return StepTimes(
         dense_pure=Table(tokens, by_tokens),
         dense_mixed=Table(tokens, by_tokens),
         prefill=prefill,
         decode_pure=pure,
         decode_mixed=mixed,
-        head=_head(folder),
+        head=_head(folder, gather_s),
         communication=communication,
-        uneven_pure=_uneven(folder),
+        uneven_pure=uneven_pure,
+        uneven_mixed=uneven_mixed,
         source=f"layer profile {'/'.join(folder.parts[-5:])}",
     )
 
 
-ALL_REDUCE_FLOOR_S = 6.3e-6
-ALL_REDUCE_BANDWIDTH_RATIO = 0.6
+CUSTOM_FLOOR_S, CUSTOM_RATIO, CUSTOM_LIMIT_BYTES = 4.2e-6, 0.65, 8e6
+"""of vLLM's own all-reduce of two GPUs over PCIe in a captured graph: floor, share of the link's bandwidth, size from
+which NCCL takes over; 19 sizes on RTX PRO 6000, within 12 % from 64 kB to 4 MB"""
+NCCL_FLOOR_S, NCCL_RATIO = 6.3e-6, 0.6
 """of NCCL over PCIe: floor and asymptote of the 2-GPU all-reduce tables of L40S and RTX PRO 6000, 16 sizes each, whose
 middle sizes (0.1 to 1 MB) lie up to a third above this line"""
+GATHER_RATIO = 0.5
+"""of NCCL's all-gather of two RTX PRO 6000 over PCIe, 17 sizes"""
 
 
 def all_reduce_over(link_bytes_per_s: float, tp: int, hidden_size: int, dtype_bytes: float = 2.0) -> Any:
-    """`tokens -> seconds` of one ring all-reduce of the hidden states over a link of this one-way bandwidth."""
+    """`tokens -> seconds` of one all-reduce of the hidden states over a link of this one-way bandwidth, in vLLM.
+
+    Two GPUs use vLLM's own kernel up to 8 MB, more GPUs without NVLink a ring of NCCL.
+    """
 
     def seconds(tokens: Floats) -> Floats:
-        moved_bytes = 2.0 * (tp - 1) / tp * tokens * hidden_size * dtype_bytes
-        return ALL_REDUCE_FLOOR_S * (tp - 1) + moved_bytes / (ALL_REDUCE_BANDWIDTH_RATIO * link_bytes_per_s)
+        message_bytes = tokens * hidden_size * dtype_bytes
+        moved_bytes = 2.0 * (tp - 1) / tp * message_bytes
+        ring_s = NCCL_FLOOR_S * (tp - 1) + moved_bytes / (NCCL_RATIO * link_bytes_per_s)
+        own_s = CUSTOM_FLOOR_S + moved_bytes / (CUSTOM_RATIO * link_bytes_per_s)
+        return np.where((tp == 2) & (message_bytes < CUSTOM_LIMIT_BYTES), own_s, ring_s)
+
+    return seconds
+
+
+def gather_over(link_bytes_per_s: float, tp: int, vocab_size: int, dtype_bytes: float = 2.0) -> Any:
+    """`sequences -> seconds` of the all-gather of logits, of which every rank computes `vocab_size / tp`."""
+
+    def seconds(sequences: Floats) -> Floats:
+        moved_bytes = (tp - 1) / tp * sequences * vocab_size * dtype_bytes
+        return np.where(sequences > 0, NCCL_FLOOR_S * (tp - 1) + moved_bytes / (GATHER_RATIO * link_bytes_per_s), 0.0)
 
     return seconds
 
@@ -124,14 +146,14 @@ def _moe_us(moe: Any, shape: Shape, tokens: Floats) -> Floats:
     return np.array([np.interp(a, counts, row) for a, row in zip(active, grid, strict=True)])
 
 
-def _head(folder: Path) -> Table:
+def _head(folder: Path, gather_s: Any) -> Table:
     rows = _read(folder, "per_sequence.csv")
     axis = Axis(float(rows.sequences.max()) * 4, linear_count=32)
     total = np.zeros(axis.size)
     for _, group in rows.groupby("layer"):
         total += along(axis.knots(), group.sequences, group.time_us)
     total[0] = 0.0
-    return Table(axis, total * US)
+    return Table(axis, total * US + (gather_s(axis.knots()) if gather_s else 0.0))
 
 
 def _attention(rows: Any, layers: int) -> tuple[Table, Table, Table]:
@@ -176,30 +198,29 @@ def along(at: Floats, x: Any, y: Any) -> Floats:
     return np.asarray(np.where(at > px[-1], py[-1] + slope * (at - px[-1]), inside))
 
 
-def _uneven(folder: Path) -> Table:
-    """By how much uneven KV lengths slow steps of decodes alone, by batch and longest over mean: profile medians.
+def _uneven(folder: Path) -> tuple[Table, Table]:
+    """alpha of decodes alone and beside a chunk, by batch and place of the mean KV (`uneven_pure` of `StepTimes`).
 
-    The growth follows the longest sequence, hardly the shape of the rest. Steps that also hold a chunk are taken to be
-    as fast as with equal lengths: there the profile's growth is smaller and its baseline another.
+    The profile runs `n` decodes of which `nb` have the KV `kv_big` and the others a shorter one, and compares the time
+    with those of equal lengths at the mean and at `kv_big`: alpha = (t_skew - t_mean) / (t_max - t_mean). The mean
+    lies at nb/n between the shortest and the longest, which is how a batch of any lengths is looked up. Medians over
+    lengths and chunks; lengths of a real batch are spread more evenly than two values.
     """
     if not (folder / "skew.csv").is_file():
-        return ZERO
+        return ZERO, ZERO
     rows = _read(folder, "skew.csv")
-    rows = rows[rows.regime == "pure"]
-    return _growth(rows.assign(excess=rows.kv_big / rows.kv_mean - 1.0, growth=rows.t_skew_us / rows.t_mean_us - 1.0))
+    return _alpha(rows[rows.regime == "pure"]), _alpha(rows[rows.regime == "mixed"])
 
 
-def _growth(rows: Any) -> Table:
-    batch, excess = Axis(1024, linear_count=32), Axis(8.0, unit=0.25, linear_count=16)
-    at = excess.knots()
+def _alpha(rows: Any) -> Table:
+    """Medians on the lattice; constant beyond the first and the last profiled place and batch."""
+    if not len(rows):
+        return ZERO
+    batch, place = Axis(1024, linear_count=32), Axis(1.0, unit=1 / 32, linear_count=32)
     profiles, counts = [], []
     for count, group in rows.groupby("n"):
-        medians = group.groupby(group.excess.round(2)).growth.median().clip(lower=0.0)
-        x, y = np.concatenate([[0.0], medians.index]), np.concatenate([[0.0], medians])
-        profiles.append(np.interp(at, x, y))
+        medians = group.groupby(group.nb / group.n).alpha.median().clip(lower=0.0)
+        profiles.append(np.interp(place.knots(), medians.index, medians))
         counts.append(float(count))
-    if not counts:
-        return ZERO
-    stacked = np.array(profiles)
-    grid = [np.interp(batch.knots(), counts, column) for column in stacked.T]
-    return Table(batch, np.stack(grid, axis=1), excess)
+    grid = [np.interp(batch.knots(), counts, column) for column in np.array(profiles).T]
+    return Table(batch, np.stack(grid, axis=1), place)

@@ -33,7 +33,8 @@ class VllmRun:
 
     trace: Trace
     engine: dict[str, Any]
-    """engine arguments, `kv_blocks` (None where the run does not state it), `async_scheduling`, `graph_sizes`"""
+    """engine arguments, `kv_blocks` and `device_memory_bytes` (None where the run does not state them),
+    `async_scheduling`, `graph_sizes`"""
     model: str
     device: str
     measured: Measured
@@ -100,6 +101,7 @@ def _engine(meta: dict[str, Any]) -> dict[str, Any]:
     engine["async_scheduling"] = scheduler.get("async_scheduling")
     engine["graph_sizes"] = resolved.get("compilation_config", {}).get("cudagraph_capture_sizes")
     engine["vllm_version"] = meta.get("vllm_version")
+    engine["device_memory_bytes"] = meta.get("hardware", {}).get("device_total_memory_bytes")
     return engine
 
 

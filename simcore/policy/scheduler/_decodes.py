@@ -29,13 +29,15 @@ def stop_growing(replica: Any, request: Any) -> None:
 
 
 @njit(cache=True)
-def find_longest(replica: Any, requests: Any) -> None:
-    """Look for the longest decode again, after some have left."""
-    longest = int64(-NEVER)
+def find_span(replica: Any, requests: Any) -> None:
+    """Look for the shortest and the longest decode again, after some have left."""
+    shortest, longest = int64(NEVER), int64(-NEVER)
     for at in range(replica.decode_count):
         request = requests[replica.decodes[at]]
         start = replica.tick if replica.draft_tokens > 0 else request.join_tick
-        longest = max(longest, request.computed_tokens + 1 - start)
+        offset = request.computed_tokens + 1 - start
+        shortest, longest = min(shortest, offset), max(longest, offset)
+    replica.shortest_offset = shortest
     replica.longest_offset = longest
 
 
@@ -72,6 +74,8 @@ def join_decodes(replica: Any, requests: Any, number: int) -> None:
     offset = request.computed_tokens + 1 - replica.tick
     if replica.decode_count == 1 or offset > replica.longest_offset:
         replica.longest_offset = offset
+    if replica.decode_count == 1 or offset < replica.shortest_offset:
+        replica.shortest_offset = offset
     request.cap_tick = NEVER
     if replica.window_tokens > 0:
         request.cap_tick = replica.tick + replica.window_tokens - request.computed_tokens

@@ -12,7 +12,7 @@ from numba import int64, types
 from simcore.cost.jit import from_dtype, njit
 from simcore.policy.records import BLOCK, MAX_RUNNING, NONE, REPLICA, REQUEST, RUNNING, WAITING
 from simcore.policy.scheduler import _prefix
-from simcore.policy.scheduler._decodes import blocks_of, find_longest, join_decodes, settle
+from simcore.policy.scheduler._decodes import blocks_of, find_span, join_decodes, settle
 
 REPLICA_TYPE = from_dtype(REPLICA)
 REQUESTS_TYPE = types.Array(from_dtype(REQUEST), 1, "C")
@@ -197,7 +197,7 @@ def decode_all(replica: Any, requests: Any, hashes: Any, cache: Any) -> bool:
                 request = requests[replica.decodes[at]]
                 request.blocks += draft_blocks(replica, request)
         replica.step_decodes = 1
-        replica.step_tokens += replica.decode_count * (1 + replica.draft_tokens)
+        replica.step_tokens += replica.decode_count * (1 + replica.draft_tokens * replica.draft_width)
     return undisturbed
 
 
@@ -218,7 +218,7 @@ def new_blocks(replica: Any, requests: Any) -> Any:
 def draft_blocks(replica: Any, request: Any) -> Any:
     """Blocks that a decode with all its drafted tokens needs beyond those it has."""
     shared = int64(request.held_hashes) * replica.hash_tokens // replica.block_tokens
-    end = request.computed_tokens + 1 + replica.draft_tokens
+    end = request.computed_tokens + 1 + replica.draft_tokens * replica.draft_width
     return int64(max(0, blocks_of(replica, end) - shared - request.blocks))
 
 
@@ -312,7 +312,7 @@ def leave_decodes(replica: Any, requests: Any, place: int) -> None:
         replica.decodes[at] = replica.decodes[at + 1]
     replica.decode_count -= 1
     settle(replica, requests, number)
-    find_longest(replica, requests)
+    find_span(replica, requests)
 
 
 @njit(cache=True)
