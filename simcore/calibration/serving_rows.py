@@ -1,0 +1,175 @@
+"""Rows of a table of serving measurements, read and repaired by stated rules. No `silicon_*` result is read here.
+
+Of the columns `silicon_*` only the text `silicon_data_source` is read, and of it only what describes the client and the
+recipe: `silicon_concurrency`, `measured` (the day) and whether the source is a path (a client with fixed lengths).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+DENSE = ("llama", "qwen3-32b")
+SAME_MODEL = {"deepseek-v3": "deepseek-r1", "deepseek-r1-nvfp4": "deepseek-r1", "llama-3.1-8b-instruct-fp8": "llama-8b"}
+"""names under which the same architecture was measured, often the very same runs"""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """One replica's parallel plan; `workers` replicas."""
+
+    tp: int
+    attention_dp: int
+    ep: int
+    workers: int = 1
+    batch: int = 0
+
+    @property
+    def chips(self) -> int:
+        return self.tp * self.attention_dp
+
+
+@dataclass(frozen=True)
+class Question:
+    """What was served, how and for whom. Rows with equal questions get one answer."""
+
+    model: str
+    system: str
+    stack: str
+    precision: str
+    mode: str
+    input_tokens: int
+    output_tokens: int
+    users: int
+    pool: Pool
+    prefill: Pool | None
+    fixed_lengths: bool
+    date: str
+    """day of the measurement, "" where it is not stated; picks the recipe, nothing else"""
+    version: str
+
+    @property
+    def family(self) -> str:
+        """Lower-case last part of the model's name; relabelled copies share it."""
+        name = self.model.split("/")[-1].lower()
+        return SAME_MODEL.get(name, name)
+
+    @property
+    def is_dense(self) -> bool:
+        return any(part in self.family for part in DENSE)
+
+    @property
+    def curve(self) -> str:
+        """Everything but the concurrency, version and day: the unit that is never split between fit and test."""
+        plan = f"{self.pool.tp}/{self.pool.attention_dp}/{self.pool.ep}"
+        parts = (self.family, self.system, self.stack, self.precision, self.mode, self.input_tokens, self.output_tokens)
+        return "|".join(map(str, (*parts, plan)))
+
+    @property
+    def campaign(self) -> str:
+        """Rows of one stack, model, system, precision and day."""
+        return "|".join((self.stack, self.family, self.system, self.precision, self.date, self.mode))
+
+
+@dataclass(frozen=True)
+class ServingRow:
+    """One row: the question, or why there is none, and which repairs were made."""
+
+    id: str
+    question: Question | None
+    reason: str = ""
+    repairs: tuple[str, ...] = ()
+
+
+def _number(row: dict[str, Any], name: str) -> int:
+    """A count; missing or zero is 1."""
+    value = row.get(name)
+    return 1 if value is None or value != value or value == "" or float(value) == 0 else int(float(value))
+
+
+def _text(row: dict[str, Any], name: str) -> str:
+    value = row.get(name)
+    return "" if value is None or value != value else str(value)
+
+
+def repaired_pool(row: dict[str, Any], prefix: str = "") -> tuple[Pool, list[str]]:
+    """A pool's plan, with the rules for what the table says wrongly.
+
+    * moe_tp and moe_ep both above 1: the chips were counted twice (tp x ep, or dp x ep): divide by ep, moe_tp = 1
+    * ep equal to tp x attention_dp with both above 1, tp = attention_dp: the chips were counted twice: tp = 1
+    * a plan wider than a node without attention dp or ep: a wide expert-parallel deployment: attention_dp = ep = chips
+    """
+    tp, dp = _number(row, prefix + "tp_size"), _number(row, prefix + "attention_dp_size")
+    moe_tp, ep = _number(row, prefix + "moe_tp_size"), _number(row, prefix + "moe_ep_size")
+    repairs = []
+    if moe_tp > 1 and ep > 1:
+        repairs.append(f"{prefix}chips counted tp x ep")
+        if dp > 1 and dp % ep == 0:
+            dp //= ep
+        elif tp % ep == 0:
+            tp //= ep
+    elif tp == dp > 1 and ep == tp * dp:
+        repairs.append(f"{prefix}chips counted tp x dp")
+        tp, ep = 1, dp
+    elif tp > 8 and dp == 1 and tp not in (16, 32):
+        repairs.append(f"{prefix}plan of {tp} chips taken as wide expert parallelism")
+        tp, dp, ep = 1, tp, tp
+    ep = min(ep, tp * dp)
+    workers = _number(row, prefix + "num_workers") if prefix else 1
+    return Pool(tp, dp, ep, workers, _number(row, prefix + "batch_size")), repairs
+
+
+def concurrency(row: dict[str, Any], pool: Pool) -> tuple[int, list[str]]:
+    """Users of the closed loop: stated in the source, else the batch times the ranks (and workers)."""
+    found = re.search(r"silicon_concurrency=(\d+)", _text(row, "silicon_data_source"))
+    if found:
+        return int(found.group(1)), []
+    return pool.batch * pool.attention_dp * pool.workers, ["users = batch x attention dp"]
+
+
+def read_row(row: dict[str, Any]) -> ServingRow:
+    """One row of the table as a question."""
+    source, mode = _text(row, "silicon_data_source"), _text(row, "mode") or "agg"
+    name = _text(row, "id")
+    prefill = None
+    if mode == "disagg":
+        if not _text(row, "decode_num_workers") or not _text(row, "prefill_num_workers"):
+            return ServingRow(name, None, "disaggregated without worker counts")
+        pool, repairs = repaired_pool(row, "decode_")
+        prefill, more = repaired_pool(row, "prefill_")
+        repairs += more
+    else:
+        pool, repairs = repaired_pool(row)
+    users, more = concurrency(row, pool)
+    repairs += more
+    precision = _text(row, "precision")
+    if not precision:
+        precision, repairs = "bf16", [*repairs, "missing precision taken as bf16"]
+    day = re.search(r"measured=(\d{4}-\d\d-\d\d)", source)
+    question = Question(
+        model=_text(row, "model_path"),
+        system=_text(row, "system"),
+        stack=_text(row, "backend"),
+        precision=precision,
+        mode=mode,
+        input_tokens=int(row["isl"]),
+        output_tokens=int(row["osl"]),
+        users=max(users, 1),
+        pool=pool,
+        prefill=prefill,
+        fixed_lengths="source_file=/" in source,
+        date=day.group(1) if day else "",
+        version=_text(row, "backend_version"),
+    )
+    return ServingRow(name, question, "", tuple(repairs))
+
+
+def read_rows(frame: Any) -> list[ServingRow]:
+    """Rows of a data frame with the columns of the table; raises InputError for a missing column."""
+    from simcore.errors import InputError
+
+    for column in ("id", "backend", "model_path", "system", "mode", "isl", "osl"):
+        if column not in frame.columns:
+            raise InputError(f"the table has no column {column!r}", key=column)
+    return [read_row(record) for record in frame.to_dict("records")]
