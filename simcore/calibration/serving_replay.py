@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ BLOCK_TOKENS = 16
 REQUESTS_PER_USER = 10
 SHORTEST = 0.8
 """lengths are uniform between this share of the stated length and all of it"""
+EXPERT_LOAD = "power_law_1.01"
+"""real routing leaves experts of a small batch untouched and overloads some of a large one"""
 MISSES_S = 1e-3
 """a completed request's successor reaches the scheduler so much later"""
 
@@ -118,7 +120,10 @@ class Replayer:
             kv_bytes=width[kv],
             head_bytes=2.0,
         )
-        physics = Physics(model, machine, self.cost_model(system.chip.name, question.stack))
+        cost = self.cost_model(system.chip.name, question.stack)
+        if is_dataclass(cost) and hasattr(cost, "distribution"):
+            cost = replace(cost, distribution=EXPERT_LOAD)  # type: ignore[type-var]
+        physics = Physics(model, machine, cost)
         with np.errstate(divide="ignore", invalid="ignore"):
             parts = known or step_parts(physics, plan, REACH)
         context = float(question.input_tokens + question.output_tokens)

@@ -48,6 +48,13 @@ COLUMNS = {
         "distribution",
     ),
 }
+SAME_WEIGHTS = {"mxfp4_weights": ("mxfp4_fp8",)}
+"""formats of the same stored weights whose kernels a stack may choose (it converts activations on the fly)"""
+CAP = {"gemm": (8e-6, 2.0), "moe": (20e-6, 2.5)}
+"""(start-up seconds, times the roofline): no shipped kernel is slower for long. Some tables are: fp8-block matrices of
+vLLM show 60 to 180 us at every small size, which is their host side and hidden under a graph."""
+OTHER_WORK = ("_eager", "_nongated")
+"""endings of kernels that do other work: launched outside graphs, experts without a gate"""
 CUSTOM_MOST_RANKS = 8
 CUSTOM_MOST_BYTES = 8 * 2**20
 """one-node all-reduce kernels of the stacks serve messages up to here (vLLM's custom_all_reduce)"""
@@ -59,6 +66,8 @@ class OperatorCost:
 
     name: str
     model: OperatorModel
+    distribution: str = "balanced"
+    """how tokens fall on experts, where a table measured several ways (`balanced`, `power_law_1.01`, ...)"""
 
     def costs(self, ops: list[Op], machine: Machine, plan: PlanColumns, graphs: bool) -> list[OpCost]:
         return [self._one(op, machine, plan, graphs) for op in ops]
@@ -72,6 +81,9 @@ class OperatorCost:
         if machine.pim is not None and op.kind in ("attention_decode", "mla_decode"):
             return bound
         time_s = np.maximum(self._measured(op, machine), 0.0)
+        if op.kind in CAP:
+            most_s, ratio = CAP[op.kind]
+            time_s = np.minimum(time_s, most_s + ratio * np.maximum(bound.compute_s, bound.memory_s))
         if op.role == "attention" and np.any(np.isfinite(machine.kv_bytes_per_s)):
             time_s = np.maximum(time_s, bound.memory_s)
         late = 0.0 if graphs else np.maximum(op.kernels * machine.kernel_launch_s - time_s, 0.0)
@@ -82,7 +94,11 @@ class OperatorCost:
         """Seconds of one execution, [plans]."""
         weights, experts, kv = machine.formats
         number = {"expert": experts, "matrix": weights}.get(op.role, "bf16")
+        if op.name == "router":
+            number = "bf16"
         columns: dict[str, Any] = {name: op.shape[name] for name in COLUMNS[op.kind]}
+        if op.kind == "moe":
+            columns["distribution"] = self.distribution
         predict = self._predictor(op.kind, number, kv)
         if op.kind in ("attention_prefill", "mla_prefill"):
             return prefill_s(predict, columns, op.shape)
@@ -92,9 +108,29 @@ class OperatorCost:
         kernel, kv_kernel = kernel_name(number), kernel_name(kv)
 
         def predict(columns: dict[str, Any]) -> Array:
-            return distinct(columns, lambda c: self.model.predict(kind, c, kernel, kv_kernel).time_s)
+            return distinct(columns, lambda c: self._fastest(kind, c, kernel, kv_kernel))
 
         return predict
+
+    def _fastest(self, kind: str, columns: dict[str, Any], number: str, kv_number: str) -> Array:
+        """Seconds of the fastest measured kernel, as a stack's own tuning picks it; outside all boxes the usual one."""
+        first = self.model.predict(kind, columns, number, kv_number)
+        best = np.where(first.extrapolated, np.inf, first.time_s)
+        if kind in ("gemm", "moe"):
+            for format_name, kernel in self._kernels(kind, number):
+                other = self.model.predict(kind, columns, format_name, kv_number, kernel)
+                stands_in = format_name != number
+                best = np.minimum(best, np.where(other.extrapolated & ~np.bool_(stands_in), np.inf, other.time_s))
+        return np.where(np.isfinite(best), best, first.time_s)
+
+    def _kernels(self, kind: str, number: str) -> list[tuple[str, str]]:
+        """(format, kernel) of every fit that computes the same, the usual one left out."""
+        fit, artefact = self.model.find(kind, number)
+        if artefact is None:
+            return []
+        formats = (number, *SAME_WEIGHTS.get(number, ()))
+        found = [(f, k) for f, _, k in artefact.kernels(kind) if f in formats and not k.endswith(OTHER_WORK)]
+        return [pair for pair in found if pair != (fit.format, fit.kernel)]
 
     def _network(self, op: Op, machine: Machine, plan: PlanColumns) -> OpCost:
         """Measured collectives inside a node; alpha-beta across nodes, for transfers, and for a single rank."""
