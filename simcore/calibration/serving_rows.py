@@ -128,17 +128,18 @@ def concurrency(row: dict[str, Any], pool: Pool) -> tuple[int, list[str]]:
     return pool.batch * pool.attention_dp * pool.workers, ["users = batch x attention dp"]
 
 
-def read_row(row: dict[str, Any]) -> ServingRow:
-    """One row of the table as a question."""
+def read_row(row: dict[str, Any], infer_workers: bool = False) -> ServingRow:
+    """One row of the table as a question; `infer_workers`: one worker per pool where a row states none."""
     source, mode = _text(row, "silicon_data_source"), _text(row, "mode") or "agg"
     name = _text(row, "id")
     prefill = None
     if mode == "disagg":
-        if not _text(row, "decode_num_workers") or not _text(row, "prefill_num_workers"):
+        stated = _text(row, "decode_num_workers") and _text(row, "prefill_num_workers")
+        if not stated and not infer_workers:
             return ServingRow(name, None, "disaggregated without worker counts")
         pool, repairs = repaired_pool(row, "decode_")
         prefill, more = repaired_pool(row, "prefill_")
-        repairs += more
+        repairs += more if stated else [*more, "workers taken as one per pool"]
     else:
         pool, repairs = repaired_pool(row)
     users, more = concurrency(row, pool)
@@ -165,11 +166,11 @@ def read_row(row: dict[str, Any]) -> ServingRow:
     return ServingRow(name, question, "", tuple(repairs))
 
 
-def read_rows(frame: Any) -> list[ServingRow]:
+def read_rows(frame: Any, infer_workers: bool = False) -> list[ServingRow]:
     """Rows of a data frame with the columns of the table; raises InputError for a missing column."""
     from simcore.errors import InputError
 
     for column in ("id", "backend", "model_path", "system", "mode", "isl", "osl"):
         if column not in frame.columns:
             raise InputError(f"the table has no column {column!r}", key=column)
-    return [read_row(record) for record in frame.to_dict("records")]
+    return [read_row(record, infer_workers) for record in frame.to_dict("records")]

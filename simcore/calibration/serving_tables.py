@@ -24,8 +24,10 @@ class ServingParameters:
     matrix_ratio: float = 1.0
     """dense matrices of steps of few tokens, over their measured operators"""
     large_ratio: float = 1.0
-    """dense and expert matrices of large steps, on top"""
+    """dense matrices of large steps, on top"""
     expert_ratio: float = 1.0
+    expert_large_ratio: float = 1.0
+    """experts of large steps, on top"""
     attention_ratio: float = 1.0
     communication_ratio: float = 1.0
     elementwise_ratio: float = 1.0
@@ -82,11 +84,13 @@ def scaled(parts: StepParts, by: ServingParameters) -> StepTimes:
     times = parts.times
     tokens = np.maximum(times.dense_pure.x.knots(), 1.0)
     low, high = np.log(RAMP_TOKENS)
-    large = by.large_ratio ** np.clip((np.log(tokens) - low) / (high - low), 0.0, 1.0)
+    ramp = np.clip((np.log(tokens) - low) / (high - low), 0.0, 1.0)
+    matrix_ratio = by.matrix_ratio * by.large_ratio**ramp
+    expert_ratio = by.expert_ratio * by.expert_large_ratio**ramp
     gaps_s = parts.layers * by.layer_s
 
     def dense(work: dict[str, Floats]) -> Table:
-        matrices = (by.matrix_ratio * work["matrix"] + by.expert_ratio * work["expert"]) * large
+        matrices = matrix_ratio * work["matrix"] + expert_ratio * work["expert"]
         return Table(times.dense_pure.x, matrices + by.elementwise_ratio * work["elementwise"] + gaps_s)
 
     def times_ratio(table: Table, ratio: float) -> Table:
