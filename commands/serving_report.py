@@ -159,7 +159,10 @@ def _peer(frame: Any, peer: Any, places: list[int], some: list[Any], ttft_s: Any
     for name, which in labels.items():
         both = np.array(which) & np.isfinite(tpot_s) & np.isfinite(theirs_s).all(axis=1)
         out[name] = {
-            "ours": {"ttft": errors(ttft_s[both] / measured[both, 0]), "tpot": errors(tpot_s[both] / measured[both, 1])},
+            "ours": {
+                "ttft": errors(ttft_s[both] / measured[both, 0]),
+                "tpot": errors(tpot_s[both] / measured[both, 1]),
+            },
             "other": {
                 "ttft": errors(theirs_s[both, 0] / measured[both, 0]),
                 "tpot": errors(theirs_s[both, 1] / measured[both, 1]),
@@ -226,15 +229,22 @@ def write_page(path: Path, report: Mapping[str, Any], held_out: bool) -> None:
         "",
     ]
     repeats = report["repeats"]
-    lines += [f"Measured more than once with different results: {repeats['configurations_measured_again']} "
-              f"configurations; largest over smallest, median and P90: TPOT {_pair(repeats['tpot_s_max_over_min'])}, "
-              f"TTFT {_pair(repeats['ttft_s_max_over_min'])}.", ""]
+    lines += [
+        f"Measured more than once with different results: {repeats['configurations_measured_again']} "
+        f"configurations; largest over smallest, median and P90: TPOT {_pair(repeats['tpot_s_max_over_min'])}, "
+        f"TTFT {_pair(repeats['ttft_s_max_over_min'])}.",
+        "",
+    ]
     for mode, title in (("agg", "Aggregated"), ("disagg", "Disaggregated, workers stated")):
         if mode in report:
             lines += _mode_lines(report[mode], title)
     if "peer" in report:
-        lines += ["### Ours and aiconfigurator 0.12.0 on the same rows", "",
-                  "| rows | count | ours TPOT | theirs TPOT | ours TTFT | theirs TTFT |", "|---|---|---|---|---|---|"]
+        lines += [
+            "### Ours and aiconfigurator 0.12.0 on the same rows",
+            "",
+            "| rows | count | ours TPOT | theirs TPOT | ours TTFT | theirs TTFT |",
+            "|---|---|---|---|---|---|",
+        ]
         for name, entry in report["peer"].items():
             cells = [_percents(entry[who][metric]) for metric in ("tpot", "ttft") for who in ("ours", "other")]
             lines.append(f"| {name} | {entry['ours']['tpot'].get('rows', 0):.0f} | " + " | ".join(cells) + " |")
@@ -253,8 +263,12 @@ def _percents(found: Mapping[str, float]) -> str:
 
 
 def _mode_lines(part: Mapping[str, Any], title: str) -> list[str]:
-    lines = [f"### {title}: coverage {part['coverage']:.1%} of {part['table_rows']} rows", "",
-             "| by | value | rows | TPOT | bias | Spearman | TTFT | bias | Spearman |", "|---|---|---|---|---|---|---|---|---|"]
+    lines = [
+        f"### {title}: coverage {part['coverage']:.1%} of {part['table_rows']} rows",
+        "",
+        "| by | value | rows | TPOT | bias | Spearman | TTFT | bias | Spearman |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     entries = [("all", "", part["all"])]
     for name in ("kind", "client", "stack", "system", "model", "users"):
         entries += [(name, value, entry) for value, entry in part[name].items()]
@@ -265,16 +279,21 @@ def _mode_lines(part: Mapping[str, Any], title: str) -> list[str]:
             cells += [_percents(found), _number(found.get("bias"), "bias"), _number(found.get("spearman"), "spearman")]
         lines.append(f"| {name} | {value} | {entry['predicted']} of {entry['rows']} | " + " | ".join(cells) + " |")
     choice = part["choosing"]
-    return [*lines, "", f"One factor per campaign: {_short(part['campaign_factors'])}.", "",
-            f"Choosing, {choice['groups']} groups: first choice within 5 % of the best throughput per chip in "
-            f"{choice['first_choice_good']:.0%}; median rank correlation TPOT {choice['tpot_spearman_median']:.3f}, "
-            f"TTFT {choice['ttft_spearman_median']:.3f}.", "",
-            f"Inside the 80 % interval: TPOT {part['inside_80']['tpot']:.0%}, TTFT {part['inside_80']['ttft']:.0%}.", ""]
+    return [
+        *lines,
+        "",
+        f"One factor per campaign: {_short(part['campaign_factors'])}.",
+        "",
+        f"Choosing, {choice['groups']} groups: first choice within 5 % of the best throughput per chip in "
+        f"{choice['first_choice_good']:.0%}; median rank correlation TPOT {choice['tpot_spearman_median']:.3f}, "
+        f"TTFT {choice['ttft_spearman_median']:.3f}.",
+        "",
+        f"Inside the 80 % interval: TPOT {part['inside_80']['tpot']:.0%}, TTFT {part['inside_80']['ttft']:.0%}.",
+        "",
+    ]
 
 
-def write_fit(
-    path: Path, stack: str, fit: StackFit, rows: int, interval: Mapping[str, Any], source: str
-) -> None:
+def write_fit(path: Path, stack: str, fit: StackFit, rows: int, interval: Mapping[str, Any], source: str) -> None:
     """Fitted parameters with where they come from."""
     from dataclasses import asdict
 

@@ -44,7 +44,9 @@ def disaggregated(replayer: Replayer, question: Question, by: ServingParameters,
     ttft_s = tpot_s = 0.0
     for _ in range(SETTLE_ROUNDS):
         tpot_s = decode_step(times, max(decoding / ranks, 1.0), kv_tokens)
-        ttft_s, busy = loop(question.users, question.prefill.workers, prefill_s, share * question.output_tokens * tpot_s)
+        ttft_s, busy = loop(
+            question.users, question.prefill.workers, prefill_s, share * question.output_tokens * tpot_s
+        )
         decoding = 0.5 * (decoding + busy)
     first_s = ttft_s + max(alone_s - prefill_s, 0.0) + (int(recipe["stream_interval"]) - 1) * tpot_s
     return Answer(first_s + by.first_token_s, tpot_s)

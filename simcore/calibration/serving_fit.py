@@ -1,4 +1,4 @@
-"""Fitting a stack's few parameters to measured TTFT and TPOT: Gauss-Newton with robust weights, one curve one vote unit.
+"""Fitting a stack's few parameters to measured TTFT and TPOT: Gauss-Newton with robust weights.
 
 Unknowns are logarithms of ratios and seconds in natural units, with a weak prior around the operators as they are.
 Residuals are log(predicted / measured). Derivatives are finite differences of the replay itself.
@@ -18,7 +18,7 @@ from simcore.calibration.serving_rows import Question
 from simcore.calibration.serving_tables import ServingParameters
 from simcore.cost.step_times import Floats
 
-UNITS = {"layer_s": 1e-6, "host_s": 5e-4, "mixed_host_s": 1e-3, "first_token_s": 1e-2}
+UNITS = {"layer_s": 1e-6, "host_s": 5e-4, "mixed_host_s": 1e-3, "other_host_s": 5e-4, "first_token_s": 1e-2}
 """seconds that count as one step of an unknown; ratios step by exp(0.2)"""
 RATIO_STEP = 0.2
 START = {"layer_s": 1.0, "host_s": 1.0, "mixed_host_s": 0.5, "first_token_s": 1.0}
@@ -155,5 +155,5 @@ def held_out_logs(replayer: Replayer, rows: Sequence[Measured], fit: StackFit) -
     out = np.full((len(rows), 2), np.nan)
     for fold in range(FOLDS):
         mine = np.flatnonzero(folds == fold)
-        out[mine] = residuals(replayer, [rows[at] for at in mine], fit.without_fold[fold])
+        out[mine] = residuals(replayer, [rows[int(at)] for at in mine], fit.without_fold[fold])
     return out

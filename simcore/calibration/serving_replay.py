@@ -1,4 +1,4 @@
-"""Replay of one serving measurement: step times of its plan, its stack's scheduler, the closed loop that measured it."""
+"""Replay of one serving measurement: step times of its plan, its stack's scheduler, the closed loop of its client."""
 
 from __future__ import annotations
 
@@ -95,8 +95,16 @@ class Replayer:
 
     def pool_parts(self, question: Question, pool: Pool, kv: str) -> tuple[StepParts, float]:
         """(step times in parts, bytes of KV room per rank over bytes per token) of a pool, once per plan."""
-        key = (question.model, question.system, question.stack, question.precision, pool.tp, pool.attention_dp, pool.ep)
-        key = (*key, kv, question.input_tokens + question.output_tokens)
+        plan: Any = (
+            question.model,
+            question.system,
+            question.stack,
+            question.precision,
+            pool.tp,
+            pool.attention_dp,
+            pool.ep,
+        )
+        key = (*plan, kv, question.input_tokens + question.output_tokens)
         if key not in self.parts:
             shared = next((v[0] for k, v in self.parts.items() if k[:-1] == key[:-1]), None)
             self.parts[key] = self._sample(question, pool, kv, shared)
@@ -113,7 +121,7 @@ class Replayer:
         width = {name: number_format(name).bytes_per_element for name in (weights, experts, "bf16", kv)}
         degrees = {"tp": pool.tp, "pp": 1, "dp": 1, "attention_dp": pool.attention_dp, "ep": pool.ep, "cp": 1, "sp": 0}
         plan = PlanColumns(
-            **{name: float(value) for name, value in degrees.items()},
+            **{name: float(value) for name, value in degrees.items()},  # type: ignore[arg-type]
             weight_bytes=width[weights],
             expert_bytes=width[experts],
             activation_bytes=2.0,
@@ -127,7 +135,9 @@ class Replayer:
         with np.errstate(divide="ignore", invalid="ignore"):
             parts = known or step_parts(physics, plan, REACH)
         context = float(question.input_tokens + question.output_tokens)
-        used = weight_bytes(model, plan) + activation_bytes(model, plan, 8192.0) + buffer_bytes(model, plan, 256.0, 8192)
+        used = (
+            weight_bytes(model, plan) + activation_bytes(model, plan, 8192.0) + buffer_bytes(model, plan, 256.0, 8192)
+        )
         per_token = kv_bytes_per_sequence(model, plan, context) / context
         return parts, float((machine.memory_bytes - used) / per_token)
 
@@ -136,7 +146,9 @@ class Replayer:
         blocks = int(room_tokens * (1.0 - share) / BLOCK_TOKENS)
         need = -(-(question.input_tokens + question.output_tokens) // BLOCK_TOKENS)
         if blocks < need:
-            raise InputError(f"weights of {question.model} leave no room for one request on {question.pool.chips} chips")
+            raise InputError(
+                f"weights of {question.model} leave no room for one request on {question.pool.chips} chips"
+            )
         return ReplicaSettings(
             scheduler=recipe["scheduler"],
             kv_blocks=min(blocks, UNLIMITED),
@@ -144,6 +156,8 @@ class Replayer:
             max_running=int(recipe["max_running"]),
             token_budget=int(recipe["token_budget"]),
             reserve_output=bool(recipe["reserve_output"]),
+            draft_tokens=int(recipe.get("draft_tokens", 0)),
+            acceptance_ratio=float(recipe.get("acceptance_ratio", 0.0)),
         )
 
     def aggregated(self, question: Question, by: ServingParameters, recipe: Mapping[str, Any]) -> Answer:
@@ -156,7 +170,7 @@ class Replayer:
         how = self.settings(question, recipe, room_tokens, 1.0 - float(recipe["memory_fraction"]))
         trace = self.trace(question)
         clients = Clients(question.users, think_s=MISSES_S)
-        run = serve_clients(trace, scaled(parts, by), how, clients, ranks=pool.attention_dp)
+        run = serve_clients(trace, scaled(parts, by, question.fixed_lengths), how, clients, ranks=pool.attention_dp)
         seen = as_streamed(run, int(recipe["stream_interval"]), by.first_token_s)
         return Answer(float(np.nanmean(seen["ttft_s"])), float(np.nanmean(seen["tpot_s"])))
 
@@ -169,9 +183,7 @@ class Replayer:
             count = REQUESTS_PER_USER * question.users
             random = np.random.default_rng(0)
             low = 1.0 if question.fixed_lengths else SHORTEST
-            drawn = [
-                random.integers(int(low * most), most + 1, count)
-                for most in (question.input_tokens, question.output_tokens)
-            ]
-            self.lengths[key] = Trace(np.zeros(count), *drawn)
+            inputs = random.integers(int(low * question.input_tokens), question.input_tokens + 1, count)
+            outputs = random.integers(int(low * question.output_tokens), question.output_tokens + 1, count)
+            self.lengths[key] = Trace(np.zeros(count), inputs, outputs)
         return self.lengths[key]

@@ -98,7 +98,7 @@ def repaired_pool(row: dict[str, Any], prefix: str = "") -> tuple[Pool, list[str
 
     * moe_tp and moe_ep both above 1: the chips were counted twice (tp x ep, or dp x ep): divide by ep, moe_tp = 1
     * ep equal to tp x attention_dp with both above 1, tp = attention_dp: the chips were counted twice: tp = 1
-    * a plan wider than a node without attention dp or ep: a wide expert-parallel deployment: attention_dp = ep = chips
+    * a plan wider than any stack splits matrices, without attention dp or ep: see `wide_pools`
     """
     tp, dp = _number(row, prefix + "tp_size"), _number(row, prefix + "attention_dp_size")
     moe_tp, ep = _number(row, prefix + "moe_tp_size"), _number(row, prefix + "moe_ep_size")
@@ -112,12 +112,23 @@ def repaired_pool(row: dict[str, Any], prefix: str = "") -> tuple[Pool, list[str
     elif tp == dp > 1 and ep == tp * dp:
         repairs.append(f"{prefix}chips counted tp x dp")
         tp, ep = 1, dp
-    elif tp > 8 and dp == 1 and tp not in (16, 32):
-        repairs.append(f"{prefix}plan of {tp} chips taken as wide expert parallelism")
-        tp, dp, ep = 1, tp, tp
     ep = min(ep, tp * dp)
     workers = _number(row, prefix + "num_workers") if prefix else 1
     return Pool(tp, dp, ep, workers, _number(row, prefix + "batch_size")), repairs
+
+
+WIDEST_TP = 8
+PREFILL_CHIPS = 4
+
+
+def wide_pools(pool: Pool) -> tuple[Pool, Pool]:
+    """(decode, prefill) of a deployment told as one plan of many chips: such rows are totals of disaggregated runs.
+
+    Half of the chips prefill in workers of four with attention dp, half decode as one wide expert-parallel group.
+    """
+    half = max(pool.chips // 2, 1)
+    workers = max(half // PREFILL_CHIPS, 1)
+    return Pool(1, half, half, 1, pool.batch), Pool(1, PREFILL_CHIPS, PREFILL_CHIPS, workers)
 
 
 def concurrency(row: dict[str, Any], pool: Pool) -> tuple[int, list[str]]:
@@ -144,6 +155,9 @@ def read_row(row: dict[str, Any], infer_workers: bool = False) -> ServingRow:
         pool, repairs = repaired_pool(row)
     users, more = concurrency(row, pool)
     repairs += more
+    if mode == "agg" and pool.tp > WIDEST_TP:
+        pool, prefill = wide_pools(pool)
+        repairs.append("plan of many chips taken as a disaggregated deployment, split guessed")
     precision = _text(row, "precision")
     if not precision:
         precision, repairs = "bf16", [*repairs, "missing precision taken as bf16"]

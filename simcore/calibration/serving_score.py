@@ -37,10 +37,10 @@ def spearman(first: Floats, second: Floats) -> float:
     both = np.isfinite(first) & np.isfinite(second)
     if both.sum() < 3:
         return float("nan")
-    ranks = [_ranks(values[both]) for values in (first, second)]
-    if min(np.std(r) for r in ranks) == 0.0:
+    ours, theirs = _ranks(first[both]), _ranks(second[both])
+    if min(np.std(ours), np.std(theirs)) == 0.0:
         return float("nan")
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ours, theirs)[0, 1])
 
 
 def _ranks(values: Floats) -> Floats:
@@ -165,5 +165,7 @@ def intervals(rows: Sequence[Measured], logs: Floats) -> Mapping[str, dict[str, 
         if not mine.any():
             continue
         low, high = np.quantile(-logs[mine], (0.1, 0.9), axis=0)
-        out[kind] = {name: [float(np.exp(low[at])), float(np.exp(high[at]))] for at, name in enumerate(("tpot", "ttft"))}
+        out[kind] = {
+            name: [float(np.exp(low[at])), float(np.exp(high[at]))] for at, name in enumerate(("tpot", "ttft"))
+        }
     return out

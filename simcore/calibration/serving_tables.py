@@ -13,6 +13,8 @@ from simcore.engine.step_source import ATTENTION, HEAD, physics_step_times
 from simcore.ops.op import PlanColumns, StepColumns
 from simcore.ops.transformer import lower
 
+PEER_SHARE = 0.2
+"""how many of its tokens each other attention-dp rank adds while one prefills: most are decoding then"""
 RAMP_TOKENS = (256.0, 1024.0)
 """between these batch sizes matrices go from memory bound to compute bound"""
 
@@ -37,6 +39,8 @@ class ServingParameters:
     """per step of decodes"""
     mixed_host_s: float = 0.0
     """per step with a prefill chunk, on top"""
+    other_host_s: float = 0.0
+    """per step, on top, of the servers of the client with fixed lengths (older releases, no overlap of scheduling)"""
     first_token_s: float = 0.0
     """tokeniser, HTTP and detokeniser, once per request"""
 
@@ -53,6 +57,8 @@ class StepParts:
     pure: dict[str, Floats]
     mixed: dict[str, Floats]
     layers: int
+    ranks: float = 1.0
+    """attention-dp ranks that share the experts"""
 
 
 def step_parts(physics: Physics, plan: PlanColumns, reach: SampleRange) -> StepParts:
@@ -61,7 +67,8 @@ def step_parts(physics: Physics, plan: PlanColumns, reach: SampleRange) -> StepP
     tokens = np.maximum(times.dense_pure.x.knots(), 1.0)
     pure = dense_work(physics, plan, StepColumns(decode_sequences=tokens, kv_tokens=np.ones_like(tokens)), True)
     chunk = StepColumns(prefill_sequences=np.ones_like(tokens), prefill_tokens=tokens)
-    return StepParts(times, pure, dense_work(physics, plan, chunk, False), physics.model.layer_count)
+    mixed = dense_work(physics, plan, chunk, False)
+    return StepParts(times, pure, mixed, physics.model.layer_count, float(np.max(plan.attention_dp)))
 
 
 def dense_work(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> dict[str, Floats]:
@@ -79,8 +86,9 @@ def dense_work(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: b
     return {kind: np.broadcast_to(value, size).astype(float) for kind, value in sums.items()}
 
 
-def scaled(parts: StepParts, by: ServingParameters) -> StepTimes:
-    """`StepTimes` of a stack with these parameters."""
+def scaled(parts: StepParts, by: ServingParameters, other_server: bool = False) -> StepTimes:
+    """`StepTimes` of a stack with these parameters; `other_server`: with `other_host_s`."""
+    host_s = by.host_s + by.other_host_s * other_server
     times = parts.times
     tokens = np.maximum(times.dense_pure.x.knots(), 1.0)
     low, high = np.log(RAMP_TOKENS)
@@ -88,6 +96,8 @@ def scaled(parts: StepParts, by: ServingParameters) -> StepTimes:
     matrix_ratio = by.matrix_ratio * by.large_ratio**ramp
     expert_ratio = by.expert_ratio * by.expert_large_ratio**ramp
     gaps_s = parts.layers * by.layer_s
+    together = tokens * (PEER_SHARE + (1.0 - PEER_SHARE) / parts.ranks)
+    mixed = {**parts.mixed, "expert": np.interp(together, tokens, parts.mixed["expert"])}
 
     def dense(work: dict[str, Floats]) -> Table:
         matrices = matrix_ratio * work["matrix"] + expert_ratio * work["expert"]
@@ -99,12 +109,12 @@ def scaled(parts: StepParts, by: ServingParameters) -> StepTimes:
     return replace(
         times,
         dense_pure=dense(parts.pure),
-        dense_mixed=dense(parts.mixed),
+        dense_mixed=dense(mixed),
         prefill=times_ratio(times.prefill, by.attention_ratio),
         decode_pure=times_ratio(times.decode_pure, by.attention_ratio),
         decode_mixed=times_ratio(times.decode_mixed, by.attention_ratio),
         head=times_ratio(times.head, by.matrix_ratio),
         communication=times_ratio(times.communication, by.communication_ratio),
-        host_pure_s=by.host_s,
-        host_mixed_s=by.host_s + by.mixed_host_s,
+        host_pure_s=host_s,
+        host_mixed_s=host_s + by.mixed_host_s,
     )
