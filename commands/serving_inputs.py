@@ -15,13 +15,9 @@ STACKS = ("vllm", "trtllm", "sglang")
 
 def read_frame(table: Path) -> Any:
     """The table as a data frame; InputError if it is not there."""
-    import pandas as pd
+    from simcore.calibration.tables import read_table
 
-    from simcore.errors import InputError
-
-    if not table.is_file():
-        raise InputError("no such file", file=str(table))
-    return pd.read_csv(table, low_memory=False)
+    return read_table(str(table))
 
 
 def replayer() -> Replayer:

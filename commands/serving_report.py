@@ -80,13 +80,22 @@ def report_of(
         which = [n for n, row in enumerate(some) if row.question.mode == mode]
         total = sum(str(m) == mode for m in frame["mode"])
         if which:
-            report[mode] = score([some[n] for n in which], ttft_s[which], tpot_s[which])
+            more = {"speculation": [speculation(some[n].question) for n in which]}
+            report[mode] = score([some[n] for n in which], ttft_s[which], tpot_s[which], more)
             report[mode]["coverage"] = _coverage(frame, found, mode)
             report[mode]["table_rows"] = total
             report[mode]["inside_80"] = _inside([some[n] for n in which], ttft_s[which], tpot_s[which])
     if peer is not None:
         report["peer"] = _peer(frame, peer, places, some, ttft_s, tpot_s)
     return report, {"rows": some, "ttft_s": ttft_s, "tpot_s": tpot_s}
+
+
+def speculation(question: Any) -> str:
+    """Whether the recipe infers speculation for the question."""
+    from simcore.calibration.serving_replay import chosen
+    from workloads.recipes import recipe
+
+    return "inferred" if chosen(recipe(question.stack), question).get("draft_tokens") else "none"
 
 
 def _coverage(frame: Any, found: Sequence[Answer], mode: str) -> float:
@@ -184,7 +193,7 @@ def print_report(report: Mapping[str, Any]) -> None:
             continue
         part = report[mode]
         body = [_line("all", "", part["all"])]
-        for name in ("kind", "stack", "system", "model", "users", "client"):
+        for name in ("kind", "speculation", "stack", "system", "model", "users", "client"):
             body += [_line(name, value, entry) for value, entry in part[name].items()]
         print_table(header, body, title=f"{mode}: coverage {part['coverage']:.1%}", left=("by", "value"))
         print(f"one factor per campaign: {_short(part['campaign_factors'])}")
@@ -270,7 +279,7 @@ def _mode_lines(part: Mapping[str, Any], title: str) -> list[str]:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     entries = [("all", "", part["all"])]
-    for name in ("kind", "client", "stack", "system", "model", "users"):
+    for name in ("kind", "speculation", "client", "stack", "system", "model", "users"):
         entries += [(name, value, entry) for value, entry in part[name].items()]
     for name, value, entry in entries:
         cells = []

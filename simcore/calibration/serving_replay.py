@@ -50,7 +50,7 @@ def chosen(recipe: Mapping[str, Any], question: Question) -> dict[str, Any]:
 
 def _applies(name: str, wanted: Any, question: Question) -> bool:
     value = getattr(question, name) if name != "attention_dp" else question.pool.attention_dp
-    if name in ("date", "users", "attention_dp"):
+    if name in ("users", "attention_dp"):
         return bool(wanted[0] <= value <= wanted[1])
     return value in wanted if isinstance(wanted, list) else bool(value == wanted)
 

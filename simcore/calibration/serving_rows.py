@@ -1,15 +1,17 @@
 """Rows of a table of serving measurements, read and repaired by stated rules. No `silicon_*` result is read here.
 
-Of the columns `silicon_*` only the text `silicon_data_source` is read, and of it only what describes the client and the
-recipe: `silicon_concurrency`, `measured` (the day) and whether the source is a path (a client with fixed lengths).
+Of the columns `silicon_*` predictions depend on `silicon_concurrency` inside `silicon_data_source` alone, which is the
+client's setting. The day (`measured`) is kept to name campaigns in reports; no answer depends on it.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+UNIFORM_CLIENT = ((1024, 1024), (1024, 8192), (8192, 1024))
+"""(input, output) lengths of the public benchmark, whose client draws lengths; all others came from one that does not"""
 DENSE = ("llama", "qwen3-32b")
 SAME_MODEL = {"deepseek-v3": "deepseek-r1", "deepseek-r1-nvfp4": "deepseek-r1", "llama-3.1-8b-instruct-fp8": "llama-8b"}
 """names under which the same architecture was measured, often the very same runs"""
@@ -45,9 +47,10 @@ class Question:
     pool: Pool
     prefill: Pool | None
     fixed_lengths: bool
-    date: str
-    """day of the measurement, "" where it is not stated; picks the recipe, nothing else"""
     version: str
+    """of the stack, "" where it is not stated"""
+    date: str = field(default="", compare=False)
+    """day of the measurement, for reports"""
 
     @property
     def family(self) -> str:
@@ -173,7 +176,7 @@ def read_row(row: dict[str, Any], infer_workers: bool = False) -> ServingRow:
         users=max(users, 1),
         pool=pool,
         prefill=prefill,
-        fixed_lengths="source_file=/" in source,
+        fixed_lengths=(int(row["isl"]), int(row["osl"])) not in UNIFORM_CLIENT,
         date=day.group(1) if day else "",
         version=_text(row, "backend_version"),
     )

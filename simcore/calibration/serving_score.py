@@ -61,13 +61,19 @@ GROUPS: dict[str, Callable[[Measured], str]] = {
 }
 
 
-def score(rows: Sequence[Measured], ttft_s: Floats, tpot_s: Floats) -> dict[str, Any]:
-    """The report: errors of all rows and by group, campaign factors, choices. Arrays `[rows]`, NaN: not predicted."""
+def score(
+    rows: Sequence[Measured], ttft_s: Floats, tpot_s: Floats, more: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Any]:
+    """The report: errors of all rows and by group, campaign factors, choices. Arrays `[rows]`, NaN: not predicted.
+
+    `more` adds groupings: name -> label of each row.
+    """
     ttft = ttft_s / np.array([row.ttft_s for row in rows])
     tpot = tpot_s / np.array([row.tpot_s for row in rows])
     report: dict[str, Any] = {"all": _both(rows, ttft_s, tpot_s, np.ones(len(rows), bool))}
-    for name, key in GROUPS.items():
-        labels = np.array([key(row) for row in rows])
+    groupings: dict[str, Sequence[str]] = {name: [key(row) for row in rows] for name, key in GROUPS.items()}
+    for name, found in (groupings | dict(more or {})).items():
+        labels = np.array(found)
         report[name] = {str(v): _both(rows, ttft_s, tpot_s, labels == v) for v in np.unique(labels)}
     report["campaign_factors"] = campaign_factors(rows, ttft, tpot)
     report["choosing"] = choosing(rows, ttft_s, tpot_s)

@@ -1,7 +1,7 @@
 """How each stack was started for a measurement: scheduler defaults and flags as data, one file per stack.
 
 A file has a table `default` and a list `rule`; a rule's `when` names fields of the question (a value, or a list of
-values; `date` takes [first, last]; `users` [least, most]); later rules win. Every rule says where it comes from.
+values; `users` and `attention_dp` take [least, most]); later rules win. Every rule says where it comes from.
 """
 
 from __future__ import annotations
