@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 UNIFORM_CLIENT = ((1024, 1024), (1024, 8192), (8192, 1024))
-"""(input, output) lengths of the public benchmark, whose client draws lengths; all others came from one that does not"""
+"""(input, output) lengths of the public benchmark, whose client draws lengths; the other client does not"""
 DENSE = ("llama", "qwen3-32b")
 SAME_MODEL = {"deepseek-v3": "deepseek-r1", "deepseek-r1-nvfp4": "deepseek-r1", "llama-3.1-8b-instruct-fp8": "llama-8b"}
 """names under which the same architecture was measured, often the very same runs"""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -128,3 +130,21 @@ def test_a_few_measured_rows() -> None:
     found = answers(rows[: len(some)])
     ratio = np.array([a.tpot_s for a in found]) * 1e3 / some["silicon_tpot_ms"].to_numpy()
     assert np.median(np.abs(ratio - 1.0)) < 0.2
+
+
+def test_predictions_do_not_depend_on_results_or_day(tmp_path: Path) -> None:
+    import pandas as pd
+
+    from commands.serving_report import write_predictions
+    from simcore.calibration.serving_rows import read_rows
+
+    table = pd.DataFrame([ROW | {"id": str(n), "silicon_ttft_ms": 10.0 * n, "silicon_tpot_ms": 1.0} for n in (1, 2)])
+    bare = table.drop(columns=["silicon_ttft_ms", "silicon_tpot_ms"])
+    bare["silicon_data_source"] = "silicon_concurrency=16"
+    texts = []
+    for number, frame in enumerate((table, bare)):
+        rows = read_rows(frame)
+        out = tmp_path / f"{number}.csv"
+        write_predictions(out, rows, answers(rows))
+        texts.append(out.read_bytes())
+    assert texts[0] == texts[1] and b"1," in texts[0]
