@@ -99,7 +99,11 @@ def speculation(question: Any) -> str:
 
 
 def _coverage(frame: Any, found: Sequence[Answer], mode: str) -> float:
-    mine = [not answer.reason for answer, m in zip(found, frame["mode"], strict=True) if m == mode]
+    """Share of a mode's rows that are predicted; disaggregated rows without worker counts do not count."""
+    from simcore.calibration.serving_rows import NO_WORKERS
+
+    some = zip(found, frame["mode"], strict=True)
+    mine = [not answer.reason for answer, m in some if m == mode and answer.reason != NO_WORKERS]
     return sum(mine) / max(1, len(mine))
 
 
@@ -273,7 +277,7 @@ def _percents(found: Mapping[str, float]) -> str:
 
 def _mode_lines(part: Mapping[str, Any], title: str) -> list[str]:
     lines = [
-        f"### {title}: coverage {part['coverage']:.1%} of {part['table_rows']} rows",
+        f"### {title}: coverage {part['coverage']:.1%} ({part['table_rows']} rows in all)",
         "",
         "| by | value | rows | TPOT | bias | Spearman | TTFT | bias | Spearman |",
         "|---|---|---|---|---|---|---|---|---|",

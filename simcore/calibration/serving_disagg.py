@@ -64,7 +64,7 @@ def prefill_time_s(
     asked = replace(question, pool=pool, prefill=None, output_tokens=1)
     parts, room_tokens = replayer.pool_parts(replace(question, pool=pool), pool, recipe["kv"])
     how = replayer.settings(asked, recipe, room_tokens, 1.0 - float(recipe["memory_fraction"]))
-    times = scaled(parts, by)
+    times = scaled(parts, by, peer_share=1.0)  # all ranks of a prefill worker prefill
     share = 1.0 if question.fixed_lengths else MEAN_SHARE
 
     def span_s(count: int) -> float:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+NO_WORKERS = "disaggregated without worker counts"
 UNIFORM_CLIENT = ((1024, 1024), (1024, 8192), (8192, 1024))
 """(input, output) lengths of the public benchmark, whose client draws lengths; the other client does not"""
 DENSE = ("llama", "qwen3-32b")
@@ -150,7 +151,7 @@ def read_row(row: dict[str, Any], infer_workers: bool = False) -> ServingRow:
     if mode == "disagg":
         stated = _text(row, "decode_num_workers") and _text(row, "prefill_num_workers")
         if not stated and not infer_workers:
-            return ServingRow(name, None, "disaggregated without worker counts")
+            return ServingRow(name, None, NO_WORKERS)
         pool, repairs = repaired_pool(row, "decode_")
         prefill, more = repaired_pool(row, "prefill_")
         repairs += more if stated else [*more, "workers taken as one per pool"]

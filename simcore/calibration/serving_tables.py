@@ -86,8 +86,10 @@ def dense_work(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: b
     return {kind: np.broadcast_to(value, size).astype(float) for kind, value in sums.items()}
 
 
-def scaled(parts: StepParts, by: ServingParameters, other_server: bool = False) -> StepTimes:
-    """`StepTimes` of a stack with these parameters; `other_server`: with `other_host_s`."""
+def scaled(
+    parts: StepParts, by: ServingParameters, other_server: bool = False, peer_share: float = PEER_SHARE
+) -> StepTimes:
+    """`StepTimes` of a stack with these parameters; `other_server`: with `other_host_s`; `peer_share`: see there."""
     host_s = by.host_s + by.other_host_s * other_server
     times = parts.times
     tokens = np.maximum(times.dense_pure.x.knots(), 1.0)
@@ -96,7 +98,7 @@ def scaled(parts: StepParts, by: ServingParameters, other_server: bool = False) 
     matrix_ratio = by.matrix_ratio * by.large_ratio**ramp
     expert_ratio = by.expert_ratio * by.expert_large_ratio**ramp
     gaps_s = parts.layers * by.layer_s
-    together = tokens * (PEER_SHARE + (1.0 - PEER_SHARE) / parts.ranks)
+    together = tokens * (peer_share + (1.0 - peer_share) / parts.ranks)
     mixed = {**parts.mixed, "expert": np.interp(together, tokens, parts.mixed["expert"])}
 
     def dense(work: dict[str, Floats]) -> Table:
