@@ -1,5 +1,6 @@
 # `make run` and `make test` work on a fresh machine with Python 3.11 or newer; everything else is for contributors.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
+SHARED ?= $(or $(SIMCORE_SHARED),../shared)
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -27,7 +28,7 @@ bench: $(VENV)/.installed ## one `name: value` line per figure, in CPU seconds
 	$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.installed ## regenerate docs/accuracy.md and the README table
-	$(BIN)/simcore validate all --docs docs/accuracy.md
+	$(BIN)/simcore validate all --shared $(SHARED)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info out

@@ -33,6 +33,9 @@ def estimate(
     kv_tier: Annotated[str, typer.Option(help="Memory tier that holds the KV cache.")] = "main",
     weight_tier: Annotated[str, typer.Option(help="Memory tier that weights stream from.")] = "main",
     sub_batches: Annotated[bool, typer.Option(help="Two half batches on matrix unit and PIM in turn.")] = False,
+    basis: Annotated[str | None, typer.Option(help="Cost by rental or purchase.")] = None,
+    electricity: Annotated[str | None, typer.Option(help='Tariff, e.g. "0.1 USD/kWh".')] = None,
+    pue: Annotated[float | None, typer.Option(help="Power usage effectiveness.", min=1.0)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Latency, throughput, memory, power and cost of one plan, with a breakdown by operation."""
@@ -41,6 +44,7 @@ def estimate(
     from simcore.errors import InputError
     from simcore.result import Unsupported
 
+    prices = {"basis": basis, "electricity": electricity, "pue_ratio": pue}
     formats = {k: v for k, v in (("weights", weights), ("kv", kv)) if v}
     result = simcore.estimate(
         model,
@@ -57,6 +61,7 @@ def estimate(
         output_tokens=output_tokens,
         traffic=traffic,
         stack=stack,
+        economics={k: v for k, v in prices.items() if v is not None},
         policy={"kv_tier": kv_tier, "weight_tier": weight_tier, "sub_batches": sub_batches},
         **formats,
     )

@@ -42,7 +42,7 @@ def _clean(value: Any) -> Any:
 
 @contextmanager
 def progress(quiet: bool, what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error that appears after two seconds; nothing with `--quiet` or without a terminal."""
+    """Progress with rate and time left on standard error, after two seconds; none with `--quiet` or no terminal."""
     import time
 
     if quiet or not sys.stderr.isatty():
@@ -51,7 +51,7 @@ def progress(quiet: bool, what: str) -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
     task = bar.add_task(what, total=None)
     began = time.monotonic()
@@ -61,7 +61,8 @@ def progress(quiet: bool, what: str) -> Iterator[Callable[[int, int], None]]:
         if not state["shown"] and time.monotonic() - began > 2:
             bar.start()
             state["shown"] = True
-        bar.update(task, completed=done, total=total)
+        rate = done / max(time.monotonic() - began, 1e-3)
+        bar.update(task, completed=done, total=total, description=f"{what} {rate:,.3g}/s")
 
     try:
         yield update

@@ -44,6 +44,7 @@ MACHINE_COLUMNS = {
     "chip.money.rental": "rental_usd_per_hour",
 }
 """numeric facts of the chip that may vary by row; values in SI"""
+SPEED_COLUMNS = ("chip.memory.main.read_bandwidth",)
 CHUNK = 262_144
 Numeric = Mapping[str, NDArray[np.float64]]
 
@@ -59,7 +60,7 @@ class Evaluator:
     cost_model: Callable[[str, str], CostModel]
     chunk: int = CHUNK
     share_steps: bool = True
-    _machines: dict[Any, Machine] = field(default_factory=dict, compare=False, repr=False)
+    _machines: dict[Any, tuple[Machine, System]] = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(self, base: Scenario, columns: Mapping[str, NDArray[Any]]) -> ResultTable:
         """One row per candidate, in order.
@@ -91,7 +92,11 @@ class Evaluator:
     ) -> dict[str, NDArray[Any]]:
         """Rows that share system, formats and policy."""
         machine = self.machine(scenario)
-        changes = {MACHINE_COLUMNS[n]: c for n, c in numeric.items() if n in MACHINE_COLUMNS}
+        changes = {
+            MACHINE_COLUMNS[n]: c + beyond_chip(n, machine, scenario.system)
+            for n, c in numeric.items()
+            if n in MACHINE_COLUMNS
+        }
         if changes:
             machine = machine.with_fields(**changes)
         plan = plan_columns(scenario.plan, numeric)
@@ -105,23 +110,16 @@ class Evaluator:
         return found
 
     def machine(self, scenario: Scenario) -> Machine:
-        """The system's facts for the scenario's formats, cached by value."""
+        """The system's facts for the scenario's formats; the cache holds the system, whose identity is the key."""
         weights, experts, activations, kv = scenario.plan.formats()
-        key = (
-            scenario.system.name,
-            scenario.system.chip.name,
-            weights,
-            experts,
-            activations,
-            kv,
-            repr(scenario.policy),
-        )
+        key = (id(scenario.system), weights, experts, activations, kv, repr(scenario.policy))
         if key not in self._machines:
             try:
-                self._machines[key] = machine_of(scenario.system, weights, experts, activations, scenario.policy, kv)
+                found = machine_of(scenario.system, weights, experts, activations, scenario.policy, kv)
             except KeyError as error:
                 raise InputError(str(error.args[0]), key="policy") from None
-        return self._machines[key]
+            self._machines[key] = (found, scenario.system)
+        return self._machines[key][0]
 
     def setting(self, scenario: Scenario) -> analytic.Setting:
         cost_model = self.cost_model(scenario.system.chip.name, scenario.stack)
@@ -163,6 +161,16 @@ class Evaluator:
         )
 
 
+def beyond_chip(name: str, machine: Machine, system: System) -> float:
+    """What the node adds per chip to a fact of the chip: its share of the price; nothing for the others."""
+    own = {
+        "chip.money.purchase": system.chip.money.purchase_usd,
+        "chip.money.rental": system.chip.money.rental_usd_per_hour,
+    }
+    price = own.get(name)
+    return 0.0 if price is None else float(np.max(getattr(machine, MACHINE_COLUMNS[name]))) - price
+
+
 def plan_columns(plan: ParallelPlan, numeric: Numeric) -> PlanColumns:
     """Degrees from the columns where given, else from the base plan; formats as bytes per element."""
     weights, experts, activations, kv = (number_format(name).bytes_per_element for name in plan.formats())
@@ -199,7 +207,8 @@ def notes_for(scenario: Scenario) -> tuple[str, ...]:
 
 
 def _numeric(name: str) -> bool:
-    return name in DEGREES or name == "batch" or name in MACHINE_COLUMNS
+    """Columns that one array evaluation may vary; chip speed is not among them, because operator laws are per chip."""
+    return name in DEGREES or name == "batch" or (name in MACHINE_COLUMNS and name not in SPEED_COLUMNS)
 
 
 def _check_columns(columns: Mapping[str, Any]) -> None:
@@ -240,8 +249,18 @@ def _with(base: Scenario, row: Mapping[str, Any], systems: Mapping[str, System])
         changes["plan"] = base.plan.replace(**plan)
     if policy:
         changes["policy"] = base.policy.replace(**policy)
+    speeds = {k: v for k, v in row.items() if k in SPEED_COLUMNS}
     if "system" in row:
         if row["system"] not in systems:
             raise InputError(f"unknown system {row['system']!r}", fix=suggest(row["system"], systems))
         changes["system"] = systems[row["system"]]
+    if speeds:
+        changes["system"] = with_bandwidth(changes.get("system", base.system), speeds[SPEED_COLUMNS[0]])
     return base.model_copy(update=changes)
+
+
+def with_bandwidth(system: System, read_bytes_per_s: float) -> System:
+    """The system with another bandwidth of the chip's main memory."""
+    chip = system.chip
+    tier = chip.memory[chip.main_tier].replace(read_bytes_per_s=float(read_bytes_per_s))
+    return system.replace(chip=chip.replace(memory={**chip.memory, chip.main_tier: tier}))

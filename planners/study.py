@@ -12,7 +12,7 @@ from simcore.errors import InputError
 from simcore.spec.base import Spec
 from simcore.spec.demand import Objectives
 from simcore.spec.formats import number_format
-from simcore.spec.load import build_from_file, read_toml
+from simcore.spec.load import build_from_file, read_file
 from simcore.spec.policy import ServingPolicy
 from simcore.units import Seconds
 
@@ -137,16 +137,9 @@ class Study(Spec):
 
 def read_study(path: str | Path) -> Study:
     """Read a study file. Raises InputError naming file, key and fix."""
-    file = Path(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError("no such file", file=str(path), fix="give the path of a study TOML") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read: {error}", file=str(path)) from None
-    raw = read_toml(text, str(path))
+    raw = read_file(path, "study")
     schema = raw.get("schema", "study/1")
     if schema != "study/1":
         raise InputError(f"{schema!r} is not a study", file=str(path), key="schema", fix='write schema = "study/1"')
-    raw.setdefault("name", file.stem)
+    raw.setdefault("name", Path(path).stem)
     return build_from_file(Study, raw, str(path)).replace(file=str(path))

@@ -19,7 +19,6 @@ from simcore.errors import InputError
 from simcore.result import Result, ResultTable, concatenate
 from simcore.spec.demand import Demand, Objectives, fixed
 from simcore.spec.economics import Economics
-from simcore.spec.load import build
 from simcore.spec.plan import ParallelPlan
 from simcore.spec.scenario import Scenario
 from simcore.spec.system import System
@@ -190,14 +189,7 @@ def demand_of(study: Study, resolve: Resolve) -> Demand:
 def prices_of(study: Study, resolve: Resolve) -> Economics:
     """The default prices with the study's changes; a change given without a source counts as the user's."""
     prices: Economics = resolve("economics", "default")
-    if not study.economics:
-        return prices
-    changed = build(Economics, {**_plain(prices), **study.economics}, study.name)
-    return changed.replace(sources=prices.sources, citations=prices.citations)
-
-
-def _plain(prices: Economics) -> dict[str, Any]:
-    return prices.model_dump(exclude={"citations", "sources"}, by_alias=True)
+    return prices.changed(study.economics, study.file or study.name)
 
 
 def label(table: ResultTable, words: dict[str, str]) -> ResultTable:

@@ -149,5 +149,5 @@ def basis(pages: Pages) -> list[str]:
 
 
 STACK_NOTES = {
-    "datasheet": "Uncalibrated: these numbers come from data sheets alone (stack datasheet).",
+    "datasheet": "Uncalibrated: stack datasheet predicts from the data sheet and efficiencies learnt on other chips.",
 }

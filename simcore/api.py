@@ -12,6 +12,7 @@ from simcore.spec.scenario import Scenario
 
 if TYPE_CHECKING:
     from planners.evaluate import Evaluator
+    from planners.search.run import SearchResult
     from planners.study import Study
     from planners.sweep import Progress, SweepSummary
 
@@ -35,6 +36,7 @@ def resolve(kind: str, name: str) -> Any:
 def cost_model(chip: str, stack: str) -> Any:
     """The cost model of a (chip, stack)."""
     import hardware_specs
+    from hardware_specs.calibrations import power_model
     from simcore.cost.operator_cost import OperatorCost
     from simcore.cost.roofline import Roofline
 
@@ -42,7 +44,7 @@ def cost_model(chip: str, stack: str) -> Any:
         return Roofline()
     if stack not in STACKS:
         raise InputError(f"unknown stack {stack!r}", fix=f"known: {', '.join(STACKS)}")
-    return OperatorCost(stack, hardware_specs.calibration(chip, stack))
+    return OperatorCost(stack, hardware_specs.calibration(chip, stack), power_model(chip))
 
 
 def evaluator(systems: tuple[str, ...] | list[str]) -> Evaluator:
@@ -62,6 +64,7 @@ def scenario(
     traffic: str | None = None,
     stack: str = "datasheet",
     policy: dict[str, Any] | None = None,
+    economics: dict[str, Any] | None = None,
     **plan: Any,
 ) -> Scenario:
     """A scenario from names. `plan` takes tp, pp, dp, attention_dp, ep, cp, sp, weights, experts, activations, kv.
@@ -87,7 +90,7 @@ def scenario(
         plan=build(ParallelPlan, checkpoint_formats(spec, plan), "plan"),
         policy=build(ServingPolicy, policy or {}, "policy"),
         demand=resolve("traffic", traffic) if traffic else demand,
-        economics=resolve("economics", "default"),
+        economics=resolve("economics", "default").changed(economics or {}, "economics"),
         batch=batch,
         stack=stack,
     )
@@ -147,6 +150,38 @@ def sweep(study: str | Path | Study, out: str | Path | None = None, progress: Pr
         summary = prepared.run(sink, progress)
     write_pages(Path(out), prepared.pages(summary))
     return SweepOutcome(summary, Path(out), None)
+
+
+def search(
+    study: str | Path,
+    method: str | None = None,
+    budget: float | None = None,
+    seed: int | None = None,
+    store: str | Path | None = None,
+    progress: Progress | None = None,
+) -> SearchResult:
+    """Search the space of a study (schema search/1); what is not given is the study's own.
+
+    Answers are kept in the folder `store` and found there again; without it they live in memory. Raises InputError.
+    """
+    from importlib import import_module
+
+    from planners.search.method import method as named
+    from planners.search.run import Setting, open_store
+    from planners.search.run import search as run
+    from planners.search.study import read_search
+
+    read = read_search(study)
+    problem, own = import_module("commands.search").problem_of(read), read.search
+    settings = own.settings if method in (None, own.method) else {}
+    setting = Setting(
+        budget=own.budget if budget is None else budget,
+        seed=own.seed if seed is None else seed,
+        batch=own.batch,
+        method_settings=settings,
+        progress=progress,
+    )
+    return run(problem, named(method or own.method), setting, open_store(store, problem) if store else None)
 
 
 def report(folder: str | Path) -> Path:

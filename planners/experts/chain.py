@@ -10,6 +10,7 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planners.experts.problem import ExpertProblem, Floats, Ints
 
@@ -79,8 +80,7 @@ def exact_chain(problem: ExpertProblem) -> tuple[Ints, float]:
     mean = problem.loads.sum(axis=1) / problem.chips
     named = np.stack([np.eye(problem.chips)[way] for way in ways])
     loads = np.einsum("le,weg->lwg", problem.loads, named).max(axis=2) / mean[:, None]
-    loads = _capped(problem, loads)
-    cost = problem.load_weight * loads / problem.layers
+    cost = np.where(_allowed(problem, loads), problem.load_weight * loads / problem.layers, np.inf)
     best, back = cost[0], []
     for layer in range(problem.layers - 1):
         assert shares is not None
@@ -96,12 +96,10 @@ def exact_chain(problem: ExpertProblem) -> tuple[Ints, float]:
     return (align(shares, chip, problem.chips) if shares is not None and len(shares) else chip), float(best[last])
 
 
-def _capped(problem: ExpertProblem, loads: Floats) -> Floats:
-    """Partitions above the cap are out, unless the layer has none below it."""
-    if problem.load_cap_ratio is None:
-        return loads
-    allowed = np.maximum(problem.load_cap_ratio, loads.min(axis=1, keepdims=True)) * (1 + 1e-12)
-    return np.where(loads <= allowed, loads, np.inf)
+def _allowed(problem: ExpertProblem, loads: Floats) -> NDArray[np.bool_]:
+    """Partitions within the cap, [layers, ways]; where a layer has none, its most balanced ones."""
+    cap = np.inf if problem.load_cap_ratio is None else problem.load_cap_ratio
+    return np.asarray(loads <= np.maximum(cap, loads.min(axis=1, keepdims=True)) * (1 + 1e-12))
 
 
 def matched(pair: Floats, ways: Ints, chips: int) -> Floats:

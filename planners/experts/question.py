@@ -12,7 +12,7 @@ from planners.experts.problem import ExpertProblem
 from planners.experts.trace import Trace, generate, loads_of, read_trace, transitions_of
 from simcore.errors import InputError
 from simcore.spec.base import Spec
-from simcore.spec.load import build, read_json, read_toml
+from simcore.spec.load import build, read_file, read_json
 
 
 class Synthetic(Spec):
@@ -48,11 +48,7 @@ class ExpertQuestion(Spec):
 
 def read_question(path: Path) -> ExpertQuestion:
     """Read a problem file; paths in it are relative to it. Raises InputError."""
-    if path.suffix == ".json":
-        return build(ExpertQuestion, read_json(path), str(path))
-    if not path.exists():
-        raise InputError("no such file", file=str(path), fix="give a .toml or .json problem")
-    return build(ExpertQuestion, read_toml(path.read_text(encoding="utf-8"), str(path)), str(path))
+    return build(ExpertQuestion, read_file(path, "problem"), str(path))
 
 
 def problem_of(question: ExpertQuestion, folder: Path = Path()) -> tuple[ExpertProblem, Trace | None]:

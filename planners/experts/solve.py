@@ -101,7 +101,7 @@ def by_heuristic(problem: ExpertProblem, seed: int, clock: Clock) -> Placement:
 
 def effort(problem: ExpertProblem) -> int:
     """Steps per slot and layer of the final search: more for more pairs, fewer where a step scans many chips."""
-    wanted = DEEP * (problem.slot_count / 128) ** 2.8 / (1 + problem.chips / 48)
+    wanted = DEEP * (problem.slot_count / 128) ** 2.8 / (1 + problem.chips / 36)
     return int(np.clip(wanted, DEEP // 4, DEEPEST))
 
 

@@ -50,13 +50,18 @@ class ServerCurve:
     idle_w: float
     states: tuple[tuple[float, PowerState], ...]
     chips: int
+    chip_idle_w: float
+    chip_limit_w: float
+    beyond_idle_w: float
     beyond_w: float
-    """power of the node beyond its chips when busy"""
+    """power of the node beyond its chips, at rest and at the chips' limit: host, memory, fans and conversion follow the
+    chips' power in between"""
 
     def busy_w(self, clock_ratio: float) -> float:
         """Power of the server while it works."""
         chip = sum(share * float(at_clock(state, np.array([clock_ratio]))[0][0]) for share, state in self.states)
-        return self.chips * chip + self.beyond_w
+        load = (chip - self.chip_idle_w) / (self.chip_limit_w - self.chip_idle_w)
+        return self.chips * chip + self.beyond_idle_w + load * (self.beyond_w - self.beyond_idle_w)
 
     def slowdown(self, clock_ratio: float) -> float:
         """Time at this clock over time at the top clock, minus one."""
@@ -77,7 +82,8 @@ def server_curve(work: Work, chip: Chip, node: Node, models: Models) -> ServerCu
     states = tuple((share, kernel_state(shape, models)) for share, shape in KERNELS[work])
     beyond = node.power.tdp_w if node.power else 0.0
     beyond_idle = node.power.idle_w if node.power else 0.0
-    return ServerCurve(node.chips * chip.power.idle_w + beyond_idle, states, node.chips, beyond)
+    rest_w = node.chips * chip.power.idle_w + beyond_idle
+    return ServerCurve(rest_w, states, node.chips, chip.power.idle_w, chip.power.tdp_w, beyond_idle, beyond)
 
 
 def kernel_state(shape: dict[str, float], models: Models) -> PowerState:

@@ -8,9 +8,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from simcore.errors import InputError
 from simcore.spec.base import Spec
-from simcore.spec.load import build, read_json, read_toml
+from simcore.spec.load import build, read_file
 from simcore.units import Watts
 
 Work = Literal["prefill", "decode", "mixed", "training"]
@@ -30,7 +29,7 @@ class ServerClass(Spec):
     utilisation: float = Field(default=0.6, gt=0, le=1)
     """mean share of the time that it is busy at the peak hour"""
     swing: float = Field(default=0.1, ge=0, le=0.5)
-    """standard deviation of that share between servers' common load states"""
+    """standard deviation of one server's busy share around its mean"""
     most_slowdown: float = Field(default=0.1, ge=0)
     """tolerated at a permanent clock: 0.1 is ten per cent longer"""
 
@@ -52,8 +51,8 @@ class PowerProblem(Spec):
     """largest probability that the row exceeds its budget at the peak hour"""
     scenarios: int = Field(default=1000, ge=50)
     rows: int = Field(default=1, ge=1)
-    common_load: float = Field(default=0.5, ge=0, le=1)
-    """correlation of the servers' load"""
+    common_load: float = Field(default=0.1, ge=0, le=1)
+    """correlation between the servers' busy shares"""
 
     @field_validator("clock_ratios")
     @classmethod
@@ -99,7 +98,4 @@ class RowPlan:
 
 def read_problem(path: Path) -> PowerProblem:
     """Read a problem file. Raises InputError naming file, key and fix."""
-    if not path.exists():
-        raise InputError("no such file", file=str(path), fix="give a .toml or .json problem")
-    raw = read_json(path) if path.suffix == ".json" else read_toml(path.read_text(encoding="utf-8"), str(path))
-    return build(PowerProblem, raw, str(path))
+    return build(PowerProblem, read_file(path, "problem"), str(path))

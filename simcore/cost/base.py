@@ -46,6 +46,10 @@ class CostModel(Protocol):
 
     name: str
 
+    def board_power_w(self, machine: Machine, compute_utilisation: Column, memory_utilisation: Column) -> Column:
+        """Board power of one chip at these utilisations, [plans]."""
+        ...
+
     def costs(self, ops: list[Op], machine: Machine, plan: PlanColumns, graphs: bool) -> list[OpCost]:
         """One `OpCost` per operation; `graphs` says whether kernels are launched inside a captured graph."""
         ...

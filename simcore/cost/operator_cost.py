@@ -2,23 +2,26 @@
 
 Each operation asks `OperatorModel.predict` with the columns in its shape; what no table measured (normalisation,
 sampling, the indexer, transfers, groups beyond a node) keeps the roofline and alpha-beta. Shapes that repeat inside one
-call are evaluated once. Prefill on top of a cached past is t(past + new) - t(past), which ignores what the second
+call are evaluated once. No operation beats its roofline: kernels are measured with operands warm in L2, a step streams
+its weights. Prefill on top of a cached past is t(past + new) - t(past), which ignores what the second
 kernel's start-up costs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from simcore.cost.base import OpCost
 from simcore.cost.calibrated import OperatorModel
+from simcore.cost.kernel_power import PowerModel, fraction
 from simcore.cost.machine import Machine
+from simcore.cost.power import linear_power_w
 from simcore.cost.roofline import kernel_cost, network_cost
-from simcore.ops.op import Array, Op, PlanColumns, repeats
+from simcore.ops.op import Array, Column, Op, PlanColumns, repeats
 from simcore.spec.formats import number_format
 
 KERNEL_FORMAT = {
@@ -55,9 +58,23 @@ CAP = {"gemm": (8e-6, 2.0), "moe": (20e-6, 2.5)}
 vLLM show 60 to 180 us at every small size, which is their host side and hidden under a graph."""
 OTHER_WORK = ("_eager", "_nongated")
 """endings of kernels that do other work: launched outside graphs, experts without a gate"""
+STATE_STEPS = {
+    "linear_attention_gdn": (("conv_prefill", "rule_prefill"), ("conv_decode", "rule_decode")),
+    "mamba2": (("conv_prefill", "scan_prefill"), ("conv_decode",)),
+}
+"""kernels of a recurrent layer that add up, in prefill and in decode; Mamba's decode scan was never measured and keeps
+the roofline"""
 CUSTOM_MOST_RANKS = 8
 CUSTOM_MOST_BYTES = 8 * 2**20
 """one-node all-reduce kernels of the stacks serve messages up to here (vLLM's custom_all_reduce)"""
+
+
+@dataclass(frozen=True)
+class Derived:
+    """Data-sheet laws of the chip that was measured and of the chip asked about."""
+
+    before: OperatorModel
+    after: OperatorModel
 
 
 @dataclass(frozen=True)
@@ -66,71 +83,86 @@ class OperatorCost:
 
     name: str
     model: OperatorModel
+    power: PowerModel | None = None
     distribution: str = "balanced"
     """how tokens fall on experts, where a table measured several ways (`balanced`, `power_law_1.01`, ...)"""
 
-    def costs(self, ops: list[Op], machine: Machine, plan: PlanColumns, graphs: bool) -> list[OpCost]:
-        return [self._one(op, machine, plan, graphs) for op in ops]
+    def board_power_w(self, machine: Machine, compute_utilisation: Column, memory_utilisation: Column) -> Column:
+        """The fitted law of matrix kernels at a step's mean utilisation.
 
-    def _one(self, op: Op, machine: Machine, plan: PlanColumns, graphs: bool) -> OpCost:
+        A step mixes kernels above and below its mean; with exponents below 1 its power is up to a tenth lower.
+        """
+        if self.power is None:
+            return linear_power_w(machine, compute_utilisation, memory_utilisation)
+        fit, _ = self.power.find("gemm", kernel_name(machine.formats[0]), self.name)
+        facts = self.power.chip
+        share = fraction(
+            np.asarray(compute_utilisation), np.asarray(memory_utilisation), facts.idle_w / facts.tdp_w, fit.parameters
+        )
+        return np.asarray(share * machine.tdp_w)
+
+    def costs(self, ops: list[Op], machine: Machine, plan: PlanColumns, graphs: bool) -> list[OpCost]:
+        """Raises ValueError for a machine whose peak, memory or cache differ between plans: cost each by itself."""
+        derived = self._derived(machine)
+        return [self._one(op, machine, plan, graphs, derived) for op in ops]
+
+    def _derived(self, machine: Machine) -> Derived | None:
+        """What-if: a machine that is not the chip of the fits scales them by the data-sheet laws of both."""
+        mine = (machine.bf16_flop_per_s, machine.memory_bytes_per_s, machine.cache_bytes, machine.cache_bytes_per_s)
+        if any(np.ndim(value) for value in mine):
+            raise ValueError("operator laws need one machine for all plans")
+        facts = self.model.chip
+        fast = max(facts.l2_bytes_per_s, facts.memory_bytes_per_s)
+        theirs = (facts.peak("bf16"), facts.memory_bytes_per_s, facts.l2_bytes, fast)
+        if np.allclose(mine, theirs, rtol=1e-6):  # type: ignore[arg-type]
+            return None
+        grown = float(np.max(mine[0])) / theirs[0]
+        peak = {name: value * grown for name, value in facts.peak_flop_per_s.items()}
+        changed = replace(
+            facts,
+            peak_flop_per_s=peak,
+            memory_bytes_per_s=float(np.max(mine[1])),
+            l2_bytes=float(np.max(mine[2])),
+            l2_bytes_per_s=float(np.max(mine[3])),
+        )
+        laws = [OperatorModel(chip, "datasheet", (), self.model.datasheet) for chip in (facts, changed)]
+        return Derived(*laws)
+
+    def _one(self, op: Op, machine: Machine, plan: PlanColumns, graphs: bool, derived: Derived | None) -> OpCost:
         if op.role == "none":
             return self._network(op, machine, plan)
         bound = kernel_cost(op, machine, graphs)
-        if op.kind not in COLUMNS:
+        if op.kind not in COLUMNS and op.kind not in STATE_STEPS:
             return bound
         if machine.pim is not None and op.kind in ("attention_decode", "mla_decode"):
             return bound
-        time_s = np.maximum(self._measured(op, machine), 0.0)
-        if op.kind in CAP:
+        time_s = np.maximum(self._measured(op, machine, self.model), 0.0)
+        if op.kind in CAP and derived is None:
             most_s, ratio = CAP[op.kind]
             time_s = np.minimum(time_s, most_s + ratio * np.maximum(bound.compute_s, bound.memory_s))
-        if op.role == "attention" and np.any(np.isfinite(machine.kv_bytes_per_s)):
-            time_s = np.maximum(time_s, bound.memory_s)
+        if derived is not None:
+            before, after = (self._measured(op, machine, model) for model in (derived.before, derived.after))
+            time_s = time_s * np.where(before > 0, after / np.maximum(before, 1e-12), 1.0)
+        time_s = np.maximum(time_s, np.maximum(bound.compute_s, bound.memory_s))
         late = 0.0 if graphs else np.maximum(op.kernels * machine.kernel_launch_s - time_s, 0.0)
         by_compute = np.asarray(bound.compute_s >= bound.memory_s)
         return OpCost(np.where(by_compute, time_s, 0.0), np.where(by_compute, 0.0, time_s), 0.0, late)
 
-    def _measured(self, op: Op, machine: Machine) -> Array:
+    def _measured(self, op: Op, machine: Machine, model: OperatorModel) -> Array:
         """Seconds of one execution, [plans]."""
         weights, experts, kv = machine.formats
         number = {"expert": experts, "matrix": weights}.get(op.role, "bf16")
         if op.name == "router":
             number = "bf16"
+        if op.kind in STATE_STEPS:
+            return state_s(model, op)
         columns: dict[str, Any] = {name: op.shape[name] for name in COLUMNS[op.kind]}
         if op.kind == "moe":
             columns["distribution"] = self.distribution
-        predict = self._predictor(op.kind, number, kv)
+        predict = predictor(model, op.kind, number, kv)
         if op.kind in ("attention_prefill", "mla_prefill"):
             return prefill_s(predict, columns, op.shape)
         return predict(columns)
-
-    def _predictor(self, kind: str, number: str, kv: str) -> Callable[[dict[str, Any]], Array]:
-        kernel, kv_kernel = kernel_name(number), kernel_name(kv)
-
-        def predict(columns: dict[str, Any]) -> Array:
-            return distinct(columns, lambda c: self._fastest(kind, c, kernel, kv_kernel))
-
-        return predict
-
-    def _fastest(self, kind: str, columns: dict[str, Any], number: str, kv_number: str) -> Array:
-        """Seconds of the fastest measured kernel, as a stack's own tuning picks it; outside all boxes the usual one."""
-        first = self.model.predict(kind, columns, number, kv_number)
-        best = np.where(first.extrapolated, np.inf, first.time_s)
-        if kind in ("gemm", "moe"):
-            for format_name, kernel in self._kernels(kind, number):
-                other = self.model.predict(kind, columns, format_name, kv_number, kernel)
-                stands_in = format_name != number
-                best = np.minimum(best, np.where(other.extrapolated & ~np.bool_(stands_in), np.inf, other.time_s))
-        return np.where(np.isfinite(best), best, first.time_s)
-
-    def _kernels(self, kind: str, number: str) -> list[tuple[str, str]]:
-        """(format, kernel) of every fit that computes the same, the usual one left out."""
-        fit, artefact = self.model.find(kind, number)
-        if artefact is None:
-            return []
-        formats = (number, *SAME_WEIGHTS.get(number, ()))
-        found = [(f, k) for f, _, k in artefact.kernels(kind) if f in formats and not k.endswith(OTHER_WORK)]
-        return [pair for pair in found if pair != (fit.format, fit.kernel)]
 
     def _network(self, op: Op, machine: Machine, plan: PlanColumns) -> OpCost:
         """Measured collectives inside a node; alpha-beta across nodes, for transfers, and for a single rank."""
@@ -155,6 +187,58 @@ class OperatorCost:
             applies = (ranks <= CUSTOM_MOST_RANKS) & (np.asarray(size) <= CUSTOM_MOST_BYTES)
             time_s = np.where(applies, np.minimum(own, time_s), time_s)
         return time_s
+
+
+def predictor(model: OperatorModel, kind: str, number: str, kv: str) -> Callable[[dict[str, Any]], Array]:
+    """columns -> seconds of one kind of operation in plan formats."""
+    kernel, kv_kernel = kernel_name(number), kernel_name(kv)
+
+    def predict(columns: dict[str, Any]) -> Array:
+        return distinct(columns, lambda c: fastest_s(model, kind, c, kernel, kv_kernel))
+
+    return predict
+
+
+def fastest_s(model: OperatorModel, kind: str, columns: dict[str, Any], number: str, kv_number: str) -> Array:
+    """Seconds of the fastest measured kernel, as a stack's own tuning picks it; outside all boxes the usual one."""
+    first = model.predict(kind, columns, number, kv_number)
+    if kind not in CAP:
+        return first.time_s
+    best = np.where(first.extrapolated, np.inf, first.time_s)
+    for format_name, kernel in other_kernels(model, kind, number):
+        other = model.predict(kind, columns, format_name, kv_number, kernel)
+        unfit = other.extrapolated if format_name == number else np.zeros_like(other.extrapolated)
+        best = np.minimum(best, np.where(unfit, np.inf, other.time_s))
+    return np.where(np.isfinite(best), best, first.time_s)
+
+
+def other_kernels(model: OperatorModel, kind: str, number: str) -> list[tuple[str, str]]:
+    """(format, kernel) of every fit that computes the same, the usual one left out."""
+    fit, artefact = model.find(kind, number)
+    if artefact is None:
+        return []
+    formats = (number, *SAME_WEIGHTS.get(number, ()))
+    found = [(f, k) for f, _, k in artefact.kernels(kind) if f in formats and not k.endswith(OTHER_WORK)]
+    return [pair for pair in found if pair != (fit.format, fit.kernel)]
+
+
+def state_s(model: OperatorModel, op: Op) -> Array:
+    """A recurrent layer: the sum of its kernels over prefilling and decoding sequences, [plans]."""
+    shape = {k: v for k, v in op.shape.items() if k not in ("prefills", "prefill_tokens", "decodes")}
+    found: Array = np.zeros(1)
+    prefill, decode = STATE_STEPS[op.kind]
+    for kernels, sequences, tokens in (
+        (prefill, op.shape["prefills"], op.shape["prefill_tokens"]),
+        (decode, op.shape["decodes"], 1.0),
+    ):
+        count = np.asarray(sequences, float)
+        if not np.any(count > 0):
+            continue
+        columns = {**shape, "batch_size": np.maximum(count, 1.0), "seq_len": np.maximum(tokens, 1.0)}
+        for kernel in kernels:
+            one = distinct({**columns, "step": kernel}, lambda c: model.predict(op.kind, c).time_s)
+            found = found + np.where(count > 0, one, 0.0)
+    return found
 
 
 def kernel_name(number: str) -> str:

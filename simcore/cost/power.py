@@ -1,4 +1,4 @@
-"""Board power from utilisation, until a calibrated law replaces it."""
+"""Board power from utilisation where no measurement stands behind it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MEMORY_WEIGHT = 0.45
 because either alone does not reach the limit"""
 
 
-def board_power_w(machine: Machine, compute_utilisation: Column, memory_utilisation: Column) -> Column:
+def linear_power_w(machine: Machine, compute_utilisation: Column, memory_utilisation: Column) -> Column:
     """P = idle + (TDP - idle) min(1, a u_compute + b u_memory), per chip. Shapes [plans].
 
     Linear in utilisation as in GPU power models since Hong and Kim 2010; wrong below 10 % load, where clocks drop.

@@ -15,6 +15,7 @@ from simcore.cost.base import OpCost
 from simcore.cost.collective import CollectiveModel, collective_model, send_time_s, spans
 from simcore.cost.machine import Machine
 from simcore.cost.pim import attention_s, prefers_pim
+from simcore.cost.power import linear_power_w
 from simcore.ops.op import Column, Op, PlanColumns
 
 
@@ -23,6 +24,9 @@ class Roofline:
     """Roofline with launch overhead and alpha-beta collectives."""
 
     name: str = "roofline"
+
+    def board_power_w(self, machine: Machine, compute_utilisation: Column, memory_utilisation: Column) -> Column:
+        return linear_power_w(machine, compute_utilisation, memory_utilisation)
 
     def costs(self, ops: list[Op], machine: Machine, plan: PlanColumns, graphs: bool) -> list[OpCost]:
         return [

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from simcore.cost import memory, money, power, storage
+from simcore.cost import memory, money, storage
 from simcore.cost.base import CostModel
 from simcore.cost.machine import Machine
 from simcore.engine.step import Physics, StepTotal, shared_total, step_total, sub_batched_total
@@ -172,7 +172,7 @@ def efficiency(
     tokens_per_s = times["replica_tokens_per_s"] * plan.dp
     chips = plan.chips
     busy = found.lanes / (plan.attention_dp * plan.pp)
-    prefill_w, decode_w = (phase_power_w(machine, phase, busy) for phase in (found.prefill, found.decode))
+    prefill_w, decode_w = (phase_power_w(setting, machine, phase, busy) for phase in (found.prefill, found.decode))
     share = times["prefill_share_ratio"]
     chip_w = share * prefill_w + (1.0 - share) * decode_w
     power_w = chips * (chip_w + machine.node_w)
@@ -195,11 +195,11 @@ def efficiency(
     }
 
 
-def phase_power_w(machine: Machine, phase: StepTotal, busy: Column) -> Column:
+def phase_power_w(setting: Setting, machine: Machine, phase: StepTotal, busy: Column) -> Column:
     """Board power of one chip during a phase; `busy` is the share of lanes that have work."""
     compute = busy * phase.flop / (phase.time_s * machine.matrix_flop_per_s)
     moving = busy * phase.moved_bytes / (phase.time_s * machine.memory_bytes_per_s)
-    return power.board_power_w(machine, np.minimum(compute, 1.0), np.minimum(moving, 1.0))
+    return setting.cost_model.board_power_w(machine, np.minimum(compute, 1.0), np.minimum(moving, 1.0))
 
 
 def mask_infeasible(columns: dict[str, Column], rows: int) -> dict[str, Array]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from simcore.cost.power import board_power_w
 from simcore.cost.step_times import Evaluate, Floats, SampleRange, StepParts, StepSample, StepTimes, sample_step_times
 from simcore.engine.step import Physics, stage_imbalance
 from simcore.ops.op import PlanColumns, StepColumns
@@ -57,7 +56,9 @@ def _parts(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool,
         sums["dense"] += physics.machine.graph_launch_s * pace
     total = np.maximum(sum(sums.values()), 1e-12)
     chips = float(np.max(plan.replica_chips))
-    power_w = board_power_w(physics.machine, np.minimum(compute / total, 1.0), np.minimum(memory / total, 1.0))
+    power_w = physics.cost_model.board_power_w(
+        physics.machine, np.minimum(compute / total, 1.0), np.minimum(memory / total, 1.0)
+    )
     energy_j = (power_w - physics.machine.idle_w) * total * chips
     return StepParts(sums["dense"], sums["attention"], sums["head"], sums["communication"], np.asarray(energy_j))
 

@@ -99,7 +99,12 @@ def state_mixing(mixer: LinearAttention | Mamba2, count: int, plan: PlanColumns,
     width = (mixer.value_heads * mixer.value_dim if isinstance(mixer, LinearAttention) else mixer.inner_size) / plan.tp
     linear = isinstance(mixer, LinearAttention)
     tokens = step.rank_tokens(plan.cp)
-    shape: dict[str, Column | str] = {"batch_size": step.sequences, "tokens": tokens, "tp": plan.tp}
+    shape: dict[str, Column | str] = {
+        "prefills": step.prefill_sequences,
+        "prefill_tokens": step.prefill_tokens,
+        "decodes": step.decode_sequences,
+        **_state_shape(mixer, plan),
+    }
     return [
         Op(
             "state_mixing",
@@ -113,3 +118,20 @@ def state_mixing(mixer: LinearAttention | Mamba2, count: int, plan: PlanColumns,
             kernels=3,
         )
     ]
+
+
+def _state_shape(mixer: LinearAttention | Mamba2, plan: PlanColumns) -> dict[str, Column | str]:
+    """The columns of the operator's law, for one rank."""
+    if isinstance(mixer, LinearAttention):
+        return {
+            "num_k_heads": mixer.key_heads / plan.tp,
+            "head_k_dim": float(mixer.key_dim),
+            "num_v_heads": mixer.value_heads / plan.tp,
+            "head_v_dim": float(mixer.value_dim),
+        }
+    return {
+        "nheads": mixer.heads / plan.tp,
+        "head_dim": float(mixer.head_dim),
+        "n_groups": np.maximum(mixer.groups / plan.tp, 1.0),
+        "d_state": float(mixer.state_size),
+    }

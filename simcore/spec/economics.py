@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from simcore.spec.base import Sourced
+from simcore.spec.load import build
 from simcore.units import Seconds, UsdPerKwh
 
 
@@ -22,3 +23,10 @@ class Economics(Sourced):
     """share of its life that bought hardware earns"""
     overhead_ratio: float = Field(default=0.0, ge=0)
     """network, racks and staff on top of the purchase price"""
+
+    def changed(self, changes: dict[str, Any], where: str) -> Economics:
+        """The prices with some of them set by the user, keys and quantities as in a file. Raises InputError."""
+        if not changes:
+            return self
+        plain = self.model_dump(exclude={"citations", "sources"}, by_alias=True)
+        return build(Economics, {**plain, **changes}, where).replace(sources=self.sources, citations=self.citations)

@@ -26,6 +26,20 @@ def read_toml(text: str, file: str) -> Raw:
         raise InputError(f"not valid TOML: {error}", file=file, fix="mend the syntax") from None
 
 
+def read_file(path: str | Path, what: str) -> Raw:
+    """A TOML or JSON file, by its ending, that should hold a `what`. Raises InputError naming the file."""
+    file = Path(path)
+    if file.suffix == ".json":
+        return read_json(file)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError("no such file", file=str(path), fix=f"give the path of a {what} TOML") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read: {error}", file=str(path)) from None
+    return read_toml(text, str(path))
+
+
 def read_json(path: Path) -> Raw:
     """Parse a JSON object from a file; raises InputError for a missing file and for a syntax error, with its line."""
     try:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from simcore.errors import InputError
 from simcore.spec.base import Spec
-from simcore.spec.load import build_from_file, read_toml
+from simcore.spec.load import build_from_file, read_file
 from simcore.spec.plan import ParallelPlan
 from simcore.units import Bytes, BytesPerS, Seconds
 
@@ -239,14 +239,7 @@ class Simulation(Spec):
 
 def read_simulation(path: str | Path) -> Simulation:
     """Read a scenario file. Raises InputError naming file, key and fix."""
-    file = Path(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError("no such file", file=str(path), fix="give the path of a scenario TOML") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read: {error}", file=str(path)) from None
-    return simulation_from(read_toml(text, str(path)), str(path))
+    return simulation_from(read_file(path, "scenario"), str(path))
 
 
 def simulation_from(raw: dict[str, Any], path: str) -> Simulation:

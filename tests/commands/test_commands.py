@@ -136,3 +136,15 @@ def test_show_has_sources(simcore) -> None:
 def test_doctor(simcore) -> None:
     code, out, _ = simcore("doctor")
     assert code == 0 and "numpy" in out and "broken" not in out
+
+
+def test_prices_can_be_set(simcore, tmp_path: Path) -> None:
+    _, rent, _ = simcore(ESTIMATE + " --json")
+    _, bought, _ = simcore([*ESTIMATE.split(), "--json", "--basis", "purchase", "--electricity", "0.5 USD/kWh"])
+    _, cheap, _ = simcore([*ESTIMATE.split(), "--json", "--basis", "purchase", "--electricity", "0.1 USD/kWh"])
+    costs = [json.loads(text)["usd_per_million_tokens"] for text in (rent, bought, cheap)]
+    assert len(set(costs)) == 3 and costs[1] > costs[2]
+    study = tmp_path / "s.toml"
+    study.write_text(STUDY.read_text() + '\n[economics]\nelectricity = "0.2 kg"\n')
+    code, _, err = simcore(["sweep", str(study), "--out", str(tmp_path / "o")])
+    assert code == 2 and "electricity" in err and "s.toml" in err

@@ -10,7 +10,7 @@ import pytest
 
 from simcore import api
 from simcore.cost.machine import machine_of
-from simcore.cost.operator_cost import CAP
+from simcore.cost.operator_cost import CAP, fastest_s
 from simcore.cost.roofline import kernel_cost
 from simcore.ops.op import PlanColumns, StepColumns
 from simcore.ops.transformer import lower
@@ -52,4 +52,4 @@ def test_the_fastest_kernel_is_at_most_the_usual_one() -> None:
     shape: dict[str, Any] = {"num_tokens": 16.0, "hidden_size": 7168.0, "inter_size": 2048.0, "topk": 8.0}
     shape |= {"num_experts": 256.0, "moe_tp_size": 1.0, "moe_ep_size": 4.0, "distribution": "balanced"}
     usual_s = cost.model.predict("moe", shape, "nvfp4").time_s
-    assert cost._fastest("moe", shape, "nvfp4", "fp8") < usual_s
+    assert fastest_s(cost.model, "moe", shape, "nvfp4", "fp8") < usual_s

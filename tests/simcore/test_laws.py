@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import simcore
 from planners.evaluate import plan_columns
+from simcore.api import cost_model
 from simcore.cost.machine import machine_of
 from simcore.cost.roofline import Roofline, peak_of
 from simcore.engine import analytic
@@ -19,7 +20,8 @@ from simcore.ops.transformer import lower
 from simcore.spec.scenario import Scenario
 from tests.strategies import scenarios
 
-MODEL = Roofline("datasheet")
+MODELS = {"roofline": lambda chip: Roofline(), "datasheet": lambda chip: cost_model(chip, "datasheet")}
+models = st.sampled_from(sorted(MODELS))
 
 
 def step_of(scenario: Scenario, decode: bool) -> StepColumns:
@@ -28,23 +30,23 @@ def step_of(scenario: Scenario, decode: bool) -> StepColumns:
     return analytic.prefill_step(scenario.demand.input.mean_tokens)
 
 
-def times(scenario: Scenario, decode: bool, **changes: float) -> tuple[list, list, object]:
+def times(scenario: Scenario, decode: bool, model: str, **changes: float) -> tuple[list, list, object]:
     weights, experts, activations, _ = scenario.plan.formats()
     machine = machine_of(scenario.system, weights, experts, activations, scenario.policy).with_fields(**changes)
     plan = plan_columns(scenario.plan, {})
     ops = lower(scenario.model, plan, step_of(scenario, decode))
-    return ops, MODEL.costs(ops, machine, plan, decode), machine
+    return ops, MODELS[model](scenario.system.chip.name).costs(ops, machine, plan, decode), machine
 
 
-def total(scenario: Scenario, decode: bool) -> float:
-    ops, costs, _ = times(scenario, decode)
+def total(scenario: Scenario, decode: bool, model: str) -> float:
+    ops, costs, _ = times(scenario, decode, model)
     return float(sum(np.max(op.count * cost.time_s) for op, cost in zip(ops, costs, strict=True)))
 
 
 @settings(max_examples=60, deadline=None)
-@given(scenarios(), st.booleans())
-def test_no_operation_beats_its_roofline(scenario: Scenario, decode: bool) -> None:
-    ops, costs, machine = times(scenario, decode)
+@given(scenarios(), st.booleans(), models)
+def test_no_operation_beats_its_roofline(scenario: Scenario, decode: bool, model: str) -> None:
+    ops, costs, machine = times(scenario, decode, model)
     for op, cost in zip(ops, costs, strict=True):
         if op.role == "none":
             continue
@@ -56,37 +58,32 @@ def test_no_operation_beats_its_roofline(scenario: Scenario, decode: bool) -> No
 
 
 @settings(max_examples=30, deadline=None)
-@given(scenarios(), st.booleans())
-def test_one_rank_has_no_communication(scenario: Scenario, decode: bool) -> None:
+@given(scenarios(), st.booleans(), models)
+def test_one_rank_has_no_communication(scenario: Scenario, decode: bool, model: str) -> None:
     alone = scenario.replace(plan=scenario.plan.replace(tp=1, pp=1, dp=1))
-    ops, costs, _ = times(alone, decode)
+    ops, costs, _ = times(alone, decode, model)
     assert all(np.all(np.asarray(cost.network_s) == 0) for cost in costs)
     assert not [op for op in ops if op.role == "none"]
 
 
 @settings(max_examples=60, deadline=None)
-@given(scenarios(), st.booleans(), st.floats(1.0, 8.0))
-def test_more_bandwidth_or_peak_is_never_slower(scenario: Scenario, decode: bool, factor: float) -> None:
-    _, before, machine = times(scenario, decode)
-    faster = {
-        name: getattr(machine, name) * factor
-        for name in ("memory_bytes_per_s", "cache_bytes_per_s", "matrix_flop_per_s")
-    }
-    for change in ({name: value} for name, value in faster.items()):
-        _, after, _ = times(scenario, decode, **change)
+@given(scenarios(), st.booleans(), st.floats(1.0, 8.0), models)
+def test_more_bandwidth_or_peak_is_never_slower(scenario: Scenario, decode: bool, factor: float, model: str) -> None:
+    _, before, machine = times(scenario, decode, model)
+    faster = {name: getattr(machine, name) * factor for name in ("memory_bytes_per_s", "cache_bytes_per_s")}
+    peaks = {n: getattr(machine, n) * factor for n in ("matrix_flop_per_s", "attention_flop_per_s", "bf16_flop_per_s")}
+    for change in [*({name: value} for name, value in faster.items()), peaks]:
+        _, after, _ = times(scenario, decode, model, **change)
         assert sum(np.max(c.time_s) for c in after) <= sum(np.max(c.time_s) for c in before) * (1 + 1e-12)
 
 
 @settings(max_examples=40, deadline=None)
-@given(scenarios(), st.booleans(), st.integers(1, 4000))
-def test_more_work_is_never_faster(scenario: Scenario, decode: bool, more: int) -> None:
+@given(scenarios(), st.booleans(), st.integers(1, 4000), models)
+def test_more_work_is_never_faster(scenario: Scenario, decode: bool, more: int, model: str) -> None:
     demand = scenario.demand
     lengths = {"input": demand.input.replace(mean_tokens=demand.input.mean_tokens + more)}
     longer = scenario.replace(demand=demand.replace(**lengths), batch=scenario.batch + more)
-    before, after = (
-        sum(np.max(op.count * c.time_s) for op, c in zip(*times(s, decode)[:2], strict=True))
-        for s in (scenario, longer)
-    )
+    before, after = (total(s, decode, model) for s in (scenario, longer))
     assert after >= before * (1 - 1e-9)
 
 

@@ -103,10 +103,10 @@ def test_copies_go_where_the_load_is() -> None:
     assert replicate(np.array([[8.0, 1.0, 1.0]]), 6, 2)[0].tolist() == [0, 0, 1, 1, 2, 2]
 
 
-@pytest.mark.parametrize("slots", [32, 40])
-def test_some_plan_on_the_frontier_is_no_worse_than_each_baseline(slots: int) -> None:
-    trace = generate((6, 32, 4), 3000, seed=1)
-    case = ExpertProblem(loads_of(trace, 32), transitions_of(trace, 32), 8, nodes=2, slots=slots)
+@pytest.mark.parametrize(("experts", "chips", "slots"), [(32, 8, 32), (32, 8, 40), (8, 4, 8)])
+def test_some_plan_on_the_frontier_is_no_worse_than_each_baseline(experts: int, chips: int, slots: int) -> None:
+    trace = generate((6, experts, 2), 3000, seed=1)
+    case = ExpertProblem(loads_of(trace, experts), transitions_of(trace, experts), chips, nodes=2, slots=slots)
     plans = [a.metrics for a in frontier(case)]
     for method in ("eplb", "round-robin"):
         base = place(case, method).metrics

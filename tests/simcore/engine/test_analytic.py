@@ -67,3 +67,21 @@ def test_array_equals_scalar() -> None:
         )
         for name in ("ttft_s", "tpot_s", "throughput_tokens_per_s", "power_w", "need_bytes"):
             assert table[name][row] == pytest.approx(alone.values[name], nan_ok=True), name
+
+
+def test_a_chip_price_column_keeps_the_nodes_share() -> None:
+    """Given the chip's own price, a column changes nothing."""
+    base = simcore.scenario("llama-3.1-70b", "h100-sxm", tp=8, batch=8, economics={"basis": "purchase"})
+    own = base.system.chip.money.purchase_usd
+    table = simcore.evaluator(["h100-sxm"])(base, {"chip.money.purchase": np.array([own, 2 * own])})
+    plain = simcore.evaluator(["h100-sxm"]).one(base)
+    assert table["usd_per_million_tokens"][0] == pytest.approx(plain.usd_per_million_tokens)
+    assert table["usd_per_million_tokens"][1] > plain.usd_per_million_tokens
+
+
+def test_more_bandwidth_as_a_column_is_never_slower_on_any_stack() -> None:
+    for stack in ("roofline", "datasheet", "vllm"):
+        base = simcore.scenario("llama-3.1-70b", "h100-sxm", tp=8, batch=8, stack=stack)
+        rates = np.array([3.35e12, 4e12, 6e12])
+        table = simcore.evaluator(["h100-sxm"])(base, {"chip.memory.main.read_bandwidth": rates})
+        assert np.all(np.diff(table["tpot_s"]) < 0), stack

@@ -1,0 +1,108 @@
+"""`simcore plan power`: how many servers a row's power budget feeds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def add_to(plan: typer.Typer) -> None:
+    plan.command("power")(power)
+
+
+def power(
+    problem: Annotated[Path, typer.Argument(help="Problem file (TOML or JSON); see examples/power-row.toml.")],
+    seed: Annotated[int, typer.Option(help="Seed of the scenarios.")] = 0,
+    days: Annotated[float, typer.Option(help="Days to simulate under control.", min=0.01)] = 2.0,
+    time_limit: Annotated[float | None, typer.Option(help="CPU seconds for the integer program.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for plan.json and pictures.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Servers, mix and clocks under a chance constraint; then the row over days with a controller."""
+    from commands.terminal import print_json
+    from planners.power import plan
+    from planners.power.problem import read_problem
+    from planners.power.replay import most_servers, replay
+    from simcore.engine.power_control import PowerControl
+    from simcore.errors import InputError
+
+    question = read_problem(problem)
+    curves = curves_of(question)
+    answer = plan(question, curves, seed=seed, time_limit_s=time_limit)
+    if answer.plan is None:
+        raise InputError("; ".join(answer.explanation), file=str(problem))
+    control = PowerControl()
+    static = replay(question, curves, answer.plan, control, days=days, seed=seed)
+    reactive, controlled = most_servers(question, curves, control, days=min(days, 1.0), seed=seed)
+    rows = [
+        {"row": "planned", "servers": answer.plan.total, "added_ratio": answer.plan.added_ratio, **static.metrics()},
+        {
+            "row": "most under control",
+            "servers": reactive.total,
+            "added_ratio": reactive.added_ratio,
+            **controlled.metrics(),
+        },
+    ]
+    result = {**answer.as_dict(), "servers": answer.plan.servers, "clock_ratio": answer.plan.clock_ratio, "rows": rows}
+    if out is not None:
+        write(out, result, static, controlled, risks(question, curves, answer.plan.total))
+    if as_json:
+        print_json(result)
+    else:
+        show(question, answer, rows, out)
+
+
+def curves_of(question: Any) -> dict[str, Any]:
+    """Power curves of every kind of work on the problem's node, from the chip's calibration."""
+    import hardware_specs
+    from hardware_specs.calibrations import power_model
+    from planners.power.curves import ChipModels, server_curve
+
+    node = hardware_specs.node(question.node)
+    chip = hardware_specs.chip(node.chip)
+    models = ChipModels(hardware_specs.calibration(chip), power_model(chip))
+    return {k.work: server_curve(k.work, chip, node, models) for k in question.classes}
+
+
+def risks(question: Any, curves: Any, planned: int) -> list[tuple[int, float]]:
+    """(servers, probability of exceeding the budget at the peak hour) around the plan, at the top clock."""
+    from planners.power.replay import _row
+    from planners.power.scenarios import busy_shares
+    from planners.power.solve import exceedance
+
+    fresh = busy_shares(question, 5_000, 99)
+    return [
+        (n, exceedance(question, curves, _row(question, n), fresh)) for n in range(max(planned - 10, 1), planned + 11)
+    ]
+
+
+def show(question: Any, answer: Any, rows: list[dict[str, Any]], out: Path | None) -> None:
+    """The plan in words and both rows side by side."""
+    from commands.terminal import print_table
+
+    parts = ", ".join(
+        f"{n} {name} at {answer.plan.clock_ratio[name]:.0%} clock" for name, n in answer.plan.servers.items()
+    )
+    print(
+        f"nameplate {question.nameplate_servers} servers; "
+        f"planned {answer.plan.total} ({answer.plan.added_ratio:+.0%}): {parts}"
+    )
+    risk = answer.metrics["out_of_sample_risk"]
+    print(f"risk on fresh scenarios {risk:.2%} (stated {question.risk:.2%}); {answer.status}, {answer.cpu_s:.2f} CPU s")
+    names = [name for name in rows[0] if name != "row"]
+    cells = [[name.replace("_", " "), *(f"{row[name]:.4g}" for row in rows)] for name in names]
+    print_table(["over simulated days", *(row["row"] for row in rows)], cells, left=("over simulated days",))
+    if out is not None:
+        print(f"written: {out}")
+
+
+def write(out: Path, result: dict[str, Any], static: Any, controlled: Any, curve: list[tuple[int, float]]) -> None:
+    from reports.files import write_text
+    from reports.power import draw_day, draw_risk
+
+    write_text(out / "plan.json", json.dumps(result, indent=1))
+    draw_day(out, [("planned", static), ("most under control", controlled)])
+    draw_risk(out, curve, result["servers"])

@@ -1,0 +1,256 @@
+"""`simcore search`: explore a design space; compare methods; merge stores."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+
+class _RunByDefault(TyperGroup):
+    """`simcore search STUDY` is `simcore search run STUDY`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(cls=_RunByDefault, no_args_is_help=True, help="Search a design space (see docs/search.md).")
+    for command in (run, compare, merge, methods, reference):
+        group.command()(command)
+    app.add_typer(group, name="search")
+
+
+Study = Annotated[Path, typer.Argument(help="Search study (TOML, schema search/1); see examples/search/.")]
+BackendName = Annotated[str | None, typer.Option("--backend", help="serial, joblib, dask or ray.")]
+Address = Annotated[str | None, typer.Option("--address", "--scheduler", help="Of a running Dask or Ray cluster.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Out = Annotated[Path | None, typer.Option(help="Folder; default out/NAME.")]
+StoreFolder = Annotated[Path | None, typer.Option(help="Folder of answers, shared between studies; default OUT/store.")]
+
+
+def run(
+    study: Study,
+    method: Annotated[str | None, typer.Option(help="See `simcore search methods`.")] = None,
+    budget: Annotated[float | None, typer.Option(help="Evaluations; cheap levels count for their price.")] = None,
+    seed: Annotated[int | None, typer.Option()] = None,
+    batch: Annotated[int | None, typer.Option(help="Candidates asked for at once.", min=1)] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a search that was stopped.")] = False,
+    shard: Annotated[str, typer.Option(help="I/N: the I-th of N parts, from 1, for job arrays.")] = "1/1",
+    backend: BackendName = None,
+    address: Address = None,
+    workers: Annotated[int | None, typer.Option(help="Local processes.", min=1)] = None,
+    out: Out = None,
+    store: StoreFolder = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Search a study's space; every answer is kept as it comes, Ctrl-C loses nothing."""
+    from commands.terminal import print_json, progress
+    from planners.search.method import method as named
+    from planners.search.run import Setting, open_store, search
+    from planners.search.study import read_search
+    from reports.files import write_text
+    from reports.search import write_search
+
+    read = read_search(study)
+    folder = out or Path("out") / read.name
+    chosen = named(method or read.search.method)
+    part = shard_of(shard)
+    mark = folder / f"unfinished-{part[0] + 1}-of-{part[1]}"
+    check_resume(mark, resume)
+    problem = problem_of(read)
+    with progress(quiet or as_json, read.name) as update, engine(backend, address, workers) as where:
+        setting = Setting(
+            budget=budget or read.search.budget,
+            seed=read.search.seed if seed is None else seed,
+            batch=batch or read.search.batch,
+            shard=part,
+            method_settings=read.search.settings if chosen.name == read.search.method else {},
+            progress=update,
+        )
+        write_text(mark, f"{chosen.name}, budget {setting.budget:g}, seed {setting.seed}\n")
+        with open_store(store or folder / "store", problem) as kept:
+            result = search(problem, chosen, setting, kept, where)
+    write_search(folder, result, read.title or read.name)
+    mark.unlink(missing_ok=True)
+    if as_json:
+        print_json(report(result) | {"folder": str(folder)})
+    elif not quiet:
+        show(result, folder)
+
+
+def compare(
+    study: Study,
+    methods: Annotated[str, typer.Option(help="Names separated by commas.")] = "random,sobol,mutation,reinforce",
+    budget: Annotated[int, typer.Option(min=2)] = 200,
+    seeds: Annotated[int, typer.Option(help="Runs per method.", min=1)] = 10,
+    draws: Annotated[int, typer.Option(help="Random settings per method, the lottery.", min=0)] = 0,
+    truth: Annotated[bool, typer.Option("--truth", help="Walk the whole grid for the true frontier.")] = False,
+    backend: BackendName = None,
+    address: Address = None,
+    out: Out = None,
+    store: StoreFolder = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Judge methods at equal budgets, seeds and hyper-parameter draws."""
+    from dataclasses import asdict
+
+    from commands.terminal import print_json, print_table, progress
+    from planners.search.compare import Contest
+    from planners.search.compare import compare as contest_of
+    from planners.search.run import open_store
+    from planners.search.study import read_search
+    from planners.search.truth import truth as walk
+    from reports.search import comparison_cells, write_comparison
+
+    read = read_search(study)
+    folder = out or Path("out") / f"{read.name}-compare"
+    problem = problem_of(read)
+    names = tuple(name.strip() for name in methods.split(",") if name.strip())
+    with progress(quiet or as_json, read.name) as update, engine(backend, address, None) as where:
+        contest = Contest(names, budget, tuple(range(seeds)), draws, progress=update)
+        known = walk(problem) if truth else None
+        with open_store(store or folder / "store", problem) as kept:
+            found = contest_of(problem, contest, known, kept, where)
+    write_comparison(folder, found, read.title or read.name)
+    if as_json:
+        print_json({"rows": [_plain(asdict(row)) for row in found.rows], "left_out": found.left_out})
+    elif not quiet:
+        header, cells = comparison_cells(found)
+        print_table(header, cells, f"hypervolume ratio at {budget} evaluations, {seeds} seeds", ("method",))
+        for name, reason in found.left_out.items():
+            print(f"left out: {name}: {reason}")
+        print(f"files: {folder}")
+
+
+def merge(
+    folder: Annotated[Path, typer.Argument(help="Store to fill.")],
+    sources: Annotated[list[Path] | None, typer.Argument(help="Stores to take answers from.")] = None,
+    compact: Annotated[bool, typer.Option("--compact", help="Then one file per evaluator.")] = False,
+) -> None:
+    """Put the answers of several stores into one."""
+    from planners.search.store import compact as tidy
+    from planners.search.store import merge as join
+
+    print(f"{join(folder, sources or [])} shards added to {folder}")
+    if compact:
+        print(f"{tidy(folder)} shards merged away")
+
+
+def methods(as_json: Json = False) -> None:
+    """The search methods and their settings."""
+    from commands.terminal import print_json, print_table
+    from planners.search.method import METHODS, method
+
+    found = [method(name) for name in METHODS]
+    if as_json:
+        print_json([{"name": m.name, "about": m.about, "settings": m.tunables and m.tunables.names} for m in found])
+        return
+    rows = [[m.name, m.about, ", ".join(m.tunables.names) if m.tunables else ""] for m in found]
+    print_table(["method", "about", "settings"], rows, left=("method", "about", "settings"))
+
+
+def reference(
+    docs: Annotated[Path, typer.Option(help="Markdown file to write.")] = Path("docs/search.md"),
+    seeds: Annotated[int, typer.Option(min=2)] = 10,
+    draws: Annotated[int, typer.Option(min=0)] = 3,
+    plan_space: Annotated[Path | None, typer.Option(help="File of a reference space of serving plans.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Compare every method on the reference spaces and write docs/search.md."""
+    from commands.search_reference import write_reference
+    from commands.terminal import progress
+
+    with progress(quiet, "reference") as update:
+        write_reference(docs, seeds, draws, plan_space, update)
+    if not quiet:
+        print(f"written: {docs}")
+
+
+def problem_of(study: Any) -> Any:
+    """The problem of a study with the project's specs, cost models and calibration."""
+    from commands.search_specs import calibration_digest
+    from planners.search.study import problem_of as prepared
+    from simcore.api import cost_model, resolve
+
+    if study.evaluator.kind == "event":
+        from commands.search_event import evaluator
+
+        return prepared(study, resolve, cost_model, evaluator=evaluator(study))
+    return prepared(study, resolve, cost_model, calibration_digest())
+
+
+@contextmanager
+def engine(name: str | None, address: str | None, workers: int | None) -> Any:
+    """The backend, closed afterwards; this process unless something else is asked for."""
+    from planners.search.backend import backend
+
+    found = backend(name or ("joblib" if workers and workers > 1 else "serial"), address, workers)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def shard_of(text: str) -> tuple[int, int]:
+    """ "2/8" as (1, 8). Raises InputError."""
+    from simcore.errors import InputError
+
+    part, _, parts = text.partition("/")
+    if not (part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
+        raise InputError(f"{text!r} is not a part", key="--shard", fix="write for example 2/8")
+    return int(part) - 1, int(parts)
+
+
+def check_resume(mark: Path, resume: bool) -> None:
+    """An unfinished search is resumed on request only, and only an unfinished one."""
+    from simcore.errors import InputError
+
+    if mark.exists() and not resume:
+        raise InputError("an unfinished search lies here", file=str(mark.parent), fix="give --resume, or another --out")
+    if resume and not mark.exists():
+        raise InputError("there is no unfinished search", file=str(mark.parent), fix="leave --resume out")
+
+
+def report(result: Any) -> dict[str, Any]:
+    """A result as plain data."""
+    points, values = result.frontier
+    names = [o.name for o in result.problem.objectives]
+    return {
+        "method": result.method,
+        "seed": result.seed,
+        "evaluations": len(result.units),
+        "evaluated_now": result.evaluated,
+        "feasible": int((result.violation <= 0).sum()),
+        "hypervolume": result.hypervolume,
+        "frontier": [p | dict(zip(names, map(float, v), strict=True)) for p, v in zip(points, values, strict=True)],
+        "knee": result.knee,
+    }
+
+
+def show(result: Any, folder: Path) -> None:
+    """The frontier as a table."""
+    from commands.terminal import print_table
+    from reports.search import frontier_cells
+
+    feasible = int((result.violation <= 0).sum())
+    known = len(result.units) - result.evaluated
+    print(f"{len(result.units):,} evaluations ({known:,} already known), {feasible:,} feasible")
+    if not feasible:
+        print("no feasible point was found: loosen the constraints or search longer")
+        return
+    header, cells = frontier_cells(result)
+    print_table(header, cells, f"frontier, method {result.method}, seed {result.seed}")
+    print(f"files: {folder}")
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {k: v.tolist() if hasattr(v, "tolist") else v for k, v in row.items()}

@@ -1,0 +1,1 @@
+"""Engines that evaluate chunks; each module has `connect(address, workers)`."""

@@ -1,0 +1,55 @@
+"""A Ray cluster: `--backend ray --address auto`; without an address, a local Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from planners.search.backend import Backend
+from simcore.errors import InputError
+
+T = TypeVar("T")
+R = TypeVar("R")
+RETRIES = 3
+
+
+class Ray:
+    """Chunks as tasks of one core; Ray runs those of a lost worker elsewhere."""
+
+    def __init__(self, ray: Any, own: bool) -> None:
+        self.ray, self.own = ray, own
+
+    @property
+    def workers(self) -> int:
+        return max(1, int(self.ray.cluster_resources().get("CPU", 1)))
+
+    def run(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
+        remote = self.ray.remote(num_cpus=1, max_retries=RETRIES)(function)
+        waiting = {remote.remote(item): i for i, item in enumerate(items)}
+        try:
+            while waiting:
+                ready, _ = self.ray.wait(list(waiting), num_returns=1)
+                for reference in ready:
+                    yield waiting.pop(reference), self.ray.get(reference)
+        finally:
+            for reference in waiting:
+                self.ray.cancel(reference)
+
+    def close(self) -> None:
+        if self.own:
+            self.ray.shutdown()
+
+
+def connect(address: str | None = None, workers: int | None = None) -> Backend:
+    """The cluster at `address` ("auto" finds a running one), or a local Ray. Raises InputError where there is none."""
+    try:
+        import ray
+    except ImportError:
+        raise InputError("the ray backend is not installed", fix="pip install 'simcore[ray]'") from None
+    if ray.is_initialized():
+        return Ray(ray, own=False)
+    try:
+        ray.init(address=address, num_cpus=None if address else workers, include_dashboard=False, log_to_driver=False)
+    except (ConnectionError, ValueError) as error:
+        raise InputError(f"no Ray cluster answers at {address}: {error}", key="--address") from None
+    return Ray(ray, own=True)

@@ -1,0 +1,70 @@
+"""Plain Python functions as evaluators, and the digest that tells one version of them from another."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from planners.search.problem import Outputs
+from planners.search.space import Point
+from simcore.errors import InputError
+
+
+@dataclass(frozen=True)
+class FunctionEvaluator:
+    """`function(**point)` -> {output: number}, with `violation` (0 where feasible) if some points are not.
+
+    A noisy function also takes `seed`. The function must be importable by other processes where a backend uses them.
+    `version` joins the function's source in the key under which answers are kept: change it when something that the
+    function calls changes.
+    """
+
+    function: Callable[..., Mapping[str, float]]
+    outputs: tuple[str, ...]
+    noisy: bool = False
+    version: str = "1"
+    costs: tuple[float, ...] = (1.0,)
+
+    def fingerprint(self) -> str:
+        try:
+            source = inspect.getsource(self.function)
+        except (OSError, TypeError):
+            source = ""
+        name = f"{self.function.__module__}.{self.function.__qualname__}"
+        return f"function {name} {digest(source)} version {self.version} outputs {','.join(self.outputs)}"
+
+    def __call__(self, points: Sequence[Point], seeds: Sequence[int], level: int) -> Outputs:
+        """Raises InputError where the function leaves out an output."""
+        out = {name: np.full(len(points), np.nan) for name in (*self.outputs, "violation")}
+        out["violation"][:] = 0.0
+        for row, (point, seed) in enumerate(zip(points, seeds, strict=True)):
+            found = self.function(**point, **({"seed": seed} if self.noisy else {}))
+            for name in self.outputs:
+                if name not in found and found.get("violation", 0.0) <= 0:
+                    raise InputError(f"the function gives no {name!r}", key=self.function.__qualname__)
+            for name, value in found.items():
+                if name in out:
+                    out[name][row] = float(value)
+        return out
+
+
+def digest(*texts: str) -> str:
+    """First 16 hexadecimal digits of the SHA-256 of some texts."""
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+
+
+def imported(path: str) -> Any:
+    """The object of `package.module:name`. Raises InputError."""
+    import importlib
+
+    module, _, name = path.partition(":")
+    try:
+        found = importlib.import_module(module)
+        return getattr(found, name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"cannot import {path!r}: {error}", fix="write package.module:function") from None

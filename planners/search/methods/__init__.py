@@ -1,0 +1,1 @@
+"""One search method per file; each module holds a `METHOD`."""
