@@ -1,0 +1,51 @@
+"""What serving proofs read: the table, recipes, fitted parameters; everything named here, nothing computed."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from simcore.calibration.serving_replay import Replayer
+    from simcore.calibration.serving_tables import ServingParameters
+
+STACKS = ("vllm", "trtllm", "sglang")
+
+
+def read_frame(table: Path) -> Any:
+    """The table as a data frame; InputError if it is not there."""
+    from simcore.calibration.tables import read_table
+
+    return read_table(str(table))
+
+
+def replayer() -> Replayer:
+    """A replayer over the project's models, systems, cost models and recipes."""
+    from simcore import api
+    from simcore.calibration.serving_replay import Replayer
+    from workloads.recipes import recipe
+
+    return Replayer(api.resolve, api.cost_model, recipe)
+
+
+@cache
+def fitted(stack: str) -> dict[str, Any]:
+    """hardware_specs/calibration/serving/<stack>.toml; InputError for a stack without one."""
+    import tomllib
+    from importlib import resources
+
+    from simcore.errors import InputError
+
+    path = resources.files("hardware_specs") / "calibration" / "serving" / f"{stack}.toml"
+    if not path.is_file():
+        raise InputError(f"no serving parameters for stack {stack!r}", fix=f"known: {', '.join(STACKS)}")
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def parameters(stack: str, fold: int | None = None) -> ServingParameters:
+    """Parameters of a stack from all rows, or from all rows outside a fold."""
+    from simcore.calibration.serving_tables import ServingParameters
+
+    found = fitted(stack)
+    return ServingParameters(**(found["parameters"] if fold is None else found["without_fold"][fold]))

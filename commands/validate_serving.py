@@ -1,0 +1,84 @@
+"""`simcore validate serving` and `fit-serving`: predict a table of serving measurements, and learn from one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def register(validate_app: typer.Typer) -> None:
+    """Add `serving` and `fit-serving` to the group `simcore validate`."""
+    validate_app.command("serving")(serving)
+    validate_app.command("fit-serving")(fit_serving)
+
+
+def serving(
+    table: Annotated[Path, typer.Option(help="Serving measurements, CSV.")],
+    out: Annotated[Path | None, typer.Option(help="Write id, ttft_ms, tpot_ms, reason (CSV).")] = None,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Predict each curve with parameters fitted without its fold.")
+    ] = False,
+    infer_workers: Annotated[
+        bool, typer.Option("--infer-workers", help="Guess one worker per pool where a disaggregated row states none.")
+    ] = False,
+    peer: Annotated[Path | None, typer.Option(help="Another tool's predictions of the same rows, CSV.")] = None,
+    page: Annotated[Path | None, typer.Option(help="Write the table ours against the other tool (Markdown).")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw predicted against measured and error by load (PNG).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+) -> None:
+    """Predict TTFT and TPOT of every row; where the table holds measurements, say how wrong the predictions are."""
+    from commands.serving_inputs import read_frame
+    from commands.serving_report import answers, print_report, report_of, write_page, write_predictions
+    from commands.terminal import print_json
+    from simcore.calibration.serving_rows import read_rows
+
+    frame = read_frame(table)
+    rows = read_rows(frame, infer_workers)
+    found = answers(rows, held_out, None if quiet or as_json else _progress)
+    if out is not None:
+        write_predictions(out, rows, found)
+    if "silicon_ttft_ms" not in frame.columns or "silicon_tpot_ms" not in frame.columns:
+        summary: dict[str, Any] = {"rows": len(rows), "predicted": sum(not a.reason for a in found)}
+        scored = None
+    else:
+        summary, scored = report_of(rows, found, frame, read_frame(peer) if peer else None)
+    if page is not None and scored is not None:
+        write_page(page, summary, held_out)
+    if plot is not None and scored is not None:
+        from reports.serving_accuracy import draw_serving
+
+        draw_serving(plot, scored)
+    if as_json:
+        print_json(summary)
+    elif not quiet:
+        print_report(summary)
+
+
+def fit_serving(
+    table: Annotated[Path, typer.Option(help="Serving measurements, CSV.")],
+    out: Annotated[Path, typer.Option(help="Folder for <stack>.toml.")] = Path("hardware_specs/calibration/serving"),
+    stack: Annotated[str | None, typer.Option(help="One stack only.")] = None,
+    most: Annotated[int, typer.Option(help="Rows per stack that the fit may use.")] = 300,
+) -> None:
+    """Fit the parameters of each stack on the aggregated rows of a table, with and without each fold."""
+    from commands.serving_inputs import STACKS, read_frame, replayer
+    from commands.serving_report import write_fit
+    from simcore.calibration.serving_fit import distinct, fit_stack, held_out_logs
+    from simcore.calibration.serving_rows import read_rows
+    from simcore.calibration.serving_score import intervals
+
+    frame = read_frame(table)
+    rows = [m for m in distinct(read_rows(frame), frame).values() if m.question.prefill is None]
+    asks = replayer()
+    for name in [stack] if stack else STACKS:
+        mine = [row for row in rows if row.question.stack == name]
+        fit = fit_stack(asks, mine, most, lambda text, name=name: _progress(f"{name}: {text}"))
+        logs = held_out_logs(asks, mine, fit)
+        write_fit(out / f"{name}.toml", name, fit, len(mine), intervals(mine, logs), table.name)
+
+
+def _progress(text: str) -> None:
+    typer.echo(text, err=True)

@@ -1,0 +1,104 @@
+"""Disaggregated serving: prefill workers behind one queue, decode workers that share the users, in a closed loop.
+
+Mean field: every decode step has the batch that the loop settles at; a prefill worker takes prompts one after the other
+at its saturated rate. What is left out: transfer of KV over a busy link, batches that differ between workers.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simcore.calibration.serving_rows import Question
+from simcore.calibration.serving_tables import ServingParameters, scaled
+from simcore.cost.step_times import StepTimes
+from simcore.errors import InputError
+
+if TYPE_CHECKING:
+    from simcore.calibration.serving_replay import Answer, Replayer
+
+SETTLE_ROUNDS = 4
+PROMPTS = 16
+MEAN_SHARE = 0.9
+"""mean length over the largest, uniform between 0.8 and 1"""
+
+
+def disaggregated(replayer: Replayer, question: Question, by: ServingParameters, recipe: Mapping[str, Any]) -> Answer:
+    """TTFT and TPOT of a deployment with separate prefill and decode pools; InputError where weights do not fit."""
+    from simcore.calibration.serving_replay import Answer
+
+    assert question.prefill is not None
+    share = 1.0 if question.fixed_lengths else MEAN_SHARE
+    prefill_s, alone_s = prefill_time_s(replayer, question, by, recipe)
+    parts, room_tokens = replayer.pool_parts(question, question.pool, recipe["kv"])
+    if room_tokens < question.input_tokens + question.output_tokens:
+        raise InputError(f"weights of {question.model} leave no room for one request on {question.pool.chips} chips")
+    ranks = question.pool.workers * question.pool.attention_dp
+    kv_tokens = share * (question.input_tokens + question.output_tokens / 2.0)
+    times = scaled(parts, by)
+    decoding = float(question.users)
+    ttft_s = tpot_s = 0.0
+    for _ in range(SETTLE_ROUNDS):
+        tpot_s = decode_step(times, max(decoding / ranks, 1.0), kv_tokens)
+        ttft_s, busy = loop(
+            question.users, question.prefill.workers, prefill_s, share * question.output_tokens * tpot_s
+        )
+        decoding = 0.5 * (decoding + busy)
+    first_s = ttft_s + max(alone_s - prefill_s, 0.0) + (int(recipe["stream_interval"]) - 1) * tpot_s
+    return Answer(first_s + by.first_token_s, tpot_s)
+
+
+def prefill_time_s(
+    replayer: Replayer, question: Question, by: ServingParameters, recipe: Mapping[str, Any]
+) -> tuple[float, float]:
+    """(seconds per prompt of one saturated worker, seconds of a prompt alone)."""
+    from simcore.engine.serving import Clients, serve_clients
+    from simcore.spec.traffic import Trace
+
+    assert question.prefill is not None
+    pool = question.prefill
+    asked = replace(question, pool=pool, prefill=None, output_tokens=1)
+    parts, room_tokens = replayer.pool_parts(replace(question, pool=pool), pool, recipe["kv"])
+    how = replayer.settings(asked, recipe, room_tokens, 1.0 - float(recipe["memory_fraction"]))
+    times = scaled(parts, by, peer_share=1.0)  # all ranks of a prefill worker prefill
+    share = 1.0 if question.fixed_lengths else MEAN_SHARE
+
+    def span_s(count: int) -> float:
+        lengths = np.full(count, int(share * question.input_tokens))
+        trace = Trace(np.zeros(count), lengths, np.ones(count, dtype=int))
+        run = serve_clients(trace, times, how, Clients(count), ranks=pool.attention_dp)
+        return float(run.requests["first_token_s"].max())
+
+    count = PROMPTS * pool.attention_dp
+    return span_s(count) / count, span_s(1)
+
+
+def decode_step(times: StepTimes, batch: float, kv_tokens: float) -> float:
+    """Seconds of one decode step of a rank with `batch` sequences of `kv_tokens`."""
+    from simcore.cost.step_kernel import decode_step_s, pack
+
+    return float(decode_step_s(pack(times)[0], batch, kv_tokens, 0.0))
+
+
+def loop(users: int, workers: int, prefill_s: float, decode_s: float) -> tuple[float, float]:
+    """(mean seconds from arrival to the end of prefill, mean requests decoding) over 10 requests per user.
+
+    >>> first_s, decoding = loop(1, 1, 1.0, 9.0)
+    >>> first_s, round(decoding, 3)
+    (1.0, 0.9)
+    """
+    arrivals = [0.0] * users
+    free = [0.0] * workers
+    waited_s, end_s, total = 0.0, 0.0, 10 * users
+    for _ in range(total):
+        arrival_s = heapq.heappop(arrivals)
+        done_s = max(heapq.heappop(free), arrival_s) + prefill_s
+        heapq.heappush(free, done_s)
+        waited_s += done_s - arrival_s
+        end_s = max(end_s, done_s + decode_s)
+        heapq.heappush(arrivals, done_s + decode_s)
+    return waited_s / total, total * decode_s / end_s

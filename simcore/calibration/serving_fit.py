@@ -1,0 +1,159 @@
+"""Fitting a stack's few parameters to measured TTFT and TPOT: Gauss-Newton with robust weights.
+
+Unknowns are logarithms of ratios and seconds in natural units, with a weak prior around the operators as they are.
+Residuals are log(predicted / measured). Derivatives are finite differences of the replay itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from simcore.calibration.serving_replay import Replayer
+from simcore.calibration.serving_rows import Question
+from simcore.calibration.serving_tables import ServingParameters
+from simcore.cost.step_times import Floats
+
+UNITS = {"layer_s": 1e-6, "host_s": 5e-4, "mixed_host_s": 1e-3, "other_host_s": 5e-4, "first_token_s": 1e-2}
+"""seconds that count as one step of an unknown; ratios step by exp(0.2)"""
+RATIO_STEP = 0.2
+START = {"layer_s": 1.0, "host_s": 1.0, "mixed_host_s": 0.5, "first_token_s": 1.0}
+PRIOR = 0.003
+"""weight of the prior beside one measurement"""
+NEAR = 0.03
+"""residuals below this count as squares, above by their size"""
+TTFT_WEIGHT = 0.6
+FOLDS = 5
+ROUNDS = 2
+DIFFERENCE = 0.25
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One distinct measurement."""
+
+    question: Question
+    ttft_s: float
+    tpot_s: float
+
+
+@dataclass(frozen=True)
+class StackFit:
+    """Parameters from all rows, and from all rows but each fold."""
+
+    parameters: ServingParameters
+    without_fold: tuple[ServingParameters, ...]
+    rows: int
+    curves: int
+
+
+def names() -> list[str]:
+    """The unknowns, in order."""
+    return [f.name for f in fields(ServingParameters)]
+
+
+def start() -> Floats:
+    """Where the search starts and the prior lies."""
+    return np.array([START.get(name, 0.0) for name in names()])
+
+
+def parameters(unknowns: Floats) -> ServingParameters:
+    """Unknowns as parameters; seconds are not negative."""
+    found = {}
+    for name, value in zip(names(), unknowns, strict=True):
+        found[name] = max(float(value), 0.0) * UNITS[name] if name in UNITS else float(np.exp(RATIO_STEP * value))
+    return ServingParameters(**found)
+
+
+def fold_of(question: Question) -> int:
+    """The fold of a curve, from a hash of its content: no curve is split, copies stay together."""
+    return int(hashlib.sha256(question.curve.encode()).hexdigest(), 16) % FOLDS
+
+
+def residuals(replayer: Replayer, rows: Sequence[Measured], by: ServingParameters) -> Floats:
+    """log(predicted / measured) of (TPOT, TTFT), `[rows, 2]`; NaN where nothing is predicted."""
+    answers = {q: replayer.answer(q, by) for q in dict.fromkeys(row.question for row in rows)}
+    out = np.full((len(rows), 2), np.nan)
+    for at, row in enumerate(rows):
+        answer = answers[row.question]
+        if not answer.reason:
+            out[at] = np.log(answer.tpot_s / row.tpot_s), np.log(answer.ttft_s / row.ttft_s)
+    return out
+
+
+def solve(left: Floats, slopes: Floats, at: Floats) -> Floats:
+    """New unknowns that make left + slopes (x - at) small, robustly, with the prior. Shapes `[n]`, `[n, p]`, `[p]`."""
+    unknowns, centre = at.copy(), start()
+    scale = np.tile([1.0, TTFT_WEIGHT], len(left) // 2)
+    for _ in range(30):
+        now = left + slopes @ (unknowns - at)
+        weight = scale / np.maximum(np.abs(now), NEAR) / (1.0 + (now / 0.4) ** 2)
+        normal = (slopes * weight[:, None]).T @ slopes + np.eye(len(at)) * PRIOR * len(left)
+        gradient = (slopes * weight[:, None]).T @ now + PRIOR * len(left) * (unknowns - centre)
+        unknowns = unknowns - np.linalg.solve(normal, gradient)
+        unknowns = np.clip(unknowns, centre - 4.0, centre + 4.0)
+        unknowns = np.where([name in UNITS for name in names()], np.maximum(unknowns, 0.0), unknowns)
+    return unknowns
+
+
+def slopes_at(replayer: Replayer, rows: Sequence[Measured], unknowns: Floats) -> tuple[Floats, Floats]:
+    """(residuals `[2 rows]`, derivatives `[2 rows, unknowns]`), missing predictions as zeros."""
+    here = residuals(replayer, rows, parameters(unknowns))
+    columns: list[Any] = []
+    for number in range(len(unknowns)):
+        moved = unknowns.copy()
+        moved[number] += DIFFERENCE
+        columns.append((residuals(replayer, rows, parameters(moved)) - here) / DIFFERENCE)
+    stacked = np.nan_to_num(np.stack(columns, axis=-1).reshape(2 * len(rows), -1))
+    return np.nan_to_num(here.reshape(-1)), np.clip(stacked, -3.0, 3.0)
+
+
+def chosen_rows(rows: Sequence[Measured], most: int) -> list[Measured]:
+    """At most so many rows, the same ones each time, spread over all curves by a hash; very large loads left out."""
+    small = [row for row in rows if row.question.users <= 256 and row.question.prefill is None]
+    order = sorted(small, key=lambda row: hashlib.sha256(repr(row).encode()).hexdigest())
+    return order[:most]
+
+
+def fit_stack(replayer: Replayer, rows: Sequence[Measured], most: int = 300, progress: Any = None) -> StackFit:
+    """Fit one stack on its rows, and once more without each fold (from the slopes of the last round)."""
+    used = chosen_rows(rows, most)
+    unknowns = start()
+    left, slopes = np.zeros(0), np.zeros((0, 0))
+    for number in range(ROUNDS):
+        left, slopes = slopes_at(replayer, used, unknowns)
+        at, unknowns = unknowns, solve(left, slopes, unknowns)
+        if progress:
+            progress(f"round {number + 1}: median |log| {np.median(np.abs(left)):.3f}, {parameters(unknowns)}")
+    folds = np.repeat([fold_of(row.question) for row in used], 2)
+    held = tuple(parameters(solve(left[folds != k], slopes[folds != k], at)) for k in range(FOLDS))
+    return StackFit(parameters(unknowns), held, len(used), len({row.question.curve for row in used}))
+
+
+def distinct(rows: Sequence[Any], frame: Any) -> dict[int, Measured]:
+    """First row index of each distinct measurement -> the measurement; relabelled copies count once."""
+    seen: dict[Any, int] = {}
+    out: dict[int, Measured] = {}
+    measured = zip(rows, frame["silicon_ttft_ms"], frame["silicon_tpot_ms"], strict=True)
+    for number, (row, ttft_ms, tpot_ms) in enumerate(measured):
+        if row.question is None:
+            continue
+        key = (row.question.curve, row.question.users, f"{ttft_ms:.5g}", f"{tpot_ms:.4g}")
+        if key not in seen:
+            seen[key] = number
+            out[number] = Measured(row.question, ttft_ms / 1e3, tpot_ms / 1e3)
+    return out
+
+
+def held_out_logs(replayer: Replayer, rows: Sequence[Measured], fit: StackFit) -> Floats:
+    """log(predicted / measured) of (TPOT, TTFT) with the parameters fitted without each row's fold, `[rows, 2]`."""
+    folds = np.array([fold_of(row.question) for row in rows])
+    out = np.full((len(rows), 2), np.nan)
+    for fold in range(FOLDS):
+        mine = np.flatnonzero(folds == fold)
+        out[mine] = residuals(replayer, [rows[int(at)] for at in mine], fit.without_fold[fold])
+    return out

@@ -1,0 +1,194 @@
+"""Rows of a table of serving measurements, read and repaired by stated rules. No `silicon_*` result is read here.
+
+Of the columns `silicon_*` predictions depend on `silicon_concurrency` inside `silicon_data_source` alone, which is the
+client's setting. The day (`measured`) is kept to name campaigns in reports; no answer depends on it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+NO_WORKERS = "disaggregated without worker counts"
+UNIFORM_CLIENT = ((1024, 1024), (1024, 8192), (8192, 1024))
+"""(input, output) lengths of the public benchmark, whose client draws lengths; the other client does not"""
+DENSE = ("llama", "qwen3-32b")
+SAME_MODEL = {"deepseek-v3": "deepseek-r1", "deepseek-r1-nvfp4": "deepseek-r1", "llama-3.1-8b-instruct-fp8": "llama-8b"}
+"""names under which the same architecture was measured, often the very same runs"""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """One replica's parallel plan; `workers` replicas."""
+
+    tp: int
+    attention_dp: int
+    ep: int
+    workers: int = 1
+    batch: int = 0
+
+    @property
+    def chips(self) -> int:
+        return self.tp * self.attention_dp
+
+
+@dataclass(frozen=True)
+class Question:
+    """What was served, how and for whom. Rows with equal questions get one answer."""
+
+    model: str
+    system: str
+    stack: str
+    precision: str
+    mode: str
+    input_tokens: int
+    output_tokens: int
+    users: int
+    pool: Pool
+    prefill: Pool | None
+    fixed_lengths: bool
+    version: str
+    """of the stack, "" where it is not stated"""
+    date: str = field(default="", compare=False)
+    """day of the measurement, for reports"""
+
+    @property
+    def family(self) -> str:
+        """Lower-case last part of the model's name; relabelled copies share it."""
+        name = self.model.split("/")[-1].lower()
+        return SAME_MODEL.get(name, name)
+
+    @property
+    def is_dense(self) -> bool:
+        return any(part in self.family for part in DENSE)
+
+    @property
+    def curve(self) -> str:
+        """Everything but the concurrency, version and day: the unit that is never split between fit and test."""
+        plan = f"{self.pool.tp}/{self.pool.attention_dp}/{self.pool.ep}"
+        parts = (self.family, self.system, self.stack, self.precision, self.mode, self.input_tokens, self.output_tokens)
+        return "|".join(map(str, (*parts, plan)))
+
+    @property
+    def campaign(self) -> str:
+        """Rows of one stack, model, system, precision and day."""
+        return "|".join((self.stack, self.family, self.system, self.precision, self.date, self.mode))
+
+
+@dataclass(frozen=True)
+class ServingRow:
+    """One row: the question, or why there is none, and which repairs were made."""
+
+    id: str
+    question: Question | None
+    reason: str = ""
+    repairs: tuple[str, ...] = ()
+
+
+def _number(row: dict[str, Any], name: str) -> int:
+    """A count; missing or zero is 1."""
+    value = row.get(name)
+    return 1 if value is None or value != value or value == "" or float(value) == 0 else int(float(value))
+
+
+def _text(row: dict[str, Any], name: str) -> str:
+    value = row.get(name)
+    return "" if value is None or value != value else str(value)
+
+
+def repaired_pool(row: dict[str, Any], prefix: str = "") -> tuple[Pool, list[str]]:
+    """A pool's plan, with the rules for what the table says wrongly.
+
+    * moe_tp and moe_ep both above 1: the chips were counted twice (tp x ep, or dp x ep): divide by ep, moe_tp = 1
+    * ep equal to tp x attention_dp with both above 1, tp = attention_dp: the chips were counted twice: tp = 1
+    * a plan wider than any stack splits matrices, without attention dp or ep: see `wide_pools`
+    """
+    tp, dp = _number(row, prefix + "tp_size"), _number(row, prefix + "attention_dp_size")
+    moe_tp, ep = _number(row, prefix + "moe_tp_size"), _number(row, prefix + "moe_ep_size")
+    repairs = []
+    if moe_tp > 1 and ep > 1:
+        repairs.append(f"{prefix}chips counted tp x ep")
+        if dp > 1 and dp % ep == 0:
+            dp //= ep
+        elif tp % ep == 0:
+            tp //= ep
+    elif tp == dp > 1 and ep == tp * dp:
+        repairs.append(f"{prefix}chips counted tp x dp")
+        tp, ep = 1, dp
+    ep = min(ep, tp * dp)
+    workers = _number(row, prefix + "num_workers") if prefix else 1
+    return Pool(tp, dp, ep, workers, _number(row, prefix + "batch_size")), repairs
+
+
+WIDEST_TP = 8
+PREFILL_CHIPS = 4
+
+
+def wide_pools(pool: Pool) -> tuple[Pool, Pool]:
+    """(decode, prefill) of a deployment told as one plan of many chips: such rows are totals of disaggregated runs.
+
+    Half of the chips prefill in workers of four with attention dp, half decode as one wide expert-parallel group.
+    """
+    half = max(pool.chips // 2, 1)
+    workers = max(half // PREFILL_CHIPS, 1)
+    return Pool(1, half, half, 1, pool.batch), Pool(1, PREFILL_CHIPS, PREFILL_CHIPS, workers)
+
+
+def concurrency(row: dict[str, Any], pool: Pool) -> tuple[int, list[str]]:
+    """Users of the closed loop: stated in the source, else the batch times the ranks (and workers)."""
+    found = re.search(r"silicon_concurrency=(\d+)", _text(row, "silicon_data_source"))
+    if found:
+        return int(found.group(1)), []
+    return pool.batch * pool.attention_dp * pool.workers, ["users = batch x attention dp"]
+
+
+def read_row(row: dict[str, Any], infer_workers: bool = False) -> ServingRow:
+    """One row of the table as a question; `infer_workers`: one worker per pool where a row states none."""
+    source, mode = _text(row, "silicon_data_source"), _text(row, "mode") or "agg"
+    name = _text(row, "id")
+    prefill = None
+    if mode == "disagg":
+        stated = _text(row, "decode_num_workers") and _text(row, "prefill_num_workers")
+        if not stated and not infer_workers:
+            return ServingRow(name, None, NO_WORKERS)
+        pool, repairs = repaired_pool(row, "decode_")
+        prefill, more = repaired_pool(row, "prefill_")
+        repairs += more if stated else [*more, "workers taken as one per pool"]
+    else:
+        pool, repairs = repaired_pool(row)
+    users, more = concurrency(row, pool)
+    repairs += more
+    if mode == "agg" and pool.tp > WIDEST_TP:
+        pool, prefill = wide_pools(pool)
+        repairs.append("plan of many chips taken as a disaggregated deployment, split guessed")
+    precision = _text(row, "precision")
+    if not precision:
+        precision, repairs = "bf16", [*repairs, "missing precision taken as bf16"]
+    day = re.search(r"measured=(\d{4}-\d\d-\d\d)", source)
+    question = Question(
+        model=_text(row, "model_path"),
+        system=_text(row, "system"),
+        stack=_text(row, "backend"),
+        precision=precision,
+        mode=mode,
+        input_tokens=int(row["isl"]),
+        output_tokens=int(row["osl"]),
+        users=max(users, 1),
+        pool=pool,
+        prefill=prefill,
+        fixed_lengths=(int(row["isl"]), int(row["osl"])) not in UNIFORM_CLIENT,
+        date=day.group(1) if day else "",
+        version=_text(row, "backend_version"),
+    )
+    return ServingRow(name, question, "", tuple(repairs))
+
+
+def read_rows(frame: Any, infer_workers: bool = False) -> list[ServingRow]:
+    """Rows of a data frame with the columns of the table; raises InputError for a missing column."""
+    from simcore.errors import InputError
+
+    for column in ("id", "backend", "model_path", "system", "mode", "isl", "osl"):
+        if column not in frame.columns:
+            raise InputError(f"the table has no column {column!r}", key=column)
+    return [read_row(record, infer_workers) for record in frame.to_dict("records")]

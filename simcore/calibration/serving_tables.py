@@ -1,0 +1,122 @@
+"""Step times of one plan in parts, so that a stack's few parameters scale them without asking the cost model again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from simcore.cost.step_times import Floats, SampleRange, StepTimes, Table
+from simcore.engine.step import Physics
+from simcore.engine.step_source import ATTENTION, HEAD, physics_step_times
+from simcore.ops.op import PlanColumns, StepColumns
+from simcore.ops.transformer import lower
+
+PEER_SHARE = 0.2
+"""how many of its tokens each other attention-dp rank adds while one prefills: most are decoding then"""
+RAMP_TOKENS = (256.0, 1024.0)
+"""between these batch sizes matrices go from memory bound to compute bound"""
+
+
+@dataclass(frozen=True)
+class ServingParameters:
+    """What one stack adds to the operators; ratios multiply times, all positive."""
+
+    matrix_ratio: float = 1.0
+    """dense matrices of steps of few tokens, over their measured operators"""
+    large_ratio: float = 1.0
+    """dense matrices of large steps, on top"""
+    expert_ratio: float = 1.0
+    expert_large_ratio: float = 1.0
+    """experts of large steps, on top"""
+    attention_ratio: float = 1.0
+    communication_ratio: float = 1.0
+    elementwise_ratio: float = 1.0
+    layer_s: float = 0.0
+    """gaps and small kernels that no table has, per layer and step"""
+    host_s: float = 0.0
+    """per step of decodes"""
+    mixed_host_s: float = 0.0
+    """per step with a prefill chunk, on top"""
+    other_host_s: float = 0.0
+    """per step, on top, of the servers of the client with fixed lengths (older releases, no overlap of scheduling)"""
+    first_token_s: float = 0.0
+    """tokeniser, HTTP and detokeniser, once per request"""
+
+    def vector(self) -> Floats:
+        """All parameters in order."""
+        return np.array([getattr(self, f.name) for f in fields(self)])
+
+
+@dataclass(frozen=True)
+class StepParts:
+    """Unscaled tables of one plan, and dense work by kind: `pure`, `mixed` map kind to `[tokens]` seconds."""
+
+    times: StepTimes
+    pure: dict[str, Floats]
+    mixed: dict[str, Floats]
+    layers: int
+    ranks: float = 1.0
+    """attention-dp ranks that share the experts"""
+
+
+def step_parts(physics: Physics, plan: PlanColumns, reach: SampleRange) -> StepParts:
+    """Sample one plan's step times, dense work split into matrices, experts and elementwise."""
+    times = physics_step_times(physics, plan, True, reach)
+    tokens = np.maximum(times.dense_pure.x.knots(), 1.0)
+    pure = dense_work(physics, plan, StepColumns(decode_sequences=tokens, kv_tokens=np.ones_like(tokens)), True)
+    chunk = StepColumns(prefill_sequences=np.ones_like(tokens), prefill_tokens=tokens)
+    mixed = dense_work(physics, plan, chunk, False)
+    return StepParts(times, pure, mixed, physics.model.layer_count, float(np.max(plan.attention_dp)))
+
+
+def dense_work(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> dict[str, Floats]:
+    """Seconds of everything but attention, head and communication, by kind, `[steps]`."""
+    ops = lower(physics.model, plan, step)
+    costs = physics.cost_model.costs(ops, physics.machine, plan, graphs)
+    sums: dict[str, Any] = {"matrix": 0.0, "expert": 0.0, "elementwise": 0.0}
+    for op, cost in zip(ops, costs, strict=True):
+        if op.role == "none" or op.kind in ATTENTION or op.name in HEAD:
+            continue
+        kind = {"gemm": "matrix", "moe": "expert"}.get(op.kind, "elementwise")
+        busy = physics.imbalance_ratio if op.kind == "moe" else 1.0
+        sums[kind] = sums[kind] + op.count * (busy * np.maximum(cost.compute_s, cost.memory_s) + cost.launch_s)
+    size = np.shape(step.decode_sequences) or np.shape(step.prefill_tokens)
+    return {kind: np.broadcast_to(value, size).astype(float) for kind, value in sums.items()}
+
+
+def scaled(
+    parts: StepParts, by: ServingParameters, other_server: bool = False, peer_share: float = PEER_SHARE
+) -> StepTimes:
+    """`StepTimes` of a stack with these parameters; `other_server`: with `other_host_s`; `peer_share`: see there."""
+    host_s = by.host_s + by.other_host_s * other_server
+    times = parts.times
+    tokens = np.maximum(times.dense_pure.x.knots(), 1.0)
+    low, high = np.log(RAMP_TOKENS)
+    ramp = np.clip((np.log(tokens) - low) / (high - low), 0.0, 1.0)
+    matrix_ratio = by.matrix_ratio * by.large_ratio**ramp
+    expert_ratio = by.expert_ratio * by.expert_large_ratio**ramp
+    gaps_s = parts.layers * by.layer_s
+    together = tokens * (peer_share + (1.0 - peer_share) / parts.ranks)
+    mixed = {**parts.mixed, "expert": np.interp(together, tokens, parts.mixed["expert"])}
+
+    def dense(work: dict[str, Floats]) -> Table:
+        matrices = matrix_ratio * work["matrix"] + expert_ratio * work["expert"]
+        return Table(times.dense_pure.x, matrices + by.elementwise_ratio * work["elementwise"] + gaps_s)
+
+    def times_ratio(table: Table, ratio: float) -> Table:
+        return Table(table.x, table.values * ratio, table.y)
+
+    return replace(
+        times,
+        dense_pure=dense(parts.pure),
+        dense_mixed=dense(mixed),
+        prefill=times_ratio(times.prefill, by.attention_ratio),
+        decode_pure=times_ratio(times.decode_pure, by.attention_ratio),
+        decode_mixed=times_ratio(times.decode_mixed, by.attention_ratio),
+        head=times_ratio(times.head, by.matrix_ratio),
+        communication=times_ratio(times.communication, by.communication_ratio),
+        host_pure_s=host_s,
+        host_mixed_s=host_s + by.mixed_host_s,
+    )

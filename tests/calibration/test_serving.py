@@ -1,0 +1,150 @@
+"""Serving measurements: repair rules, recipes, what may be read, and a few rows end to end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from commands.serving_report import answers
+from simcore.calibration.serving_disagg import loop
+from simcore.calibration.serving_fit import Measured, distinct, fold_of, parameters, solve, start
+from simcore.calibration.serving_replay import chosen
+from simcore.calibration.serving_rows import Pool, read_row, repaired_pool, wide_pools
+from simcore.calibration.serving_score import campaign_factors, errors, spearman
+from tests.shared import shared
+from workloads.recipes import recipe
+
+ROW = {
+    "id": "a",
+    "silicon_data_source": "source_file=2026.csv; silicon_concurrency=16; measured=2025-10-29T00:00:00Z",
+    "backend": "vllm",
+    "backend_version": "0.11",
+    "model_path": "meta-llama/Llama-3.1-70B",
+    "system": "h200_sxm",
+    "precision": "fp8",
+    "mode": "agg",
+    "isl": 1024,
+    "osl": 1024,
+    "batch_size": 8,
+    "tp_size": 4,
+    "attention_dp_size": 1,
+    "moe_tp_size": 4,
+    "moe_ep_size": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("tp", "dp", "moe_tp", "ep", "pool"),
+    [
+        (64, 1, 8, 8, Pool(8, 1, 8)),
+        (1, 64, 8, 8, Pool(1, 8, 8)),
+        (4, 4, 1, 16, Pool(1, 4, 4)),
+        (8, 1, 8, 1, Pool(8, 1, 1)),
+        (2, 0, 0, 0, Pool(2, 1, 1)),
+    ],
+)
+def test_plans_are_repaired_by_rule(tp: int, dp: int, moe_tp: int, ep: int, pool: Pool) -> None:
+    row = {"tp_size": tp, "attention_dp_size": dp, "moe_tp_size": moe_tp, "moe_ep_size": ep, "batch_size": 1}
+    found, _ = repaired_pool(row)
+    assert (found.tp, found.attention_dp, found.ep) == (pool.tp, pool.attention_dp, pool.ep)
+
+
+def test_users_come_from_the_source_or_the_batch() -> None:
+    assert read_row(ROW).question.users == 16
+    without = read_row({k: v for k, v in ROW.items() if k != "silicon_data_source"})
+    assert without.question.users == 8 and without.repairs
+
+
+def test_missing_precision_is_bf16_and_marked() -> None:
+    row = read_row(ROW | {"precision": float("nan")})
+    assert row.question.precision == "bf16" and "bf16" in row.repairs[0]
+
+
+def test_relabelled_copies_share_a_fold() -> None:
+    names = ("deepseek-ai/DeepSeek-R1", "deepseek-ai/DeepSeek-V3")
+    one, other = (read_row(ROW | {"model_path": name}).question for name in names)
+    assert one.curve == other.curve and fold_of(one) == fold_of(other)
+
+
+def test_disaggregated_rows_without_workers_are_refused_or_inferred() -> None:
+    row = ROW | {"mode": "disagg", "decode_tp_size": 8, "prefill_tp_size": 8}
+    assert read_row(row).question is None
+    assert read_row(row, infer_workers=True).question.prefill.workers == 1
+
+
+def test_wide_plans_keep_their_chips() -> None:
+    decode, prefill = wide_pools(Pool(72, 1, 1))
+    assert decode.chips + prefill.chips * prefill.workers == 72
+
+
+def test_later_rules_of_a_recipe_win() -> None:
+    question = read_row(ROW).question
+    assert chosen(recipe("vllm"), question)["kv"] == "fp8"
+    assert chosen({"default": {"kv": "a"}, "rule": [{"when": {"users": [1, 4]}, "set": {"kv": "b"}}]}, question) == {
+        "kv": "a"
+    }
+
+
+def test_results_are_not_read() -> None:
+    with_results = ROW | {"silicon_ttft_ms": 1.0, "silicon_tpot_ms": 1.0}
+    assert read_row(with_results) == read_row(ROW)
+
+
+def test_closed_loop_of_prefill_workers() -> None:
+    first_s, decoding = loop(4, 2, 1.0, 1e-9)
+    assert first_s == pytest.approx(2.0, rel=0.1)
+    assert decoding == pytest.approx(0.0, abs=1e-6)
+
+
+def test_solve_finds_a_shift() -> None:
+    count = len(start())
+    slopes = np.zeros((400, count))
+    slopes[:, 0] = 0.2
+    found = solve(np.full(400, 0.3), slopes, start())
+    assert found[0] == pytest.approx(start()[0] - 1.5, abs=0.15)
+    assert parameters(found).matrix_ratio == pytest.approx(np.exp(-0.3), rel=0.05)
+
+
+def test_campaign_factors_remove_a_common_error() -> None:
+    question = read_row(ROW).question
+    rows = [Measured(question, 1.0, 0.01)] * 8
+    found = campaign_factors(rows, np.full(8, 2.0), np.full(8, 0.5))
+    assert found["all"]["tpot"]["rows"] == 5 and found["all"]["tpot"]["median"] == pytest.approx(0.0)
+    assert errors(np.array([0.5, 1.0, 2.0]))["median"] == pytest.approx(0.5)
+    assert spearman(np.array([1.0, 2.0, 3.0]), np.array([1.0, 4.0, 9.0])) == pytest.approx(1.0)
+
+
+def test_a_few_measured_rows() -> None:
+    """Twelve dense rows: half of them within 20 % of the measured TPOT, and equal rows counted once."""
+    import pandas as pd
+
+    from simcore.calibration.serving_rows import read_rows
+
+    table = pd.read_csv(shared("measured/serving/silicon_serving.csv"), low_memory=False)
+    some = table[(table["model_path"].str.contains("Llama-3.1-70B")) & (table["system"] == "h200_sxm")]
+    some = some[(some["backend"] == "vllm") & (some["tp_size"] == 4)].head(12)
+    rows = read_rows(pd.concat([some, some]))
+    assert len(distinct(rows, pd.concat([some, some]))) <= 12
+    found = answers(rows[: len(some)])
+    ratio = np.array([a.tpot_s for a in found]) * 1e3 / some["silicon_tpot_ms"].to_numpy()
+    assert np.median(np.abs(ratio - 1.0)) < 0.2
+
+
+def test_predictions_do_not_depend_on_results_or_day(tmp_path: Path) -> None:
+    import pandas as pd
+
+    from commands.serving_report import write_predictions
+    from simcore.calibration.serving_rows import read_rows
+
+    table = pd.DataFrame([ROW | {"id": str(n), "silicon_ttft_ms": 10.0 * n, "silicon_tpot_ms": 1.0} for n in (1, 2)])
+    bare = table.drop(columns=["silicon_ttft_ms", "silicon_tpot_ms"])
+    bare["silicon_data_source"] = "silicon_concurrency=16"
+    texts = []
+    for number, frame in enumerate((table, bare)):
+        rows = read_rows(frame)
+        out = tmp_path / f"{number}.csv"
+        write_predictions(out, rows, answers(rows))
+        texts.append(out.read_bytes())
+    assert texts[0] == texts[1] and b"1," in texts[0]
