@@ -69,12 +69,17 @@ CUSTOM_MOST_BYTES = 8 * 2**20
 """one-node all-reduce kernels of the stacks serve messages up to here (vLLM's custom_all_reduce)"""
 
 
+PEAKS = ("matrix_flop_per_s", "expert_flop_per_s", "attention_flop_per_s", "bf16_flop_per_s")
+
+
 @dataclass(frozen=True)
 class Derived:
     """Data-sheet laws of the chip that was measured and of the chip asked about."""
 
     before: OperatorModel
     after: OperatorModel
+    base: Machine
+    """the machine asked about, with the measured chip's speeds"""
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,9 @@ class OperatorCost:
             l2_bytes_per_s=float(np.max(mine[3])),
         )
         laws = [OperatorModel(chip, "datasheet", (), self.model.datasheet) for chip in (facts, changed)]
-        return Derived(*laws)
+        slower = {name: getattr(machine, name) / grown for name in PEAKS}
+        memory = {"memory_bytes_per_s": theirs[1], "cache_bytes": theirs[2], "cache_bytes_per_s": theirs[3]}
+        return Derived(laws[0], laws[1], machine.with_fields(**slower, **memory))
 
     def _one(self, op: Op, machine: Machine, plan: PlanColumns, graphs: bool, derived: Derived | None) -> OpCost:
         if op.role == "none":
@@ -137,9 +144,10 @@ class OperatorCost:
         if machine.pim is not None and op.kind in ("attention_decode", "mla_decode"):
             return bound
         time_s = np.maximum(self._measured(op, machine, self.model), 0.0)
-        if op.kind in CAP and derived is None:
+        if op.kind in CAP:
             most_s, ratio = CAP[op.kind]
-            time_s = np.minimum(time_s, most_s + ratio * np.maximum(bound.compute_s, bound.memory_s))
+            roof = bound if derived is None else kernel_cost(op, derived.base, graphs)
+            time_s = np.minimum(time_s, most_s + ratio * np.maximum(roof.compute_s, roof.memory_s))
         if derived is not None:
             before, after = (self._measured(op, machine, model) for model in (derived.before, derived.after))
             time_s = time_s * np.where(before > 0, after / np.maximum(before, 1e-12), 1.0)

@@ -84,7 +84,7 @@ def test_bounds_hold_with_the_diagonal_shift(seed: int, grow: int) -> None:
         bounds.SHIFT_FROM = before
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.integers(0, 10**6),
     st.sampled_from(["heuristic", "spectral", "eplb", "round-robin", "exflow"]),
