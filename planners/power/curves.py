@@ -111,7 +111,7 @@ def kernel_state(shape: dict[str, float], models: Models) -> PowerState:
 
 CLOCKED_SHARE = 0.85
 """time that a memory-bound kernel would need on the clocked parts (issue, L2, crossbar): below this clock it slows.
-Zhao et al. (POLCA, ASPLOS 2024) find token generation insensitive down to about this share of the top clock."""
+Patel et al. (POLCA, ASPLOS 2024) find token generation insensitive down to about this share of the top clock."""
 
 
 @dataclass(frozen=True)
