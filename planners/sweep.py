@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from planners.evaluate import CHUNK, DEGREES, Evaluator
+from planners.evaluate import CHUNK, DEGREES, Evaluator, notes_for
 from planners.pareto import non_dominated, sense
 from planners.plans import AXES, PlanGrid
 from planners.study import Study
@@ -107,6 +107,18 @@ class Sweep:
         for table in self.tables(progress):
             summary.add(table)
             sink(table)
+        return summary
+
+    def restore(self, tables: Iterable[ResultTable]) -> SweepSummary:
+        """The summary of a run from its stored tables, each of one system and format."""
+        summary = SweepSummary(self.study)
+        for table in tables:
+            summary.add(table)
+        for system in self.evaluator.systems.values():
+            summary.assumptions.update(system.assumptions())
+            for weights in self.study.space.weights:
+                plan = ParallelPlan(weights=weights, activations=self.study.space.activations)
+                summary.notes.update(dict.fromkeys(notes_for(self.base.replace(system=system, plan=plan))))
         return summary
 
     def pages(self, summary: SweepSummary) -> SweepPages:

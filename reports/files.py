@@ -55,7 +55,7 @@ def _slim(column: np.ndarray) -> np.ndarray:
 
 
 def read_tables(path: Path) -> Iterator[ResultTable]:
-    """The row groups of a results file as tables."""
+    """The row groups of a results file as tables: one per table that was written, with one system and format each."""
     import pyarrow.parquet
 
     from simcore.errors import InputError
@@ -63,8 +63,9 @@ def read_tables(path: Path) -> Iterator[ResultTable]:
     if not path.exists():
         raise InputError("no such file", file=str(path), fix="run `simcore sweep` with --out first")
     with pyarrow.parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=65_536):
-            yield ResultTable({name: batch.column(name).to_numpy(zero_copy_only=False) for name in batch.schema.names})
+        for number in range(file.num_row_groups):
+            batch = file.read_row_group(number)
+            yield ResultTable({name: batch.column(name).to_numpy() for name in batch.schema.names})
 
 
 def write_bytes(path: Path, data: bytes) -> None:

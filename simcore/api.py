@@ -187,15 +187,13 @@ def search(
 def report(folder: str | Path) -> Path:
     """Draw the plots and report.html of a finished sweep again, from its results.parquet and study.json."""
     from planners.study import Study
-    from planners.sweep import SweepSummary, prepare
+    from planners.sweep import prepare
     from reports.files import read_tables
     from reports.sweep import write_pages
     from simcore.spec.load import build, read_json
 
     where = Path(folder)
     prepared = prepare(build(Study, read_json(where / "study.json"), str(where / "study.json")), resolve, cost_model)
-    summary = SweepSummary(prepared.study)
-    for table in read_tables(where / "results.parquet"):
-        summary.add(table)
+    summary = prepared.restore(read_tables(where / "results.parquet"))
     write_pages(where, prepared.pages(summary))
     return where / "report.html"

@@ -107,12 +107,17 @@ def test_sweep_writes_everything_and_report_redraws(tmp_path: Path, simcore) -> 
     names = {p.name for p in out.iterdir()}
     pictures = {f"{n}.{k}" for n in ("frontier", "breakdown", "memory", "roofline") for k in ("png", "svg")}
     assert names == {"results.parquet", "frontier.csv", "best.csv", "study.json", "report.html"} | pictures
-    before = (out / "frontier.csv").read_text()
+    before = {name: (out / name).read_text() for name in ("frontier.csv", "best.csv", "report.html")}
     (out / "report.html").unlink()
     code, _, _ = simcore(["report", str(out)])
     page = (out / "report.html").read_text()
     assert code == 0 and page.count("<svg") == 4 and "Uncalibrated" in page and "http" not in page.split("<body>")[0]
-    assert (out / "frontier.csv").read_text().count("\n") == before.count("\n")
+    for name in ("frontier.csv", "best.csv"):
+        first, again = (text.splitlines() for text in (before[name], (out / name).read_text()))
+        assert [line.split(",")[:4] for line in again] == [line.split(",")[:4] for line in first], name
+    assert "no plan on target" not in page
+    for heading in ("Assumed numbers", "has no fp8 matrix unit", "What this rests on"):
+        assert heading in page and heading in before["report.html"]
 
 
 def test_an_impossible_target_shows_the_nearest(tmp_path: Path, simcore) -> None:
