@@ -10,7 +10,7 @@ is far from the best one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -30,6 +30,8 @@ PARAMETERS = {
     "spill_slope": 1.0,
     "density_exponent": 0.25,
 }
+NOMINAL = np.array(list(PARAMETERS.values()))
+"""the efficiencies with which the residual sees how the tile shapes compare"""
 
 
 def work(shapes: Shapes, setting: Setting) -> dict[str, Array]:
@@ -40,28 +42,32 @@ def work(shapes: Shapes, setting: Setting) -> dict[str, Array]:
 
 
 def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
-    floor_s, start_s, compute, memory, l2, split_s, serial, held, slope, exponent = p
+    floor_s, _, _, memory, _, _, serial, held, slope, _ = p
+    far_s = memory_s(sizes["bytes"], setting, memory, held, slope)
+    best = np.minimum.reduce(list(tiles_s(sizes, setting, p)))
+    return np.asarray(floor_s * setting.chip.pace + overlap_s(best, far_s, serial))
+
+
+def tiles_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Iterator[Array]:
+    """Busy seconds with each tile shape of TILES, the best split of k."""
+    _, start_s, compute, _, l2, split_s, _, _, _, exponent = p
     chip, kind = setting.chip, setting.format
-    floor_s, start_s, split_s = floor_s * chip.pace, start_s * chip.pace, split_s * chip.pace
+    start_s, split_s = start_s * chip.pace, split_s * chip.pace
     m, n, k = sizes["m"], sizes["n"], sizes["k"]
     sm_flop_per_s = setting.peak_flop_per_s / chip.sm_count * compute * chip.density**-exponent
     sm_bytes_per_s = chip.sm_bytes_per_s * l2
-    far_s = memory_s(sizes["bytes"], setting, memory, held, slope)
     merge_s = 4.0 * m * n / (chip.sm_count * sm_bytes_per_s)
     rows = {tile: np.ceil(m / tile) for tile in (64, 128, 256)}
     columns = {tile: np.ceil(n / tile) for tile in (32, 64, 128, 256)}
-    best: Array | None = None
     for tile_m, tile_n in TILES:
         loads = kind.activation_bytes * tile_m + kind.weight_bytes * tile_n
         per_k_s = max(2.0 * tile_m * tile_n / sm_flop_per_s, loads / sm_bytes_per_s)
         parts = rows[tile_m] * columns[tile_n] / chip.sm_count
-        for split in SPLITS:
+        best = np.ceil(parts) * (k * per_k_s + start_s)
+        for split in SPLITS[1:]:
             busy_s = np.ceil(parts * split) * (k * (per_k_s / split) + start_s)
-            if split > 1:
-                busy_s += split_s + split * merge_s
-            best = busy_s if best is None else np.minimum(best, busy_s)
-    assert best is not None
-    return np.asarray(floor_s + overlap_s(best, far_s, serial))
+            best = np.minimum(best, busy_s + (split_s + split * merge_s))
+        yield best
 
 
 def features(sizes: dict[str, Array], setting: Setting) -> list[Array]:
@@ -73,7 +79,10 @@ def features(sizes: dict[str, Array], setting: Setting) -> list[Array]:
     for tile_m, tile_n in ((64, 64), (128, 64), (128, 128), (128, 256), (256, 128)):
         shared.append(wave_ratio(np.ceil(m / tile_m) * np.ceil(n / tile_n), setting.chip.sm_count))
     shared += [np.log2(pad_m * pad_n), np.ceil(m / 64) * 64 / m, pad_m * 128 / m, pad_n * 128 / n]
-    return [*shared, m % 8, n % 64, k % 64, k % 128]
+    tiles = np.stack(list(tiles_s(sizes, setting, NOMINAL)))
+    best = tiles.min(axis=0)
+    choice = [*np.log2(tiles / best), tiles.argmin(axis=0), np.log2(best)]
+    return [*shared, m % 8, n % 64, k % 64, k % 128, *choice, m % 4, n % 128, n % 256]
 
 
 _NO_CATEGORIES: Mapping[str, tuple[str, ...]] = {}
