@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 MARKERS = ("<!-- accuracy -->", "<!-- /accuracy -->")
-PAGES = ("operators.md", "transfer.md", "power.md", "requests.md", "serving.md")
+PAGES = ("operators.md", "unseen.md", "transfer.md", "power.md", "requests.md", "serving.md")
 
 
 def register(validate_app: typer.Typer) -> None:
@@ -30,6 +30,7 @@ def everything(
 ) -> None:
     """Rerun every comparison with measured data and write the pages; a few minutes."""
     from commands.validate_calibration import calibration
+    from commands.validate_unseen import unseen
     from reports.files import write_text
 
     pages = docs / "accuracy"
@@ -37,6 +38,7 @@ def everything(
     if not only_join:
         power = measured / "power" / "splitwise_llama2_bloom_a100_h100.csv"
         calibration(measured / "operators", pages, power if power.exists() else None, as_json=False, quiet=False)
+        unseen(measured / "operators", docs=pages)
         write_text(pages / "requests.md", requests_page(sorted((measured / "serving" / "vllm_runs").iterdir())))
     found = [(pages / name).read_text(encoding="utf-8") for name in PAGES if (pages / name).exists()]
     write_text(docs / "accuracy.md", INTRODUCTION + "\n" + "\n".join(found))

@@ -160,7 +160,8 @@ def _without_stumps(trees: list[Tree]) -> list[Tree]:
     if not grown:
         return trees[:1]
     first = grown[0]
-    return [Tree(first.feature, np.where(first.feature < 0, first.value + constant, first.value), first.leaf), *grown[1:]]
+    value = np.where(first.feature < 0, first.value + constant, first.value)
+    return [Tree(first.feature, value, first.leaf), *grown[1:]]
 
 
 def _leaf(feature: NDArray[np.int64], value: Floats, features: Features) -> NDArray[np.int64]:

@@ -8,6 +8,8 @@ forest grown straight to the same size.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +22,7 @@ RIDGE = 10.0
 """of the leaf values towards the boosted ones, in rows"""
 SURPLUS = 2.0
 """numbers boosted per number kept"""
-FEW = 800
+FEW = 500
 """numbers below which fits are quick and rows set aside are few"""
 SHARE = 0.25
 """of the splits that may go in one round of pruning"""
@@ -29,40 +31,52 @@ SHARE = 0.25
 def learn(features: Features, target: Floats, budget: int) -> NDArray[np.uint32]:
     """Packed trees of at most `budget` words, least absolute error on `target`.
 
-    The number of leaves is chosen on rows set aside (a quarter; where rows are few, each quarter in turn), then all rows
-    are used. Empty when the budget does not pay for a handful of leaves.
+    The manner is chosen on rows set aside (a quarter; where numbers are few, two quarters in turn), then all rows are
+    used. Empty when the budget does not pay for a handful of leaves.
     """
-    sizes = tree_sizes(budget, len(target))
-    if not sizes:
+    ways = manners(budget, len(target))
+    if not ways:
         return np.empty(0, np.uint32)
-    if len(sizes) > 1:
-        wrong = [set_aside_error(features, target, leaves, budget) for leaves in sizes]
-        sizes = [sizes[int(np.argmin(wrong))]]
-    return words(grow(features, target, sizes[0], budget))
+    if len(ways) > 1:
+        wrong = [set_aside_error(features, target, budget, way) for way in ways]
+        ways = [ways[int(np.argmin(wrong))]]
+    return words(grow(features, target, budget, ways[0]))
 
 
-def tree_sizes(budget: int, rows: int) -> list[int]:
-    """Leaves per tree worth trying: those that make COUNTS trees, the smallest count only where numbers are few."""
-    counts = COUNTS if budget < FEW else COUNTS[:-1]
-    room = [int(SURPLUS * budget / count + 1.0) // 2 for count in counts]
-    return sorted({leaves for leaves in room if leaves >= 5 and rows > 8 * leaves})
+@dataclass(frozen=True)
+class Manner:
+    """How a forest is grown."""
+
+    leaves: int
+    """of each tree before pruning"""
+    surplus: float
+    """numbers boosted per number kept"""
 
 
-def set_aside_error(features: Features, target: Floats, leaves: int, budget: int) -> float:
+def manners(budget: int, rows: int) -> list[Manner]:
+    """Ways worth trying: leaves that make COUNTS trees; where numbers are few, fewest trees and no pruning too."""
+    few = budget < FEW
+    room = {int(SURPLUS * budget / count + 1.0) // 2 for count in (COUNTS[1:] if few else COUNTS[:-1])}
+    sizes = sorted(leaves for leaves in room if leaves >= 5 and rows > 8 * leaves)
+    return [Manner(leaves, surplus) for leaves in sizes for surplus in ((1.0, SURPLUS) if few else (SURPLUS,))]
+
+
+def set_aside_error(features: Features, target: Floats, budget: int, way: Manner) -> float:
     """Median plus half the mean of |error| on rows that the trees have not seen."""
     quarter = np.random.default_rng(0).integers(0, 4, len(target))
     wrong = []
-    for part in range(4 if budget < FEW else 1):
+    for part in range(2 if budget < FEW else 1):
         aside = quarter == part
-        trees = grow(features[~aside], target[~aside], leaves, budget)
+        trees = grow(features[~aside], target[~aside], budget, way)
         wrong.append(np.abs(evaluate(trees, features[aside]) - target[aside]))
     found = np.concatenate(wrong)
     return float(np.median(found) + 0.5 * found.mean())
 
 
-def grow(features: Features, target: Floats, leaves: int, budget: int) -> list[Tree]:
-    """Trees of at most `leaves` leaves each, at most `budget` nodes together."""
-    trees = boost(features, target, leaves, max(2, int(SURPLUS * budget / (2 * leaves - 1))), RATE)
+def grow(features: Features, target: Floats, budget: int, way: Manner) -> list[Tree]:
+    """Boosted trees, fitted together and pruned to at most `budget` nodes."""
+    count = max(2, int(way.surplus * budget / (2 * way.leaves - 1)))
+    trees = boost(features, target, way.leaves, count, RATE)
     refit(trees, target, RIDGE)
     while size(trees) > budget:
         splits = (size(trees) - len(trees)) // 2

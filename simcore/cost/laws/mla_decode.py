@@ -62,8 +62,11 @@ def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
 def features(sizes: dict[str, Array], setting: Setting) -> list[Array]:
     batch, tokens, heads = (np.log2(sizes[name]) for name in ("batch", "tokens", "heads"))
     logs = [batch, tokens, heads, batch + tokens, batch + heads, tokens + heads, batch + tokens + heads]
-    wave = wave_ratio(sizes["batch"] * np.ceil(sizes["heads"] / 64.0), setting.chip.sm_count)
-    return [*logs, np.log2(sizes["parts"]), sizes["kv_bytes"], wave]
+    blocks, sms = sizes["batch"] * np.ceil(sizes["heads"] / 64.0), setting.chip.sm_count
+    wave, moved = wave_ratio(blocks, sms), np.log2(sizes["bytes"])
+    whole = np.log2(np.ceil(blocks / sms) * sizes["tokens"])
+    sliced = np.log2(np.ceil(blocks * np.ceil(sizes["tokens"] / 128.0) / sms))
+    return [*logs, np.log2(sizes["parts"]), sizes["kv_bytes"], wave, moved, whole, sliced, batch - tokens]
 
 
 LAW = Law(

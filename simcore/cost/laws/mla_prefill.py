@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simcore.cost.laws._base import Array, Law, Setting, Shapes, memory_s, overlap_s
+from simcore.cost.laws._base import Array, Law, Setting, Shapes, memory_s, overlap_s, wave_ratio
 
 KEY_WIDTH, VALUE_WIDTH, LATENT_WIDTH, QUERIES = 192.0, 128.0, 576.0, 128.0
 PARAMETERS = {
@@ -54,7 +54,19 @@ def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
 def features(sizes: dict[str, Array], setting: Setting) -> list[Array]:
     batch, tokens, heads = (np.log2(sizes[name]) for name in ("batch", "tokens", "heads"))
     logs = [batch, tokens, heads, batch + tokens, batch + heads, tokens + heads, batch + tokens + heads]
-    return [*logs, np.log2(sizes["flop"]), np.log2(sizes["parts"]), sizes["kv_bytes"]]
+    blocks = np.ceil(sizes["tokens"] / QUERIES) * sizes["batch"] * sizes["heads"]
+    wave, moved = wave_ratio(blocks, setting.chip.sm_count), np.log2(sizes["bytes"])
+    padded = np.log2(sizes["padded"]) + batch + heads
+    return [
+        *logs,
+        np.log2(sizes["flop"]),
+        np.log2(sizes["parts"]),
+        sizes["kv_bytes"],
+        wave,
+        moved,
+        padded,
+        tokens - batch,
+    ]
 
 
 LAW = Law(

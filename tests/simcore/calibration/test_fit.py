@@ -8,7 +8,8 @@ import pytest
 
 from hardware_specs import chip
 from simcore.calibration.fit import fit_kernel
-from simcore.calibration.residual import evaluate, grow, learn, words
+from simcore.calibration.forest import evaluate, words
+from simcore.calibration.residual import Manner, grow, learn
 from simcore.calibration.split import held_out
 from simcore.calibration.tables import groups
 from simcore.calibration.validate import predictions, report, score
@@ -81,7 +82,7 @@ def test_baked_words_say_what_the_trees_say() -> None:
     rng = np.random.default_rng(1)
     features = rng.uniform(0, 10, (2000, 4)).astype(np.float32)
     target = np.sin(features[:, 0]) + 0.1 * features[:, 1]
-    trees = grow(features, target, 12, 300)
+    trees = grow(features, target, 300, Manner(12, 2.0))
     packed = words(trees)
     assert len(packed) <= 300
     assert np.allclose(unpack(packed)(features), evaluate(trees, features), rtol=1e-3, atol=1e-3)
