@@ -125,11 +125,11 @@ def prune(trees: list[Tree], count: int) -> list[Tree]:
     for index, tree in enumerate(trees):
         right = unpack(pack(tree.feature, tree.value.astype(np.float32))).right
         rows = np.bincount(tree.leaf, minlength=len(tree.feature)).astype(float)
-        for node in np.flatnonzero(tree.feature >= 0):
-            one, two = node + 1, right[node]
+        for node in np.flatnonzero(tree.feature >= 0).tolist():
+            one, two = node + 1, int(right[node])
             if tree.feature[one] < 0 and tree.feature[two] < 0:
                 shared = rows[one] * rows[two] / max(rows[one] + rows[two], 1.0)
-                pairs.append((float(shared * (tree.value[one] - tree.value[two]) ** 2), index, int(node)))
+                pairs.append((float(shared * (tree.value[one] - tree.value[two]) ** 2), index, node))
     chosen: dict[int, list[int]] = {}
     for _, index, node in sorted(pairs)[:count]:
         chosen.setdefault(index, []).append(node)
