@@ -31,7 +31,7 @@ SHARE = 0.25
 def learn(features: Features, target: Floats, budget: int) -> NDArray[np.uint32]:
     """Packed trees of at most `budget` words, least absolute error on `target`.
 
-    The manner is chosen on rows set aside (a quarter; where numbers are few, two quarters in turn), then all rows are
+    The manner is chosen on rows set aside (a quarter; where numbers are few, each quarter in turn), then all rows are
     used. Empty when the budget does not pay for a handful of leaves.
     """
     ways = manners(budget, len(target))
@@ -56,7 +56,7 @@ class Manner:
 def manners(budget: int, rows: int) -> list[Manner]:
     """Ways worth trying: leaves that make COUNTS trees; where numbers are few, fewest trees and no pruning too."""
     few = budget < FEW
-    room = {int(SURPLUS * budget / count + 1.0) // 2 for count in (COUNTS[1:] if few else COUNTS[:-1])}
+    room = {int(SURPLUS * budget / count + 1.0) // 2 for count in (COUNTS if few else COUNTS[:-1])}
     sizes = sorted(leaves for leaves in room if leaves >= 5 and rows > 8 * leaves)
     return [Manner(leaves, surplus) for leaves in sizes for surplus in ((1.0, SURPLUS) if few else (SURPLUS,))]
 
@@ -65,7 +65,7 @@ def set_aside_error(features: Features, target: Floats, budget: int, way: Manner
     """Median plus half the mean of |error| on rows that the trees have not seen."""
     quarter = np.random.default_rng(0).integers(0, 4, len(target))
     wrong = []
-    for part in range(2 if budget < FEW else 1):
+    for part in range(4 if budget < FEW else 1):
         aside = quarter == part
         trees = grow(features[~aside], target[~aside], budget, way)
         wrong.append(np.abs(evaluate(trees, features[aside]) - target[aside]))

@@ -21,7 +21,7 @@ from simcore.cost.trees import unpack
 from simcore.errors import InputError
 
 
-def made_up(rows: int = 3000) -> pd.DataFrame:
+def made_up(rows: int = 6000) -> pd.DataFrame:
     """A gemm table that follows the law with other efficiencies, one per cent noise and a dip at multiples of 8."""
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({name: (2 ** rng.uniform(4, 12, rows)).astype(int) for name in "mnk"})
