@@ -57,7 +57,7 @@ def manners(budget: int, rows: int) -> list[Manner]:
     """Ways worth trying: leaves that make COUNTS trees; where numbers are few, fewest trees and no pruning too."""
     few = budget < FEW
     room = {int(SURPLUS * budget / count + 1.0) // 2 for count in (COUNTS if few else COUNTS[:-1])}
-    sizes = sorted(leaves for leaves in room if leaves >= 5 and rows > 8 * leaves)
+    sizes = sorted(leaves for leaves in room if leaves >= 4 and rows > 8 * leaves)
     return [Manner(leaves, surplus) for leaves in sizes for surplus in ((1.0, SURPLUS) if few else (SURPLUS,))]
 
 
