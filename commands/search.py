@@ -163,14 +163,15 @@ def reference(
     seeds: Annotated[int, typer.Option(min=2)] = 10,
     draws: Annotated[int, typer.Option(min=0)] = 3,
     plan_space: Annotated[Path | None, typer.Option(help="File of a reference space of serving plans.")] = None,
+    keep: Annotated[Path, typer.Option(help="Keeps what walking a grid has found.")] = Path("out/search-reference"),
     quiet: Quiet = False,
 ) -> None:
-    """Compare every method on the reference spaces and write docs/search.md."""
+    """Compare every method on the reference spaces and write docs/search.md (an hour, most of it the first truth)."""
     from commands.search_reference import write_reference
     from commands.terminal import progress
 
     with progress(quiet, "reference") as update:
-        write_reference(docs, seeds, draws, plan_space, update)
+        write_reference(docs, (seeds, draws), plan_space, keep, update)
     if not quiet:
         print(f"written: {docs}")
 

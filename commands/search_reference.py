@@ -87,11 +87,11 @@ def spaces(plan_space: Path | None) -> list[Any]:
 
 
 def write_reference(
-    docs: Path, seeds: int, draws: int, plan_space: Path | None, progress: Callable[[int, int], None]
+    docs: Path, counts: tuple[int, int], plan_space: Path | None, keep: Path, progress: Callable[[int, int], None]
 ) -> None:
-    """Run the contests and write the page, again after each space."""
+    """Run the contests of (seeds, draws) `counts` and write the page, again after each space; truths stay in `keep`."""
     from planners.search.compare import Contest, compare
-    from planners.search.truth import truth
+    from planners.search.truth import kept_truth
     from reports.files import write_text
     from reports.search import comparison_cells, markdown
 
@@ -99,8 +99,8 @@ def write_reference(
     found = []
     problems = spaces(plan_space)
     for number, problem in enumerate(problems):
-        walked = truth(problem)
-        contest = Contest(METHODS, BUDGET, tuple(range(seeds)), draws, draw_seeds=DRAW_SEEDS)
+        walked = kept_truth(problem, keep)
+        contest = Contest(METHODS, BUDGET, tuple(range(counts[0])), counts[1], draw_seeds=DRAW_SEEDS)
         result = compare(problem, contest, walked)
         progress(number + 1, len(problems))
         found.append(result)
@@ -110,7 +110,7 @@ def write_reference(
         )
         left = "".join(f"\nLeft out: {n} ({why})." for n, why in result.left_out.items())
         sections.append(f"### {problem.name}\n\n{about}{left}\n\n{markdown(*comparison_cells(result))}")
-        write_text(docs, page_of(sections, found, (seeds, draws)))
+        write_text(docs, page_of(sections, found, counts))
 
 
 def page_of(sections: list[str], found: list[Any], counts: tuple[int, int]) -> str:

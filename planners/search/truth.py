@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -54,6 +55,24 @@ def truth(problem: Problem, seeds: Sequence[int] = TRUTH_SEEDS) -> Truth:
         units.append(block)
         values.append(_mean(problem, points, seeds if problem.evaluator.noisy else seeds[:1]))
     return Truth(problem, np.concatenate(units), np.concatenate(values))
+
+
+def kept_truth(problem: Problem, folder: Path, seeds: Sequence[int] = TRUTH_SEEDS) -> Truth:
+    """`truth`, kept in `folder` under what decides it: evaluator, space and seeds. A walk may take half an hour."""
+    from planners.search.function import digest
+
+    asked = (problem.space.parameters, problem.space.constraints, problem.objectives, problem.constraints, tuple(seeds))
+    key = digest(problem.evaluator.fingerprint(), repr(asked))
+    path = folder / f"truth-{key}.npz"
+    if path.exists():
+        with np.load(path, allow_pickle=False) as kept:
+            return Truth(problem, kept["units"], kept["values"])
+    found = truth(problem, seeds)
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f".{path.name}.partial.npz"
+    np.savez_compressed(partial, units=found.units, values=found.values)
+    partial.replace(path)
+    return found
 
 
 def _mean(problem: Problem, points: list[Point], seeds: Sequence[int]) -> Array:

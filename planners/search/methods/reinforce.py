@@ -54,9 +54,9 @@ def make(
     task: Task,
     directions: int = 7,
     rate: float = 0.4,
-    elite: int = 6,
+    elite: int = 4,
     entropy: float = 0.2,
-    explore: float = 0.1,
+    explore: float = 0.05,
 ) -> Searcher:
     return Reinforce(task, directions, rate, elite, entropy, explore)
 

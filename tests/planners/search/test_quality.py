@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,3 +68,31 @@ def test_imports_stay_lazy() -> None:
     code = f"import sys, planners.search.run, planners.search.study; print(*[m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_a_kept_truth_is_the_walked_one_and_is_not_walked_again(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from planners.search.synthetic import queue_problem
+    from planners.search.truth import kept_truth
+
+    problem = queue_problem()
+    first, walked = kept_truth(problem, tmp_path, (0, 1)), truth(problem, (0, 1))
+    assert np.array_equal(first.values, walked.values, equal_nan=True)
+    broken = replace(problem, evaluator=_Fails(problem.evaluator))
+    assert np.array_equal(kept_truth(broken, tmp_path, (0, 1)).values, walked.values, equal_nan=True)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+class _Fails:
+    """Answers nothing, but says what it would be."""
+
+    def __init__(self, real: Any) -> None:
+        self.real = real
+        self.noisy, self.costs, self.outputs = real.noisy, real.costs, real.outputs
+
+    def fingerprint(self) -> str:
+        return str(self.real.fingerprint())
+
+    def __call__(self, points: Any, seeds: Any, level: int) -> Any:
+        raise AssertionError("walked again")
