@@ -7,7 +7,7 @@ from typing import Any
 
 def fleet_plan(scenario: Any) -> Any:
     """Pools resolved one by one: each has the scenario's model, and its own hardware, plan and policy where given."""
-    from simcore.engine.fleet import Autoscale, Failure, FleetPlan
+    from simcore.engine.fleet import Autoscale, Failure, FleetPlan, Roles
     from simcore.errors import InputError
 
     part = scenario.fleet
@@ -27,7 +27,32 @@ def fleet_plan(scenario: Any) -> Any:
         transfer=link(part.transfer, bytes_per_token),
         failures=tuple(Failure(f.at_s, f.replica, f.down_s) for f in part.failures),
         autoscale=Autoscale(**part.autoscale.model_dump()) if part.autoscale else None,
+        roles=roles(scenario, Roles) if part.roles else None,
     )
+
+
+def roles(scenario: Any, build: Any) -> Any:
+    """The role policy; switching keeps the weights, so that both pools must hold them in the same way."""
+    from simcore.errors import InputError
+    from simcore.policy.roles import RoleLimits
+
+    for pool in scenario.fleet.pools:
+        if pool.plan is not None or pool.hardware is not None:
+            what = "replicas that change roles have the scenario's hardware and plan"
+            raise InputError(
+                what, file=scenario.file, key=f"fleet.pools.{pool.name}", fix="leave hardware and plan out"
+            )
+    values = scenario.fleet.roles.model_dump()
+    limits = RoleLimits(**{name: values.pop(name) for name in list(values) if name.startswith(("high_", "low_"))})
+    return build(limits, **values)
+
+
+def one_pool(ready: Any, replicas: int | None = None) -> Any:
+    """Equal replicas of a scenario without a fleet, for loops that need one."""
+    from simcore.engine.fleet import FleetPlan, Pool
+
+    pool = Pool("main", ready.settings, ready.step_times, replicas or ready.replicas)
+    return FleetPlan((pool,), router=ready.scenario.policy.router)
 
 
 def resolved(scenario: Any, one: Any) -> tuple[Any, float]:

@@ -127,7 +127,7 @@ def show(report: dict[str, Any], name: str, out: Path | None) -> None:
         for metric in ("ttft_s", "tpot_s", "itl_s", "e2e_s", "queue_s")
     ]
     print_table(["ms", *keys], rows, title=name, left=["ms"])
-    plain = ("requests", "served", "refused", "preemptions", "skipped_rows")
+    plain = ("requests", "served", "refused", "preemptions", "skipped_rows", "role_switches")
     print(", ".join(f"{key.replace('_', ' ')} {report[key]}" for key in plain if key in report))
     rates = (
         ("output tokens/s", "throughput_tokens_per_s"),

@@ -46,14 +46,16 @@ class Ready:
 
         trace = self.trace if rate_ratio == 1.0 else self.trace.scaled(rate_ratio=rate_ratio)
         traffic = self.scenario.traffic
-        if self.scenario.fleet is not None:
-            from commands.fleet import fleet_plan
+        clients = Clients(traffic.users, traffic.think_s) if traffic.users is not None else None
+        ranks = self.scenario.plan.attention_dp
+        several = clients is not None and ranks == 1 and (replicas or self.replicas) > 1
+        if self.scenario.fleet is not None or traffic.wait or several:
+            from commands.fleet import fleet_plan, one_pool
             from simcore.engine.fleet import serve_fleet
 
-            return serve_fleet(fleet_plan(self.scenario), trace, self.slos)
-        if traffic.users is not None:
-            clients = Clients(traffic.users, traffic.think_s)
-            ranks = self.scenario.plan.attention_dp
+            plan = fleet_plan(self.scenario) if self.scenario.fleet is not None else one_pool(self, replicas)
+            return serve_fleet(plan, trace, self.slos, clients, traffic.wait)
+        if clients is not None:
             return serve_clients(trace, self.step_times, self.settings, clients, ranks, log_steps)
         return serve(
             trace,
@@ -319,4 +321,7 @@ def drawn(part: Any, seed: int) -> Any:
         "once": generate.at_once(),
     }
     arrivals = laws["once"] if part.users is not None else laws[part.arrivals]
-    return generate.generate(part.requests, arrivals, lengths, seed)
+    trace = generate.generate(part.requests, arrivals, lengths, seed)
+    if part.turns > 1 or part.copies > 1:
+        return generate.sessions(trace, part.turns, part.pause_s, 0.0, seed=seed, copies=part.copies)
+    return trace

@@ -14,6 +14,7 @@ from simcore.policy.records import STEP
 from simcore.policy.router import REPLICAS_TYPE, ROUTE_TYPE
 from simcore.policy.scheduler._verbs import (
     CACHE_TYPE,
+    COMPOSE_SIGNATURE,
     COMPOSE_TYPE,
     HASHES_TYPE,
     REPLICA_TYPE,
@@ -24,6 +25,19 @@ from simcore.policy.scheduler._verbs import (
 
 TIMES_TYPE = types.Array(STEP_TIMES_TYPE, 1, "C")
 LOG_TYPE = types.Array(from_dtype(STEP), 1, "C")
+
+
+class Composer:
+    """A compiled scheduler with type and address at hand: numba works both out at every call with a dispatcher."""
+
+    _numba_type_ = COMPOSE_TYPE
+
+    def __init__(self, compose: Any) -> None:
+        self.address = types.CompileResultWAP(compose.get_compile_result(COMPOSE_SIGNATURE)).address
+
+    def __wrapper_address__(self) -> int:
+        """What numba asks of a first-class function."""
+        return int(self.address)
 
 
 @njit(

@@ -29,9 +29,9 @@ class Window:
 
 def middle(run: ServingRun, warm_ratio: float = 0.1, cool_ratio: float = 0.1) -> Window:
     """The window that leaves out the first and last shares of the arrival span."""
-    arrival_s = run.requests["arrival_s"]
-    span_s = float(arrival_s[-1] - arrival_s[0])
-    return Window(float(arrival_s[0]) + warm_ratio * span_s, float(arrival_s[-1]) - cool_ratio * span_s)
+    first_s, last_s = float(run.requests["arrival_s"].min()), float(run.requests["arrival_s"].max())
+    span_s = last_s - first_s
+    return Window(first_s + warm_ratio * span_s, last_s - cool_ratio * span_s)
 
 
 def request_metrics(run: ServingRun) -> dict[str, Floats]:
@@ -133,7 +133,7 @@ def _span_s(run: ServingRun, window: Window | None) -> float:
     rows = run.requests
     end_s = float(rows["done_s"].max(initial=0.0))
     if window is not None:
-        return max(min(window.end_s, float(rows["arrival_s"][-1])) - window.start_s, 1e-9)
+        return max(min(window.end_s, float(rows["arrival_s"].max())) - window.start_s, 1e-9)
     return max(end_s - float(rows["arrival_s"].min(initial=0.0)), 1e-9)
 
 
@@ -152,7 +152,7 @@ def fleet_summary(run: ServingRun) -> dict[str, Any]:
         "utilisation_ratio": float(fleet["busy_s"].sum() / (end_s * len(fleet))),
         "kv_occupancy_ratio": float((fleet["kv_block_s"].sum(axis=1) / blocks).sum() / (end_s * len(fleet))),
         "energy_j": float(fleet["energy_j"].sum()),
-    }
+    } | ({"role_switches": len(run.switches)} if run.switches else {})
 
 
 def series(run: ServingRun, replica: int = 0) -> dict[str, Floats]:

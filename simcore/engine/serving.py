@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from simcore.cost.step_times import StepTimes
+from simcore.engine.feedback import Clients
 from simcore.engine.settings import ReplicaSettings
 from simcore.policy.records import BLOCK, STEP, new_replicas, new_requests
 from simcore.spec.traffic import Slo, Trace
@@ -25,6 +26,8 @@ class ServingRun:
     """`[replicas]`, dtype REPLICA"""
     log: Any
     """`[steps]`, dtype STEP, as many as were asked for"""
+    switches: tuple[tuple[float, int, str], ...] = ()
+    """changes of role in a fleet: (seconds, replica, the role it has from then on)"""
 
     @cached_property
     def done(self) -> Any:
@@ -103,17 +106,6 @@ def serve(
     return ServingRun(trace, requests, fleet, log[: int(fleet["logged"].max(initial=0))])
 
 
-@dataclass(frozen=True)
-class Clients:
-    """A closed loop: `users` send at once at time 0, and each sends again `think_s` after its answer is complete.
-
-    The default think time is a moment, so that a request misses the step that starts when the one before it ended.
-    """
-
-    users: int
-    think_s: float = 1e-6
-
-
 def serve_clients(
     lengths: Trace,
     step_times: StepTimes,
@@ -142,3 +134,6 @@ def serve_clients(
     compose = schedulers(settings.scheduler)
     serve_closed(fleet, requests, pack(step_times), hashes, caches, compose, log, clients.users, clients.think_s)
     return ServingRun(lengths, requests, fleet, log[: int(fleet["logged"].max(initial=0))])
+
+
+__all__ = ["Clients", "ServingRun", "dense_hashes", "rank_requests", "request_records", "serve", "serve_clients"]

@@ -124,6 +124,22 @@ class TrafficPart(Spec):
     cv: float = Field(default=1.0, gt=0)
     users: int | None = Field(default=None, ge=1)
     think_s: Seconds = Field(default=1e-6, alias="think")
+    turns: int = Field(default=1, ge=1)
+    """generated requests open sessions of so many turns, each with all before it as its input"""
+    pause_s: Seconds = Field(default=0.0, alias="pause")
+    """mean of the exponential pause before the next turn (a tool's, or a person's)"""
+    copies: int = Field(default=1, ge=1)
+    """generated requests: each turn is sent so many times at once"""
+    wait: bool = False
+    """sessions are a closed loop: a turn is sent a pause after all answers of the turn before it are complete"""
+
+    @model_validator(mode="after")
+    def _loops_exclude_each_other(self) -> TrafficPart:
+        if self.users is not None and (self.wait or self.turns > 1 or self.copies > 1):
+            raise ValueError("users and sessions (turns, copies, wait) are two kinds of closed loop; give one")
+        if self.trace is not None and (self.turns > 1 or self.copies > 1):
+            raise ValueError("turns and copies are for generated requests; a trace brings its own sessions")
+        return self
 
     @model_validator(mode="after")
     def _one_source(self) -> TrafficPart:
@@ -182,6 +198,27 @@ class AutoscalePart(Spec):
     cold_start_s: Seconds = Field(alias="cold_start")
 
 
+class RolesPart(Spec):
+    """Replicas change between the prefill and the decode pool; thresholds of `simcore.policy.roles`."""
+
+    policy: str = "pressure"
+    high_queue_tokens: float = Field(gt=0)
+    low_queue_tokens: float = Field(ge=0)
+    high_decode_ratio: float = Field(default=0.9, gt=0)
+    low_decode_ratio: float = Field(default=0.6, ge=0)
+    interval_s: Seconds = Field(default=1.0, alias="interval", gt=0)
+    hold_s: Seconds = Field(default=10.0, alias="hold")
+    switch_s: Seconds = Field(default=0.0, alias="switch")
+    least: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _thresholds_lie_apart(self) -> RolesPart:
+        for low, high in (("low_queue_tokens", "high_queue_tokens"), ("low_decode_ratio", "high_decode_ratio")):
+            if not getattr(self, low) < getattr(self, high):
+                raise ValueError(f"{low} must lie below {high}")
+        return self
+
+
 class FleetPart(Spec):
     """A fleet that changes, or whose replicas differ."""
 
@@ -190,6 +227,7 @@ class FleetPart(Spec):
     transfer: TransferPart | None = None
     failures: tuple[FailurePart, ...] = ()
     autoscale: AutoscalePart | None = None
+    roles: RolesPart | None = None
 
 
 class ClassPart(Spec):

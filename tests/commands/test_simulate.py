@@ -169,3 +169,47 @@ def test_classes_have_bounds_of_their_own(tmp_path: Path, capsys: Any) -> None:
     file.write_text(text.replace("chat]", "chatt]"))
     with pytest.raises(InputError, match="did you mean chat"):
         simulate(file, out=None, timeline=None, seeds=1)
+
+
+def test_sessions_wait_for_their_answers(tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "sessions.toml"
+    turns = 'turns = 3\ncopies = 2\npause = "0.5 s"\nwait = true\n'
+    file.write_text(SCENARIO.replace("requests = 300\n", "requests = 40\n" + turns))
+    simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
+    assert printed(capsys)["served"] == 40 * 3 * 2
+    file.write_text(SCENARIO.replace("requests = 300\n", "wait = true\n"))
+    with pytest.raises(InputError, match="sessions and turns"):
+        simulate(file, out=None, timeline=None, seeds=1)
+    file.write_text(SCENARIO.replace("requests = 300\n", "users = 3\n" + turns))
+    with pytest.raises(InputError, match="give one"):
+        simulate(file, out=None, timeline=None, seeds=1)
+
+
+def test_users_share_the_replicas_of_a_fleet_and_of_a_policy(tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "users.toml"
+    users = SCENARIO.replace("rate_per_s = 8.0", "users = 24")
+    pools = '[fleet]\npools = [{ name = "a", count = 2 }, { name = "b", count = 1, policy = { max_running = 8 } }]\n'
+    figures = []
+    for text in (users, users.replace("max_running", "replicas = 3\nmax_running"), users + pools):
+        file.write_text(text)
+        simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
+        figures.append(printed(capsys)["throughput_tokens_per_s"])
+    assert figures[1] > 1.5 * figures[0] and figures[2] > 1.5 * figures[0]
+
+
+def test_roles_switch_in_a_scenario(tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "roles.toml"
+    limits = "high_queue_tokens = 1000, low_queue_tokens = 500, low_decode_ratio = 0.8"
+    part = f'roles = {{ {limits}, interval = "0.1 s", hold = "1 s" }}\n'
+    text = SCENARIO.replace("rate_per_s = 8.0", "rate_per_s = 150.0") + FLEET.replace("failures", part + "failures")
+    file.write_text(text)
+    simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
+    assert printed(capsys)["role_switches"] > 0
+    file.write_text(text.replace("low_queue_tokens = 500", "low_queue_tokens = 5000"))
+    with pytest.raises(InputError, match="low_queue_tokens must lie below"):
+        simulate(file, out=None, timeline=None, seeds=1)
+    file.write_text(
+        text.replace("pools", 'autoscale = { pool = "d", low = 1, high = 9, interval = 1, cold_start = 1 }\npools')
+    )
+    with pytest.raises(InputError):
+        simulate(file, out=None, timeline=None, seeds=1)

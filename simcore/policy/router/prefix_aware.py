@@ -23,7 +23,7 @@ def route(replicas: Any, requests: Any, number: int, hashes: Any, caches: Any) -
     best = -1
     least = 0
     for at in range(replicas.size):
-        if replicas[at].up == 0:
+        if replicas[at].up != 1:
             continue
         hits = hit_count(replicas[at], request, hashes, caches[at * size : (at + 1) * size])
         work = replicas[at].outstanding_tokens + request.input_tokens - hits * replicas[at].hash_tokens
