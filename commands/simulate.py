@@ -141,6 +141,9 @@ def show(report: dict[str, Any], name: str, out: Path | None) -> None:
         ("USD/M tokens", "usd_per_million_tokens"),
     )
     print(", ".join(f"{label} {report[key]:.4g}" for label, key in rates if report.get(key) is not None))
+    for tier, found in report.get("tiers", {}).items():
+        shares = f"hits {found['hit_ratio']:.4g}, steps waited {found['waited_s']:.4g} s"
+        print(f"tier {tier}: {shares}, hashes written {found['written_hashes']}, forgotten {found['forgotten_hashes']}")
     if out is not None:
         print(f"files: {out}")
 

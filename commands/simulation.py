@@ -239,24 +239,31 @@ def settings_of(scenario: Any, kv_blocks: int, block_bytes: float, window: int =
         eviction=policy.evict,
         hash_tokens=hash_tokens(scenario) if policy.prefix_cache else 0,
         window_tokens=window,
-        **offload_of(scenario, block_bytes),
+        radix=policy.prefix_cache == "radix",
+        tiers=tiers_of(scenario, block_bytes),
+        offload=policy.offload,
         swap=swap is not None,
         swap_s_per_block=block_bytes / swap if swap else 0.0,
     )
 
 
-def offload_of(scenario: Any, block_bytes: float) -> dict[str, Any]:
-    """Size and fetch time of the tier below the prefix cache, in hashes."""
+def tiers_of(scenario: Any, block_bytes: float) -> tuple[Any, ...]:
+    """The tiers below the prefix cache, sized and timed in hashes."""
+    from simcore.policy.offload import Tier
+
     policy = scenario.policy
-    if policy.offload_capacity is None:
-        return {}
+    key = "policy.tiers" if policy.tiers else "policy.offload_capacity"
+    if not policy.tiers and policy.offload_capacity is None:
+        return ()
     if not block_bytes:
-        raise InputError("needs [model] and [hardware] to size KV", file=scenario.file, key="policy.offload_capacity")
+        raise InputError("needs [model] and [hardware] to size KV", file=scenario.file, key=key)
     size = block_bytes * scenario.plan.tp * hash_tokens(scenario) / policy.block_tokens
-    return {
-        "offload_hashes": int(policy.offload_capacity // size),
-        "fetch_s_per_hash": size / policy.offload_bandwidth,
-    }
+    if policy.offload_capacity is not None:
+        return (Tier("offload", int(policy.offload_capacity // size), size / policy.offload_bandwidth),)
+    return tuple(
+        Tier(t.name, int(t.capacity // size), size / t.read, size / (t.write or t.read), t.latency_s, t.shared)
+        for t in policy.tiers
+    )
 
 
 def common_window(scenario: Any) -> int:
@@ -323,5 +330,5 @@ def drawn(part: Any, seed: int) -> Any:
     arrivals = laws["once"] if part.users is not None else laws[part.arrivals]
     trace = generate.generate(part.requests, arrivals, lengths, seed)
     if part.turns > 1 or part.copies > 1:
-        return generate.sessions(trace, part.turns, part.pause_s, 0.0, seed=seed, copies=part.copies)
+        return generate.sessions(trace, part.turns, part.pause_s, 0.0, seed=seed, copies=part.copies, answers=True)
     return trace

@@ -209,14 +209,22 @@ def _tokens(values: Floats) -> Ints:
 
 
 def sessions(
-    first: Trace, turns: int, pause_s: float, token_s: float, block_tokens: int = 16, seed: int = 0, copies: int = 1
+    first: Trace,
+    turns: int,
+    pause_s: float,
+    token_s: float,
+    block_tokens: int = 16,
+    seed: int = 0,
+    copies: int = 1,
+    answers: bool = False,
 ) -> Trace:
     """Multi-turn sessions with tool pauses: every request of `first` opens one; each turn's input is all before it.
 
     The next turn comes an exponential pause after the estimated end of the last (`token_s` per output token); prefix
     hashes tell the cache what is shared. The arrivals are an open-loop estimate: served with `wait`, a turn is sent
     `pause_s` (a column of the trace) after the last answer instead. `copies` sends each turn so many times at once
-    (best of N, agents that fan out); one answer goes on.
+    (best of N, agents that fan out); one answer goes on. With `answers` the hashes cover a turn's answer too, so that a
+    cache keeps it for the next turn, as servers do.
     """
     random = np.random.default_rng(seed)
     rows: list[tuple[float, int, int, int, int, float]] = []
@@ -229,7 +237,7 @@ def sessions(
             pause = float(random.exponential(pause_s))
             now_s += out * token_s + pause
     rows.sort(key=lambda row: row[0])
-    counts = np.array([row[1] // block_tokens for row in rows])
+    counts = np.array([(row[1] + answers * row[2]) // block_tokens for row in rows])
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     hashes = np.concatenate([row[3] * 1_000_000 + np.arange(n) for row, n in zip(rows, counts, strict=True)])
     columns: list[NDArray[np.int64]] = [np.array([row[k] for row in rows], dtype=np.int64) for k in (1, 2, 3, 4)]

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from simcore.engine.caches import lay_out
 from simcore.engine.feedback import Clients, Feedback, feedback_of
 from simcore.engine.fleet_plan import Autoscale, Failure, FleetPlan, Pool, Roles, Transfer, check_plan
 from simcore.engine.serving import ServingRun, dense_hashes, rank_requests, request_records
-from simcore.policy.records import BLOCK, LOST, NONE, STEP, WAITING, new_replicas
+from simcore.policy.records import LOST, NONE, STEP, WAITING, new_replicas
 from simcore.spec.traffic import Slo, Trace
 
 Process = Generator[Any, Any, None]
@@ -44,7 +45,6 @@ class Fleet:
         self.by_deadline = queue_order(self.pools[0].settings.scheduler) == "deadline"
         self.records = new_replicas(sum(pool.count for pool in self.pools))
         self.hashes, self.entries = dense_hashes(trace, any(p.settings.hash_tokens for p in self.pools))
-        self.caches = np.zeros(len(self.records) * self.entries, BLOCK)
         self.times = np.concatenate([pack(pool.step_times) for pool in self.pools])
         self.log = np.zeros(0, STEP)
         self.compose = [Composer(schedulers(pool.settings.scheduler)) for pool in self.pools]
@@ -61,10 +61,12 @@ class Fleet:
         self.switches: list[tuple[float, int, str]] = []
         self.together: Any = None
         self.watch: Any = None
-        if feedback is not None or plan.roles is not None:
+        tiers = [tier for pool in plan.pools for tier in pool.settings.tiers]
+        if feedback is not None or plan.roles is not None or any(tier.shared for tier in tiers):
             self._watched(feedback)
         for number, pool in enumerate(self.pools):
             self._fill(number, pool)
+        self.caches = lay_out(self.records, self.entries, [self._pool(at).settings for at in range(len(self.records))])
 
     def _watched(self, feedback: Feedback | None) -> None:
         from simcore.engine.roles import Switching
@@ -110,7 +112,8 @@ class Fleet:
         end_s = float(self.records["now_s"][np.isfinite(self.records["now_s"])].max(initial=0.0))
         self.replica_s += sum(max(0.0, end_s - since) for since in self.serving_since.values())
         self.requests["state"][(self.requests["state"] == WAITING) & (self.requests["done_s"] < 0)] = LOST
-        return ServingRun(self.trace, self.requests, self.records, self.log, tuple(self.switches))
+        names = tuple(tuple(tier.name for tier in self._pool(at).settings.tiers) for at in range(len(self.records)))
+        return ServingRun(self.trace, self.requests, self.records, self.log, tuple(self.switches), names)
 
     # looking and routing
 
@@ -129,14 +132,11 @@ class Fleet:
                 self.requests,
                 self.times,
                 self.hashes,
-                self._cache(part),
+                self.caches,
                 self.compose[number],
                 self.log,
                 clock_s,
             )
-
-    def _cache(self, part: slice) -> Any:
-        return self.caches[part.start * self.entries : part.stop * self.entries]
 
     def send(self, number: int, decode: bool = False, now_s: float | None = None) -> None:
         """Route a request now, or hold it until a replica of its kind is up; `now_s` is the clock to the last bit."""
@@ -178,7 +178,7 @@ class Fleet:
         part = slice(first, last)
         if not (self.records["up"][part] == 1).any():
             return NONE
-        return first + int(route(self.records[part], self.requests, number, self.hashes, self._cache(part)))
+        return first + int(route(self.records[part], self.requests, number, self.hashes, self.caches))
 
     def _choose_by_role(self, route: Any, number: int, decode: bool) -> int:
         """As above where any replica may have either role: the others count as down for the router."""
@@ -255,9 +255,8 @@ class Fleet:
         if was_up == 0:
             return
         out = np.zeros(len(self.requests), np.int64)
-        cache = self._cache(slice(at, at + 1))
         swap = int(self.records[at]["swap"])
-        count = drain(self.records[at], self.requests, self.hashes, cache, out)
+        count = drain(self.records[at], self.requests, self.hashes, self.caches, out)
         self.records[at]["up"] = 0
         self.records[at]["swap"] = swap
         self._stop(at)

@@ -152,7 +152,36 @@ def fleet_summary(run: ServingRun) -> dict[str, Any]:
         "utilisation_ratio": float(fleet["busy_s"].sum() / (end_s * len(fleet))),
         "kv_occupancy_ratio": float((fleet["kv_block_s"].sum(axis=1) / blocks).sum() / (end_s * len(fleet))),
         "energy_j": float(fleet["energy_j"].sum()),
-    } | ({"role_switches": len(run.switches)} if run.switches else {})
+        **({"role_switches": len(run.switches)} if run.switches else {}),
+        **({"tiers": tier_summary(run)} if any(run.tiers) else {}),
+    }
+
+
+def tier_summary(run: ServingRun) -> dict[str, dict[str, float]]:
+    """What each tier below the KV did, by name.
+
+    Tokens found there and their share of all tokens looked up; hashes written and forgotten; time by which its fetches
+    delayed steps; seconds that its link carried reads and writes, all replicas together.
+    """
+    looked_up = max(1, int(run.replicas["looked_up_tokens"].sum()))
+    found: dict[str, dict[str, float]] = {}
+    for replica, names in zip(run.replicas, run.tiers, strict=True):
+        for place, name in enumerate(names):
+            hits, writes = int(replica["tier_hits"][place]), int(replica["tier_writes"][place])
+            tokens = hits * int(replica["hash_tokens"])
+            values = {
+                "hit_tokens": tokens,
+                "hit_ratio": tokens / looked_up,
+                "written_hashes": writes,
+                "forgotten_hashes": int(replica["tier_evictions"][place]),
+                "waited_s": float(replica["tier_wait_s"][place]),
+                "read_s": hits * float(replica["tier_read_s"][place]),
+                "write_s": writes * float(replica["tier_write_s"][place]),
+            }
+            sums = found.setdefault(name, dict.fromkeys(values, 0))
+            for key, value in values.items():
+                sums[key] += value
+    return found
 
 
 def series(run: ServingRun, replica: int = 0) -> dict[str, Floats]:

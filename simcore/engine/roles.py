@@ -85,7 +85,7 @@ class Switching:
         fleet, pool = self.fleet, self.fleet.pools[number]
         record = fleet.records[at]
         kept = {name: record[name].copy() for name in ("seed", "series_width_s")}
-        drain(record, fleet.requests, fleet.hashes, fleet._cache(slice(at, at + 1)), np.zeros(1, np.int64))
+        drain(record, fleet.requests, fleet.hashes, fleet.caches, np.zeros(1, np.int64))
         pool.settings.fill(record, step_times=number)
         for name, value in kept.items():
             record[name] = value

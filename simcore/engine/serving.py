@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from simcore.cost.step_times import StepTimes
+from simcore.engine.caches import lay_out
 from simcore.engine.feedback import Clients
 from simcore.engine.settings import ReplicaSettings
-from simcore.policy.records import BLOCK, STEP, new_replicas, new_requests
+from simcore.policy.records import STEP, new_replicas, new_requests
 from simcore.spec.traffic import Slo, Trace
 
 
@@ -28,6 +29,8 @@ class ServingRun:
     """`[steps]`, dtype STEP, as many as were asked for"""
     switches: tuple[tuple[float, int, str], ...] = ()
     """changes of role in a fleet: (seconds, replica, the role it has from then on)"""
+    tiers: tuple[tuple[str, ...], ...] = ()
+    """names of the tiers below each replica's KV"""
 
     @cached_property
     def done(self) -> Any:
@@ -73,6 +76,11 @@ def dense_hashes(trace: Trace, wanted: bool) -> tuple[Any, int]:
     return dense.astype(np.int32), len(distinct)
 
 
+def names_of(settings: ReplicaSettings, replicas: int) -> tuple[tuple[str, ...], ...]:
+    """Names of the tiers of equal replicas."""
+    return (tuple(tier.name for tier in settings.tiers),) * replicas
+
+
 def serve(
     trace: Trace,
     step_times: StepTimes,
@@ -88,6 +96,9 @@ def serve(
     Raises UnknownName for an unknown scheduler or router.
     """
     from simcore.cost.step_kernel import pack
+
+    if replicas > 1 and any(tier.shared for tier in settings.tiers):
+        return _serve_sharing(trace, step_times, settings, replicas, router, slos)
     from simcore.engine.kernels import serve_open
     from simcore.policy.router import router_looks, routers
     from simcore.policy.scheduler import schedulers
@@ -98,12 +109,23 @@ def serve(
     for number in range(replicas):
         settings.fill(fleet[number], seed=number)
     hashes, entries = dense_hashes(trace, settings.hash_tokens > 0)
-    caches = np.zeros(replicas * entries, BLOCK)
+    caches = lay_out(fleet, entries, [settings] * replicas)
     log = np.zeros(log_steps, STEP)
     looks = int(router_looks(router))
     compose, route = schedulers(settings.scheduler), routers(router)
     serve_open(fleet, requests, pack(step_times), hashes, caches, compose, route, looks, log)
-    return ServingRun(trace, requests, fleet, log[: int(fleet["logged"].max(initial=0))])
+    return ServingRun(
+        trace, requests, fleet, log[: int(fleet["logged"].max(initial=0))], (), names_of(settings, replicas)
+    )
+
+
+def _serve_sharing(
+    trace: Trace, step_times: StepTimes, settings: ReplicaSettings, replicas: int, router: str, slos: tuple[Slo, ...]
+) -> ServingRun:
+    """Replicas that share a tier see each other's blocks, so that they advance together, as a fleet."""
+    from simcore.engine.fleet import FleetPlan, Pool, serve_fleet
+
+    return serve_fleet(FleetPlan((Pool("main", settings, step_times, replicas),), router=router), trace, slos)
 
 
 def serve_clients(
@@ -130,10 +152,12 @@ def serve_clients(
     fleet["stop_at_done"] = 1
     hashes, entries = dense_hashes(lengths, settings.hash_tokens > 0)
     log = np.zeros(log_steps, STEP)
-    caches = np.zeros(ranks * entries, BLOCK)
+    caches = lay_out(fleet, entries, [settings] * ranks)
     compose = schedulers(settings.scheduler)
     serve_closed(fleet, requests, pack(step_times), hashes, caches, compose, log, clients.users, clients.think_s)
-    return ServingRun(lengths, requests, fleet, log[: int(fleet["logged"].max(initial=0))])
+    return ServingRun(
+        lengths, requests, fleet, log[: int(fleet["logged"].max(initial=0))], (), names_of(settings, ranks)
+    )
 
 
 __all__ = ["Clients", "ServingRun", "dense_hashes", "rank_requests", "request_records", "serve", "serve_clients"]

@@ -40,7 +40,6 @@ def advance_each(
     until_s: float,
 ) -> None:
     """Bring every replica up to `until_s`, each with the scheduler that `which` names."""
-    size = caches.size // replicas.size
     for at in range(replicas.size):
         compose = first
         if which[at] == 1:
@@ -49,7 +48,7 @@ def advance_each(
             compose = third
         elif which[at] == 3:
             compose = fourth
-        advance(replicas[at], requests, times, hashes, caches[at * size : (at + 1) * size], compose, log, until_s)
+        advance(replicas[at], requests, times, hashes, caches, compose, log, until_s)
 
 
 @njit(cache=True)

@@ -47,6 +47,20 @@ class StepsPart(Spec):
     """KV capacity of a replica; None: without bound"""
 
 
+class TierPart(Spec):
+    """A tier below the prefix cache of a replica, or a pool that all replicas share."""
+
+    name: str
+    capacity: Bytes
+    read: BytesPerS
+    """bandwidth of bringing prefixes back, all chips of a replica together (of a shared pool: all replicas)"""
+    write: BytesPerS | None = None
+    """bandwidth downwards; None: as `read`"""
+    latency_s: Seconds = Field(default=0.0, alias="latency")
+    """once per run of blocks that a request fetches"""
+    shared: bool = False
+
+
 class PolicyPart(Spec):
     """Scheduler, limits and router; the names are files of `simcore.policy`."""
 
@@ -65,12 +79,17 @@ class PolicyPart(Spec):
     reserve_output: bool = False
     whole_prompt: bool = True
     ahead: bool = False
-    prefix_cache: bool = False
+    prefix_cache: bool | Literal["hash", "radix"] = False
+    """true is "hash": a second copy of a prefix stays with its request; "radix": every prefix is held once"""
     evict: str = "lru"
     offload_capacity: Bytes | None = None
     """evicted prefixes are kept in a tier below of this size per replica (needs prefix_cache)"""
     offload_bandwidth: BytesPerS | None = None
-    """of fetching them back, all chips of a replica together"""
+    """of fetching them back, all chips of a replica together; writing is free. `tiers` says more"""
+    offload: str = "cascade"
+    """what goes to the tiers and when: a file of `simcore.policy.offload`"""
+    tiers: tuple[TierPart, ...] = Field(default=(), max_length=4)
+    """below the prefix cache, nearest first"""
     swap_bandwidth: BytesPerS | None = None
     """preemption moves KV over a link of this bandwidth; None: it recomputes"""
     batch_wait_s: Seconds = Field(default=0.0, alias="batch_wait")
@@ -93,6 +112,10 @@ class PolicyPart(Spec):
             raise ValueError("offload_capacity and offload_bandwidth go together")
         if self.offload_capacity is not None and not self.prefix_cache:
             raise ValueError("offload_capacity needs prefix_cache = true")
+        if self.tiers and (self.offload_capacity is not None or not self.prefix_cache):
+            raise ValueError("tiers need a prefix_cache, and replace offload_capacity and offload_bandwidth")
+        if len({tier.name for tier in self.tiers}) < len(self.tiers):
+            raise ValueError("two tiers have the same name")
         return self
 
 

@@ -213,3 +213,21 @@ def test_roles_switch_in_a_scenario(tmp_path: Path, capsys: Any) -> None:
     )
     with pytest.raises(InputError):
         simulate(file, out=None, timeline=None, seeds=1)
+
+
+def test_tiers_below_the_prefix_cache(tmp_path: Path, capsys: Any) -> None:
+    text = (Path(__file__).resolve().parents[2] / "examples" / "kv-tiers.toml").read_text()
+    file = tmp_path / "tiers.toml"
+    file.write_text(text.replace("requests = 150", "requests = 20"))
+    simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
+    report = printed(capsys)
+    assert list(report["tiers"]) == ["host", "pool", "ssd"] and report["cache_hit_ratio"] > 0.3
+    for change, problem in (
+        (('"write-through"', '"write-thru"'), "did you mean write-through"),
+        (('"radix"', "false"), "tiers need a prefix_cache"),
+        (('"radix"', '"trie"'), "prefix_cache"),
+        (('name = "ssd"', 'name = "host"'), "same name"),
+    ):
+        file.write_text(text.replace(*change))
+        with pytest.raises(InputError, match=problem):
+            simulate(file, out=None, timeline=None, seeds=1)
