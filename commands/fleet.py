@@ -28,7 +28,36 @@ def fleet_plan(scenario: Any) -> Any:
         failures=tuple(Failure(f.at_s, f.replica, f.down_s) for f in part.failures),
         autoscale=Autoscale(**part.autoscale.model_dump()) if part.autoscale else None,
         roles=roles(scenario, Roles) if part.roles else None,
+        clocking=clocking(scenario),
     )
+
+
+def clocking(scenario: Any) -> Any:
+    """The power policy of a scenario; its latency bounds are those of the SLO."""
+    from simcore.engine.fleet import Clocking
+    from simcore.errors import InputError
+    from simcore.policy.power import PowerLimits, power_policies
+
+    part, slo = scenario.power, scenario.slo
+    if part is None:
+        return None
+    infinite = float("inf")
+    if part.policy in ("cap", "polca") and part.cap is None:
+        raise InputError(f"policy {part.policy!r} needs a cap", file=scenario.file, key="power.cap")
+    if part.policy == "slo-slack" and slo.tpot_s is None and slo.ttft_s is None:
+        raise InputError("policy 'slo-slack' needs a bound", file=scenario.file, key="slo")
+    power_policies(part.policy)
+    limits = PowerLimits(
+        part.clock_ratios,
+        part.prefill_level,
+        part.decode_level,
+        infinite if part.cap is None else part.cap,
+        infinite if slo.ttft_s is None else slo.ttft_s,
+        infinite if slo.tpot_s is None else slo.tpot_s,
+        part.high_ratio,
+        part.low_ratio,
+    )
+    return Clocking(limits, part.policy, part.interval_s, part.latency_s)
 
 
 def roles(scenario: Any, build: Any) -> Any:
@@ -49,15 +78,18 @@ def roles(scenario: Any, build: Any) -> Any:
 
 def one_pool(ready: Any, replicas: int | None = None) -> Any:
     """Equal replicas of a scenario without a fleet, for loops that need one."""
+    from commands.simulation import clocked_steps
     from simcore.engine.fleet import FleetPlan, Pool
 
-    pool = Pool("main", ready.settings, ready.step_times, replicas or ready.replicas)
-    return FleetPlan((pool,), router=ready.scenario.policy.router)
+    scenario = ready.scenario
+    clocked = clocked_steps(scenario)
+    pool = Pool("main", ready.settings, ready.step_times, replicas or ready.replicas, clocked=clocked)
+    return FleetPlan((pool,), router=scenario.policy.router, clocking=clocking(scenario))
 
 
 def resolved(scenario: Any, one: Any) -> tuple[Any, float]:
     """(pool, KV bytes per token of its replica; 0 where step times are given)."""
-    from commands.simulation import common_window, physics_of, settings_of
+    from commands.simulation import clocked_steps, common_window, physics_of, settings_of
     from simcore.engine.fleet import Pool
     from simcore.errors import InputError
 
@@ -70,7 +102,7 @@ def resolved(scenario: Any, one: Any) -> tuple[Any, float]:
         raise InputError(problem, file=scenario.file, key=f"fleet.pools.{one.name}")
     settings = settings_of(mine, blocks, block_bytes, common_window(mine))
     size = block_bytes / mine.policy.block_tokens * mine.plan.tp
-    return Pool(one.name, settings, times, one.count, one.role, one.started), size
+    return Pool(one.name, settings, times, one.count, one.role, one.started, clocked_steps(mine)), size
 
 
 def link(part: Any, bytes_per_token: float) -> Any:

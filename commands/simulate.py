@@ -144,6 +144,10 @@ def show(report: dict[str, Any], name: str, out: Path | None) -> None:
     for tier, found in report.get("tiers", {}).items():
         shares = f"hits {found['hit_ratio']:.4g}, steps waited {found['waited_s']:.4g} s"
         print(f"tier {tier}: {shares}, hashes written {found['written_hashes']}, forgotten {found['forgotten_hashes']}")
+    if "power" in report:
+        power = report["power"]
+        watts = f"mean {power['mean_power_w']:.4g} W, highest of a replica {power['peak_replica_power_w']:.4g} W"
+        print(f"power: {watts}, idle energy {power['idle_energy_j']:.4g} J, clock changes {power['clock_changes']}")
     if out is not None:
         print(f"files: {out}")
 

@@ -49,7 +49,7 @@ class Ready:
         clients = Clients(traffic.users, traffic.think_s) if traffic.users is not None else None
         ranks = self.scenario.plan.attention_dp
         several = clients is not None and ranks == 1 and (replicas or self.replicas) > 1
-        if self.scenario.fleet is not None or traffic.wait or several:
+        if self.scenario.fleet is not None or self.scenario.power is not None or traffic.wait or several:
             from commands.fleet import fleet_plan, one_pool
             from simcore.engine.fleet import serve_fleet
 
@@ -166,7 +166,7 @@ def table_steps(steps: Any) -> Any:
     return sample_step_times(evaluate, SampleRange(), source="table of the scenario")
 
 
-def hardware_steps(scenario: Any) -> Any:
+def hardware_steps(scenario: Any, clock_ratio: float = 1.0) -> Any:
     """Step times from the shared cost models, KV from what the plan leaves free."""
     import hardware_specs
     import workloads
@@ -179,7 +179,7 @@ def hardware_steps(scenario: Any) -> Any:
     if problem:
         raise InputError(problem, file=scenario.file, key="plan")
     policy = ServingPolicy(memory_fraction=scenario.policy.memory_fraction, graphs=scenario.policy.graphs)
-    times = scenario_step_times(model, system.chip, scenario.plan, scenario.hardware.stack, policy, system)
+    times = scenario_step_times(model, system.chip, scenario.plan, scenario.hardware.stack, policy, system, clock_ratio)
     times = with_policy(times, scenario.policy)
     blocks, block_bytes, problem = kv_of(scenario, model, system)
     rental = scenario.hardware.usd_per_hour
@@ -187,6 +187,13 @@ def hardware_steps(scenario: Any) -> Any:
     money = None if rental is None else rental * scenario.plan.replica_chips
     notes = tuple(f"{key}: {text}" for key, text in system.assumptions().items())
     return times, blocks, block_bytes, money, problem, notes
+
+
+def clocked_steps(scenario: Any) -> tuple[Any, ...]:
+    """Step times at the lower clocks of the scenario's power policy, if it has one."""
+    if scenario.power is None:
+        return ()
+    return tuple(hardware_steps(scenario, ratio)[0] for ratio in scenario.power.clock_ratios[1:])
 
 
 def kv_of(scenario: Any, model: Any, system: Any) -> tuple[int, float, str | None]:

@@ -25,7 +25,15 @@ def stacks_of(chip: str) -> str:
     return "vllm" if "vllm" in measured_stacks(chip) else "datasheet"
 
 
-def scenario_step_times(model: Any, chip: Any, plan: Any, stack: str, policy: Any = None, system: Any = None) -> Any:
+def scenario_step_times(
+    model: Any,
+    chip: Any,
+    plan: Any,
+    stack: str,
+    policy: Any = None,
+    system: Any = None,
+    clock_ratio: float = 1.0,
+) -> Any:
     """Step times of a model under a plan on a chip, in its usual home unless a system is given."""
     import hardware_specs
     from planners.evaluate import plan_columns
@@ -39,4 +47,5 @@ def scenario_step_times(model: Any, chip: Any, plan: Any, stack: str, policy: An
     weights, experts, activations, _ = plan.formats()
     machine = machine_of(system or hardware_specs.system(chip.name), weights, experts, activations, policy)
     physics = Physics(model, machine, api.cost_model(chip.name, stack), policy.imbalance_ratio)
-    return physics_step_times(physics, plan_columns(plan, {}), policy.graphs, source=f"{chip.name}, {stack}")
+    columns, source = plan_columns(plan, {}), f"{chip.name}, {stack}"
+    return physics_step_times(physics, columns, policy.graphs, clock_ratio=clock_ratio, source=source)

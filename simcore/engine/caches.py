@@ -1,4 +1,4 @@
-"""Where the prefix caches of a fleet lie: one array, a stretch for each replica, each of its tiers, each shared tier."""
+"""Where the prefix caches of a fleet lie: one array, a stretch per replica, per tier of its own, per shared tier."""
 
 from __future__ import annotations
 

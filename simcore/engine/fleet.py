@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from simcore.engine.caches import lay_out
+from simcore.engine.clocks import Clocks
 from simcore.engine.feedback import Clients, Feedback, feedback_of
-from simcore.engine.fleet_plan import Autoscale, Failure, FleetPlan, Pool, Roles, Transfer, check_plan
-from simcore.engine.serving import ServingRun, dense_hashes, rank_requests, request_records
+from simcore.engine.fleet_plan import Autoscale, Clocking, Failure, FleetPlan, Pool, Roles, Transfer, check_plan
+from simcore.engine.serving import PowerLog, ServingRun, dense_hashes, rank_requests, request_records
 from simcore.policy.records import LOST, NONE, STEP, WAITING, new_replicas
 from simcore.spec.traffic import Slo, Trace
 
@@ -45,7 +46,8 @@ class Fleet:
         self.by_deadline = queue_order(self.pools[0].settings.scheduler) == "deadline"
         self.records = new_replicas(sum(pool.count for pool in self.pools))
         self.hashes, self.entries = dense_hashes(trace, any(p.settings.hash_tokens for p in self.pools))
-        self.times = np.concatenate([pack(pool.step_times) for pool in self.pools])
+        self.times = np.concatenate([pack(times) for pool in self.pools for times in (pool.step_times, *pool.clocked)])
+        self.first_times = np.cumsum([0, *(1 + len(pool.clocked) for pool in self.pools)])
         self.log = np.zeros(0, STEP)
         self.compose = [Composer(schedulers(pool.settings.scheduler)) for pool in self.pools]
         self.entry_route, self.decode_route = routers(plan.router), routers(plan.decode_router)
@@ -59,6 +61,8 @@ class Fleet:
         self.link = simpy.Resource(self.env, capacity=channels)
         self.pool_of = np.repeat(np.arange(len(self.pools)), [pool.count for pool in self.pools])
         self.switches: list[tuple[float, int, str]] = []
+        self.clocks: list[tuple[float, int, float, float]] = []
+        self.moving, self.down = 0, 0
         self.together: Any = None
         self.watch: Any = None
         tiers = [tier for pool in plan.pools for tier in pool.settings.tiers]
@@ -80,7 +84,7 @@ class Fleet:
     def _fill(self, number: int, pool: Pool) -> None:
         for place in range(pool.count):
             at = int(self.start[number]) + place
-            pool.settings.fill(self.records[at], step_times=number, seed=at)
+            pool.settings.fill(self.records[at], step_times=int(self.first_times[number]), seed=at)
             serves = pool.started is None or place < pool.started
             self.records[at]["up"] = int(serves)
             if serves:
@@ -105,6 +109,8 @@ class Fleet:
             self.env.process(self.watch.run())
         if self.plan.roles is not None:
             self.env.process(self.switching.run())
+        if self.plan.clocking is not None:
+            self.env.process(Clocks(self, self.plan.clocking).run())
         for process in processes:
             self.env.process(process(self))
         self.env.run()
@@ -113,7 +119,14 @@ class Fleet:
         self.replica_s += sum(max(0.0, end_s - since) for since in self.serving_since.values())
         self.requests["state"][(self.requests["state"] == WAITING) & (self.requests["done_s"] < 0)] = LOST
         names = tuple(tuple(tier.name for tier in self._pool(at).settings.tiers) for at in range(len(self.records)))
-        return ServingRun(self.trace, self.requests, self.records, self.log, tuple(self.switches), names)
+        return ServingRun(
+            self.trace, self.requests, self.records, self.log, tuple(self.switches), names, self._power_log()
+        )
+
+    def _power_log(self) -> PowerLog | None:
+        if self.plan.clocking is None:
+            return None
+        return PowerLog(tuple(self.clocks), tuple(self._pool(at).step_times.idle_w for at in range(len(self.records))))
 
     # looking and routing
 
@@ -239,9 +252,11 @@ class Fleet:
         request["state"], request["done_s"] = WAITING, -1.0
         tokens = int(request["input_tokens"]) + int(request["generated_tokens"]) - 1
         moved_bytes = tokens * transfer.bytes_per_token * (1.0 - transfer.overlap_ratio)
+        self.moving += 1
         with self.link.request() as channel:
             yield channel
             yield self.env.timeout(transfer.latency_s + moved_bytes / transfer.bytes_per_s)
+        self.moving -= 1
         request["computed_tokens"], request["swapped"] = tokens, 1
         self.send(number, decode=True)
 
@@ -262,7 +277,9 @@ class Fleet:
         self._stop(at)
         for number in out[:count]:
             self.send(int(number))
+        self.down += 1
         yield self.env.timeout(failure.down_s)
+        self.down -= 1
         self.begin(at)
 
     def begin(self, at: int) -> None:
@@ -282,7 +299,7 @@ class Fleet:
         part = range(int(self.start[number]), int(self.start[number + 1]))
         last_s = float(self.trace.arrival_s[-1])
         starting: set[int] = set()
-        while self.env.now < last_s or self.waiting():
+        while self.env.now < last_s or (self.watch is not None and self.waiting()):
             yield self.env.timeout(rule.interval_s)
             self.look()
             serving = [at for at in part if self.records[at]["up"] == 1]
@@ -296,10 +313,15 @@ class Fleet:
                 self.env.process(self._retire(serving[-1], rule.interval_s))
 
     def waiting(self) -> bool:
-        """Whether a watched fleet still has work or expects some, so that controllers go on."""
-        if self.watch is None or self.watch.left == 0:
+        """Whether there is work, or some may come, so that controllers go on."""
+        if self.watch is not None and self.watch.left == 0:
             return False
-        return bool(self.watch.due) or bool((self.records["outstanding"] > 0).any()) or self.env.peek() < np.inf
+        if self.watch is not None and self.watch.feedback is not None:
+            coming = bool(self.watch.due)
+        else:
+            coming = self.env.now < float(self.trace.arrival_s[-1])
+        inside = bool((self.records["outstanding"] > 0).any()) or self.moving > 0
+        return coming or inside or (bool(self.held) and self.down > 0)
 
     def _cold_start(self, at: int, cold_start_s: float, starting: set[int]) -> Process:
         self.serving_since[at] = float(self.env.now)
@@ -330,4 +352,15 @@ def serve_fleet(
     return Fleet(plan, trace, slos, feedback_of(clients, trace, wait)).run()
 
 
-__all__ = ["Autoscale", "Clients", "Failure", "Fleet", "FleetPlan", "Pool", "Roles", "Transfer", "serve_fleet"]
+__all__ = [
+    "Autoscale",
+    "Clients",
+    "Clocking",
+    "Failure",
+    "Fleet",
+    "FleetPlan",
+    "Pool",
+    "Roles",
+    "Transfer",
+    "serve_fleet",
+]

@@ -8,6 +8,7 @@ from typing import Literal
 from simcore.cost.step_times import StepTimes
 from simcore.engine.settings import ReplicaSettings
 from simcore.errors import InputError
+from simcore.policy.power import PowerLimits
 from simcore.policy.roles import RoleLimits
 
 Role = Literal["both", "prefill", "decode"]
@@ -24,6 +25,8 @@ class Pool:
     role: Role = "both"
     started: int | None = None
     """how many serve from the start; None: all"""
+    clocked: tuple[StepTimes, ...] = ()
+    """step times at the lower clocks of a power policy's ladder"""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,16 @@ class Roles:
 
 
 @dataclass(frozen=True)
+class Clocking:
+    """A power policy is asked at the start and every `interval_s`; its clocks hold for steps `latency_s` later."""
+
+    limits: PowerLimits
+    policy: str = "phase-aware"
+    interval_s: float = 1.0
+    latency_s: float = 0.0
+
+
+@dataclass(frozen=True)
 class FleetPlan:
     """Everything about a fleet but its traffic."""
 
@@ -90,6 +103,7 @@ class FleetPlan:
     failures: tuple[Failure, ...] = ()
     autoscale: Autoscale | None = None
     roles: Roles | None = None
+    clocking: Clocking | None = None
 
 
 def check_plan(plan: FleetPlan) -> None:
@@ -116,3 +130,8 @@ def check_plan(plan: FleetPlan) -> None:
             raise InputError("switching roles and autoscaling exclude each other", key="roles")
         if min(pool.count for pool in pools) < plan.roles.least:
             raise InputError(f"a pool starts with fewer than {plan.roles.least} replicas", key="roles.least")
+    if plan.clocking:
+        levels = plan.clocking.limits.last
+        for pool in pools:
+            if len(pool.clocked) != levels:
+                raise InputError(f"pool {pool.name!r} has step times of {len(pool.clocked)} lower clocks, not {levels}")

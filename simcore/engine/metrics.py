@@ -154,6 +154,20 @@ def fleet_summary(run: ServingRun) -> dict[str, Any]:
         "energy_j": float(fleet["energy_j"].sum()),
         **({"role_switches": len(run.switches)} if run.switches else {}),
         **({"tiers": tier_summary(run)} if any(run.tiers) else {}),
+        **({"power": power_summary(run, end_s)} if run.power is not None else {}),
+    }
+
+
+def power_summary(run: ServingRun, end_s: float) -> dict[str, float]:
+    """Energy between steps, mean power of the fleet while it ran, highest mean power of a series bin, clock changes."""
+    assert run.power is not None
+    fleet, idle_w = run.replicas, np.array(run.power.idle_w)
+    between_j = float((idle_w * (end_s - fleet["busy_s"])).sum())
+    return {
+        "idle_energy_j": between_j,
+        "mean_power_w": (float(fleet["energy_j"].sum()) + between_j) / end_s,
+        "peak_replica_power_w": float((fleet["energy"] / fleet["series_width_s"][:, None]).max(initial=0.0)),
+        "clock_changes": len(run.power.changes),
     }
 
 

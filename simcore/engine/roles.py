@@ -86,7 +86,7 @@ class Switching:
         record = fleet.records[at]
         kept = {name: record[name].copy() for name in ("seed", "series_width_s")}
         drain(record, fleet.requests, fleet.hashes, fleet.caches, np.zeros(1, np.int64))
-        pool.settings.fill(record, step_times=number)
+        pool.settings.fill(record, step_times=int(fleet.first_times[number]))
         for name, value in kept.items():
             record[name] = value
         fleet.pool_of[at] = number

@@ -17,6 +17,16 @@ from simcore.spec.traffic import Slo, Trace
 
 
 @dataclass(frozen=True)
+class PowerLog:
+    """What a power policy did."""
+
+    changes: tuple[tuple[float, int, float, float], ...]
+    """(seconds, replica, clock ratio of steps with a chunk, and of steps of decodes alone)"""
+    idle_w: tuple[float, ...]
+    """of each replica"""
+
+
+@dataclass(frozen=True)
 class ServingRun:
     """The raw records of a run; `simcore.engine.metrics` reads them."""
 
@@ -31,6 +41,8 @@ class ServingRun:
     """changes of role in a fleet: (seconds, replica, the role it has from then on)"""
     tiers: tuple[tuple[str, ...], ...] = ()
     """names of the tiers below each replica's KV"""
+    power: PowerLog | None = None
+    """of runs under a power policy"""
 
     @cached_property
     def done(self) -> Any:

@@ -103,6 +103,8 @@ REPLICA = np.dtype(
         ("draft_width", "i8"),  # candidates at each depth, of which the first goes on
         ("acceptance_ratio", "f8"),  # of each proposed token, given the one before was accepted
         ("draft_s", "f8"),  # time added per step by drafting
+        ("clock_pure", "i8"),  # which clock's step times, counted from `step_times`, steps of decodes alone take
+        ("clock_mixed", "i8"),  # and steps with a chunk
         ("seed", "u8"),
         ("series_width_s", "f8"),
         ("up", "i8"),  # 0: failed or not started; 1: serving; 2: serving what it has, no longer routed to
@@ -116,6 +118,7 @@ REPLICA = np.dtype(
         ("pending", "i8"),
         ("step_decodes", "i8"),
         ("step_tokens", "i8"),
+        ("step_table", "i8"),  # the record of step times it was timed with
         ("chunk_count", "i8"),
         ("extra_s", "f8"),  # transfers that the next step waits for
         ("speed", "f8"),  # step times are divided by this (power caps); 1 normally

@@ -11,7 +11,7 @@ from simcore.errors import InputError
 from simcore.spec.base import Spec
 from simcore.spec.load import build_from_file, read_file
 from simcore.spec.plan import ParallelPlan
-from simcore.units import Bytes, BytesPerS, Seconds
+from simcore.units import Bytes, BytesPerS, Seconds, Watts
 
 
 class ModelPart(Spec):
@@ -276,6 +276,23 @@ class SloPart(Spec):
     """capacity: bound on the median wait for the first schedule"""
 
 
+class PowerPart(Spec):
+    """A power policy over the replicas' clocks; needs [model] and [hardware], whose physics says what a clock costs."""
+
+    policy: str = "phase-aware"
+    """a file of `simcore.policy.power`"""
+    clock_ratios: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7)
+    """the ladder of clocks over the top clock"""
+    prefill_level: int = Field(default=0, ge=0)
+    decode_level: int = Field(default=0, ge=0)
+    cap: Watts | None = None
+    """of one replica, all its chips"""
+    high_ratio: float = Field(default=0.9, gt=0)
+    low_ratio: float = Field(default=0.7, gt=0)
+    interval_s: Seconds = Field(default=1.0, alias="interval", gt=0)
+    latency_s: Seconds = Field(default=0.0, alias="latency")
+
+
 class Simulation(Spec):
     """One run of the event engine."""
 
@@ -290,6 +307,7 @@ class Simulation(Spec):
     traffic: TrafficPart
     slo: SloPart = SloPart()
     fleet: FleetPart | None = None
+    power: PowerPart | None = None
     warm_ratio: float = Field(default=0.0, ge=0, lt=0.5)
     """share of the arrival span left out at the start and at the end of the statistics"""
 
@@ -297,6 +315,8 @@ class Simulation(Spec):
     def _has_physics(self) -> Simulation:
         if self.steps is None and (self.model is None or self.hardware is None):
             raise ValueError("give [model] and [hardware], or [steps]")
+        if self.steps is not None and self.power is not None:
+            raise ValueError("[power] needs [model] and [hardware]: given [steps] do not say what a clock costs")
         return self
 
 

@@ -231,3 +231,28 @@ def test_tiers_below_the_prefix_cache(tmp_path: Path, capsys: Any) -> None:
         file.write_text(text.replace(*change))
         with pytest.raises(InputError, match=problem):
             simulate(file, out=None, timeline=None, seeds=1)
+
+
+def test_a_power_policy_saves_energy_and_says_what_it_needs(tmp_path: Path, capsys: Any) -> None:
+    text = (Path(__file__).resolve().parents[2] / "examples" / "power-policies.toml").read_text()
+    text = text.replace("requests = 1500", "requests = 60")
+    file = tmp_path / "power.toml"
+    spent = []
+    for level in (0, 2):
+        file.write_text(text.replace("decode_level = 2", f"decode_level = {level}"))
+        simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
+        report = printed(capsys)
+        spent.append(report["energy_j"] + report["power"]["idle_energy_j"])
+    assert spent[1] < spent[0]
+    for change, problem in (
+        (('"phase-aware"', '"cap"'), "needs a cap"),
+        (('"phase-aware"', '"phase-awake"'), "did you mean phase-aware"),
+        (("decode_level = 2", "decode_level = 4"), "no place in clock_ratios"),
+        (("[1.0, 0.9, 0.8, 0.7]", "[0.9, 0.8, 0.7]"), "fall from 1.0"),
+    ):
+        file.write_text(text.replace(*change))
+        with pytest.raises(InputError, match=problem):
+            simulate(file, out=None, timeline=None, seeds=1)
+    file.write_text(SCENARIO + '[power]\npolicy = "static"\n')
+    with pytest.raises(InputError, match=r"needs \[model\] and \[hardware\]"):
+        simulate(file, out=None, timeline=None, seeds=1)
