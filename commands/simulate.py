@@ -176,11 +176,11 @@ def capacity(
     if find == "rate":
         found = highest_rate(ready.run, ready.criterion, tolerance)
         rate = found.value * ready.trace.rate_requests_per_s
-        chips = ready.replicas * ready.scenario.plan.replica_chips
+        chips = ready.replicas * ready.chips
         report = {"rate_requests_per_s": rate, "rate_ratio": found.value, "chips": chips}
     elif find == "replicas":
         found = fewest_replicas(ready.run, ready.criterion, most)
-        chips = int(found.value) * ready.scenario.plan.replica_chips if found.value else None
+        chips = int(found.value) * ready.chips if found.value else None
         report = {"replicas": int(found.value) if found.value else None, "chips": chips}
     else:
         raise InputError(f"unknown search {find!r}", key="--find", fix="use rate or replicas")

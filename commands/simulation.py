@@ -35,6 +35,13 @@ class Ready:
         return Criterion(self.slos, slo.attainment, slo.itl_p99_s or infinite, slo.queue_p50_s or infinite)
 
     @property
+    def chips(self) -> int:
+        """Of one replica."""
+        group = self.scenario.attention_ffn
+        own = self.scenario.plan.replica_chips
+        return int(own if group is None else group.replicas * own + group.plan.replica_chips)
+
+    @property
     def has_bounds(self) -> bool:
         """Whether the scenario states any bound."""
         slo = self.scenario.slo
@@ -178,6 +185,10 @@ def hardware_steps(scenario: Any, clock_ratio: float = 1.0) -> Any:
     problem = scenario.plan.problem(model)
     if problem:
         raise InputError(problem, file=scenario.file, key="plan")
+    if scenario.attention_ffn is not None:
+        from commands.attention_ffn import group_steps
+
+        return group_steps(scenario, model, system)
     policy = ServingPolicy(memory_fraction=scenario.policy.memory_fraction, graphs=scenario.policy.graphs)
     times = scenario_step_times(model, system.chip, scenario.plan, scenario.hardware.stack, policy, system, clock_ratio)
     times = with_policy(times, scenario.policy)

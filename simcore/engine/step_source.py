@@ -62,11 +62,11 @@ def _parts(
         sums["dense"] += physics.machine.graph_launch_s * pace
     total = np.maximum(sum(sums.values()), 1e-12)
     chips = float(np.max(plan.replica_chips))
-    energy_j = _dynamic_w(physics, compute, memory, total - added, clock_ratio) * total * chips
+    energy_j = dynamic_w(physics, compute, memory, total - added, clock_ratio) * total * chips
     return StepParts(sums["dense"], sums["attention"], sums["head"], sums["communication"], np.asarray(energy_j))
 
 
-def _dynamic_w(physics: Physics, compute_s: Floats, memory_s: Floats, total_s: Floats, clock_ratio: float) -> Floats:
+def dynamic_w(physics: Physics, compute_s: Floats, memory_s: Floats, total_s: Floats, clock_ratio: float) -> Floats:
     """Power above idle of one chip, from its utilisation at full clock; the core's part follows the clock's cube."""
     machine, power_w = physics.machine, physics.cost_model.board_power_w
     total_s = np.maximum(total_s, 1e-12)

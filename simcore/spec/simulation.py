@@ -276,6 +276,24 @@ class SloPart(Spec):
     """capacity: bound on the median wait for the first schedule"""
 
 
+class AttentionFfnPart(Spec):
+    """Attention and FFN on different chips: `replicas` attention replicas of the scenario's hardware and plan, which
+    hold the KV, share one FFN pool; together they are one replica of the simulation."""
+
+    replicas: int = Field(ge=1)
+    microbatches: int = Field(default=2, ge=1, le=16)
+    """at most so many go round between the pools; a step takes the fastest number"""
+    hardware: HardwarePart | None = None
+    """of the FFN pool; None: the scenario's"""
+    plan: ParallelPlan
+    """of the FFN pool: tp, ep and formats"""
+    bandwidth: BytesPerS
+    """of the link of one attention chip, in each direction"""
+    ffn_bandwidth: BytesPerS | None = None
+    """of the link of one FFN chip; None: the same"""
+    latency_s: Seconds = Field(default=0.0, alias="latency")
+
+
 class PowerPart(Spec):
     """A power policy over the replicas' clocks; needs [model] and [hardware], whose physics says what a clock costs."""
 
@@ -308,6 +326,7 @@ class Simulation(Spec):
     slo: SloPart = SloPart()
     fleet: FleetPart | None = None
     power: PowerPart | None = None
+    attention_ffn: AttentionFfnPart | None = None
     warm_ratio: float = Field(default=0.0, ge=0, lt=0.5)
     """share of the arrival span left out at the start and at the end of the statistics"""
 
@@ -317,6 +336,8 @@ class Simulation(Spec):
             raise ValueError("give [model] and [hardware], or [steps]")
         if self.steps is not None and self.power is not None:
             raise ValueError("[power] needs [model] and [hardware]: given [steps] do not say what a clock costs")
+        if self.attention_ffn is not None and (self.model is None or self.hardware is None or self.power is not None):
+            raise ValueError("[attention_ffn] needs [model] and [hardware], and has no [power] yet")
         return self
 
 

@@ -256,3 +256,24 @@ def test_a_power_policy_saves_energy_and_says_what_it_needs(tmp_path: Path, caps
     file.write_text(SCENARIO + '[power]\npolicy = "static"\n')
     with pytest.raises(InputError, match=r"needs \[model\] and \[hardware\]"):
         simulate(file, out=None, timeline=None, seeds=1)
+
+
+def test_attention_and_ffn_on_different_chips(tmp_path: Path, capsys: Any) -> None:
+    text = (Path(__file__).resolve().parents[2] / "examples" / "attention-ffn.toml").read_text()
+    text = text.replace("requests = 1500", "requests = 80")
+    file = tmp_path / "group.toml"
+    file.write_text(text)
+    simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
+    assert printed(capsys)["served"] == 80
+    file.write_text(text.replace("tp = 8, ep = 8", "tp = 1, ep = 1"))
+    simulate(file, out=None, timeline=None, as_json=True, seeds=1)
+    assert "FFN pool misses" in printed(capsys)["infeasible"]
+    for change, problem in (
+        (("tp = 8, ep = 8", "tp = 8, ep = 3"), "ep = 3 must divide"),
+        (("tp = 2\n", "tp = 2\npp = 2\n"), "pp is 2"),
+        (('bandwidth = "50 GB/s"', "bandwidth = 50"), "attention_ffn.bandwidth"),
+        (("[policy]", '[power]\npolicy = "static"\n[policy]'), "no \\[power\\] yet"),
+    ):
+        file.write_text(text.replace(*change))
+        with pytest.raises(InputError, match=problem):
+            simulate(file, out=None, timeline=None, seeds=1)
