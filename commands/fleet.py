@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 
@@ -84,6 +85,7 @@ def one_pool(ready: Any, replicas: int | None = None) -> Any:
     scenario = ready.scenario
     clocked = clocked_steps(scenario)
     pool = Pool("main", ready.settings, ready.step_times, replicas or ready.replicas, clocked=clocked)
+    pool = staged(scenario, pool)
     return FleetPlan((pool,), router=scenario.policy.router, clocking=clocking(scenario))
 
 
@@ -102,7 +104,41 @@ def resolved(scenario: Any, one: Any) -> tuple[Any, float]:
         raise InputError(problem, file=scenario.file, key=f"fleet.pools.{one.name}")
     settings = settings_of(mine, blocks, block_bytes, common_window(mine))
     size = block_bytes / mine.policy.block_tokens * mine.plan.tp
-    return Pool(one.name, settings, times, one.count, one.role, one.started, clocked_steps(mine)), size
+    return staged(mine, Pool(one.name, settings, times, one.count, one.role, one.started, clocked_steps(mine))), size
+
+
+def staged(scenario: Any, pool: Any) -> Any:
+    """A pool whose pipeline stages are simulated one by one, where the scenario has micro-batches."""
+    parts = scenario.policy.microbatches
+    if parts == 1:
+        return pool
+    times, *lower = (replace(t, idle_w=t.idle_w / parts) for t in (pool.step_times, *pool.clocked))
+    shares = stage_shares(scenario)
+    return replace(pool, step_times=times, clocked=tuple(lower), stage_shares=shares, microbatches=parts)
+
+
+def stage_shares(scenario: Any) -> tuple[float, ...]:
+    """Share of a step's time in each stage: by layers, of a step that was timed as pp times its fullest stage."""
+    import workloads
+
+    stages = scenario.plan.pp
+    if scenario.model is None:
+        return (1.0 / stages,) * stages
+    layers = workloads.model(scenario.model.name).layer_count
+    fullest = -(-layers // stages)
+    counts = [layers // stages + (stage < layers % stages) for stage in range(stages)]
+    return tuple(count / (stages * fullest) for count in counts)
+
+
+def resized(plan: Any, counts: tuple[int, ...]) -> Any:
+    """The same fleet with other counts of replicas."""
+    pools = (replace(pool, count=count, started=None) for pool, count in zip(plan.pools, counts, strict=True))
+    return replace(plan, pools=tuple(pools))
+
+
+def chips_of(scenario: Any) -> tuple[int, ...]:
+    """Chips of one replica of each pool."""
+    return tuple((one.plan or scenario.plan).replica_chips for one in scenario.fleet.pools)
 
 
 def link(part: Any, bytes_per_token: float) -> Any:

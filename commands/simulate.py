@@ -76,7 +76,7 @@ def money(report: dict[str, Any], ready: Any, run: Any) -> dict[str, Any]:
     tokens = float(run.requests["output_tokens"][run.done].sum())
     report["energy_j_per_token"] = report["energy_j"] / tokens if tokens else None
     if ready.usd_per_hour is not None and tokens:
-        hours = float(run.replicas["now_s"].max()) / 3600.0 * len(run.replicas)
+        hours = float(run.replicas["now_s"].max()) / 3600.0 * len(run.replicas) / ready.scenario.policy.microbatches
         report["usd_per_million_tokens"] = ready.usd_per_hour * hours / tokens * 1e6
     return report
 
@@ -179,9 +179,12 @@ def capacity(
         chips = ready.replicas * ready.chips
         report = {"rate_requests_per_s": rate, "rate_ratio": found.value, "chips": chips}
     elif find == "replicas":
-        found = fewest_replicas(ready.run, ready.criterion, most)
-        chips = int(found.value) * ready.chips if found.value else None
-        report = {"replicas": int(found.value) if found.value else None, "chips": chips}
+        if ready.scenario.fleet is not None:
+            report, found = fewest_of_pools(ready, most)
+        else:
+            found = fewest_replicas(ready.run, ready.criterion, most)
+            chips = int(found.value) * ready.chips if found.value else None
+            report = {"replicas": int(found.value) if found.value else None, "chips": chips}
     else:
         raise InputError(f"unknown search {find!r}", key="--find", fix="use rate or replicas")
     report |= {"attainment_ratio": found.attainment_ratio, "runs": found.runs}
@@ -189,3 +192,19 @@ def capacity(
         print_json(report)
     else:
         print(", ".join(f"{key.replace('_', ' ')} {value}" for key, value in report.items()))
+
+
+def fewest_of_pools(ready: Any, most: int) -> tuple[dict[str, Any], Any]:
+    """(what to report, what was found): the counts of the fleet's pools with the fewest chips."""
+    from commands.fleet import chips_of
+    from simcore.engine.capacity import fewest_chips
+    from simcore.errors import InputError
+
+    scenario = ready.scenario
+    if scenario.fleet.failures or scenario.fleet.autoscale:
+        what = "a search over pools has no failures, which name replicas by number, and no autoscaling"
+        raise InputError(what, file=scenario.file, key="fleet", fix="leave them out")
+    found, counts = fewest_chips(ready.run, ready.criterion, chips_of(scenario), most)
+    names = [pool.name for pool in scenario.fleet.pools]
+    pools = dict(zip(names, counts, strict=True)) if counts else None
+    return {"pools": pools, "replicas": sum(counts) or None, "chips": int(found.value) or None}, found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,21 @@ class Ready:
         slo = self.scenario.slo
         return bool(self.slos) or slo.itl_p99_s is not None or slo.queue_p50_s is not None
 
-    def run(self, rate_ratio: float = 1.0, replicas: int | None = None, log_steps: int = 0) -> Any:
-        """Serve the traffic, arrivals `rate_ratio` times as fast."""
+    @cached_property
+    def fleet(self) -> Any:
+        """The plan of the scenario's fleet."""
+        from commands.fleet import fleet_plan
+
+        return fleet_plan(self.scenario)
+
+    def run(
+        self,
+        rate_ratio: float = 1.0,
+        replicas: int | None = None,
+        log_steps: int = 0,
+        pools: tuple[int, ...] | None = None,
+    ) -> Any:
+        """Serve the traffic, arrivals `rate_ratio` times as fast, with other counts of replicas if given."""
         from simcore.engine.serving import Clients, serve, serve_clients
 
         trace = self.trace if rate_ratio == 1.0 else self.trace.scaled(rate_ratio=rate_ratio)
@@ -56,11 +70,14 @@ class Ready:
         clients = Clients(traffic.users, traffic.think_s) if traffic.users is not None else None
         ranks = self.scenario.plan.attention_dp
         several = clients is not None and ranks == 1 and (replicas or self.replicas) > 1
-        if self.scenario.fleet is not None or self.scenario.power is not None or traffic.wait or several:
-            from commands.fleet import fleet_plan, one_pool
+        staged = self.scenario.policy.microbatches > 1
+        if self.scenario.fleet is not None or self.scenario.power is not None or traffic.wait or several or staged:
+            from commands.fleet import one_pool, resized
             from simcore.engine.fleet import serve_fleet
 
-            plan = fleet_plan(self.scenario) if self.scenario.fleet is not None else one_pool(self, replicas)
+            plan = self.fleet if self.scenario.fleet is not None else one_pool(self, replicas)
+            if pools is not None:
+                plan = resized(plan, pools)
             return serve_fleet(plan, trace, self.slos, clients, traffic.wait)
         if clients is not None:
             return serve_clients(trace, self.step_times, self.settings, clients, ranks, log_steps)
@@ -233,10 +250,13 @@ def settings_of(scenario: Any, kv_blocks: int, block_bytes: float, window: int =
     from simcore.engine.settings import UNLIMITED, ReplicaSettings
 
     policy = scenario.policy
+    parts = policy.microbatches
+    if parts > 1 and scenario.plan.pp == 1:
+        what = f"{parts} micro-batches need pipeline stages"
+        raise InputError(what, file=scenario.file, key="policy.microbatches", fix="set plan.pp above 1")
     swap = policy.swap_bandwidth
     same = (
         "scheduler",
-        "max_running",
         "token_budget",
         "block_tokens",
         "watermark_blocks",
@@ -251,9 +271,10 @@ def settings_of(scenario: Any, kv_blocks: int, block_bytes: float, window: int =
     )
     return ReplicaSettings(
         **{name: getattr(policy, name) for name in same},
+        max_running=-(-policy.max_running // parts),
         prefill_budget=policy.prefill_budget or UNLIMITED,
         chunk_tokens=policy.chunk_tokens or UNLIMITED,
-        kv_blocks=max(kv_blocks, 1),
+        kv_blocks=max(kv_blocks // parts, 1),
         eviction=policy.evict,
         hash_tokens=hash_tokens(scenario) if policy.prefix_cache else 0,
         window_tokens=window,
@@ -276,10 +297,18 @@ def tiers_of(scenario: Any, block_bytes: float) -> tuple[Any, ...]:
     if not block_bytes:
         raise InputError("needs [model] and [hardware] to size KV", file=scenario.file, key=key)
     size = block_bytes * scenario.plan.tp * hash_tokens(scenario) / policy.block_tokens
+    parts = policy.microbatches
     if policy.offload_capacity is not None:
-        return (Tier("offload", int(policy.offload_capacity // size), size / policy.offload_bandwidth),)
+        return (Tier("offload", int(policy.offload_capacity // size) // parts, size / policy.offload_bandwidth),)
     return tuple(
-        Tier(t.name, int(t.capacity // size), size / t.read, size / (t.write or t.read), t.latency_s, t.shared)
+        Tier(
+            t.name,
+            int(t.capacity // size) // (1 if t.shared else parts),
+            size / t.read,
+            size / (t.write or t.read),
+            t.latency_s,
+            t.shared,
+        )
         for t in policy.tiers
     )
 

@@ -10,9 +10,9 @@ one layer,
 
 which is the makespan of L identical rounds, to which head and sampler add: the busiest stage works without a pause, or
 every micro-batch travels without waiting. Dispatch and combine have a direction of the links each. Sources:
-MegaScale-Infer (Zhu et al. 2025) and Step-3 (2025) for the scheme; the equation follows from the bounds of a cyclic flow
-shop. Wrong where layers differ much (the mean layer stands for all) and where a step has a prefill chunk: such steps are
-taken one stage after another, the whole chunk on one attention replica.
+MegaScale-Infer (Zhu et al. 2025) and Step-3 (2025) for the scheme; the equation follows from the bounds of a cyclic
+flow shop. Wrong where layers differ much (the mean layer stands for all) and where a step has a prefill chunk: such
+steps are taken one stage after another, the whole chunk on one attention replica.
 """
 
 from __future__ import annotations

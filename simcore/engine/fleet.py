@@ -44,29 +44,30 @@ class Fleet:
         self.requests = request_records(trace)
         rank_requests(self.requests, self.pools[0].settings.scheduler, slos)
         self.by_deadline = queue_order(self.pools[0].settings.scheduler) == "deadline"
-        self.records = new_replicas(sum(pool.count for pool in self.pools))
+        self.records = new_replicas(sum(pool.engines for pool in self.pools))
         self.hashes, self.entries = dense_hashes(trace, any(p.settings.hash_tokens for p in self.pools))
         self.times = np.concatenate([pack(times) for pool in self.pools for times in (pool.step_times, *pool.clocked)])
         self.first_times = np.cumsum([0, *(1 + len(pool.clocked) for pool in self.pools)])
         self.log = np.zeros(0, STEP)
         self.compose = [Composer(schedulers(pool.settings.scheduler)) for pool in self.pools]
         self.entry_route, self.decode_route = routers(plan.router), routers(plan.decode_router)
-        self.start = np.cumsum([0, *(pool.count for pool in self.pools)])
-        self.entry_count = int(sum(pool.count for pool in self.pools if pool.role != "decode"))
+        self.start = np.cumsum([0, *(pool.engines for pool in self.pools)])
+        self.entry_count = int(sum(pool.engines for pool in self.pools if pool.role != "decode"))
         self.held: list[int] = []
         self.wake: dict[int, Any] = {}
         self.serving_since: dict[int, float] = {}
         self.replica_s = 0.0
         channels = plan.transfer.channels if plan.transfer else 1
         self.link = simpy.Resource(self.env, capacity=channels)
-        self.pool_of = np.repeat(np.arange(len(self.pools)), [pool.count for pool in self.pools])
+        self.pool_of = np.repeat(np.arange(len(self.pools)), [pool.engines for pool in self.pools])
         self.switches: list[tuple[float, int, str]] = []
         self.clocks: list[tuple[float, int, float, float]] = []
         self.moving, self.down = 0, 0
         self.together: Any = None
         self.watch: Any = None
         tiers = [tier for pool in plan.pools for tier in pool.settings.tiers]
-        if feedback is not None or plan.roles is not None or any(tier.shared for tier in tiers):
+        shares = any(tier.shared for tier in tiers) or any(pool.stage_shares for pool in plan.pools)
+        if feedback is not None or plan.roles is not None or shares:
             self._watched(feedback)
         for number, pool in enumerate(self.pools):
             self._fill(number, pool)
@@ -82,8 +83,11 @@ class Fleet:
         self.switching = Switching(self, self.plan.roles)
 
     def _fill(self, number: int, pool: Pool) -> None:
-        for place in range(pool.count):
+        for place in range(pool.engines):
             at = int(self.start[number]) + place
+            self.records[at]["stages"] = len(pool.stage_shares)
+            self.records[at]["stage_share"][: len(pool.stage_shares)] = pool.stage_shares
+            self.records[at]["leader"] = at - place % pool.microbatches
             pool.settings.fill(self.records[at], step_times=int(self.first_times[number]), seed=at)
             serves = pool.started is None or place < pool.started
             self.records[at]["up"] = int(serves)

@@ -9,6 +9,7 @@ from simcore.cost.step_times import StepTimes
 from simcore.engine.settings import ReplicaSettings
 from simcore.errors import InputError
 from simcore.policy.power import PowerLimits
+from simcore.policy.records import MAX_STAGES
 from simcore.policy.roles import RoleLimits
 
 Role = Literal["both", "prefill", "decode"]
@@ -27,6 +28,15 @@ class Pool:
     """how many serve from the start; None: all"""
     clocked: tuple[StepTimes, ...] = ()
     """step times at the lower clocks of a power policy's ladder"""
+    stage_shares: tuple[float, ...] = ()
+    """share of a step's time in each pipeline stage; empty: a step is one piece"""
+    microbatches: int = 1
+    """in flight through the stages of each replica: as many schedulers, which divide its KV and slots among them"""
+
+    @property
+    def engines(self) -> int:
+        """Schedulers of all replicas."""
+        return self.count * self.microbatches
 
 
 @dataclass(frozen=True)
@@ -123,6 +133,13 @@ def check_plan(plan: FleetPlan) -> None:
     for failure in plan.failures:
         if not 0 <= failure.replica < total:
             raise InputError(f"no replica {failure.replica}", key="failures", fix=f"the fleet has 0 to {total - 1}")
+    for pool in pools:
+        staged = pool.microbatches > 1 or bool(pool.stage_shares)
+        if staged and (plan.failures or plan.autoscale or plan.roles or pool.started is not None):
+            what = "replicas whose stages are simulated one by one neither fail nor come and go"
+            raise InputError(what, key="policy.microbatches", fix="use microbatches = 1")
+        if len(pool.stage_shares) > MAX_STAGES:
+            raise InputError(f"{len(pool.stage_shares)} stages", key="plan.pp", fix=f"use at most {MAX_STAGES}")
     if plan.roles:
         if roles != {"prefill", "decode"} or len(pools) != 2:
             raise InputError("switching roles needs one prefill and one decode pool", key="roles")

@@ -61,7 +61,7 @@ def _parts(
     if graphs:
         sums["dense"] += physics.machine.graph_launch_s * pace
     total = np.maximum(sum(sums.values()), 1e-12)
-    chips = float(np.max(plan.replica_chips))
+    chips = float(np.max(plan.replica_chips / plan.pp))
     energy_j = dynamic_w(physics, compute, memory, total - added, clock_ratio) * total * chips
     return StepParts(sums["dense"], sums["attention"], sums["head"], sums["communication"], np.asarray(energy_j))
 
@@ -88,7 +88,8 @@ def physics_step_times(
 ) -> StepTimes:
     """`StepTimes` of one plan on one machine; `fields` (host overhead, overlap, source) go to `StepTimes`.
 
-    Empty steps cost nothing. Energy is the board's, above idle, of all chips of the replica; `idle_w` their idle power.
+    Empty steps cost nothing. Energy is the board's, above idle, of the stage at work; `idle_w` is the idle power of all
+    chips of the replica.
     """
     times = sample_step_times(evaluate_physics(physics, plan, graphs, clock_ratio), reach or SampleRange(), **fields)
     chips = float(np.max(plan.replica_chips))

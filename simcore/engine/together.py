@@ -24,6 +24,22 @@ SCHEDULERS = 4
 SHARED = (REPLICAS_TYPE, int64[::1], REQUESTS_TYPE, TIMES_TYPE, HASHES_TYPE, CACHE_TYPE, *(COMPOSE_TYPE,) * SCHEDULERS)
 
 
+@njit(cache=True)
+def enter_stages(replica: Any, leader: Any) -> None:
+    """A step that has just begun goes through its pipeline: each stage when it is free and the one before has ended.
+
+    Replicas that share a leader are the micro-batches of one pipeline; its stages serve them in order of arrival.
+    """
+    replica.staged = replica.steps + 1
+    length_s = replica.step_end_s - replica.step_start_s
+    at_s = max(replica.step_start_s, leader.stage_free_s[0])
+    replica.step_start_s = at_s
+    for stage in range(replica.stages):
+        at_s = max(at_s, leader.stage_free_s[stage]) + length_s * replica.stage_share[stage]
+        leader.stage_free_s[stage] = at_s
+    replica.step_end_s = at_s
+
+
 @njit(types.void(*SHARED, LOG_TYPE, float64), cache=True)
 def advance_each(
     replicas: Any,
@@ -49,6 +65,9 @@ def advance_each(
         elif which[at] == 3:
             compose = fourth
         advance(replicas[at], requests, times, hashes, caches, compose, log, until_s)
+        replica = replicas[at]
+        if replica.stages > 0 and replica.pending == 1 and replica.staged != replica.steps + 1:
+            enter_stages(replica, replicas[replica.leader])
 
 
 @njit(cache=True)

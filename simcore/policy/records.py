@@ -14,6 +14,7 @@ MAX_RUNNING = 4096
 """most sequences that one replica may run at once (a width of the record, not a policy)"""
 MAX_BLOCK_TOKENS = 256
 MAX_TIERS = 4
+MAX_STAGES = 64
 TIER_ROWS = 2
 """rows of a tier before those of its prefix hashes"""
 ITL_BINS = 1024
@@ -105,6 +106,11 @@ REPLICA = np.dtype(
         ("draft_s", "f8"),  # time added per step by drafting
         ("clock_pure", "i8"),  # which clock's step times, counted from `step_times`, steps of decodes alone take
         ("clock_mixed", "i8"),  # and steps with a chunk
+        ("stages", "i8"),  # pipeline stages that its steps pass one by one; 0: a step is one piece
+        ("leader", "i8"),  # the replica whose record holds the clocks of the stages it shares
+        ("stage_share", "f8", (MAX_STAGES,)),  # of a step's time, by stage
+        ("stage_free_s", "f8", (MAX_STAGES,)),
+        ("staged", "i8"),  # number of the step that has been through `enter_stages`
         ("seed", "u8"),
         ("series_width_s", "f8"),
         ("up", "i8"),  # 0: failed or not started; 1: serving; 2: serving what it has, no longer routed to

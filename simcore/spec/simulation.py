@@ -90,6 +90,9 @@ class PolicyPart(Spec):
     """what goes to the tiers and when: a file of `simcore.policy.offload`"""
     tiers: tuple[TierPart, ...] = Field(default=(), max_length=4)
     """below the prefix cache, nearest first"""
+    microbatches: int = Field(default=1, ge=1, le=64)
+    """with plan.pp > 1: micro-batches in flight, each with its share of KV and slots, through stages simulated one by
+    one; 1: a step is one piece through all stages"""
     swap_bandwidth: BytesPerS | None = None
     """preemption moves KV over a link of this bandwidth; None: it recomputes"""
     batch_wait_s: Seconds = Field(default=0.0, alias="batch_wait")

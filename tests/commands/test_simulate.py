@@ -277,3 +277,30 @@ def test_attention_and_ffn_on_different_chips(tmp_path: Path, capsys: Any) -> No
         file.write_text(text.replace(*change))
         with pytest.raises(InputError, match=problem):
             simulate(file, out=None, timeline=None, seeds=1)
+
+
+def test_capacity_of_a_fleet_is_its_cheapest_pools(tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "fleet.toml"
+    text = SCENARIO.replace("rate_per_s = 8.0", "rate_per_s = 80.0") + FLEET
+    file.write_text("\n".join(line for line in text.splitlines() if not line.startswith("failures")))
+    capacity(file, find="replicas", most=8, as_json=True)
+    found = printed(capsys)
+    pools = found["pools"]
+    assert found["chips"] == pools["p"] + pools["d"] > 2 and found["attainment_ratio"] >= 0.9
+    file.write_text(text)
+    with pytest.raises(InputError, match="no failures"):
+        capacity(file, find="replicas", most=8, as_json=True)
+
+
+def test_micro_batches_fill_the_pipeline(tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "stages.toml"
+    text = SCENARIO.replace("[traffic]", "[plan]\npp = 4\n[traffic]").replace("rate_per_s = 8.0", "users = 64")
+    served = []
+    for parts in (1, 2, 4):
+        file.write_text(text.replace("max_running", f"microbatches = {parts}\nmax_running"))
+        simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
+        served.append(printed(capsys)["throughput_tokens_per_s"])
+    assert served[0] < served[1] < served[2]
+    file.write_text(SCENARIO.replace("max_running", "microbatches = 2\nmax_running"))
+    with pytest.raises(InputError, match="need pipeline stages"):
+        simulate(file, out=None, timeline=None, seeds=1)
