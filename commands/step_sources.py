@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
+
+KEPT = 256
+_KNOWN: OrderedDict[tuple[str, ...], Any] = OrderedDict()
 
 
 def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
@@ -49,3 +53,15 @@ def scenario_step_times(
     physics = Physics(model, machine, api.cost_model(chip.name, stack), policy.imbalance_ratio)
     columns, source = plan_columns(plan, {}), f"{chip.name}, {stack}"
     return physics_step_times(physics, columns, policy.graphs, clock_ratio=clock_ratio, source=source)
+
+
+def kept_step_times(model: Any, plan: Any, stack: str, policy: Any, system: Any, clock_ratio: float = 1.0) -> Any:
+    """`scenario_step_times`, kept by value: scheduler, limits, traffic and the number of replicas do not enter them."""
+    one = plan.replace(dp=1)
+    key = (*(spec.model_dump_json() for spec in (model, system, one, policy)), stack, str(clock_ratio))
+    if key not in _KNOWN:
+        _KNOWN[key] = scenario_step_times(model, system.chip, one, stack, policy, system, clock_ratio)
+    _KNOWN.move_to_end(key)
+    if len(_KNOWN) > KEPT:
+        _KNOWN.popitem(last=False)
+    return _KNOWN[key]
