@@ -10,16 +10,28 @@ _KNOWN: OrderedDict[tuple[str, ...], Any] = OrderedDict()
 
 
 def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
-    """Step times from the calibrated operators of the chip under vLLM, from the data sheet where it has none."""
-    from simcore.cost.flash_attention import ARCHITECTURES, flash_attention_2
+    """Step times from the calibrated operators of the chip under vLLM, from the data sheet where it has none.
+
+    Of softmax attention: the KV cold in the cache, and FlashAttention-2 where vLLM uses it.
+    """
+    from simcore.cost.cold_cache import Cache, with_cold_cache
+    from simcore.cost.facts import chip_facts
+    from simcore.cost.flash_attention import ARCHITECTURES, Kernel, flash_attention_2
+    from simcore.spec.formats import number_format
     from simcore.spec.plan import ParallelPlan
 
     plan = ParallelPlan(tp=int(engine.get("tensor_parallel_size") or 1))
     times = scenario_step_times(model, chip, plan, stacks_of(chip.name))
-    mixer = model.layers[0].mixer
-    if chip.architecture not in ARCHITECTURES or mixer.kind != "attention":
+    mixer, facts = model.layers[0].mixer, chip_facts(chip)
+    if mixer.kind != "attention":
         return times
-    return flash_attention_2(times, mixer.heads / mixer.kv_heads)
+    cached = facts.l2_bytes / (2.0 * mixer.head_dim * number_format(plan.kv).bytes_per_element)
+    own_heads = max(1.0, mixer.kv_heads / plan.tp)
+    if cached:
+        times = with_cold_cache(times, Cache(cached / own_heads, facts.memory_bytes_per_s / facts.l2_bytes_per_s))
+    if chip.architecture not in ARCHITECTURES:
+        return times
+    return flash_attention_2(times, Kernel(mixer.heads / mixer.kv_heads, float(chip.compute["tensor"].count), cached))
 
 
 def stacks_of(chip: str) -> str:
