@@ -29,6 +29,7 @@ def figures() -> dict[str, float]:
     found |= {"serving_million_cpu_s": cpu_s, "serving_million_peak_mb": peak_mb}
     found["serving_process_10k_cpu_s"] = _child("ten_thousand")[0]
     found["serving_growth_ratio"] = growth()
+    found["serving_closed_fleet_requests_per_cpu_s"] = closed_fleet(light)
     return found
 
 
@@ -90,6 +91,18 @@ def speed(requests: Any) -> float:
     serve(requests.head(50), times, how)
     began = time.process_time()
     summary(serve(requests, times, how))
+    return len(requests) / (time.process_time() - began)
+
+
+def closed_fleet(requests: Any) -> float:
+    """Requests per CPU second of 64 users on a fleet of four replicas: SimPy above, feedback at every completion."""
+    from simcore.engine.feedback import Clients
+    from simcore.engine.fleet import FleetPlan, Pool, serve_fleet
+
+    plan = FleetPlan((Pool("main", settings(), step_times(), 4),))
+    serve_fleet(plan, requests.head(50), clients=Clients(8))
+    began = time.process_time()
+    serve_fleet(plan, requests, clients=Clients(64, 0.1))
     return len(requests) / (time.process_time() - began)
 
 

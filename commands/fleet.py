@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 
 def fleet_plan(scenario: Any) -> Any:
     """Pools resolved one by one: each has the scenario's model, and its own hardware, plan and policy where given."""
-    from simcore.engine.fleet import Autoscale, Failure, FleetPlan
+    from simcore.engine.fleet import Autoscale, Failure, FleetPlan, Roles
     from simcore.errors import InputError
 
     part = scenario.fleet
@@ -27,12 +28,70 @@ def fleet_plan(scenario: Any) -> Any:
         transfer=link(part.transfer, bytes_per_token),
         failures=tuple(Failure(f.at_s, f.replica, f.down_s) for f in part.failures),
         autoscale=Autoscale(**part.autoscale.model_dump()) if part.autoscale else None,
+        roles=roles(scenario, Roles) if part.roles else None,
+        clocking=clocking(scenario),
     )
+
+
+def clocking(scenario: Any) -> Any:
+    """The power policy of a scenario; its latency bounds are those of the SLO."""
+    from simcore.engine.fleet import Clocking
+    from simcore.errors import InputError
+    from simcore.policy.power import PowerLimits, power_policies
+
+    part, slo = scenario.power, scenario.slo
+    if part is None:
+        return None
+    infinite = float("inf")
+    if part.policy in ("cap", "polca") and part.cap is None:
+        raise InputError(f"policy {part.policy!r} needs a cap", file=scenario.file, key="power.cap")
+    if part.policy == "slo-slack" and slo.tpot_s is None and slo.ttft_s is None:
+        raise InputError("policy 'slo-slack' needs a bound", file=scenario.file, key="slo")
+    power_policies(part.policy)
+    limits = PowerLimits(
+        part.clock_ratios,
+        part.prefill_level,
+        part.decode_level,
+        infinite if part.cap is None else part.cap,
+        infinite if slo.ttft_s is None else slo.ttft_s,
+        infinite if slo.tpot_s is None else slo.tpot_s,
+        part.high_ratio,
+        part.low_ratio,
+    )
+    return Clocking(limits, part.policy, part.interval_s, part.latency_s)
+
+
+def roles(scenario: Any, build: Any) -> Any:
+    """The role policy; switching keeps the weights, so that both pools must hold them in the same way."""
+    from simcore.errors import InputError
+    from simcore.policy.roles import RoleLimits
+
+    for pool in scenario.fleet.pools:
+        if pool.plan is not None or pool.hardware is not None:
+            what = "replicas that change roles have the scenario's hardware and plan"
+            raise InputError(
+                what, file=scenario.file, key=f"fleet.pools.{pool.name}", fix="leave hardware and plan out"
+            )
+    values = scenario.fleet.roles.model_dump()
+    limits = RoleLimits(**{name: values.pop(name) for name in list(values) if name.startswith(("high_", "low_"))})
+    return build(limits, **values)
+
+
+def one_pool(ready: Any, replicas: int | None = None) -> Any:
+    """Equal replicas of a scenario without a fleet, for loops that need one."""
+    from commands.simulation import clocked_steps
+    from simcore.engine.fleet import FleetPlan, Pool
+
+    scenario = ready.scenario
+    clocked = clocked_steps(scenario)
+    pool = Pool("main", ready.settings, ready.step_times, replicas or ready.replicas, clocked=clocked)
+    pool = staged(scenario, pool)
+    return FleetPlan((pool,), router=scenario.policy.router, clocking=clocking(scenario))
 
 
 def resolved(scenario: Any, one: Any) -> tuple[Any, float]:
     """(pool, KV bytes per token of its replica; 0 where step times are given)."""
-    from commands.simulation import common_window, physics_of, settings_of
+    from commands.simulation import clocked_steps, common_window, physics_of, settings_of
     from simcore.engine.fleet import Pool
     from simcore.errors import InputError
 
@@ -45,7 +104,41 @@ def resolved(scenario: Any, one: Any) -> tuple[Any, float]:
         raise InputError(problem, file=scenario.file, key=f"fleet.pools.{one.name}")
     settings = settings_of(mine, blocks, block_bytes, common_window(mine))
     size = block_bytes / mine.policy.block_tokens * mine.plan.tp
-    return Pool(one.name, settings, times, one.count, one.role, one.started), size
+    return staged(mine, Pool(one.name, settings, times, one.count, one.role, one.started, clocked_steps(mine))), size
+
+
+def staged(scenario: Any, pool: Any) -> Any:
+    """A pool whose pipeline stages are simulated one by one, where the scenario has micro-batches."""
+    parts = scenario.policy.microbatches
+    if parts == 1:
+        return pool
+    times, *lower = (replace(t, idle_w=t.idle_w / parts) for t in (pool.step_times, *pool.clocked))
+    shares = stage_shares(scenario)
+    return replace(pool, step_times=times, clocked=tuple(lower), stage_shares=shares, microbatches=parts)
+
+
+def stage_shares(scenario: Any) -> tuple[float, ...]:
+    """Share of a step's time in each stage: by layers, of a step that was timed as pp times its fullest stage."""
+    import workloads
+
+    stages = scenario.plan.pp
+    if scenario.model is None:
+        return (1.0 / stages,) * stages
+    layers = workloads.model(scenario.model.name).layer_count
+    fullest = -(-layers // stages)
+    counts = [layers // stages + (stage < layers % stages) for stage in range(stages)]
+    return tuple(count / (stages * fullest) for count in counts)
+
+
+def resized(plan: Any, counts: tuple[int, ...]) -> Any:
+    """The same fleet with other counts of replicas."""
+    pools = (replace(pool, count=count, started=None) for pool, count in zip(plan.pools, counts, strict=True))
+    return replace(plan, pools=tuple(pools))
+
+
+def chips_of(scenario: Any) -> tuple[int, ...]:
+    """Chips of one replica of each pool."""
+    return tuple((one.plan or scenario.plan).replica_chips for one in scenario.fleet.pools)
 
 
 def link(part: Any, bytes_per_token: float) -> Any:

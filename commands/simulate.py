@@ -76,7 +76,7 @@ def money(report: dict[str, Any], ready: Any, run: Any) -> dict[str, Any]:
     tokens = float(run.requests["output_tokens"][run.done].sum())
     report["energy_j_per_token"] = report["energy_j"] / tokens if tokens else None
     if ready.usd_per_hour is not None and tokens:
-        hours = float(run.replicas["now_s"].max()) / 3600.0 * len(run.replicas)
+        hours = float(run.replicas["now_s"].max()) / 3600.0 * len(run.replicas) / ready.scenario.policy.microbatches
         report["usd_per_million_tokens"] = ready.usd_per_hour * hours / tokens * 1e6
     return report
 
@@ -127,7 +127,7 @@ def show(report: dict[str, Any], name: str, out: Path | None) -> None:
         for metric in ("ttft_s", "tpot_s", "itl_s", "e2e_s", "queue_s")
     ]
     print_table(["ms", *keys], rows, title=name, left=["ms"])
-    plain = ("requests", "served", "refused", "preemptions", "skipped_rows")
+    plain = ("requests", "served", "refused", "preemptions", "skipped_rows", "role_switches")
     print(", ".join(f"{key.replace('_', ' ')} {report[key]}" for key in plain if key in report))
     rates = (
         ("output tokens/s", "throughput_tokens_per_s"),
@@ -141,6 +141,13 @@ def show(report: dict[str, Any], name: str, out: Path | None) -> None:
         ("USD/M tokens", "usd_per_million_tokens"),
     )
     print(", ".join(f"{label} {report[key]:.4g}" for label, key in rates if report.get(key) is not None))
+    for tier, found in report.get("tiers", {}).items():
+        shares = f"hits {found['hit_ratio']:.4g}, steps waited {found['waited_s']:.4g} s"
+        print(f"tier {tier}: {shares}, hashes written {found['written_hashes']}, forgotten {found['forgotten_hashes']}")
+    if "power" in report:
+        power = report["power"]
+        watts = f"mean {power['mean_power_w']:.4g} W, highest of a replica {power['peak_replica_power_w']:.4g} W"
+        print(f"power: {watts}, idle energy {power['idle_energy_j']:.4g} J, clock changes {power['clock_changes']}")
     if out is not None:
         print(f"files: {out}")
 
@@ -169,12 +176,15 @@ def capacity(
     if find == "rate":
         found = highest_rate(ready.run, ready.criterion, tolerance)
         rate = found.value * ready.trace.rate_requests_per_s
-        chips = ready.replicas * ready.scenario.plan.replica_chips
+        chips = ready.replicas * ready.chips
         report = {"rate_requests_per_s": rate, "rate_ratio": found.value, "chips": chips}
     elif find == "replicas":
-        found = fewest_replicas(ready.run, ready.criterion, most)
-        chips = int(found.value) * ready.scenario.plan.replica_chips if found.value else None
-        report = {"replicas": int(found.value) if found.value else None, "chips": chips}
+        if ready.scenario.fleet is not None:
+            report, found = fewest_of_pools(ready, most)
+        else:
+            found = fewest_replicas(ready.run, ready.criterion, most)
+            chips = int(found.value) * ready.chips if found.value else None
+            report = {"replicas": int(found.value) if found.value else None, "chips": chips}
     else:
         raise InputError(f"unknown search {find!r}", key="--find", fix="use rate or replicas")
     report |= {"attainment_ratio": found.attainment_ratio, "runs": found.runs}
@@ -182,3 +192,19 @@ def capacity(
         print_json(report)
     else:
         print(", ".join(f"{key.replace('_', ' ')} {value}" for key, value in report.items()))
+
+
+def fewest_of_pools(ready: Any, most: int) -> tuple[dict[str, Any], Any]:
+    """(what to report, what was found): the counts of the fleet's pools with the fewest chips."""
+    from commands.fleet import chips_of
+    from simcore.engine.capacity import fewest_chips
+    from simcore.errors import InputError
+
+    scenario = ready.scenario
+    if scenario.fleet.failures or scenario.fleet.autoscale:
+        what = "a search over pools has no failures, which name replicas by number, and no autoscaling"
+        raise InputError(what, file=scenario.file, key="fleet", fix="leave them out")
+    found, counts = fewest_chips(ready.run, ready.criterion, chips_of(scenario), most)
+    names = [pool.name for pool in scenario.fleet.pools]
+    pools = dict(zip(names, counts, strict=True)) if counts else None
+    return {"pools": pools, "replicas": sum(counts) or None, "chips": int(found.value) or None}, found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,25 +36,50 @@ class Ready:
         return Criterion(self.slos, slo.attainment, slo.itl_p99_s or infinite, slo.queue_p50_s or infinite)
 
     @property
+    def chips(self) -> int:
+        """Of one replica."""
+        group = self.scenario.attention_ffn
+        own = self.scenario.plan.replica_chips
+        return int(own if group is None else group.replicas * own + group.plan.replica_chips)
+
+    @property
     def has_bounds(self) -> bool:
         """Whether the scenario states any bound."""
         slo = self.scenario.slo
         return bool(self.slos) or slo.itl_p99_s is not None or slo.queue_p50_s is not None
 
-    def run(self, rate_ratio: float = 1.0, replicas: int | None = None, log_steps: int = 0) -> Any:
-        """Serve the traffic, arrivals `rate_ratio` times as fast."""
+    @cached_property
+    def fleet(self) -> Any:
+        """The plan of the scenario's fleet."""
+        from commands.fleet import fleet_plan
+
+        return fleet_plan(self.scenario)
+
+    def run(
+        self,
+        rate_ratio: float = 1.0,
+        replicas: int | None = None,
+        log_steps: int = 0,
+        pools: tuple[int, ...] | None = None,
+    ) -> Any:
+        """Serve the traffic, arrivals `rate_ratio` times as fast, with other counts of replicas if given."""
         from simcore.engine.serving import Clients, serve, serve_clients
 
         trace = self.trace if rate_ratio == 1.0 else self.trace.scaled(rate_ratio=rate_ratio)
         traffic = self.scenario.traffic
-        if self.scenario.fleet is not None:
-            from commands.fleet import fleet_plan
+        clients = Clients(traffic.users, traffic.think_s) if traffic.users is not None else None
+        ranks = self.scenario.plan.attention_dp
+        several = clients is not None and ranks == 1 and (replicas or self.replicas) > 1
+        staged = self.scenario.policy.microbatches > 1
+        if self.scenario.fleet is not None or self.scenario.power is not None or traffic.wait or several or staged:
+            from commands.fleet import one_pool, resized
             from simcore.engine.fleet import serve_fleet
 
-            return serve_fleet(fleet_plan(self.scenario), trace, self.slos)
-        if traffic.users is not None:
-            clients = Clients(traffic.users, traffic.think_s)
-            ranks = self.scenario.plan.attention_dp
+            plan = self.fleet if self.scenario.fleet is not None else one_pool(self, replicas)
+            if pools is not None:
+                plan = resized(plan, pools)
+            return serve_fleet(plan, trace, self.slos, clients, traffic.wait)
+        if clients is not None:
             return serve_clients(trace, self.step_times, self.settings, clients, ranks, log_steps)
         return serve(
             trace,
@@ -164,7 +190,7 @@ def table_steps(steps: Any) -> Any:
     return sample_step_times(evaluate, SampleRange(), source="table of the scenario")
 
 
-def hardware_steps(scenario: Any) -> Any:
+def hardware_steps(scenario: Any, clock_ratio: float = 1.0) -> Any:
     """Step times from the shared cost models, KV from what the plan leaves free."""
     import hardware_specs
     import workloads
@@ -176,8 +202,12 @@ def hardware_steps(scenario: Any) -> Any:
     problem = scenario.plan.problem(model)
     if problem:
         raise InputError(problem, file=scenario.file, key="plan")
+    if scenario.attention_ffn is not None:
+        from commands.attention_ffn import group_steps
+
+        return group_steps(scenario, model, system)
     policy = ServingPolicy(memory_fraction=scenario.policy.memory_fraction, graphs=scenario.policy.graphs)
-    times = kept_step_times(model, scenario.plan, scenario.hardware.stack, policy, system)
+    times = kept_step_times(model, scenario.plan, scenario.hardware.stack, policy, system, clock_ratio)
     times = with_policy(times, scenario.policy)
     blocks, block_bytes, problem = kv_of(scenario, model, system)
     rental = scenario.hardware.usd_per_hour
@@ -185,6 +215,13 @@ def hardware_steps(scenario: Any) -> Any:
     money = None if rental is None else rental * scenario.plan.replica_chips
     notes = tuple(f"{key}: {text}" for key, text in system.assumptions().items())
     return times, blocks, block_bytes, money, problem, notes
+
+
+def clocked_steps(scenario: Any) -> tuple[Any, ...]:
+    """Step times at the lower clocks of the scenario's power policy, if it has one."""
+    if scenario.power is None:
+        return ()
+    return tuple(hardware_steps(scenario, ratio)[0] for ratio in scenario.power.clock_ratios[1:])
 
 
 def kv_of(scenario: Any, model: Any, system: Any) -> tuple[int, float, str | None]:
@@ -213,10 +250,13 @@ def settings_of(scenario: Any, kv_blocks: int, block_bytes: float, window: int =
     from simcore.engine.settings import UNLIMITED, ReplicaSettings
 
     policy = scenario.policy
+    parts = policy.microbatches
+    if parts > 1 and scenario.plan.pp == 1:
+        what = f"{parts} micro-batches need pipeline stages"
+        raise InputError(what, file=scenario.file, key="policy.microbatches", fix="set plan.pp above 1")
     swap = policy.swap_bandwidth
     same = (
         "scheduler",
-        "max_running",
         "token_budget",
         "block_tokens",
         "watermark_blocks",
@@ -231,30 +271,46 @@ def settings_of(scenario: Any, kv_blocks: int, block_bytes: float, window: int =
     )
     return ReplicaSettings(
         **{name: getattr(policy, name) for name in same},
+        max_running=-(-policy.max_running // parts),
         prefill_budget=policy.prefill_budget or UNLIMITED,
         chunk_tokens=policy.chunk_tokens or UNLIMITED,
-        kv_blocks=max(kv_blocks, 1),
+        kv_blocks=max(kv_blocks // parts, 1),
         eviction=policy.evict,
         hash_tokens=hash_tokens(scenario) if policy.prefix_cache else 0,
         window_tokens=window,
-        **offload_of(scenario, block_bytes),
+        radix=policy.prefix_cache == "radix",
+        tiers=tiers_of(scenario, block_bytes),
+        offload=policy.offload,
         swap=swap is not None,
         swap_s_per_block=block_bytes / swap if swap else 0.0,
     )
 
 
-def offload_of(scenario: Any, block_bytes: float) -> dict[str, Any]:
-    """Size and fetch time of the tier below the prefix cache, in hashes."""
+def tiers_of(scenario: Any, block_bytes: float) -> tuple[Any, ...]:
+    """The tiers below the prefix cache, sized and timed in hashes."""
+    from simcore.policy.offload import Tier
+
     policy = scenario.policy
-    if policy.offload_capacity is None:
-        return {}
+    key = "policy.tiers" if policy.tiers else "policy.offload_capacity"
+    if not policy.tiers and policy.offload_capacity is None:
+        return ()
     if not block_bytes:
-        raise InputError("needs [model] and [hardware] to size KV", file=scenario.file, key="policy.offload_capacity")
+        raise InputError("needs [model] and [hardware] to size KV", file=scenario.file, key=key)
     size = block_bytes * scenario.plan.tp * hash_tokens(scenario) / policy.block_tokens
-    return {
-        "offload_hashes": int(policy.offload_capacity // size),
-        "fetch_s_per_hash": size / policy.offload_bandwidth,
-    }
+    parts = policy.microbatches
+    if policy.offload_capacity is not None:
+        return (Tier("offload", int(policy.offload_capacity // size) // parts, size / policy.offload_bandwidth),)
+    return tuple(
+        Tier(
+            t.name,
+            int(t.capacity // size) // (1 if t.shared else parts),
+            size / t.read,
+            size / (t.write or t.read),
+            t.latency_s,
+            t.shared,
+        )
+        for t in policy.tiers
+    )
 
 
 def common_window(scenario: Any) -> int:
@@ -319,4 +375,7 @@ def drawn(part: Any, seed: int) -> Any:
         "once": generate.at_once(),
     }
     arrivals = laws["once"] if part.users is not None else laws[part.arrivals]
-    return generate.generate(part.requests, arrivals, lengths, seed)
+    trace = generate.generate(part.requests, arrivals, lengths, seed)
+    if part.turns > 1 or part.copies > 1:
+        return generate.sessions(trace, part.turns, part.pause_s, 0.0, seed=seed, copies=part.copies, answers=True)
+    return trace

@@ -10,16 +10,28 @@ _KNOWN: OrderedDict[tuple[str, ...], Any] = OrderedDict()
 
 
 def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
-    """Step times from the calibrated operators of the chip under vLLM, from the data sheet where it has none."""
-    from simcore.cost.flash_attention import ARCHITECTURES, flash_attention_2
+    """Step times from the calibrated operators of the chip under vLLM, from the data sheet where it has none.
+
+    Of softmax attention: the KV cold in the cache, and FlashAttention-2 where vLLM uses it.
+    """
+    from simcore.cost.cold_cache import Cache, with_cold_cache
+    from simcore.cost.facts import chip_facts
+    from simcore.cost.flash_attention import ARCHITECTURES, Kernel, flash_attention_2
+    from simcore.spec.formats import number_format
     from simcore.spec.plan import ParallelPlan
 
     plan = ParallelPlan(tp=int(engine.get("tensor_parallel_size") or 1))
     times = scenario_step_times(model, chip, plan, stacks_of(chip.name))
-    mixer = model.layers[0].mixer
-    if chip.architecture not in ARCHITECTURES or mixer.kind != "attention":
+    mixer, facts = model.layers[0].mixer, chip_facts(chip)
+    if mixer.kind != "attention":
         return times
-    return flash_attention_2(times, mixer.heads / mixer.kv_heads)
+    cached = facts.l2_bytes / (2.0 * mixer.head_dim * number_format(plan.kv).bytes_per_element)
+    own_heads = max(1.0, mixer.kv_heads / plan.tp)
+    if cached:
+        times = with_cold_cache(times, Cache(cached / own_heads, facts.memory_bytes_per_s / facts.l2_bytes_per_s))
+    if chip.architecture not in ARCHITECTURES:
+        return times
+    return flash_attention_2(times, Kernel(mixer.heads / mixer.kv_heads, float(chip.compute["tensor"].count), cached))
 
 
 def stacks_of(chip: str) -> str:
@@ -29,7 +41,15 @@ def stacks_of(chip: str) -> str:
     return "vllm" if "vllm" in measured_stacks(chip) else "datasheet"
 
 
-def scenario_step_times(model: Any, chip: Any, plan: Any, stack: str, policy: Any = None, system: Any = None) -> Any:
+def scenario_step_times(
+    model: Any,
+    chip: Any,
+    plan: Any,
+    stack: str,
+    policy: Any = None,
+    system: Any = None,
+    clock_ratio: float = 1.0,
+) -> Any:
     """Step times of a model under a plan on a chip, in its usual home unless a system is given."""
     import hardware_specs
     from planners.evaluate import plan_columns
@@ -43,15 +63,16 @@ def scenario_step_times(model: Any, chip: Any, plan: Any, stack: str, policy: An
     weights, experts, activations, _ = plan.formats()
     machine = machine_of(system or hardware_specs.system(chip.name), weights, experts, activations, policy)
     physics = Physics(model, machine, api.cost_model(chip.name, stack), policy.imbalance_ratio)
-    return physics_step_times(physics, plan_columns(plan, {}), policy.graphs, source=f"{chip.name}, {stack}")
+    columns, source = plan_columns(plan, {}), f"{chip.name}, {stack}"
+    return physics_step_times(physics, columns, policy.graphs, clock_ratio=clock_ratio, source=source)
 
 
-def kept_step_times(model: Any, plan: Any, stack: str, policy: Any, system: Any) -> Any:
+def kept_step_times(model: Any, plan: Any, stack: str, policy: Any, system: Any, clock_ratio: float = 1.0) -> Any:
     """`scenario_step_times`, kept by value: scheduler, limits, traffic and the number of replicas do not enter them."""
     one = plan.replace(dp=1)
-    key = (*(spec.model_dump_json() for spec in (model, system, one, policy)), stack)
+    key = (*(spec.model_dump_json() for spec in (model, system, one, policy)), stack, str(clock_ratio))
     if key not in _KNOWN:
-        _KNOWN[key] = scenario_step_times(model, system.chip, one, stack, policy, system)
+        _KNOWN[key] = scenario_step_times(model, system.chip, one, stack, policy, system, clock_ratio)
     _KNOWN.move_to_end(key)
     if len(_KNOWN) > KEPT:
         _KNOWN.popitem(last=False)

@@ -208,31 +208,46 @@ def _tokens(values: Floats) -> Ints:
 # structure
 
 
-def sessions(first: Trace, turns: int, pause_s: float, token_s: float, block_tokens: int = 16, seed: int = 0) -> Trace:
+def sessions(
+    first: Trace,
+    turns: int,
+    pause_s: float,
+    token_s: float,
+    block_tokens: int = 16,
+    seed: int = 0,
+    copies: int = 1,
+    answers: bool = False,
+) -> Trace:
     """Multi-turn sessions with tool pauses: every request of `first` opens one; each turn's input is all before it.
 
     The next turn comes an exponential pause after the estimated end of the last (`token_s` per output token); prefix
-    hashes tell the cache what is shared. An open-loop approximation: turns do not wait for slow answers.
+    hashes tell the cache what is shared. The arrivals are an open-loop estimate: served with `wait`, a turn is sent
+    `pause_s` (a column of the trace) after the last answer instead. `copies` sends each turn so many times at once
+    (best of N, agents that fan out); one answer goes on. With `answers` the hashes cover a turn's answer too, so that a
+    cache keeps it for the next turn, as servers do.
     """
     random = np.random.default_rng(seed)
-    rows: list[tuple[float, int, int, int]] = []
+    rows: list[tuple[float, int, int, int, int, float]] = []
     for session in range(len(first)):
-        now_s, context = float(first.arrival_s[session]), 0
-        for _ in range(turns):
+        now_s, context, pause = float(first.arrival_s[session]), 0, 0.0
+        for turn in range(turns):
             new, out = int(first.input_tokens[session]), int(first.output_tokens[session])
-            rows.append((now_s, context + new, out, session))
+            rows += [(now_s, context + new, out, session, turn, pause)] * copies
             context += new + out
-            now_s += out * token_s + float(random.exponential(pause_s))
+            pause = float(random.exponential(pause_s))
+            now_s += out * token_s + pause
     rows.sort(key=lambda row: row[0])
-    counts = np.array([row[1] // block_tokens for row in rows])
+    counts = np.array([(row[1] + answers * row[2]) // block_tokens for row in rows])
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     hashes = np.concatenate([row[3] * 1_000_000 + np.arange(n) for row, n in zip(rows, counts, strict=True)])
-    columns: list[NDArray[np.int64]] = [np.array([row[k] for row in rows], dtype=np.int64) for k in (1, 2, 3)]
+    columns: list[NDArray[np.int64]] = [np.array([row[k] for row in rows], dtype=np.int64) for k in (1, 2, 3, 4)]
     return Trace(
         np.array([row[0] for row in rows]),
         columns[0],
         columns[1],
         session=columns[2],
+        turn=columns[3],
+        pause_s=np.array([row[5] for row in rows]),
         prefix_hashes=hashes.astype(np.int64),
         prefix_start=start,
         prefix_block_tokens=block_tokens,

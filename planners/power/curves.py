@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from planners.power.problem import Work
 from simcore.cost.facts import kernel_format
-from simcore.cost.kernel_power import PowerState, at_clock, utilisation
+from simcore.cost.kernel_power import CLOCKED_SHARE, PowerState, at_clock, utilisation
 from simcore.cost.laws._base import Setting
 from simcore.cost.operator_laws import law, shape_arrays
 from simcore.spec.hardware import Chip, Node
@@ -107,11 +107,6 @@ def kernel_state(shape: dict[str, float], models: Models) -> PowerState:
         np.where(bound_by_compute, time_s, CLOCKED_SHARE * time_s),
         np.where(bound_by_compute, memory * time_s, time_s),
     )
-
-
-CLOCKED_SHARE = 0.85
-"""time that a memory-bound kernel would need on the clocked parts (issue, L2, crossbar): below this clock it slows.
-Patel et al. (POLCA, ASPLOS 2024) find token generation insensitive down to about this share of the top clock."""
 
 
 @dataclass(frozen=True)

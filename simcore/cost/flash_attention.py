@@ -7,16 +7,19 @@ serving run enters. They hold where vLLM uses FlashAttention-2: GPUs older than 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from simcore.cost.step_times import Axis, StepTimes, Table
+from simcore.cost.step_times import Axis, Floats, StepTimes, Table
 
 ARCHITECTURES = ("ampere", "ada", "blackwell-gb202")
-UNPACKED_SHARE = 0.34
-"""median over the profiles of (decode attention beside a chunk / alone) / (query heads per KV head), batches of 16 to
-128, 256 to 4096 KV tokens, chunks from 128 tokens, 260 ratios; RTX PRO 6000 0.32 to 0.36, RTX 4090 0.50"""
+WAVE_PLACES = (16 / 188, 32 / 188, 64 / 188, 128 / 188)
+WAVE_SHARES = (0.331, 0.314, 0.336, 0.390)
+"""median of (decode attention beside a chunk / alone) / (query heads per KV head) by sequences per multiprocessor,
+where one KV head of all sequences fits the L2 cache: 100 ratios of four profiles (Qwen3-32B, Qwen3-30B-A3B, tp 1 and 2)
+on the RTX PRO 6000, chunks from 128 tokens, quartiles within 0.02. Not used: Llama-3.1-8B, 0.34 to 0.48 there, on the
+RTX 4090 0.46 to 0.66"""
 BATCHES = (2.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 PLACES = (0.08, 0.27, 0.5, 0.85)
 ALPHA = (
@@ -32,17 +35,43 @@ ALPHA = (
 way from the time at the mean to that at the longest; single profiles differ by 0.05"""
 
 
-def flash_attention_2(times: StepTimes, queries_per_kv: float) -> StepTimes:
+@dataclass(frozen=True)
+class Kernel:
+    """What the kernel for chunks makes of decodes depends on."""
+
+    queries_per_kv: float
+    """query heads per KV head"""
+    multiprocessors: float
+    cached_tokens: float
+    """tokens of one KV head, keys and values, that the L2 cache holds"""
+
+
+def flash_attention_2(times: StepTimes, kernel: Kernel) -> StepTimes:
     """`times` of equal lengths and separate kernels with both effects.
 
-    A decode beside a chunk runs by the kernel for chunks, which serves every query head by itself: the query heads of
-    a KV head read it again, mostly from the L2 cache. Its time is that of a decode alone times
-    max(1, 0.34 queries_per_kv). Wrong for batches under 16, which hide beside the chunk, and where the KV of a step
-    overflows the L2 cache (128 sequences of 2,000 tokens and more: up to twice as long).
+    A decode beside a chunk runs by the kernel for chunks, which serves every query head by itself, head after head over
+    all sequences: the query heads of a KV head read it again. Where one KV head of all sequences fits the L2 cache,
+    they read it from there, which takes `WAVE_SHARES` of a reading from memory. What does not fit is read from memory
+    by each wave of heads, h = multiprocessors / sequences of which run at once:
+
+        beside = alone x max(1, q (s + max(0, 1 / min(h, q) - s) max(0, 1 - cache / (sequences x tokens))))
+
+    The second part has no fitted number; the Qwen profiles put the cache at 1.05 (median of 32, quartiles 0.95 and
+    1.20) of its size. Wrong for batches under 16, which hide beside the chunk; on the RTX 4090 too small by a third.
     """
     alone = times.decode_pure
-    ratio = max(1.0, UNPACKED_SHARE * queries_per_kv)
+    assert alone.y is not None
+    batch, tokens = np.maximum(alone.x.knots(), 1.0)[:, None], np.maximum(alone.y.knots(), 1.0)[None, :]
+    ratio = unpacked_ratio(kernel, batch, tokens)
     return replace(times, decode_mixed=Table(alone.x, alone.values * ratio, alone.y), uneven_pure=alpha())
+
+
+def unpacked_ratio(kernel: Kernel, batch: Floats, tokens: Floats) -> Floats:
+    """Time of decodes beside a chunk over alone, broadcast over sequences and KV tokens of each."""
+    share = np.interp(batch / kernel.multiprocessors, WAVE_PLACES, WAVE_SHARES)
+    heads = np.clip(np.floor(kernel.multiprocessors / batch), 1.0, kernel.queries_per_kv)
+    beyond = np.maximum(0.0, 1.0 - kernel.cached_tokens / (batch * tokens))
+    return np.asarray(np.maximum(1.0, kernel.queries_per_kv * (share + np.maximum(0.0, 1.0 / heads - share) * beyond)))
 
 
 def alpha() -> Table:

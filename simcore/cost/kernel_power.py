@@ -29,6 +29,9 @@ from simcore.cost.trees import Forest, unpack
 PARAMETERS = ("awake", "tensor", "tensor_exponent", "memory", "memory_exponent")
 START = (0.15, 0.6, 0.6, 0.45, 0.7)
 SOFTNESS = 12.0
+CLOCKED_SHARE = 0.85
+"""time that a memory-bound kernel would need on the clocked parts (issue, L2, crossbar): below this clock it slows.
+Patel et al. (POLCA, ASPLOS 2024) find token generation insensitive down to about this share of the top clock."""
 LOWEST_CLOCK_RATIO = 0.3
 """clocks are not lowered further: below it voltage stays and nothing is saved"""
 

@@ -1,4 +1,4 @@
-"""How much a service can take: bisection on the rate or on the number of replicas, by simulated attainment."""
+"""How much a service can take: searches on the rate, the number of replicas or the pools of a fleet, by simulation."""
 
 from __future__ import annotations
 
@@ -99,3 +99,75 @@ def fewest_replicas(run: Run, criterion: Criterion, most: int = 1024) -> Found:
         middle = (low + high) // 2
         low, high = (low, middle) if good(middle) else (middle, high)
     return Found(float(high), seen[high], runs)
+
+
+def fewest_chips(
+    run: Run, criterion: Criterion, chips: tuple[int, ...], most: int = 64
+) -> tuple[Found, tuple[int, ...]]:
+    """(chips and attainment, counts) of the cheapest fleet that meets the criterion; counts empty if `most` each fail.
+
+    `run(pools=counts)` serves with so many replicas of each pool, `chips` of one each. A further replica is taken
+    never to hurt, which holds up to noise. For one or two pools the answer is then the fewest chips; of more pools, one
+    after another is made as small as the others allow, dearest first, which may miss a cheaper mix.
+    """
+    tried: dict[tuple[int, ...], tuple[bool, float]] = {}
+
+    def good(counts: tuple[int, ...]) -> bool:
+        if counts not in tried:
+            tried[counts] = criterion(run(pools=counts))
+        return tried[counts][0]
+
+    size = 1
+    while not good((size,) * len(chips)):
+        if size >= most:
+            return Found(0.0, tried[(size,) * len(chips)][1], len(tried)), ()
+        size = min(2 * size, most)
+    best = _shrunk((size,) * len(chips), chips, good)
+    if len(chips) == 2:
+        best = _staircase(best, chips, most, good)
+    return Found(float(_cost(best, chips)), tried[best][1], len(tried)), best
+
+
+def _cost(counts: tuple[int, ...], chips: tuple[int, ...]) -> int:
+    return sum(count * each for count, each in zip(counts, chips, strict=True))
+
+
+def _shrunk(
+    counts: tuple[int, ...], chips: tuple[int, ...], good: Callable[[tuple[int, ...]], bool]
+) -> tuple[int, ...]:
+    """Each pool bisected down to what it needs, the dearest replicas first."""
+    for place in sorted(range(len(chips)), key=lambda k: -chips[k]):
+        low, high = 0, counts[place]
+        while high - low > 1:
+            middle = (low + high) // 2
+            one = (*counts[:place], middle, *counts[place + 1 :])
+            low, high = (low, middle) if good(one) else (middle, high)
+        counts = (*counts[:place], high, *counts[place + 1 :])
+    return counts
+
+
+def _staircase(
+    start: tuple[int, ...], chips: tuple[int, ...], most: int, good: Callable[[tuple[int, ...]], bool]
+) -> tuple[int, ...]:
+    """Walk along the edge between good and bad pairs in both directions from a good pair, as long as it can pay."""
+    best = start
+    for grows, shrinks in ((0, 1), (1, 0)):
+        now = list(start)
+        while now[shrinks] > 1 and now[grows] <= most:
+            trial = list(now)
+            trial[shrinks] -= 1
+            if _least(trial, grows, shrinks, chips) >= _cost(best, chips):
+                break
+            if good(tuple(trial)):
+                now = trial
+                best = min(best, (now[0], now[1]), key=lambda pair: _cost(pair, chips))
+            elif now[grows] < most:
+                now[grows] += 1
+            else:
+                break
+    return best
+
+
+def _least(trial: list[int], grows: int, shrinks: int, chips: tuple[int, ...]) -> int:
+    """Fewest chips that any pair further along the edge could have."""
+    return trial[grows] * chips[grows] + chips[shrinks]

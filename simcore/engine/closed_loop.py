@@ -46,15 +46,13 @@ def _early(replica: Any, requests: Any, arrived: int, released: int, until_s: fl
 
 
 @njit(cache=True)
-def _lockstep(
-    replicas: Any, requests: Any, times: Any, hashes: Any, caches: Any, size: int, compose: Any, log: Any
-) -> bool:
+def _lockstep(replicas: Any, requests: Any, times: Any, hashes: Any, caches: Any, compose: Any, log: Any) -> bool:
     """One step of all ranks, as long as the slowest; False if nobody has work."""
     any_work = False
     end_s = 0.0
     for at in range(replicas.size):
         replica = replicas[at]
-        if begin(replica, requests, times, hashes, caches[at * size : (at + 1) * size], compose):
+        if begin(replica, requests, times, hashes, caches, compose):
             any_work = True
             end_s = max(end_s, replica.step_end_s)
     if not any_work:
@@ -63,7 +61,7 @@ def _lockstep(
         replica = replicas[at]
         if replica.pending == 1:
             replica.step_end_s = end_s
-            commit(replica, requests, times, hashes, caches[at * size : (at + 1) * size], log)
+            commit(replica, requests, times, hashes, caches, log)
         replica.now_s = end_s
     return True
 
@@ -101,7 +99,6 @@ def serve_closed(
     released = min(users, requests.size)
     for number in range(released):
         requests[number].arrival_s = 0.0
-    size = caches.size // replicas.size
     while True:
         now_s = replicas[0].now_s
         while arrived < released and requests[arrived].arrival_s <= now_s:
@@ -125,7 +122,7 @@ def serve_closed(
                     replicas[0].now_s = max(replicas[0].now_s, until_s)
                 else:
                     arrived = _early(replicas[0], requests, arrived, released, until_s)
-        elif not _lockstep(replicas, requests, times, hashes, caches, size, compose, log):
+        elif not _lockstep(replicas, requests, times, hashes, caches, compose, log):
             if until_s == np.inf:
                 return
             for at in range(replicas.size):

@@ -1,129 +1,94 @@
-"""Fleets that change while they serve: unequal pools, prefill/decode disaggregation, failures, autoscaling.
+"""Fleets that change while they serve: unequal pools, prefill/decode disaggregation, failures, autoscaling, feedback.
 
 SimPy holds arrivals, routing, transfers, failures and scaling; replicas advance lazily to its clock when somebody looks
-(prefill pools step by step, because their completions start transfers). For equal replicas that never change,
+(prefill pools step by step, because their completions start transfers). Where completions cause arrivals or replicas
+change roles, `simcore.engine.watch` drives all of them together. For equal replicas that never change and an open loop,
 `simcore.engine.serving.serve` does the same without SimPy and an order of magnitude faster.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from simcore.cost.step_times import StepTimes
-from simcore.engine.serving import ServingRun, dense_hashes, rank_requests, request_records
-from simcore.engine.settings import ReplicaSettings
-from simcore.errors import InputError
-from simcore.policy.records import BLOCK, DONE, LOST, NONE, STEP, WAITING, new_replicas
+from simcore.engine.caches import lay_out
+from simcore.engine.clocks import Clocks
+from simcore.engine.feedback import Clients, Feedback, feedback_of
+from simcore.engine.fleet_plan import Autoscale, Clocking, Failure, FleetPlan, Pool, Roles, Transfer, check_plan
+from simcore.engine.serving import PowerLog, ServingRun, dense_hashes, rank_requests, request_records
+from simcore.policy.records import LOST, NONE, STEP, WAITING, new_replicas
 from simcore.spec.traffic import Slo, Trace
 
-Role = Literal["both", "prefill", "decode"]
 Process = Generator[Any, Any, None]
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Equal replicas with one role."""
-
-    name: str
-    settings: ReplicaSettings
-    step_times: StepTimes
-    count: int
-    role: Role = "both"
-    started: int | None = None
-    """how many serve from the start; None: all"""
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """KV from prefill to decode: latency + bytes / bandwidth per request, at most `channels` at a time."""
-
-    bytes_per_token: float
-    bytes_per_s: float
-    latency_s: float = 0.0
-    channels: int = 1
-    overlap_ratio: float = 0.0
-    """share sent layer by layer while the prefill still runs"""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A replica (by its number in the fleet) goes down at `at_s` for `down_s`; its requests are routed again."""
-
-    at_s: float
-    replica: int
-    down_s: float
-
-
-@dataclass(frozen=True)
-class Autoscale:
-    """Every `interval_s`: add a replica above `high` unfinished requests per serving one, retire one below `low`.
-
-    A new replica serves after `cold_start_s` (weights over the storage path, start-up); a retired one finishes what
-    it has.
-    """
-
-    pool: str
-    low: float
-    high: float
-    least: int
-    interval_s: float
-    cold_start_s: float
-
-
-@dataclass(frozen=True)
-class FleetPlan:
-    """Everything about a fleet but its traffic."""
-
-    pools: tuple[Pool, ...]
-    router: str = "least-outstanding"
-    decode_router: str = "shortest-queue"
-    transfer: Transfer | None = None
-    failures: tuple[Failure, ...] = ()
-    autoscale: Autoscale | None = None
 
 
 class Fleet:
     """A running fleet; `run()` serves a trace and returns its records."""
 
-    def __init__(self, plan: FleetPlan, trace: Trace, slos: tuple[Slo, ...] = ()) -> None:
+    def __init__(
+        self, plan: FleetPlan, trace: Trace, slos: tuple[Slo, ...] = (), feedback: Feedback | None = None
+    ) -> None:
         import simpy
 
         from simcore.cost.step_kernel import pack
+        from simcore.engine.kernels import Composer
         from simcore.policy.router import routers
-        from simcore.policy.scheduler import schedulers
+        from simcore.policy.scheduler import queue_order, schedulers
 
         self.plan, self.trace = plan, trace
+        check_plan(plan)
         self.pools = sorted(plan.pools, key=lambda pool: pool.role == "decode")
-        _check(self.pools, plan)
         self.env = simpy.Environment()
         self.requests = request_records(trace)
         rank_requests(self.requests, self.pools[0].settings.scheduler, slos)
-        self.records = new_replicas(sum(pool.count for pool in self.pools))
+        self.by_deadline = queue_order(self.pools[0].settings.scheduler) == "deadline"
+        self.records = new_replicas(sum(pool.engines for pool in self.pools))
         self.hashes, self.entries = dense_hashes(trace, any(p.settings.hash_tokens for p in self.pools))
-        self.caches = np.zeros(len(self.records) * self.entries, BLOCK)
-        self.times = np.concatenate([pack(pool.step_times) for pool in self.pools])
+        self.times = np.concatenate([pack(times) for pool in self.pools for times in (pool.step_times, *pool.clocked)])
+        self.first_times = np.cumsum([0, *(1 + len(pool.clocked) for pool in self.pools)])
         self.log = np.zeros(0, STEP)
-        self.compose = [schedulers(pool.settings.scheduler) for pool in self.pools]
+        self.compose = [Composer(schedulers(pool.settings.scheduler)) for pool in self.pools]
         self.entry_route, self.decode_route = routers(plan.router), routers(plan.decode_router)
-        self.start = np.cumsum([0, *(pool.count for pool in self.pools)])
-        self.entry_count = int(sum(pool.count for pool in self.pools if pool.role != "decode"))
+        self.start = np.cumsum([0, *(pool.engines for pool in self.pools)])
+        self.entry_count = int(sum(pool.engines for pool in self.pools if pool.role != "decode"))
         self.held: list[int] = []
         self.wake: dict[int, Any] = {}
         self.serving_since: dict[int, float] = {}
         self.replica_s = 0.0
         channels = plan.transfer.channels if plan.transfer else 1
         self.link = simpy.Resource(self.env, capacity=channels)
+        self.pool_of = np.repeat(np.arange(len(self.pools)), [pool.engines for pool in self.pools])
+        self.switches: list[tuple[float, int, str]] = []
+        self.clocks: list[tuple[float, int, float, float]] = []
+        self.moving, self.down = 0, 0
+        self.together: Any = None
+        self.watch: Any = None
+        tiers = [tier for pool in plan.pools for tier in pool.settings.tiers]
+        shares = any(tier.shared for tier in tiers) or any(pool.stage_shares for pool in plan.pools)
+        if feedback is not None or plan.roles is not None or shares:
+            self._watched(feedback)
         for number, pool in enumerate(self.pools):
             self._fill(number, pool)
+        self.caches = lay_out(self.records, self.entries, [self._pool(at).settings for at in range(len(self.records))])
+
+    def _watched(self, feedback: Feedback | None) -> None:
+        from simcore.engine.roles import Switching
+        from simcore.engine.together import Together
+        from simcore.engine.watch import Watch
+
+        self.together = Together([self.pools[number].settings.scheduler for number in self.pool_of])
+        self.watch = Watch(self, feedback)
+        self.switching = Switching(self, self.plan.roles)
 
     def _fill(self, number: int, pool: Pool) -> None:
-        for place in range(pool.count):
+        for place in range(pool.engines):
             at = int(self.start[number]) + place
-            pool.settings.fill(self.records[at], step_times=number, seed=at)
+            self.records[at]["stages"] = len(pool.stage_shares)
+            self.records[at]["stage_share"][: len(pool.stage_shares)] = pool.stage_shares
+            self.records[at]["leader"] = at - place % pool.microbatches
+            pool.settings.fill(self.records[at], step_times=int(self.first_times[number]), seed=at)
             serves = pool.started is None or place < pool.started
             self.records[at]["up"] = int(serves)
             if serves:
@@ -134,15 +99,22 @@ class Fleet:
 
         Requests are lost only if, at the end, no replica is up to serve them.
         """
-        self.env.process(self._arrivals())
+        if self.watch is None or self.watch.feedback is None:
+            self.env.process(self._arrivals())
         for failure in self.plan.failures:
             self.env.process(self._fail(failure))
         if self.plan.autoscale:
             self.env.process(self._scale(self.plan.autoscale))
         for number, pool in enumerate(self.pools):
-            if pool.role == "prefill":
+            if pool.role == "prefill" and self.watch is None:
                 for at in range(int(self.start[number]), int(self.start[number + 1])):
                     self.env.process(self._prefill(at))
+        if self.watch is not None:
+            self.env.process(self.watch.run())
+        if self.plan.roles is not None:
+            self.env.process(self.switching.run())
+        if self.plan.clocking is not None:
+            self.env.process(Clocks(self, self.plan.clocking).run())
         for process in processes:
             self.env.process(process(self))
         self.env.run()
@@ -150,7 +122,15 @@ class Fleet:
         end_s = float(self.records["now_s"][np.isfinite(self.records["now_s"])].max(initial=0.0))
         self.replica_s += sum(max(0.0, end_s - since) for since in self.serving_since.values())
         self.requests["state"][(self.requests["state"] == WAITING) & (self.requests["done_s"] < 0)] = LOST
-        return ServingRun(self.trace, self.requests, self.records, self.log)
+        names = tuple(tuple(tier.name for tier in self._pool(at).settings.tiers) for at in range(len(self.records)))
+        return ServingRun(
+            self.trace, self.requests, self.records, self.log, tuple(self.switches), names, self._power_log()
+        )
+
+    def _power_log(self) -> PowerLog | None:
+        if self.plan.clocking is None:
+            return None
+        return PowerLog(tuple(self.clocks), tuple(self._pool(at).step_times.idle_w for at in range(len(self.records))))
 
     # looking and routing
 
@@ -159,6 +139,9 @@ class Fleet:
         from simcore.engine.kernels import advance_all
 
         clock_s = float(self.env.now) if until_s is None else until_s
+        if self.together is not None:
+            self.together.look(self, clock_s)
+            return
         for number in range(len(self.pools)):
             part = slice(int(self.start[number]), int(self.start[number + 1]))
             advance_all(
@@ -166,37 +149,72 @@ class Fleet:
                 self.requests,
                 self.times,
                 self.hashes,
-                self._cache(part),
+                self.caches,
                 self.compose[number],
                 self.log,
                 clock_s,
             )
 
-    def _cache(self, part: slice) -> Any:
-        return self.caches[part.start * self.entries : part.stop * self.entries]
-
-    def send(self, number: int, decode: bool = False) -> None:
-        """Route a request now, or hold it until a replica of its kind is up."""
+    def send(self, number: int, decode: bool = False, now_s: float | None = None) -> None:
+        """Route a request now, or hold it until a replica of its kind is up; `now_s` is the clock to the last bit."""
         from simcore.engine.kernels import submit_to
 
-        first, last = (self.entry_count, len(self.records)) if decode else (0, self.entry_count)
-        part = slice(first, last)
-        self.look()
-        if not (self.records["up"][part] == 1).any():
+        clock_s = float(self.env.now) if now_s is None else now_s
+        self.look(clock_s)
+        at = self._choose(number, decode)
+        if at == NONE:
             self.held.append(number)
             return
-        route = self.decode_route if decode else self.entry_route
-        at = first + int(route(self.records[part], self.requests, number, self.hashes, self._cache(part)))
-        pool = self._pool(at)
         request = self.requests[number]
         request["replica"] = at
-        request["goal_tokens"] = 1 if pool.role == "prefill" else request["output_tokens"]
-        submit_to(self.records, at, self.requests, number, float(self.env.now))
+        request["goal_tokens"] = 1 if self._pool(at).role == "prefill" else request["output_tokens"]
+        taken = submit_to(self.records, at, self.requests, number, clock_s)
+        if self.watch is not None:
+            self.watch.poke()
+            if not taken:
+                self.watch.ended(number, clock_s)
         if at in self.wake and not self.wake[at].triggered:
             self.wake[at].succeed()
 
+    def arrive(self, number: int, arrival_s: float) -> None:
+        """A request of a closed loop is sent: it arrives now, and its deadline counts from here."""
+        request = self.requests[number]
+        later_s = arrival_s - float(request["arrival_s"])
+        request["arrival_s"] = arrival_s
+        request["deadline_s"] += later_s
+        if self.by_deadline:
+            request["rank"] = request["deadline_s"]
+        self.send(number, now_s=arrival_s)
+
+    def _choose(self, number: int, decode: bool) -> int:
+        """The replica that the router picks; NONE if none of the kind is up."""
+        route = self.decode_route if decode else self.entry_route
+        if self.plan.roles is not None:
+            return self._choose_by_role(route, number, decode)
+        first, last = (self.entry_count, len(self.records)) if decode else (0, self.entry_count)
+        part = slice(first, last)
+        if not (self.records["up"][part] == 1).any():
+            return NONE
+        return first + int(route(self.records[part], self.requests, number, self.hashes, self.caches))
+
+    def _choose_by_role(self, route: Any, number: int, decode: bool) -> int:
+        """As above where any replica may have either role: the others count as down for the router."""
+        up = self.records["up"].copy()
+        role = "decode" if decode else "prefill"
+        fits = np.array([pool.role == role for pool in self.pools])[self.pool_of] & (up == 1)
+        if not fits.any():
+            return NONE
+        self.records["up"] = fits
+        at = int(route(self.records, self.requests, number, self.hashes, self.caches))
+        self.records["up"] = up
+        return at
+
     def _pool(self, at: int) -> Pool:
-        return self.pools[int(np.searchsorted(self.start, at, side="right")) - 1]
+        return self.pools[int(self.pool_of[at])]
+
+    def drained(self) -> None:
+        """Replicas that change roles and have just become empty go on."""
+        self.switching.empty()
 
     # processes
 
@@ -227,10 +245,10 @@ class Fleet:
         while number != NONE:
             following = int(self.requests[number]["next"])
             if self.requests[number]["output_tokens"] > 1:
-                self.env.process(self._hand_over(number))
+                self.env.process(self.hand_over(number))
             number = following
 
-    def _hand_over(self, number: int) -> Process:
+    def hand_over(self, number: int) -> Process:
         """Move a prompt's KV over the link, then decode."""
         transfer = self.plan.transfer
         assert transfer is not None
@@ -238,9 +256,11 @@ class Fleet:
         request["state"], request["done_s"] = WAITING, -1.0
         tokens = int(request["input_tokens"]) + int(request["generated_tokens"]) - 1
         moved_bytes = tokens * transfer.bytes_per_token * (1.0 - transfer.overlap_ratio)
+        self.moving += 1
         with self.link.request() as channel:
             yield channel
             yield self.env.timeout(transfer.latency_s + moved_bytes / transfer.bytes_per_s)
+        self.moving -= 1
         request["computed_tokens"], request["swapped"] = tokens, 1
         self.send(number, decode=True)
 
@@ -254,18 +274,19 @@ class Fleet:
         if was_up == 0:
             return
         out = np.zeros(len(self.requests), np.int64)
-        cache = self._cache(slice(at, at + 1))
         swap = int(self.records[at]["swap"])
-        count = drain(self.records[at], self.requests, self.hashes, cache, out)
+        count = drain(self.records[at], self.requests, self.hashes, self.caches, out)
         self.records[at]["up"] = 0
         self.records[at]["swap"] = swap
         self._stop(at)
         for number in out[:count]:
             self.send(int(number))
+        self.down += 1
         yield self.env.timeout(failure.down_s)
-        self._begin(at)
+        self.down -= 1
+        self.begin(at)
 
-    def _begin(self, at: int) -> None:
+    def begin(self, at: int) -> None:
         """A replica starts serving now; what was held is routed."""
         self.records[at]["up"] = 1
         self.records[at]["now_s"] = max(float(self.records[at]["now_s"]), float(self.env.now))
@@ -282,7 +303,7 @@ class Fleet:
         part = range(int(self.start[number]), int(self.start[number + 1]))
         last_s = float(self.trace.arrival_s[-1])
         starting: set[int] = set()
-        while self.env.now < last_s:
+        while self.env.now < last_s or (self.watch is not None and self.waiting()):
             yield self.env.timeout(rule.interval_s)
             self.look()
             serving = [at for at in part if self.records[at]["up"] == 1]
@@ -295,12 +316,23 @@ class Fleet:
                 self.records[serving[-1]]["up"] = 2
                 self.env.process(self._retire(serving[-1], rule.interval_s))
 
+    def waiting(self) -> bool:
+        """Whether there is work, or some may come, so that controllers go on."""
+        if self.watch is not None and self.watch.left == 0:
+            return False
+        if self.watch is not None and self.watch.feedback is not None:
+            coming = bool(self.watch.due)
+        else:
+            coming = self.env.now < float(self.trace.arrival_s[-1])
+        inside = bool((self.records["outstanding"] > 0).any()) or self.moving > 0
+        return coming or inside or (bool(self.held) and self.down > 0)
+
     def _cold_start(self, at: int, cold_start_s: float, starting: set[int]) -> Process:
         self.serving_since[at] = float(self.env.now)
         yield self.env.timeout(cold_start_s)
         since = self.serving_since[at]
         starting.discard(at)
-        self._begin(at)
+        self.begin(at)
         self.serving_since[at] = since
 
     def _retire(self, at: int, interval_s: float) -> Process:
@@ -313,26 +345,26 @@ class Fleet:
             self._stop(at)
 
 
-def serve_fleet(plan: FleetPlan, trace: Trace, slos: tuple[Slo, ...] = ()) -> ServingRun:
-    """Serve a trace on a fleet. Raises InputError for a plan whose roles do not fit together."""
-    return Fleet(plan, trace, slos).run()
+def serve_fleet(
+    plan: FleetPlan, trace: Trace, slos: tuple[Slo, ...] = (), clients: Clients | None = None, wait: bool = False
+) -> ServingRun:
+    """Serve a trace on a fleet. Raises InputError for a plan whose parts do not fit together.
+
+    Open loop unless `clients` take the requests in order as a closed loop, or `wait` makes every turn of a session wait
+    for the answers of the turn before it.
+    """
+    return Fleet(plan, trace, slos, feedback_of(clients, trace, wait)).run()
 
 
-def _check(pools: list[Pool], plan: FleetPlan) -> None:
-    roles = {pool.role for pool in pools}
-    if "prefill" in roles and ("decode" not in roles or plan.transfer is None):
-        raise InputError("a prefill pool needs a decode pool and a transfer", key="pools")
-    if "decode" in roles and "prefill" not in roles:
-        raise InputError("a decode pool needs a prefill pool", key="pools")
-    if "prefill" in roles and "both" in roles:
-        raise InputError("pools of role both and prefill cannot share the arrivals", key="pools")
-    names = [pool.name for pool in pools]
-    if plan.autoscale and plan.autoscale.pool not in names:
-        raise InputError(f"no pool {plan.autoscale.pool!r}", key="autoscale.pool", fix=f"known: {', '.join(names)}")
-    total = sum(pool.count for pool in pools)
-    for failure in plan.failures:
-        if not 0 <= failure.replica < total:
-            raise InputError(f"no replica {failure.replica}", key="failures", fix=f"the fleet has 0 to {total - 1}")
-
-
-__all__ = ["DONE", "Autoscale", "Failure", "Fleet", "FleetPlan", "Pool", "Transfer", "serve_fleet"]
+__all__ = [
+    "Autoscale",
+    "Clients",
+    "Clocking",
+    "Failure",
+    "Fleet",
+    "FleetPlan",
+    "Pool",
+    "Roles",
+    "Transfer",
+    "serve_fleet",
+]

@@ -12,8 +12,10 @@ from simcore.cost.step_kernel import STEP_TIMES_TYPE
 from simcore.engine.replica import advance, submit
 from simcore.policy.records import STEP
 from simcore.policy.router import REPLICAS_TYPE, ROUTE_TYPE
+from simcore.policy.scheduler._tiers import clear
 from simcore.policy.scheduler._verbs import (
     CACHE_TYPE,
+    COMPOSE_SIGNATURE,
     COMPOSE_TYPE,
     HASHES_TYPE,
     REPLICA_TYPE,
@@ -24,6 +26,19 @@ from simcore.policy.scheduler._verbs import (
 
 TIMES_TYPE = types.Array(STEP_TIMES_TYPE, 1, "C")
 LOG_TYPE = types.Array(from_dtype(STEP), 1, "C")
+
+
+class Composer:
+    """A compiled scheduler with type and address at hand: numba works both out at every call with a dispatcher."""
+
+    _numba_type_ = COMPOSE_TYPE
+
+    def __init__(self, compose: Any) -> None:
+        self.address = types.CompileResultWAP(compose.get_compile_result(COMPOSE_SIGNATURE)).address
+
+    def __wrapper_address__(self) -> int:
+        """What numba asks of a first-class function."""
+        return int(self.address)
 
 
 @njit(
@@ -47,21 +62,19 @@ def serve_open(
 
     With `looks` every replica is brought up to the arrival before the router sees it; otherwise only the chosen one.
     """
-    size = caches.size // replicas.size
     for number in range(requests.size):
         now_s = requests[number].arrival_s
         if looks == 1:
             for at in range(replicas.size):
-                advance(replicas[at], requests, times, hashes, caches[at * size : (at + 1) * size], compose, log, now_s)
+                advance(replicas[at], requests, times, hashes, caches, compose, log, now_s)
         chosen = route(replicas, requests, number, hashes, caches)
         requests[number].replica = chosen
         replica = replicas[chosen]
         if looks == 0:
-            cache = caches[chosen * size : (chosen + 1) * size]
-            advance(replica, requests, times, hashes, cache, compose, log, now_s)
+            advance(replica, requests, times, hashes, caches, compose, log, now_s)
         submit(replica, requests, number, now_s)
     for at in range(replicas.size):
-        advance(replicas[at], requests, times, hashes, caches[at * size : (at + 1) * size], compose, log, np.inf)
+        advance(replicas[at], requests, times, hashes, caches, compose, log, np.inf)
 
 
 @njit(
@@ -74,10 +87,8 @@ def advance_all(
     replicas: Any, requests: Any, times: Any, hashes: Any, caches: Any, compose: Any, log: Any, until_s: float
 ) -> None:
     """Bring replicas of one scheduler up to a clock in Python's hands."""
-    size = caches.size // replicas.size
     for at in range(replicas.size):
-        cache = caches[at * size : (at + 1) * size]
-        advance(replicas[at], requests, times, hashes, cache, compose, log, until_s)
+        advance(replicas[at], requests, times, hashes, caches, compose, log, until_s)
 
 
 @njit(types.boolean(REPLICAS_TYPE, int64, REQUESTS_TYPE, int64, types.float64), cache=True)
@@ -104,14 +115,12 @@ def drain(replica: Any, requests: Any, hashes: Any, cache: Any, out: Any) -> int
         replica.outstanding_tokens -= request.input_tokens + request.output_tokens
         out[count] = number
         count += 1
-    for at in range(cache.size):
-        cache[at].resident = 0
-        cache[at].references = 0
+    for entry in range(replica.cache_start, replica.cache_start + replica.cache_entries):
+        cache[entry].resident = 0
+        cache[entry].references = 0
+    clear(replica, cache)
     replica.lru_head = -1
     replica.lru_tail = -1
-    replica.lower_head = -1
-    replica.lower_tail = -1
-    replica.lower_count = 0
     replica.evictable_blocks = 0
     replica.free_blocks = replica.kv_blocks
     replica.late_blocks = 0

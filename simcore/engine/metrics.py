@@ -29,9 +29,9 @@ class Window:
 
 def middle(run: ServingRun, warm_ratio: float = 0.1, cool_ratio: float = 0.1) -> Window:
     """The window that leaves out the first and last shares of the arrival span."""
-    arrival_s = run.requests["arrival_s"]
-    span_s = float(arrival_s[-1] - arrival_s[0])
-    return Window(float(arrival_s[0]) + warm_ratio * span_s, float(arrival_s[-1]) - cool_ratio * span_s)
+    first_s, last_s = float(run.requests["arrival_s"].min()), float(run.requests["arrival_s"].max())
+    span_s = last_s - first_s
+    return Window(first_s + warm_ratio * span_s, last_s - cool_ratio * span_s)
 
 
 def request_metrics(run: ServingRun) -> dict[str, Floats]:
@@ -133,7 +133,7 @@ def _span_s(run: ServingRun, window: Window | None) -> float:
     rows = run.requests
     end_s = float(rows["done_s"].max(initial=0.0))
     if window is not None:
-        return max(min(window.end_s, float(rows["arrival_s"][-1])) - window.start_s, 1e-9)
+        return max(min(window.end_s, float(rows["arrival_s"].max())) - window.start_s, 1e-9)
     return max(end_s - float(rows["arrival_s"].min(initial=0.0)), 1e-9)
 
 
@@ -152,7 +152,50 @@ def fleet_summary(run: ServingRun) -> dict[str, Any]:
         "utilisation_ratio": float(fleet["busy_s"].sum() / (end_s * len(fleet))),
         "kv_occupancy_ratio": float((fleet["kv_block_s"].sum(axis=1) / blocks).sum() / (end_s * len(fleet))),
         "energy_j": float(fleet["energy_j"].sum()),
+        **({"role_switches": len(run.switches)} if run.switches else {}),
+        **({"tiers": tier_summary(run)} if any(run.tiers) else {}),
+        **({"power": power_summary(run, end_s)} if run.power is not None else {}),
     }
+
+
+def power_summary(run: ServingRun, end_s: float) -> dict[str, float]:
+    """Energy between steps, mean power of the fleet while it ran, highest mean power of a series bin, clock changes."""
+    assert run.power is not None
+    fleet, idle_w = run.replicas, np.array(run.power.idle_w)
+    between_j = float((idle_w * (end_s - fleet["busy_s"])).sum())
+    return {
+        "idle_energy_j": between_j,
+        "mean_power_w": (float(fleet["energy_j"].sum()) + between_j) / end_s,
+        "peak_replica_power_w": float((fleet["energy"] / fleet["series_width_s"][:, None]).max(initial=0.0)),
+        "clock_changes": len(run.power.changes),
+    }
+
+
+def tier_summary(run: ServingRun) -> dict[str, dict[str, float]]:
+    """What each tier below the KV did, by name.
+
+    Tokens found there and their share of all tokens looked up; hashes written and forgotten; time by which its fetches
+    delayed steps; seconds that its link carried reads and writes, all replicas together.
+    """
+    looked_up = max(1, int(run.replicas["looked_up_tokens"].sum()))
+    found: dict[str, dict[str, float]] = {}
+    for replica, names in zip(run.replicas, run.tiers, strict=True):
+        for place, name in enumerate(names):
+            hits, writes = int(replica["tier_hits"][place]), int(replica["tier_writes"][place])
+            tokens = hits * int(replica["hash_tokens"])
+            values = {
+                "hit_tokens": tokens,
+                "hit_ratio": tokens / looked_up,
+                "written_hashes": writes,
+                "forgotten_hashes": int(replica["tier_evictions"][place]),
+                "waited_s": float(replica["tier_wait_s"][place]),
+                "read_s": hits * float(replica["tier_read_s"][place]),
+                "write_s": writes * float(replica["tier_write_s"][place]),
+            }
+            sums = found.setdefault(name, dict.fromkeys(values, 0))
+            for key, value in values.items():
+                sums[key] += value
+    return found
 
 
 def series(run: ServingRun, replica: int = 0) -> dict[str, Floats]:

@@ -1,10 +1,8 @@
 """A row of servers under a breaker: telemetry, clock caps by priority, a power brake; on SimPy, over days.
 
-Every `telemetry_s` the controller reads the row's power of one interval ago. Above `low_threshold` of the budget it
-lowers the clock of low-priority servers; above `high_threshold` further, and that of high-priority ones too; above the
-budget it brakes everything. A step is taken back when power falls `hysteresis` below its threshold. Clock commands take
-`cap_latency_s` (out-of-band control), the brake `brake_latency_s`. The breaker trips when power stays above the budget
-for longer than `trip_s`. The scheme and its defaults follow POLCA (ASPLOS 2024).
+Every `telemetry_s` the policy reads the row's power of one interval ago and may command another level. Clock commands
+take `cap_latency_s` (out-of-band control), the brake `brake_latency_s`. The breaker trips when power stays above the
+budget for longer than `trip_s`. The policy is a value of its own, `simcore.policy.power.polca` the one there is.
 """
 
 from __future__ import annotations
@@ -16,32 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simcore.policy.power.polca import PowerControl
+
+__all__ = ["ControlledClass", "PowerControl", "PowerTrace", "run_row"]
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class PowerControl:
-    """Thresholds as shares of the budget, clocks as shares of the top clock, times in seconds."""
-
-    low_threshold: float = 0.80
-    high_threshold: float = 0.89
-    hysteresis: float = 0.05
-    low_clock: float = 1275 / 1410
-    low_clock_further: float = 1110 / 1410
-    high_clock: float = 1305 / 1410
-    brake_clock: float = 288 / 1410
-    telemetry_s: float = 2.0
-    cap_latency_s: float = 40.0
-    brake_latency_s: float = 5.0
-    trip_s: float = 10.0
-
-    def clocks(self, level: int, high_priority: bool) -> float:
-        """Clock of a class at a control level: 0 free, 1 first threshold, 2 second, 3 brake."""
-        if level == 3:
-            return self.brake_clock
-        if high_priority:
-            return self.high_clock if level == 2 else 1.0
-        return (1.0, self.low_clock, self.low_clock_further)[level]
 
 
 @dataclass(frozen=True)
@@ -123,14 +99,7 @@ class _Controller:
 
     def decide(self, share: float) -> None:
         """Compare a reading with the thresholds and command a level if it differs from the one wanted."""
-        control = self.control
-        rise = (control.low_threshold, control.high_threshold, 1.0)
-        target = self.wanted
-        while target < 3 and share > rise[target]:
-            target += 1
-        while target > 0 and target == self.wanted and share < rise[target - 1] - control.hysteresis:
-            target -= 1
-            break
+        target = self.control.target(self.wanted, share)
         if target != self.wanted:
             self.wanted = target
             self.generation += 1

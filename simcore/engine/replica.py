@@ -82,7 +82,9 @@ def begin(replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, comp
 @njit(cache=True)
 def step_s(replica: Any, requests: Any, times: Any) -> Any:
     """Seconds of the composed step."""
-    record = times[replica.step_times]
+    clock = replica.clock_pure if replica.chunk_count == 0 else replica.clock_mixed
+    replica.step_table = replica.step_times + clock
+    record = times[replica.step_table]
     batch = replica.decode_count * replica.step_decodes
     rows = float64(batch * (1 + replica.draft_tokens * replica.draft_width))
     if replica.chunk_count == 0:
@@ -132,7 +134,8 @@ def _steady(replica: Any) -> Any:
 @njit(cache=True)
 def _run_decodes(replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, log: Any, until_s: float) -> None:
     """Decode until something finishes, `until_s`, or blocks run short; a step over `until_s` stays in flight."""
-    record = times[replica.step_times]
+    replica.step_table = replica.step_times + replica.clock_pure
+    record = times[replica.step_table]
     first_s = replica.now_s
     steps = 0
     while replica.now_s < until_s:
@@ -164,7 +167,7 @@ def _run_decodes(replica: Any, requests: Any, times: Any, hashes: Any, cache: An
 def commit(replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, log: Any) -> None:
     """End the step in flight: tokens appear, KV grows, finished requests leave."""
     free, slots = replica.free_blocks, replica.decode_count + replica.prefill_count
-    record = times[replica.step_times]
+    record = times[replica.step_table]
     account(replica, record, ENERGY_PURE if replica.chunk_count == 0 else ENERGY_MIXED)
     replica.now_s = replica.step_end_s
     replica.pending = 0

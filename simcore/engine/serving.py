@@ -9,9 +9,21 @@ from typing import Any
 import numpy as np
 
 from simcore.cost.step_times import StepTimes
+from simcore.engine.caches import lay_out
+from simcore.engine.feedback import Clients
 from simcore.engine.settings import ReplicaSettings
-from simcore.policy.records import BLOCK, STEP, new_replicas, new_requests
+from simcore.policy.records import STEP, new_replicas, new_requests
 from simcore.spec.traffic import Slo, Trace
+
+
+@dataclass(frozen=True)
+class PowerLog:
+    """What a power policy did."""
+
+    changes: tuple[tuple[float, int, float, float], ...]
+    """(seconds, replica, clock ratio of steps with a chunk, and of steps of decodes alone)"""
+    idle_w: tuple[float, ...]
+    """of each replica"""
 
 
 @dataclass(frozen=True)
@@ -25,6 +37,12 @@ class ServingRun:
     """`[replicas]`, dtype REPLICA"""
     log: Any
     """`[steps]`, dtype STEP, as many as were asked for"""
+    switches: tuple[tuple[float, int, str], ...] = ()
+    """changes of role in a fleet: (seconds, replica, the role it has from then on)"""
+    tiers: tuple[tuple[str, ...], ...] = ()
+    """names of the tiers below each replica's KV"""
+    power: PowerLog | None = None
+    """of runs under a power policy"""
 
     @cached_property
     def done(self) -> Any:
@@ -70,6 +88,11 @@ def dense_hashes(trace: Trace, wanted: bool) -> tuple[Any, int]:
     return dense.astype(np.int32), len(distinct)
 
 
+def names_of(settings: ReplicaSettings, replicas: int) -> tuple[tuple[str, ...], ...]:
+    """Names of the tiers of equal replicas."""
+    return (tuple(tier.name for tier in settings.tiers),) * replicas
+
+
 def serve(
     trace: Trace,
     step_times: StepTimes,
@@ -85,6 +108,9 @@ def serve(
     Raises UnknownName for an unknown scheduler or router.
     """
     from simcore.cost.step_kernel import pack
+
+    if replicas > 1 and any(tier.shared for tier in settings.tiers):
+        return _serve_sharing(trace, step_times, settings, replicas, router, slos)
     from simcore.engine.kernels import serve_open
     from simcore.policy.router import router_looks, routers
     from simcore.policy.scheduler import schedulers
@@ -95,23 +121,23 @@ def serve(
     for number in range(replicas):
         settings.fill(fleet[number], seed=number)
     hashes, entries = dense_hashes(trace, settings.hash_tokens > 0)
-    caches = np.zeros(replicas * entries, BLOCK)
+    caches = lay_out(fleet, entries, [settings] * replicas)
     log = np.zeros(log_steps, STEP)
     looks = int(router_looks(router))
     compose, route = schedulers(settings.scheduler), routers(router)
     serve_open(fleet, requests, pack(step_times), hashes, caches, compose, route, looks, log)
-    return ServingRun(trace, requests, fleet, log[: int(fleet["logged"].max(initial=0))])
+    return ServingRun(
+        trace, requests, fleet, log[: int(fleet["logged"].max(initial=0))], (), names_of(settings, replicas)
+    )
 
 
-@dataclass(frozen=True)
-class Clients:
-    """A closed loop: `users` send at once at time 0, and each sends again `think_s` after its answer is complete.
+def _serve_sharing(
+    trace: Trace, step_times: StepTimes, settings: ReplicaSettings, replicas: int, router: str, slos: tuple[Slo, ...]
+) -> ServingRun:
+    """Replicas that share a tier see each other's blocks, so that they advance together, as a fleet."""
+    from simcore.engine.fleet import FleetPlan, Pool, serve_fleet
 
-    The default think time is a moment, so that a request misses the step that starts when the one before it ended.
-    """
-
-    users: int
-    think_s: float = 1e-6
+    return serve_fleet(FleetPlan((Pool("main", settings, step_times, replicas),), router=router), trace, slos)
 
 
 def serve_clients(
@@ -138,7 +164,12 @@ def serve_clients(
     fleet["stop_at_done"] = 1
     hashes, entries = dense_hashes(lengths, settings.hash_tokens > 0)
     log = np.zeros(log_steps, STEP)
-    caches = np.zeros(ranks * entries, BLOCK)
+    caches = lay_out(fleet, entries, [settings] * ranks)
     compose = schedulers(settings.scheduler)
     serve_closed(fleet, requests, pack(step_times), hashes, caches, compose, log, clients.users, clients.think_s)
-    return ServingRun(lengths, requests, fleet, log[: int(fleet["logged"].max(initial=0))])
+    return ServingRun(
+        lengths, requests, fleet, log[: int(fleet["logged"].max(initial=0))], (), names_of(settings, ranks)
+    )
+
+
+__all__ = ["Clients", "ServingRun", "dense_hashes", "rank_requests", "request_records", "serve", "serve_clients"]

@@ -7,7 +7,8 @@ from typing import Any
 
 from simcore.errors import InputError
 from simcore.policy.cache import evictions
-from simcore.policy.records import MAX_BLOCK_TOKENS, MAX_RUNNING
+from simcore.policy.offload import Tier, offloads
+from simcore.policy.records import MAX_BLOCK_TOKENS, MAX_RUNNING, MAX_TIERS
 from simcore.policy.scheduler import queue_order
 
 UNLIMITED = 2**31 - 1
@@ -36,8 +37,12 @@ class ReplicaSettings:
     hash_tokens: int = 0
     eviction: str = "lru"
     """a file of `simcore.policy.cache`"""
-    offload_hashes: int = 0
-    fetch_s_per_hash: float = 0.0
+    radix: bool = False
+    """a prefix is held once, whoever computed it (a radix tree); else a second copy stays with its request"""
+    tiers: tuple[Tier, ...] = ()
+    """below the KV, nearest first"""
+    offload: str = "cascade"
+    """a file of `simcore.policy.offload`"""
     window_tokens: int = 0
     draft_tokens: int = 0
     draft_width: int = 1
@@ -60,16 +65,31 @@ class ReplicaSettings:
             )
         if self.draft_tokens and not 0.0 <= self.acceptance_ratio < 1.0:
             raise InputError("acceptance_ratio must be in [0, 1)", key="acceptance_ratio")
+        if self.tiers and (not self.hash_tokens or len(self.tiers) > MAX_TIERS):
+            what = f"{len(self.tiers)} tiers" if self.hash_tokens else "tiers without a prefix cache"
+            raise InputError(what, key="tiers", fix=f"use at most {MAX_TIERS}, and a prefix cache")
         if self.draft_width < 1:
             raise InputError(f"draft_width is {self.draft_width}", key="draft_width", fix="use 1 or more")
 
     def fill(self, replica: Any, step_times: int = 0, seed: int = 0) -> None:
         """Write the settings into a replica record."""
         for item in fields(self):
-            if item.name not in ("scheduler", "eviction"):
+            if item.name not in ("scheduler", "eviction", "tiers", "offload"):
                 replica[item.name] = getattr(self, item.name)
         replica["evict_by_hits"] = evictions(self.eviction)
+        self._fill_tiers(replica)
         replica["ordered"] = queue_order(self.scheduler) != "arrival"
         replica["step_times"] = step_times
         replica["free_blocks"] = self.kv_blocks
         replica["seed"] = seed
+
+    def _fill_tiers(self, replica: Any) -> None:
+        rule = offloads(self.offload)
+        replica["tier_count"] = len(self.tiers)
+        replica["offload_writes"], replica["offload_computed"] = rule.writes, rule.writes and rule.when_computed
+        replica["offload_hits"], replica["offload_demotes"] = rule.least_hits, rule.demotes
+        replica["offload_moves"] = rule.moves
+        for place, tier in enumerate(self.tiers):
+            replica["tier_hashes"][place], replica["tier_shared"][place] = tier.hashes, tier.shared
+            replica["tier_read_s"][place], replica["tier_write_s"][place] = tier.read_s_per_hash, tier.write_s_per_hash
+            replica["tier_latency_s"][place] = tier.latency_s

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from simcore.cost.kernel_power import CLOCKED_SHARE
 from simcore.cost.step_times import Evaluate, Floats, SampleRange, StepParts, StepSample, StepTimes, sample_step_times
 from simcore.engine.step import Physics, stage_imbalance
 from simcore.ops.op import PlanColumns, StepColumns
@@ -16,10 +17,11 @@ ATTENTION = ("attention_prefill", "attention_decode", "mla_prefill", "mla_decode
 HEAD = ("lm_head", "sampler", "final_norm")
 
 
-def evaluate_physics(physics: Physics, plan: PlanColumns, graphs: bool = True) -> Evaluate:
+def evaluate_physics(physics: Physics, plan: PlanColumns, graphs: bool = True, clock_ratio: float = 1.0) -> Evaluate:
     """The sampling protocol of `simcore.cost.step_times` answered by `lower` and the cost model, for one plan.
 
-    Steps with a chunk launch kernel by kernel; steps of decodes alone replay a graph where `graphs`.
+    Steps with a chunk launch kernel by kernel; steps of decodes alone replay a graph where `graphs`. At a lower clock
+    compute takes 1 / `clock_ratio` as long, memory as long until the clocked parts that feed it become slower.
     """
 
     def evaluate(sample: StepSample) -> StepParts:
@@ -31,23 +33,27 @@ def evaluate_physics(physics: Physics, plan: PlanColumns, graphs: bool = True) -
             decode_sequences=sample.decodes,
             kv_tokens=sample.kv_tokens,
         )
-        return _parts(physics, plan, step, graphs and not mixed, len(sample.chunk_tokens))
+        return _parts(physics, plan, step, graphs and not mixed, len(sample.chunk_tokens), clock_ratio)
 
     return evaluate
 
 
-def _parts(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool, steps: int) -> StepParts:
+def _parts(
+    physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool, steps: int, clock_ratio: float
+) -> StepParts:
     ops = lower(physics.model, plan, step)
     costs = physics.cost_model.costs(ops, physics.machine, plan, graphs)
     sums: dict[str, Floats] = {name: np.zeros(steps) for name in ("dense", "attention", "head", "communication")}
-    compute, memory = np.zeros(steps), np.zeros(steps)
+    compute, memory, added = np.zeros(steps), np.zeros(steps), np.zeros(steps)
+    slow = max(1.0, CLOCKED_SHARE / clock_ratio)
     pace = stage_imbalance(physics.model, plan)
     for op, cost in zip(ops, costs, strict=True):
         busy = physics.imbalance_ratio if op.kind == "moe" else 1.0
         if op.role == "none":
             sums["communication"] += op.count * cost.network_s
             continue
-        work = op.count * busy * np.maximum(cost.compute_s, cost.memory_s) * pace
+        work = op.count * busy * np.maximum(cost.compute_s / clock_ratio, cost.memory_s * slow) * pace
+        added += work - op.count * busy * np.maximum(cost.compute_s, cost.memory_s) * pace
         part = "attention" if op.kind in ATTENTION else "head" if op.name in HEAD else "dense"
         sums[part] += work + op.count * cost.launch_s * pace
         compute += op.count * busy * cost.compute_s * pace
@@ -55,21 +61,36 @@ def _parts(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool,
     if graphs:
         sums["dense"] += physics.machine.graph_launch_s * pace
     total = np.maximum(sum(sums.values()), 1e-12)
-    chips = float(np.max(plan.replica_chips))
-    power_w = physics.cost_model.board_power_w(
-        physics.machine, np.minimum(compute / total, 1.0), np.minimum(memory / total, 1.0)
-    )
-    energy_j = (power_w - physics.machine.idle_w) * total * chips
+    chips = float(np.max(plan.replica_chips / plan.pp))
+    energy_j = dynamic_w(physics, compute, memory, total - added, clock_ratio) * total * chips
     return StepParts(sums["dense"], sums["attention"], sums["head"], sums["communication"], np.asarray(energy_j))
 
 
+def dynamic_w(physics: Physics, compute_s: Floats, memory_s: Floats, total_s: Floats, clock_ratio: float) -> Floats:
+    """Power above idle of one chip, from its utilisation at full clock; the core's part follows the clock's cube."""
+    machine, power_w = physics.machine, physics.cost_model.board_power_w
+    total_s = np.maximum(total_s, 1e-12)
+    busy = np.minimum(compute_s / total_s, 1.0), np.minimum(memory_s / total_s, 1.0)
+    full_w = power_w(machine, busy[0], busy[1]) - machine.idle_w
+    if clock_ratio == 1.0:
+        return np.asarray(full_w)
+    memory_w = np.minimum(power_w(machine, 0.0 * busy[0], busy[1]) - machine.idle_w, full_w)
+    return np.asarray(memory_w + (full_w - memory_w) * clock_ratio**3)
+
+
 def physics_step_times(
-    physics: Physics, plan: PlanColumns, graphs: bool = True, reach: SampleRange | None = None, **fields: Any
+    physics: Physics,
+    plan: PlanColumns,
+    graphs: bool = True,
+    reach: SampleRange | None = None,
+    clock_ratio: float = 1.0,
+    **fields: Any,
 ) -> StepTimes:
     """`StepTimes` of one plan on one machine; `fields` (host overhead, overlap, source) go to `StepTimes`.
 
-    Empty steps cost nothing. Energy is the board's, above idle, of all chips of the replica; `idle_w` their idle power.
+    Empty steps cost nothing. Energy is the board's, above idle, of the stage at work; `idle_w` is the idle power of all
+    chips of the replica.
     """
-    times = sample_step_times(evaluate_physics(physics, plan, graphs), reach or SampleRange(), **fields)
+    times = sample_step_times(evaluate_physics(physics, plan, graphs, clock_ratio), reach or SampleRange(), **fields)
     chips = float(np.max(plan.replica_chips))
     return replace(times, idle_w=float(np.max(physics.machine.idle_w)) * chips)

@@ -13,6 +13,10 @@ import numpy as np
 MAX_RUNNING = 4096
 """most sequences that one replica may run at once (a width of the record, not a policy)"""
 MAX_BLOCK_TOKENS = 256
+MAX_TIERS = 4
+MAX_STAGES = 64
+TIER_ROWS = 2
+"""rows of a tier before those of its prefix hashes"""
 ITL_BINS = 1024
 SERIES_BINS = 1024
 NONE = -1
@@ -80,13 +84,33 @@ REPLICA = np.dtype(
         ("ordered", "i8"),  # 1: queue sorted by rank; 0: first come, first served
         ("hash_tokens", "i8"),  # tokens per prefix hash; 0: no prefix cache
         ("evict_by_hits", "i8"),  # 0: least recently used; 1: least frequently used
-        ("offload_hashes", "i8"),  # how many evicted hashes a lower tier keeps; 0: none
-        ("fetch_s_per_hash", "f8"),  # bringing one back; the step waits for it
+        ("radix", "i8"),  # 1: one copy of each prefix, whoever computed it; 0: a second copy stays with its request
+        ("cache_start", "i8"),  # first row of its prefix hashes in the cache array
+        ("cache_entries", "i8"),
+        ("tier_count", "i8"),  # tiers below the KV
+        ("tier_start", "i8", (MAX_TIERS,)),
+        ("tier_hashes", "i8", (MAX_TIERS,)),  # capacity
+        ("tier_read_s", "f8", (MAX_TIERS,)),  # per hash
+        ("tier_write_s", "f8", (MAX_TIERS,)),
+        ("tier_latency_s", "f8", (MAX_TIERS,)),
+        ("tier_shared", "i8", (MAX_TIERS,)),
+        ("offload_writes", "i8"),
+        ("offload_computed", "i8"),
+        ("offload_hits", "i8"),
+        ("offload_demotes", "i8"),
+        ("offload_moves", "i8"),
         ("window_tokens", "i8"),  # KV beyond this many tokens is dropped; 0: none
         ("draft_tokens", "i8"),  # speculation: depth proposed per step; 0: off
         ("draft_width", "i8"),  # candidates at each depth, of which the first goes on
         ("acceptance_ratio", "f8"),  # of each proposed token, given the one before was accepted
         ("draft_s", "f8"),  # time added per step by drafting
+        ("clock_pure", "i8"),  # which clock's step times, counted from `step_times`, steps of decodes alone take
+        ("clock_mixed", "i8"),  # and steps with a chunk
+        ("stages", "i8"),  # pipeline stages that its steps pass one by one; 0: a step is one piece
+        ("leader", "i8"),  # the replica whose record holds the clocks of the stages it shares
+        ("stage_share", "f8", (MAX_STAGES,)),  # of a step's time, by stage
+        ("stage_free_s", "f8", (MAX_STAGES,)),
+        ("staged", "i8"),  # number of the step that has been through `enter_stages`
         ("seed", "u8"),
         ("series_width_s", "f8"),
         ("up", "i8"),  # 0: failed or not started; 1: serving; 2: serving what it has, no longer routed to
@@ -100,6 +124,7 @@ REPLICA = np.dtype(
         ("pending", "i8"),
         ("step_decodes", "i8"),
         ("step_tokens", "i8"),
+        ("step_table", "i8"),  # the record of step times it was timed with
         ("chunk_count", "i8"),
         ("extra_s", "f8"),  # transfers that the next step waits for
         ("speed", "f8"),  # step times are divided by this (power caps); 1 normally
@@ -131,10 +156,6 @@ REPLICA = np.dtype(
         ("evictable_blocks", "i8"),
         ("lru_head", "i8"),
         ("lru_tail", "i8"),
-        ("lower_head", "i8"),
-        ("lower_tail", "i8"),
-        ("lower_count", "i8"),
-        ("fetched_hashes", "i8"),
         # counters
         ("steps", "i8"),
         ("finished", "i8"),
@@ -144,6 +165,10 @@ REPLICA = np.dtype(
         ("cached_tokens", "i8"),
         ("looked_up_tokens", "i8"),
         ("evictions", "i8"),
+        ("tier_hits", "i8", (MAX_TIERS,)),
+        ("tier_writes", "i8", (MAX_TIERS,)),
+        ("tier_evictions", "i8", (MAX_TIERS,)),
+        ("tier_wait_s", "f8", (MAX_TIERS,)),  # by which its fetches delayed steps
         ("busy_s", "f8"),
         ("energy_j", "f8"),
         ("logged", "i8"),
@@ -169,15 +194,20 @@ REPLICA = np.dtype(
 
 BLOCK = np.dtype(
     [
+        ("ready_s", "f8"),  # in a tier: when the copy is complete
         ("references", "i4"),
-        ("resident", "i4"),  # 0: nowhere; 1: in the replica's KV; 2: in the tier below
+        ("resident", "i4"),
         ("hits", "i4"),
         ("newer", "i4"),
         ("older", "i4"),
     ],
     align=True,
 )
-"""one prefix hash in one replica's cache; unreferenced resident ones form a list from first to last to evict"""
+"""one prefix hash in one replica's KV, or in one tier; those that may be evicted form a list, first to last
+
+The first two rows of a tier are its own: ends of its list (`newer` the first to forget, `older` the last) and its
+length in `references`; `ready_s` is when its link is free, upwards in the first row and downwards in the second.
+"""
 
 STEP = np.dtype(
     [
@@ -217,8 +247,6 @@ def new_replicas(count: int) -> Any:
         "done_tail",
         "lru_head",
         "lru_tail",
-        "lower_head",
-        "lower_tail",
     ):
         replicas[name] = NONE
     for name in ("speed", "up", "series_width_s"):

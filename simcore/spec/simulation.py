@@ -11,7 +11,7 @@ from simcore.errors import InputError
 from simcore.spec.base import Spec
 from simcore.spec.load import build_from_file, read_file
 from simcore.spec.plan import ParallelPlan
-from simcore.units import Bytes, BytesPerS, Seconds
+from simcore.units import Bytes, BytesPerS, Seconds, Watts
 
 
 class ModelPart(Spec):
@@ -47,6 +47,20 @@ class StepsPart(Spec):
     """KV capacity of a replica; None: without bound"""
 
 
+class TierPart(Spec):
+    """A tier below the prefix cache of a replica, or a pool that all replicas share."""
+
+    name: str
+    capacity: Bytes
+    read: BytesPerS
+    """bandwidth of bringing prefixes back, all chips of a replica together (of a shared pool: all replicas)"""
+    write: BytesPerS | None = None
+    """bandwidth downwards; None: as `read`"""
+    latency_s: Seconds = Field(default=0.0, alias="latency")
+    """once per run of blocks that a request fetches"""
+    shared: bool = False
+
+
 class PolicyPart(Spec):
     """Scheduler, limits and router; the names are files of `simcore.policy`."""
 
@@ -65,12 +79,20 @@ class PolicyPart(Spec):
     reserve_output: bool = False
     whole_prompt: bool = True
     ahead: bool = False
-    prefix_cache: bool = False
+    prefix_cache: bool | Literal["hash", "radix"] = False
+    """true is "hash": a second copy of a prefix stays with its request; "radix": every prefix is held once"""
     evict: str = "lru"
     offload_capacity: Bytes | None = None
     """evicted prefixes are kept in a tier below of this size per replica (needs prefix_cache)"""
     offload_bandwidth: BytesPerS | None = None
-    """of fetching them back, all chips of a replica together"""
+    """of fetching them back, all chips of a replica together; writing is free. `tiers` says more"""
+    offload: str = "cascade"
+    """what goes to the tiers and when: a file of `simcore.policy.offload`"""
+    tiers: tuple[TierPart, ...] = Field(default=(), max_length=4)
+    """below the prefix cache, nearest first"""
+    microbatches: int = Field(default=1, ge=1, le=64)
+    """with plan.pp > 1: micro-batches in flight, each with its share of KV and slots, through stages simulated one by
+    one; 1: a step is one piece through all stages"""
     swap_bandwidth: BytesPerS | None = None
     """preemption moves KV over a link of this bandwidth; None: it recomputes"""
     batch_wait_s: Seconds = Field(default=0.0, alias="batch_wait")
@@ -93,6 +115,10 @@ class PolicyPart(Spec):
             raise ValueError("offload_capacity and offload_bandwidth go together")
         if self.offload_capacity is not None and not self.prefix_cache:
             raise ValueError("offload_capacity needs prefix_cache = true")
+        if self.tiers and (self.offload_capacity is not None or not self.prefix_cache):
+            raise ValueError("tiers need a prefix_cache, and replace offload_capacity and offload_bandwidth")
+        if len({tier.name for tier in self.tiers}) < len(self.tiers):
+            raise ValueError("two tiers have the same name")
         return self
 
 
@@ -124,6 +150,22 @@ class TrafficPart(Spec):
     cv: float = Field(default=1.0, gt=0)
     users: int | None = Field(default=None, ge=1)
     think_s: Seconds = Field(default=1e-6, alias="think")
+    turns: int = Field(default=1, ge=1)
+    """generated requests open sessions of so many turns, each with all before it as its input"""
+    pause_s: Seconds = Field(default=0.0, alias="pause")
+    """mean of the exponential pause before the next turn (a tool's, or a person's)"""
+    copies: int = Field(default=1, ge=1)
+    """generated requests: each turn is sent so many times at once"""
+    wait: bool = False
+    """sessions are a closed loop: a turn is sent a pause after all answers of the turn before it are complete"""
+
+    @model_validator(mode="after")
+    def _loops_exclude_each_other(self) -> TrafficPart:
+        if self.users is not None and (self.wait or self.turns > 1 or self.copies > 1):
+            raise ValueError("users and sessions (turns, copies, wait) are two kinds of closed loop; give one")
+        if self.trace is not None and (self.turns > 1 or self.copies > 1):
+            raise ValueError("turns and copies are for generated requests; a trace brings its own sessions")
+        return self
 
     @model_validator(mode="after")
     def _one_source(self) -> TrafficPart:
@@ -182,6 +224,27 @@ class AutoscalePart(Spec):
     cold_start_s: Seconds = Field(alias="cold_start")
 
 
+class RolesPart(Spec):
+    """Replicas change between the prefill and the decode pool; thresholds of `simcore.policy.roles`."""
+
+    policy: str = "pressure"
+    high_queue_tokens: float = Field(gt=0)
+    low_queue_tokens: float = Field(ge=0)
+    high_decode_ratio: float = Field(default=0.9, gt=0)
+    low_decode_ratio: float = Field(default=0.6, ge=0)
+    interval_s: Seconds = Field(default=1.0, alias="interval", gt=0)
+    hold_s: Seconds = Field(default=10.0, alias="hold")
+    switch_s: Seconds = Field(default=0.0, alias="switch")
+    least: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _thresholds_lie_apart(self) -> RolesPart:
+        for low, high in (("low_queue_tokens", "high_queue_tokens"), ("low_decode_ratio", "high_decode_ratio")):
+            if not getattr(self, low) < getattr(self, high):
+                raise ValueError(f"{low} must lie below {high}")
+        return self
+
+
 class FleetPart(Spec):
     """A fleet that changes, or whose replicas differ."""
 
@@ -190,6 +253,7 @@ class FleetPart(Spec):
     transfer: TransferPart | None = None
     failures: tuple[FailurePart, ...] = ()
     autoscale: AutoscalePart | None = None
+    roles: RolesPart | None = None
 
 
 class ClassPart(Spec):
@@ -215,6 +279,41 @@ class SloPart(Spec):
     """capacity: bound on the median wait for the first schedule"""
 
 
+class AttentionFfnPart(Spec):
+    """Attention and FFN on different chips: `replicas` attention replicas of the scenario's hardware and plan, which
+    hold the KV, share one FFN pool; together they are one replica of the simulation."""
+
+    replicas: int = Field(ge=1)
+    microbatches: int = Field(default=2, ge=1, le=16)
+    """at most so many go round between the pools; a step takes the fastest number"""
+    hardware: HardwarePart | None = None
+    """of the FFN pool; None: the scenario's"""
+    plan: ParallelPlan
+    """of the FFN pool: tp, ep and formats"""
+    bandwidth: BytesPerS
+    """of the link of one attention chip, in each direction"""
+    ffn_bandwidth: BytesPerS | None = None
+    """of the link of one FFN chip; None: the same"""
+    latency_s: Seconds = Field(default=0.0, alias="latency")
+
+
+class PowerPart(Spec):
+    """A power policy over the replicas' clocks; needs [model] and [hardware], whose physics says what a clock costs."""
+
+    policy: str = "phase-aware"
+    """a file of `simcore.policy.power`"""
+    clock_ratios: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7)
+    """the ladder of clocks over the top clock"""
+    prefill_level: int = Field(default=0, ge=0)
+    decode_level: int = Field(default=0, ge=0)
+    cap: Watts | None = None
+    """of one replica, all its chips"""
+    high_ratio: float = Field(default=0.9, gt=0)
+    low_ratio: float = Field(default=0.7, gt=0)
+    interval_s: Seconds = Field(default=1.0, alias="interval", gt=0)
+    latency_s: Seconds = Field(default=0.0, alias="latency")
+
+
 class Simulation(Spec):
     """One run of the event engine."""
 
@@ -229,6 +328,8 @@ class Simulation(Spec):
     traffic: TrafficPart
     slo: SloPart = SloPart()
     fleet: FleetPart | None = None
+    power: PowerPart | None = None
+    attention_ffn: AttentionFfnPart | None = None
     warm_ratio: float = Field(default=0.0, ge=0, lt=0.5)
     """share of the arrival span left out at the start and at the end of the statistics"""
 
@@ -236,6 +337,10 @@ class Simulation(Spec):
     def _has_physics(self) -> Simulation:
         if self.steps is None and (self.model is None or self.hardware is None):
             raise ValueError("give [model] and [hardware], or [steps]")
+        if self.steps is not None and self.power is not None:
+            raise ValueError("[power] needs [model] and [hardware]: given [steps] do not say what a clock costs")
+        if self.attention_ffn is not None and (self.model is None or self.hardware is None or self.power is not None):
+            raise ValueError("[attention_ffn] needs [model] and [hardware], and has no [power] yet")
         return self
 
 

@@ -12,6 +12,8 @@ from simcore.errors import InputError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+PER_REQUEST = ("session", "priority", "slo_class", "tenant", "turn", "pause_s")
+"""optional columns of a trace"""
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,14 @@ class Trace:
     """malformed rows that the reader left out on request"""
     source: str = ""
     notes: dict[str, Any] = field(default_factory=dict)
+    turn: Ints | None = None
+    """place of a request in its session; equal turns are sent together"""
+    pause_s: Floats | None = None
+    """time between the answers of the session's last turn and this request, for runs whose sessions wait"""
 
     def __post_init__(self) -> None:
         count = len(self.arrival_s)
-        for name in ("input_tokens", "output_tokens", "session", "priority", "slo_class", "tenant"):
+        for name in ("input_tokens", "output_tokens", *PER_REQUEST):
             array = getattr(self, name)
             if array is not None and len(array) != count:
                 raise InputError(f"has {len(array)} entries, arrival_s has {count}", key=name)
@@ -111,7 +117,7 @@ class Trace:
         period_s = float(self.arrival_s[-1]) + float(self.arrival_s[-1] - self.arrival_s[0]) / max(1, size - 1)
         shift_s = np.repeat(np.arange(repeats) * period_s, size)
         arrays = {"arrival_s": np.tile(self.arrival_s, repeats) + shift_s}
-        for name in ("input_tokens", "output_tokens", "session", "priority", "slo_class", "tenant"):
+        for name in ("input_tokens", "output_tokens", *PER_REQUEST):
             if getattr(self, name) is not None:
                 arrays[name] = np.tile(getattr(self, name), repeats)
         arrays = {name: array[:count] for name, array in arrays.items()}
@@ -119,7 +125,7 @@ class Trace:
 
     def _rows(self, rows: slice) -> Trace:
         changes: dict[str, Any] = {}
-        for name in ("arrival_s", "input_tokens", "output_tokens", "session", "priority", "slo_class", "tenant"):
+        for name in ("arrival_s", "input_tokens", "output_tokens", *PER_REQUEST):
             if getattr(self, name) is not None:
                 changes[name] = getattr(self, name)[rows]
         if self.prefix_start is not None and self.prefix_hashes is not None:

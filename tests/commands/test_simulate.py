@@ -169,3 +169,138 @@ def test_classes_have_bounds_of_their_own(tmp_path: Path, capsys: Any) -> None:
     file.write_text(text.replace("chat]", "chatt]"))
     with pytest.raises(InputError, match="did you mean chat"):
         simulate(file, out=None, timeline=None, seeds=1)
+
+
+def test_sessions_wait_for_their_answers(tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "sessions.toml"
+    turns = 'turns = 3\ncopies = 2\npause = "0.5 s"\nwait = true\n'
+    file.write_text(SCENARIO.replace("requests = 300\n", "requests = 40\n" + turns))
+    simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
+    assert printed(capsys)["served"] == 40 * 3 * 2
+    file.write_text(SCENARIO.replace("requests = 300\n", "wait = true\n"))
+    with pytest.raises(InputError, match="sessions and turns"):
+        simulate(file, out=None, timeline=None, seeds=1)
+    file.write_text(SCENARIO.replace("requests = 300\n", "users = 3\n" + turns))
+    with pytest.raises(InputError, match="give one"):
+        simulate(file, out=None, timeline=None, seeds=1)
+
+
+def test_users_share_the_replicas_of_a_fleet_and_of_a_policy(tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "users.toml"
+    users = SCENARIO.replace("rate_per_s = 8.0", "users = 24")
+    pools = '[fleet]\npools = [{ name = "a", count = 2 }, { name = "b", count = 1, policy = { max_running = 8 } }]\n'
+    figures = []
+    for text in (users, users.replace("max_running", "replicas = 3\nmax_running"), users + pools):
+        file.write_text(text)
+        simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
+        figures.append(printed(capsys)["throughput_tokens_per_s"])
+    assert figures[1] > 1.5 * figures[0] and figures[2] > 1.5 * figures[0]
+
+
+def test_roles_switch_in_a_scenario(tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "roles.toml"
+    limits = "high_queue_tokens = 1000, low_queue_tokens = 500, low_decode_ratio = 0.8"
+    part = f'roles = {{ {limits}, interval = "0.1 s", hold = "1 s" }}\n'
+    text = SCENARIO.replace("rate_per_s = 8.0", "rate_per_s = 150.0") + FLEET.replace("failures", part + "failures")
+    file.write_text(text)
+    simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
+    assert printed(capsys)["role_switches"] > 0
+    file.write_text(text.replace("low_queue_tokens = 500", "low_queue_tokens = 5000"))
+    with pytest.raises(InputError, match="low_queue_tokens must lie below"):
+        simulate(file, out=None, timeline=None, seeds=1)
+    file.write_text(
+        text.replace("pools", 'autoscale = { pool = "d", low = 1, high = 9, interval = 1, cold_start = 1 }\npools')
+    )
+    with pytest.raises(InputError):
+        simulate(file, out=None, timeline=None, seeds=1)
+
+
+def test_tiers_below_the_prefix_cache(tmp_path: Path, capsys: Any) -> None:
+    text = (Path(__file__).resolve().parents[2] / "examples" / "kv-tiers.toml").read_text()
+    file = tmp_path / "tiers.toml"
+    file.write_text(text.replace("requests = 150", "requests = 20"))
+    simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
+    report = printed(capsys)
+    assert list(report["tiers"]) == ["host", "pool", "ssd"] and report["cache_hit_ratio"] > 0.3
+    for change, problem in (
+        (('"write-through"', '"write-thru"'), "did you mean write-through"),
+        (('"radix"', "false"), "tiers need a prefix_cache"),
+        (('"radix"', '"trie"'), "prefix_cache"),
+        (('name = "ssd"', 'name = "host"'), "same name"),
+    ):
+        file.write_text(text.replace(*change))
+        with pytest.raises(InputError, match=problem):
+            simulate(file, out=None, timeline=None, seeds=1)
+
+
+def test_a_power_policy_saves_energy_and_says_what_it_needs(tmp_path: Path, capsys: Any) -> None:
+    text = (Path(__file__).resolve().parents[2] / "examples" / "power-policies.toml").read_text()
+    text = text.replace("requests = 1500", "requests = 60")
+    file = tmp_path / "power.toml"
+    spent = []
+    for level in (0, 2):
+        file.write_text(text.replace("decode_level = 2", f"decode_level = {level}"))
+        simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
+        report = printed(capsys)
+        spent.append(report["energy_j"] + report["power"]["idle_energy_j"])
+    assert spent[1] < spent[0]
+    for change, problem in (
+        (('"phase-aware"', '"cap"'), "needs a cap"),
+        (('"phase-aware"', '"phase-awake"'), "did you mean phase-aware"),
+        (("decode_level = 2", "decode_level = 4"), "no place in clock_ratios"),
+        (("[1.0, 0.9, 0.8, 0.7]", "[0.9, 0.8, 0.7]"), "fall from 1.0"),
+    ):
+        file.write_text(text.replace(*change))
+        with pytest.raises(InputError, match=problem):
+            simulate(file, out=None, timeline=None, seeds=1)
+    file.write_text(SCENARIO + '[power]\npolicy = "static"\n')
+    with pytest.raises(InputError, match=r"needs \[model\] and \[hardware\]"):
+        simulate(file, out=None, timeline=None, seeds=1)
+
+
+def test_attention_and_ffn_on_different_chips(tmp_path: Path, capsys: Any) -> None:
+    text = (Path(__file__).resolve().parents[2] / "examples" / "attention-ffn.toml").read_text()
+    text = text.replace("requests = 1500", "requests = 80")
+    file = tmp_path / "group.toml"
+    file.write_text(text)
+    simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
+    assert printed(capsys)["served"] == 80
+    file.write_text(text.replace("tp = 8, ep = 8", "tp = 1, ep = 1"))
+    simulate(file, out=None, timeline=None, as_json=True, seeds=1)
+    assert "FFN pool misses" in printed(capsys)["infeasible"]
+    for change, problem in (
+        (("tp = 8, ep = 8", "tp = 8, ep = 3"), "ep = 3 must divide"),
+        (("tp = 2\n", "tp = 2\npp = 2\n"), "pp is 2"),
+        (('bandwidth = "50 GB/s"', "bandwidth = 50"), "attention_ffn.bandwidth"),
+        (("[policy]", '[power]\npolicy = "static"\n[policy]'), "no \\[power\\] yet"),
+    ):
+        file.write_text(text.replace(*change))
+        with pytest.raises(InputError, match=problem):
+            simulate(file, out=None, timeline=None, seeds=1)
+
+
+def test_capacity_of_a_fleet_is_its_cheapest_pools(tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "fleet.toml"
+    text = SCENARIO.replace("rate_per_s = 8.0", "rate_per_s = 80.0") + FLEET
+    file.write_text("\n".join(line for line in text.splitlines() if not line.startswith("failures")))
+    capacity(file, find="replicas", most=8, as_json=True)
+    found = printed(capsys)
+    pools = found["pools"]
+    assert found["chips"] == pools["p"] + pools["d"] > 2 and found["attainment_ratio"] >= 0.9
+    file.write_text(text)
+    with pytest.raises(InputError, match="no failures"):
+        capacity(file, find="replicas", most=8, as_json=True)
+
+
+def test_micro_batches_fill_the_pipeline(tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "stages.toml"
+    text = SCENARIO.replace("[traffic]", "[plan]\npp = 4\n[traffic]").replace("rate_per_s = 8.0", "users = 64")
+    served = []
+    for parts in (1, 2, 4):
+        file.write_text(text.replace("max_running", f"microbatches = {parts}\nmax_running"))
+        simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
+        served.append(printed(capsys)["throughput_tokens_per_s"])
+    assert served[0] < served[1] < served[2]
+    file.write_text(SCENARIO.replace("max_running", "microbatches = 2\nmax_running"))
+    with pytest.raises(InputError, match="need pipeline stages"):
+        simulate(file, out=None, timeline=None, seeds=1)

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simcore.engine.fleet import Autoscale, Failure, FleetPlan, Pool, Transfer, serve_fleet
+from simcore.engine.fleet import Autoscale, Failure, FleetPlan, Pool, Roles, Transfer, serve_fleet
 from simcore.engine.invariants import violations
 from simcore.engine.serving import serve
 from simcore.engine.settings import ReplicaSettings
 from simcore.errors import InputError
 from simcore.policy.records import DONE
+from simcore.policy.roles import RoleLimits
 from simcore.spec.traffic import Trace
 from tests.engine.physics import law
 
@@ -88,3 +89,61 @@ def test_unequal_pools_share_the_work() -> None:
 def test_roles_must_fit_together() -> None:
     with pytest.raises(InputError, match="needs a decode pool"):
         serve_fleet(FleetPlan((Pool("p", HOW, TIMES, 1, "prefill"),)), TRACE)
+
+
+def bursts() -> Trace:
+    """Long prompts with short answers, then short prompts with long answers, twice."""
+    random = np.random.default_rng(7)
+    parts = []
+    for phase in range(4):
+        count = 330 if phase % 2 == 0 else 350
+        size = (400, 900, 2, 8) if phase % 2 == 0 else (5, 20, 150, 250)
+        arrival_s = 15.0 * phase + np.sort(random.uniform(0, 10.0, count))
+        parts.append((arrival_s, random.integers(size[0], size[1], count), random.integers(size[2], size[3], count)))
+    return Trace(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+ROLES = Roles(RoleLimits(4000, 500, 0.85, 0.5), interval_s=0.25, hold_s=1.0, switch_s=0.5)
+
+
+def test_roles_follow_the_load() -> None:
+    moves = Transfer(1e4, 1e10, channels=4)
+    how = replace(HOW, kv_blocks=2000, max_running=16)
+    pools = (Pool("p", how, TIMES, 2, "prefill"), Pool("d", replace(how, scheduler="decode-only"), TIMES, 2, "decode"))
+    fixed, moving = (serve_fleet(FleetPlan(pools, transfer=moves, roles=r), bursts()) for r in (None, ROLES))
+    assert violations(moving) == violations(fixed) == []
+    assert (moving.requests["state"] == DONE).all()
+    assert {role for _, _, role in moving.switches} == {"prefill", "decode"}
+    assert np.diff([at_s for at_s, _, _ in moving.switches]).min() >= 1.0
+    assert moving.requests["done_s"].mean() < fixed.requests["done_s"].mean()
+    again = serve_fleet(FleetPlan(pools, transfer=moves, roles=ROLES), bursts())
+    assert again.requests.tobytes() == moving.requests.tobytes() and again.switches == moving.switches
+
+
+def test_roles_that_never_switch_change_nothing() -> None:
+    calm = replace(ROLES, limits=RoleLimits(1e12, 1.0, 1e9, 0.5))
+    pools = (Pool("p", HOW, TIMES, 2, "prefill"), Pool("d", DECODE, TIMES, 2, "decode"))
+    moves = Transfer(1e5, 1e9, latency_s=0.001, channels=2)
+    for router in ("least-outstanding", "shortest-queue", "slo-aware", "prefix-aware"):
+        fixed, calmed = (
+            serve_fleet(FleetPlan(pools, router=router, transfer=moves, roles=r), TRACE) for r in (None, calm)
+        )
+        assert calmed.switches == ()
+        for name in ("replica", "scheduled_s", "first_token_s", "done_s"):
+            assert np.array_equal(fixed.requests[name], calmed.requests[name]), (router, name)
+
+
+def test_a_failing_replica_does_not_lose_requests_while_roles_change() -> None:
+    how = replace(HOW, kv_blocks=2000, max_running=16)
+    pools = (Pool("p", how, TIMES, 2, "prefill"), Pool("d", replace(how, scheduler="decode-only"), TIMES, 2, "decode"))
+    falls = tuple(Failure(2.0 + 4.0 * k, k % 4, 2.0) for k in range(12))
+    run = serve_fleet(FleetPlan(pools, transfer=Transfer(1e4, 1e10), roles=ROLES, failures=falls), bursts())
+    assert violations(run) == [] and (run.requests["state"] == DONE).all()
+    assert run.switches
+
+
+def test_roles_need_two_pools_and_thresholds_in_order() -> None:
+    with pytest.raises(InputError, match="one prefill and one decode"):
+        serve_fleet(FleetPlan((pool(),), roles=ROLES), TRACE)
+    with pytest.raises(InputError, match="low_queue_tokens must lie below"):
+        RoleLimits(100, 200)

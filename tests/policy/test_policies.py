@@ -12,6 +12,7 @@ from simcore.engine.metrics import as_streamed, by_group
 from simcore.engine.serving import ServingRun, serve
 from simcore.engine.settings import ReplicaSettings
 from simcore.policy.cache import evictions
+from simcore.policy.offload import Tier
 from simcore.policy.router import routers
 from simcore.policy.scheduler import schedulers
 from simcore.spec.traffic import Slo, Trace
@@ -131,11 +132,11 @@ def test_a_tier_below_brings_prefixes_back() -> None:
     shared = replace(TRACE, prefix_hashes=hashes, prefix_start=start, prefix_block_tokens=16)
     how = replace(HOW, hash_tokens=16, whole_prompt=False)
     runs = [
-        serve(shared, law(0.005, 1e-4, 1e-7), replace(how, offload_hashes=size, fetch_s_per_hash=cost))
+        serve(shared, law(0.005, 1e-4, 1e-7), replace(how, tiers=(Tier("host", size, cost),)))
         for size, cost in ((0, 0.0), (20, 0.0), (10_000, 0.0), (10_000, 0.01))
     ]
     assert all(violations(run) == [] for run in runs)
     hits = [int(run.replicas["cached_tokens"][0]) for run in runs]
     assert hits[0] < hits[2] and hits[0] <= hits[1] <= hits[2]
-    assert runs[2].replicas["lower_count"][0] > 0 and runs[1].replicas["lower_count"][0] <= 20
+    assert runs[1].replicas["tier_evictions"][0, 0] > 0 == runs[2].replicas["tier_evictions"][0, 0]
     assert runs[3].requests["done_s"].mean() > runs[2].requests["done_s"].mean()

@@ -53,13 +53,14 @@ def test_a_malformed_row_is_refused_with_its_line_or_counted(bad: str, tmp_path:
 def test_native_round_trip(tmp_path: Path) -> None:
     file = tmp_path / "trace.csv"
     file.write_text(
-        "arrival_s,input_tokens,output_tokens,session,prefix_hashes,priority,slo_class\n"
-        "0,10,5,3,1 2 3,0,chat\n0.5,20,6,4,1 9,1,batch\n"
+        "arrival_s,input_tokens,output_tokens,session,turn,pause_s,prefix_hashes,priority,slo_class\n"
+        "0,10,5,3,0,0,1 2 3,0,chat\n0.5,20,6,3,1,0.25,1 9,1,batch\n"
     )
     trace = read_trace(file)
     native.write(trace, tmp_path / "again.csv")
     again = read_trace(tmp_path / "again.csv")
-    for name in ("arrival_s", "input_tokens", "output_tokens", "session", "priority", "slo_class", "prefix_hashes"):
+    names = ("arrival_s", "input_tokens", "output_tokens", "session", "turn", "pause_s", "priority", "slo_class")
+    for name in (*names, "prefix_hashes"):
         assert np.array_equal(getattr(again, name), getattr(trace, name)), name
     assert again.slo_names == ("batch", "chat") and again.prefix_block_tokens == 512
 

@@ -68,9 +68,11 @@ class Rows:
         arrival_s = np.array([row["arrival_s"] for row in self.rows], dtype=float)
         order = np.argsort(arrival_s, kind="stable")
         self.rows = [self.rows[i] for i in order]
-        for name in ("session", "priority"):
+        for name in ("session", "turn", "priority"):
             if name in self.rows[0]:
                 more[name] = np.array([row[name] for row in self.rows], dtype=np.int64)
+        if any("pause_s" in row for row in self.rows):
+            more["pause_s"] = np.array([row.get("pause_s", 0.0) for row in self.rows])
         return Trace(
             arrival_s[order] - arrival_s.min(),
             np.array([row["input_tokens"] for row in self.rows], dtype=np.int64),

@@ -1,4 +1,5 @@
-"""The project's own CSV: `arrival_s,input_tokens,output_tokens[,session,prefix_hashes,priority,slo_class]`.
+"""The project's own CSV: `arrival_s,input_tokens,output_tokens` and, where known, `session,turn,pause_s,prefix_hashes,
+priority,slo_class`.
 
 `prefix_hashes` are integers joined by spaces; each covers `block_tokens` (512 unless a column `prefix_block_tokens`
 says otherwise). `slo_class` is a name.
@@ -39,9 +40,11 @@ def _parse(row: dict[str, Any]) -> Row:
         "input_tokens": whole(row["input_tokens"]),
         "output_tokens": whole(row["output_tokens"]),
     }
-    for name in ("session", "priority", "prefix_block_tokens"):
+    for name in ("session", "turn", "priority", "prefix_block_tokens"):
         if row.get(name) not in (None, ""):
             found[name] = whole(row[name])
+    if row.get("pause_s") not in (None, ""):
+        found["pause_s"] = float(row["pause_s"])
     if row.get("slo_class"):
         found["slo_class"] = row["slo_class"].strip()
     if row.get("prefix_hashes") is not None and "prefix_hashes" in row:
@@ -56,14 +59,15 @@ def write(trace: Trace, file: Path) -> None:
     temporary = file.with_name(file.name + ".tmp")
     with temporary.open("w", newline="", encoding="utf-8") as stream:
         out = csv.writer(stream)
-        optional = [name for name in ("session", "priority") if getattr(trace, name) is not None]
+        optional = [name for name in ("session", "turn", "priority") if getattr(trace, name) is not None]
+        optional += ["pause_s"] if trace.pause_s is not None else []
         named = trace.slo_class is not None
         hashed = trace.prefix_start is not None
         extra = (["slo_class"] if named else []) + (["prefix_hashes", "prefix_block_tokens"] if hashed else [])
         out.writerow(["arrival_s", "input_tokens", "output_tokens", *optional, *extra])
         for at in range(len(trace)):
             row: list[Any] = [repr(float(trace.arrival_s[at])), trace.input_tokens[at], trace.output_tokens[at]]
-            row += [getattr(trace, name)[at] for name in optional]
+            row += [getattr(trace, name)[at].item() for name in optional]
             if trace.slo_class is not None:
                 row.append(trace.slo_names[trace.slo_class[at]])
             if trace.prefix_start is not None and trace.prefix_hashes is not None:

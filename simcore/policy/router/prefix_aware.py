@@ -17,15 +17,14 @@ LOOKS = True
 @policy
 def route(replicas: Any, requests: Any, number: int, hashes: Any, caches: Any) -> int:
     """Smallest remaining work among replicas that are up."""
-    size = caches.size // replicas.size
     request = requests[number]
     request.target_tokens = request.input_tokens
     best = -1
     least = 0
     for at in range(replicas.size):
-        if replicas[at].up == 0:
+        if replicas[at].up != 1:
             continue
-        hits = hit_count(replicas[at], request, hashes, caches[at * size : (at + 1) * size])
+        hits = hit_count(replicas[at], request, hashes, caches)
         work = replicas[at].outstanding_tokens + request.input_tokens - hits * replicas[at].hash_tokens
         if best < 0 or work < least:
             best, least = at, work

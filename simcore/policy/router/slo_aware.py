@@ -18,7 +18,7 @@ def route(replicas: Any, requests: Any, number: int, hashes: Any, caches: Any) -
     best = -1
     least = 0.0
     for at in range(replicas.size):
-        if replicas[at].up == 0:
+        if replicas[at].up != 1:
             continue
         load = replicas[at].queue_tokens if urgent else replicas[at].outstanding
         if best < 0 or load < least:

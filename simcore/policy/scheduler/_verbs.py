@@ -252,6 +252,8 @@ def preempt_after(replica: Any, requests: Any, hashes: Any, cache: Any, admissio
         return False
     if decoding:
         number = int64(replica.decodes[place])
+        if replica.step_decodes == 1:
+            _give_back_token(replica, requests[number])
         leave_decodes(replica, requests, place)
     else:
         number = int64(replica.prefills[place])
@@ -261,6 +263,17 @@ def preempt_after(replica: Any, requests: Any, hashes: Any, cache: Any, admissio
         replica.prefill_count -= 1
     restart(replica, requests, hashes, cache, number, decoding)
     return True
+
+
+@njit(cache=True)
+def _give_back_token(replica: Any, request: Any) -> None:
+    """A decode is preempted after it was put into this very step: its token, and the block it took for it, are free."""
+    replica.step_tokens -= 1 + replica.draft_tokens * replica.draft_width
+    grows = request.cap_tick >= 0 and replica.draft_tokens == 0 and replica.reserve_output == 0
+    if grows and (replica.tick - request.join_tick + request.computed_tokens) % replica.block_tokens == 0:
+        replica.free_blocks += 1
+    if replica.decode_count == 1:
+        replica.step_decodes = 0
 
 
 @njit(cache=True)
