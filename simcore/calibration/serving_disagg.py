@@ -81,7 +81,7 @@ def decode_step(times: StepTimes, batch: float, kv_tokens: float) -> float:
     """Seconds of one decode step of a rank with `batch` sequences of `kv_tokens`."""
     from simcore.cost.step_kernel import decode_step_s, pack
 
-    return float(decode_step_s(pack(times)[0], batch, kv_tokens, 0.0))
+    return float(decode_step_s(pack(times)[0], batch, (kv_tokens, kv_tokens, kv_tokens)))
 
 
 def loop(users: int, workers: int, prefill_s: float, decode_s: float) -> tuple[float, float]:
