@@ -18,10 +18,20 @@ from simcore.calibration.serving_rows import Question
 from simcore.calibration.serving_tables import ServingParameters
 from simcore.cost.step_times import Floats
 
-UNITS = {"layer_s": 1e-6, "host_s": 5e-4, "mixed_host_s": 1e-3, "other_host_s": 5e-4, "first_token_s": 1e-2}
+UNITS = {
+    "layer_s": 5e-6,
+    "host_s": 5e-4,
+    "mixed_host_s": 1e-3,
+    "other_host_s": 5e-4,
+    "sequence_s": 1e-5,
+    "first_token_s": 1e-2,
+    "token_s": 4e-6,
+}
 """seconds that count as one step of an unknown; ratios step by exp(0.2)"""
 RATIO_STEP = 0.2
-START = {"layer_s": 1.0, "host_s": 1.0, "mixed_host_s": 0.5, "first_token_s": 1.0}
+START = {"host_s": 0.5, "mixed_host_s": 0.5, "sequence_s": 0.5, "first_token_s": 1.0, "token_s": 0.5}
+SIGNED = ("layer_s",)
+"""seconds that may be negative: what graphs and fusion hide of kernels measured alone"""
 PRIOR = 0.003
 """weight of the prior beside one measurement"""
 NEAR = 0.03
@@ -65,7 +75,10 @@ def parameters(unknowns: Floats) -> ServingParameters:
     """Unknowns as parameters; seconds are not negative."""
     found = {}
     for name, value in zip(names(), unknowns, strict=True):
-        found[name] = max(float(value), 0.0) * UNITS[name] if name in UNITS else float(np.exp(RATIO_STEP * value))
+        if name in UNITS:
+            found[name] = (float(value) if name in SIGNED else max(float(value), 0.0)) * UNITS[name]
+        else:
+            found[name] = float(np.exp(RATIO_STEP * value))
     return ServingParameters(**found)
 
 
@@ -89,6 +102,7 @@ def solve(left: Floats, slopes: Floats, at: Floats) -> Floats:
     """New unknowns that make left + slopes (x - at) small, robustly, with the prior. Shapes `[n]`, `[n, p]`, `[p]`."""
     unknowns, centre = at.copy(), start()
     scale = np.tile([1.0, TTFT_WEIGHT], len(left) // 2)
+    positive = [name in UNITS and name not in SIGNED for name in names()]
     for _ in range(30):
         now = left + slopes @ (unknowns - at)
         weight = scale / np.maximum(np.abs(now), NEAR) / (1.0 + (now / 0.4) ** 2)
@@ -96,7 +110,7 @@ def solve(left: Floats, slopes: Floats, at: Floats) -> Floats:
         gradient = (slopes * weight[:, None]).T @ now + PRIOR * len(left) * (unknowns - centre)
         unknowns = unknowns - np.linalg.solve(normal, gradient)
         unknowns = np.clip(unknowns, centre - 4.0, centre + 4.0)
-        unknowns = np.where([name in UNITS for name in names()], np.maximum(unknowns, 0.0), unknowns)
+        unknowns = np.where(positive, np.maximum(unknowns, 0.0), unknowns)
     return unknowns
 
 

@@ -1,7 +1,7 @@
 """Rows of a table of serving measurements, read and repaired by stated rules. No `silicon_*` result is read here.
 
-Of the columns `silicon_*` predictions depend on `silicon_concurrency` inside `silicon_data_source` alone, which is the
-client's setting. The day (`measured`) is kept to name campaigns in reports; no answer depends on it.
+Predictions depend on no column `silicon_*`. The day (`measured` in `silicon_data_source`) is kept to name campaigns in
+reports; no answer depends on it.
 """
 
 from __future__ import annotations
@@ -135,12 +135,14 @@ def wide_pools(pool: Pool) -> tuple[Pool, Pool]:
     return Pool(1, half, half, 1, pool.batch), Pool(1, PREFILL_CHIPS, PREFILL_CHIPS, workers)
 
 
-def concurrency(row: dict[str, Any], pool: Pool) -> tuple[int, list[str]]:
-    """Users of the closed loop: stated in the source, else the batch times the ranks (and workers)."""
-    found = re.search(r"silicon_concurrency=(\d+)", _text(row, "silicon_data_source"))
-    if found:
-        return int(found.group(1)), []
-    return pool.batch * pool.attention_dp * pool.workers, ["users = batch x attention dp"]
+def concurrency(row: dict[str, Any], prefix: str = "") -> int:
+    """Users of the closed loop: the batch of a rank x attention-dp ranks as stated (x workers).
+
+    Where the table also states the client's concurrency, in `silicon_data_source`, this equals it for 99 % of the
+    rows; the others are deployments of several replicas, of which one is replayed.
+    """
+    ranks = _number(row, prefix + "attention_dp_size") * (_number(row, prefix + "num_workers") if prefix else 1)
+    return _number(row, prefix + "batch_size") * ranks
 
 
 def read_row(row: dict[str, Any], infer_workers: bool = False) -> ServingRow:
@@ -157,8 +159,7 @@ def read_row(row: dict[str, Any], infer_workers: bool = False) -> ServingRow:
         repairs += more if stated else [*more, "workers taken as one per pool"]
     else:
         pool, repairs = repaired_pool(row)
-    users, more = concurrency(row, pool)
-    repairs += more
+    users = concurrency(row, "decode_" if mode == "disagg" else "")
     if mode == "agg" and pool.tp > WIDEST_TP:
         pool, prefill = wide_pools(pool)
         repairs.append("plan of many chips taken as a disaggregated deployment, split guessed")

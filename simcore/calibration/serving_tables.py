@@ -41,8 +41,12 @@ class ServingParameters:
     """per step with a prefill chunk, on top"""
     other_host_s: float = 0.0
     """per step, on top, of the servers of the client with fixed lengths (older releases, no overlap of scheduling)"""
+    sequence_s: float = 0.0
+    """per step and sequence: sampler, detokeniser and stream of one token"""
     first_token_s: float = 0.0
-    """tokeniser, HTTP and detokeniser, once per request"""
+    """HTTP and detokeniser, once per request"""
+    token_s: float = 0.0
+    """tokeniser, per input token, one prompt after the other"""
 
     def vector(self) -> Floats:
         """All parameters in order."""
@@ -115,7 +119,7 @@ def scaled(
         prefill=times_ratio(times.prefill, by.attention_ratio),
         decode_pure=times_ratio(times.decode_pure, by.attention_ratio),
         decode_mixed=times_ratio(times.decode_mixed, by.attention_ratio),
-        head=times_ratio(times.head, by.matrix_ratio),
+        head=Table(times.head.x, times.head.values * by.matrix_ratio + by.sequence_s * times.head.x.knots()),
         communication=times_ratio(times.communication, by.communication_ratio),
         host_pure_s=host_s,
         host_mixed_s=host_s + by.mixed_host_s,

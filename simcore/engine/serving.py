@@ -108,10 +108,24 @@ class Clients:
     """A closed loop: `users` send at once at time 0, and each sends again `think_s` after its answer is complete.
 
     The default think time is a moment, so that a request misses the step that starts when the one before it ended.
+    `token_s` is what the server's frontend takes per input token to read a prompt, one prompt at a time.
     """
 
     users: int
     think_s: float = 1e-6
+    token_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Attention-dp ranks in lockstep, each step as long as the slowest rank's.
+
+    `hold_steps` above zero holds new prompts back until every rank has one, but at most so many steps while all ranks
+    decode (TensorRT-LLM's attention-dp balance: `enable_balance`, `timeout_iters`).
+    """
+
+    count: int = 1
+    hold_steps: int = 0
 
 
 def serve_clients(
@@ -119,26 +133,28 @@ def serve_clients(
     step_times: StepTimes,
     settings: ReplicaSettings,
     clients: Clients,
-    ranks: int = 1,
+    ranks: int | Ranks = 1,
     log_steps: int = 0,
 ) -> ServingRun:
     """Serve the requests of `lengths` in order (their arrivals are not read) to a closed loop of clients.
 
-    `ranks` attention-dp ranks run in lockstep, each with `settings` of its own, requests going to the least loaded.
+    Each of the `ranks` has `settings` of its own; requests go to the least loaded.
     """
     from simcore.cost.step_kernel import pack
-    from simcore.engine.closed_loop import serve_closed
+    from simcore.engine.closed_loop import LOOP, serve_closed
     from simcore.policy.scheduler import schedulers
 
+    together = ranks if isinstance(ranks, Ranks) else Ranks(ranks)
     requests = request_records(lengths)
     rank_requests(requests, settings.scheduler)
-    fleet = new_replicas(ranks)
-    for number in range(ranks):
+    fleet = new_replicas(together.count)
+    for number in range(together.count):
         settings.fill(fleet[number], seed=number)
     fleet["stop_at_done"] = 1
     hashes, entries = dense_hashes(lengths, settings.hash_tokens > 0)
     log = np.zeros(log_steps, STEP)
-    caches = np.zeros(ranks * entries, BLOCK)
+    caches = np.zeros(together.count * entries, BLOCK)
     compose = schedulers(settings.scheduler)
-    serve_closed(fleet, requests, pack(step_times), hashes, caches, compose, log, clients.users, clients.think_s)
+    loop = np.array([(clients.users, clients.think_s, clients.token_s, together.hold_steps)], LOOP)
+    serve_closed(fleet, requests, pack(step_times), hashes, caches, compose, log, loop)
     return ServingRun(lengths, requests, fleet, log[: int(fleet["logged"].max(initial=0))])

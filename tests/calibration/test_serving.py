@@ -51,10 +51,11 @@ def test_plans_are_repaired_by_rule(tp: int, dp: int, moe_tp: int, ep: int, pool
     assert (found.tp, found.attention_dp, found.ep) == (pool.tp, pool.attention_dp, pool.ep)
 
 
-def test_users_come_from_the_source_or_the_batch() -> None:
-    assert read_row(ROW).question.users == 16
-    without = read_row({k: v for k, v in ROW.items() if k != "silicon_data_source"})
-    assert without.question.users == 8 and without.repairs
+def test_users_are_the_batch_of_all_ranks() -> None:
+    assert read_row(ROW).question.users == 8
+    assert (
+        read_row(ROW | {"attention_dp_size": 4, "tp_size": 1, "moe_tp_size": 1, "moe_ep_size": 4}).question.users == 32
+    )
 
 
 def test_missing_precision_is_bf16_and_marked() -> None:
@@ -87,9 +88,9 @@ def test_later_rules_of_a_recipe_win() -> None:
     }
 
 
-def test_results_are_not_read() -> None:
-    with_results = ROW | {"silicon_ttft_ms": 1.0, "silicon_tpot_ms": 1.0}
-    assert read_row(with_results) == read_row(ROW)
+def test_columns_of_measurements_are_not_read() -> None:
+    bare = {name: value for name, value in ROW.items() if not name.startswith("silicon_")}
+    assert read_row(ROW | {"silicon_ttft_ms": 1.0, "silicon_tpot_ms": 1.0}).question == read_row(bare).question
 
 
 def test_closed_loop_of_prefill_workers() -> None:
