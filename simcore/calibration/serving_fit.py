@@ -7,7 +7,7 @@ Residuals are log(predicted / measured). Derivatives are finite differences of t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -32,7 +32,7 @@ RATIO_STEP = 0.2
 START = {"host_s": 0.5, "mixed_host_s": 0.5, "sequence_s": 0.5, "first_token_s": 1.0, "token_s": 0.5}
 SIGNED = ("layer_s",)
 """seconds that may be negative: what graphs and fusion hide of kernels measured alone"""
-PRIOR = 0.003
+PRIOR = 0.0005
 """weight of the prior beside one measurement"""
 NEAR = 0.03
 """residuals below this count as squares, above by their size"""
@@ -53,10 +53,13 @@ class Measured:
 
 @dataclass(frozen=True)
 class StackFit:
-    """Parameters from all rows, and from all rows but each fold."""
+    """Parameters from all rows, and from all rows but those of one curve fold, model family or system.
+
+    `without[kind][label]`: the kinds are those of `LEFT_OUT`.
+    """
 
     parameters: ServingParameters
-    without_fold: tuple[ServingParameters, ...]
+    without: Mapping[str, Mapping[str, ServingParameters]]
     rows: int
     curves: int
 
@@ -85,6 +88,14 @@ def parameters(unknowns: Floats) -> ServingParameters:
 def fold_of(question: Question) -> int:
     """The fold of a curve, from a hash of its content: no curve is split, copies stay together."""
     return int(hashlib.sha256(question.curve.encode()).hexdigest(), 16) % FOLDS
+
+
+LEFT_OUT: dict[str, Callable[[Question], str]] = {
+    "curve": lambda question: str(fold_of(question)),
+    "model": lambda question: question.family,
+    "system": lambda question: question.system,
+}
+"""what a hold-out leaves out as a whole: label of a question's part"""
 
 
 def residuals(replayer: Replayer, rows: Sequence[Measured], by: ServingParameters) -> Floats:
@@ -143,9 +154,18 @@ def fit_stack(replayer: Replayer, rows: Sequence[Measured], most: int = 300, pro
         at, unknowns = unknowns, solve(left, slopes, unknowns)
         if progress:
             progress(f"round {number + 1}: median |log| {np.median(np.abs(left)):.3f}, {parameters(unknowns)}")
-    folds = np.repeat([fold_of(row.question) for row in used], 2)
-    held = tuple(parameters(solve(left[folds != k], slopes[folds != k], at)) for k in range(FOLDS))
-    return StackFit(parameters(unknowns), held, len(used), len({row.question.curve for row in used}))
+    without = {kind: _without(used, label, left, slopes, at) for kind, label in LEFT_OUT.items()}
+    return StackFit(parameters(unknowns), without, len(used), len({row.question.curve for row in used}))
+
+
+def _without(
+    used: Sequence[Measured], label: Callable[[Question], str], left: Floats, slopes: Floats, at: Floats
+) -> dict[str, ServingParameters]:
+    """Parameters without the rows of each label."""
+    labels = np.repeat([label(row.question) for row in used], 2)
+    return {
+        str(name): parameters(solve(left[labels != name], slopes[labels != name], at)) for name in np.unique(labels)
+    }
 
 
 def distinct(rows: Sequence[Any], frame: Any) -> dict[int, Measured]:
@@ -163,11 +183,12 @@ def distinct(rows: Sequence[Any], frame: Any) -> dict[int, Measured]:
     return out
 
 
-def held_out_logs(replayer: Replayer, rows: Sequence[Measured], fit: StackFit) -> Floats:
-    """log(predicted / measured) of (TPOT, TTFT) with the parameters fitted without each row's fold, `[rows, 2]`."""
-    folds = np.array([fold_of(row.question) for row in rows])
+def held_out_logs(replayer: Replayer, rows: Sequence[Measured], fit: StackFit, kind: str = "curve") -> Floats:
+    """log(predicted / measured) of (TPOT, TTFT), each row by parameters fitted without its part, `[rows, 2]`."""
+    labels = np.array([LEFT_OUT[kind](row.question) for row in rows])
     out = np.full((len(rows), 2), np.nan)
-    for fold in range(FOLDS):
-        mine = np.flatnonzero(folds == fold)
-        out[mine] = residuals(replayer, [rows[int(at)] for at in mine], fit.without_fold[fold])
+    for name in np.unique(labels):
+        mine = np.flatnonzero(labels == name)
+        by = fit.without[kind].get(str(name), fit.parameters)
+        out[mine] = residuals(replayer, [rows[int(at)] for at in mine], by)
     return out

@@ -102,6 +102,7 @@ def repaired_pool(row: dict[str, Any], prefix: str = "") -> tuple[Pool, list[str
 
     * moe_tp and moe_ep both above 1: the chips were counted twice (tp x ep, or dp x ep): divide by ep, moe_tp = 1
     * ep equal to tp x attention_dp with both above 1, tp = attention_dp: the chips were counted twice: tp = 1
+    * attention dp beyond a node with ep = 1: experts are not split that finely by anybody: ep = chips
     * a plan wider than any stack splits matrices, without attention dp or ep: see `wide_pools`
     """
     tp, dp = _number(row, prefix + "tp_size"), _number(row, prefix + "attention_dp_size")
@@ -116,31 +117,43 @@ def repaired_pool(row: dict[str, Any], prefix: str = "") -> tuple[Pool, list[str
     elif tp == dp > 1 and ep == tp * dp:
         repairs.append(f"{prefix}chips counted tp x dp")
         tp, ep = 1, dp
+    if dp > NODE and ep == 1:
+        repairs.append(f"{prefix}experts over more than a node taken as expert parallel")
+        ep = tp * dp
     ep = min(ep, tp * dp)
     workers = _number(row, prefix + "num_workers") if prefix else 1
     return Pool(tp, dp, ep, workers, _number(row, prefix + "batch_size")), repairs
 
 
+NODE = 8
 WIDEST_TP = 8
 PREFILL_CHIPS = 4
+DECODE_CHIPS = 32
+USERS_PER_CHIP = 16
 
 
-def wide_pools(pool: Pool) -> tuple[Pool, Pool]:
+def wide_pools(pool: Pool, users: int) -> tuple[Pool, Pool]:
     """(decode, prefill) of a deployment told as one plan of many chips: such rows are totals of disaggregated runs.
 
-    Half of the chips prefill in workers of four with attention dp, half decode as one wide expert-parallel group.
+    The largest power of two of chips, at most 32, that leaves four decodes: in workers of eight that split matrices
+    (tp and ep) up to 16 users per chip, as one wide attention-dp group beyond. The rest prefills in workers of four.
     """
-    half = max(pool.chips // 2, 1)
-    workers = max(half // PREFILL_CHIPS, 1)
-    return Pool(1, half, half, 1, pool.batch), Pool(1, PREFILL_CHIPS, PREFILL_CHIPS, workers)
+    decode = 1 << (min(DECODE_CHIPS, pool.chips - PREFILL_CHIPS).bit_length() - 1)
+    prefill = Pool(1, PREFILL_CHIPS, PREFILL_CHIPS, max((pool.chips - decode) // PREFILL_CHIPS, 1))
+    if users > USERS_PER_CHIP * decode:
+        return Pool(1, decode, decode, 1, pool.batch), prefill
+    tp = min(decode, NODE)
+    return Pool(tp, 1, tp, decode // tp, pool.batch), prefill
 
 
 def concurrency(row: dict[str, Any], prefix: str = "") -> int:
-    """Users of the closed loop: the batch of a rank x attention-dp ranks as stated (x workers).
+    """Users of the closed loop: `_c<users>_` in the row's id, else the batch of a rank x ranks as stated (x workers).
 
-    Where the table also states the client's concurrency, in `silicon_data_source`, this equals it for 99 % of the
-    rows; the others are deployments of several replicas, of which one is replayed.
+    Both agree for 99 % of the rows that have both; of the others the id is right (loads of several replicas or chips).
     """
+    found = re.search(r"_c(\d+)_", _text(row, "id"))
+    if found:
+        return int(found.group(1))
     ranks = _number(row, prefix + "attention_dp_size") * (_number(row, prefix + "num_workers") if prefix else 1)
     return _number(row, prefix + "batch_size") * ranks
 
@@ -161,7 +174,7 @@ def read_row(row: dict[str, Any], infer_workers: bool = False) -> ServingRow:
         pool, repairs = repaired_pool(row)
     users = concurrency(row, "decode_" if mode == "disagg" else "")
     if mode == "agg" and pool.tp > WIDEST_TP:
-        pool, prefill = wide_pools(pool)
+        pool, prefill = wide_pools(pool, users)
         repairs.append("plan of many chips taken as a disaggregated deployment, split guessed")
     precision = _text(row, "precision")
     if not precision:

@@ -34,7 +34,7 @@ class ServingParameters:
     communication_ratio: float = 1.0
     elementwise_ratio: float = 1.0
     layer_s: float = 0.0
-    """gaps and small kernels that no table has, per layer and step"""
+    """per layer and step: gaps and small kernels that no table has, less what graphs hide of kernels measured alone"""
     host_s: float = 0.0
     """per step of decodes"""
     mixed_host_s: float = 0.0
