@@ -171,7 +171,7 @@ class Replayer:
         parts, room_tokens = self.pool_parts(question, pool, recipe["kv"])
         how = self.settings(question, recipe, room_tokens, 1.0 - float(recipe["memory_fraction"]))
         trace = self.trace(question)
-        clients = Clients(question.users, think_s=MISSES_S, token_s=by.token_s)
+        clients = Clients(question.users, MISSES_S, by.token_s, float(recipe.get("output_s", 0.0)))
         hold = int(recipe.get("hold_steps", 0))
         times = scaled(parts, by, question.fixed_lengths, 1.0 if hold else PEER_SHARE)
         run = serve_clients(trace, times, how, clients, Ranks(pool.attention_dp, hold))

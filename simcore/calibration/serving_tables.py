@@ -35,7 +35,7 @@ class ServingParameters:
     elementwise_ratio: float = 1.0
     layer_s: float = 0.0
     """per layer and step: gaps and small kernels that no table has, less what graphs hide of kernels measured alone"""
-    host_s: float = 0.0
+    host_s: float = 2.5e-4
     """per step of decodes"""
     mixed_host_s: float = 0.0
     """per step with a prefill chunk, on top"""

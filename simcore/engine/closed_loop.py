@@ -14,7 +14,7 @@ from simcore.policy.records import NONE
 from simcore.policy.router import REPLICAS_TYPE
 from simcore.policy.scheduler._verbs import CACHE_TYPE, COMPOSE_TYPE, HASHES_TYPE, REQUESTS_TYPE
 
-LOOP = np.dtype([("users", "i8"), ("think_s", "f8"), ("token_s", "f8"), ("hold_steps", "i8")])
+LOOP = np.dtype([("users", "i8"), ("think_s", "f8"), ("token_s", "f8"), ("output_s", "f8"), ("hold_steps", "i8")])
 """the client and the frontend; see `simcore.engine.serving.Clients` and `Ranks`"""
 LOOP_TYPE = types.Array(from_dtype(LOOP), 1, "C")
 
@@ -58,6 +58,14 @@ def _release(requests: Any, read_s: Any, released: int, at_s: float, token_s: fl
     start_s = max(at_s, read_s[released - 1]) if released > 0 and token_s > 0.0 else at_s
     read_s[released] = start_s + token_s * requests[released].input_tokens
     return released + 1
+
+
+@njit(cache=True)
+def _decoded_tokens(replicas: Any) -> int:
+    tokens = 0
+    for at in range(replicas.size):
+        tokens += replicas[at].decode_tokens
+    return int64(tokens)
 
 
 @njit(cache=True)
@@ -109,6 +117,7 @@ def _lockstep(
         COMPOSE_TYPE,
         LOG_TYPE,
         LOOP_TYPE,
+        types.Array(types.float64, 1, "C"),
     ),
     cache=True,
 )
@@ -121,14 +130,17 @@ def serve_closed(
     compose: Any,
     log: Any,
     loop: Any,
+    late_s: Any,
 ) -> None:
     """`users` requests at time 0, then the next one `think_s` after each completion (or refusal), until none is left.
 
     The frontend takes `token_s` per input token before the scheduler sees a request, one prompt at a time. Several
-    replicas are attention-dp ranks in lockstep: each step lasts as long as the slowest rank's.
+    replicas are attention-dp ranks in lockstep: each step lasts as long as the slowest rank's. Tokens reach the client
+    through the frontend, `output_s` each: `late_s` `[requests]` is what waits there when a request is done.
     """
     users, think_s, token_s = loop[0].users, loop[0].think_s, loop[0].token_s
     arrived = released = held = 0
+    behind_s, since_s, tokens = 0.0, 0.0, int64(0)
     read_s = np.zeros(requests.size)
     for _ in range(min(users, requests.size)):
         released = _release(requests, read_s, released, 0.0, token_s)
@@ -158,8 +170,12 @@ def serve_closed(
                     return
                 for at in range(replicas.size):
                     replicas[at].now_s = until_s
+        decoded = _decoded_tokens(replicas)
+        behind_s = max(0.0, behind_s + (decoded - tokens) * loop[0].output_s - (replicas[0].now_s - since_s))
+        since_s, tokens = replicas[0].now_s, decoded
         for at in range(replicas.size):
             number = _next_done(replicas[at], requests)
             while number != NONE:
-                released = _release(requests, read_s, released, requests[number].done_s + think_s, token_s)
+                late_s[number] = behind_s
+                released = _release(requests, read_s, released, requests[number].done_s + behind_s + think_s, token_s)
                 number = _next_done(replicas[at], requests)

@@ -108,12 +108,14 @@ class Clients:
     """A closed loop: `users` send at once at time 0, and each sends again `think_s` after its answer is complete.
 
     The default think time is a moment, so that a request misses the step that starts when the one before it ended.
-    `token_s` is what the server's frontend takes per input token to read a prompt, one prompt at a time.
+    `token_s` is what the server's frontend takes per input token to read a prompt, one prompt at a time; `output_s` what
+    it takes per output token on the way back: where decodes are faster than that, tokens queue up there.
     """
 
     users: int
     think_s: float = 1e-6
     token_s: float = 0.0
+    output_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,9 @@ def serve_clients(
     log = np.zeros(log_steps, STEP)
     caches = np.zeros(together.count * entries, BLOCK)
     compose = schedulers(settings.scheduler)
-    loop = np.array([(clients.users, clients.think_s, clients.token_s, together.hold_steps)], LOOP)
-    serve_closed(fleet, requests, pack(step_times), hashes, caches, compose, log, loop)
+    loop = np.array([(clients.users, clients.think_s, clients.token_s, clients.output_s, together.hold_steps)], LOOP)
+    late_s = np.zeros(len(requests))
+    serve_closed(fleet, requests, pack(step_times), hashes, caches, compose, log, loop, late_s)
+    for name in ("first_token_s", "last_token_s", "done_s"):
+        requests[name] += late_s
     return ServingRun(lengths, requests, fleet, log[: int(fleet["logged"].max(initial=0))])

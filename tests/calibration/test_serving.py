@@ -110,7 +110,7 @@ def test_solve_finds_a_shift() -> None:
     slopes[:, 0] = 0.2
     found = solve(np.full(400, 0.3), slopes, start())
     assert found[0] == pytest.approx(start()[0] - 1.5, abs=0.15)
-    assert parameters(found).matrix_ratio == pytest.approx(np.exp(-0.3), rel=0.05)
+    assert parameters(found).large_ratio == pytest.approx(np.exp(-0.3), rel=0.05)
 
 
 def test_campaign_factors_remove_a_common_error() -> None:
