@@ -75,7 +75,7 @@ class StackFit:
 
 
 def names() -> list[str]:
-    """The unknowns, in order; the other parameters keep their defaults, which predict unseen models and systems best."""
+    """The unknowns, in order; other parameters keep their defaults."""
     return list(FITTED)
 
 

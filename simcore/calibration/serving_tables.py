@@ -21,22 +21,21 @@ RAMP_TOKENS = (256.0, 1024.0)
 
 @dataclass(frozen=True)
 class ServingParameters:
-    """What one stack adds to the operators; ratios multiply times, all positive."""
+    """What one stack adds to the operators; ratios multiply times, all positive.
 
-    matrix_ratio: float = 1.0
-    """dense matrices of steps of few tokens, over their measured operators"""
+    Small steps take dense matrices, experts, collectives and elementwise work as the operators say: ratios on them
+    helped curves that were fitted and hurt models and systems that were not.
+    """
+
     large_ratio: float = 1.0
-    """dense matrices of large steps, on top"""
-    expert_ratio: float = 1.0
+    """dense matrices of large steps"""
     expert_large_ratio: float = 1.0
-    """experts of large steps, on top"""
+    """experts of large steps"""
     attention_ratio: float = 1.0
-    communication_ratio: float = 1.0
-    elementwise_ratio: float = 1.0
     layer_s: float = 0.0
     """per layer and step: gaps and small kernels that no table has, less what graphs hide of kernels measured alone"""
     host_s: float = 2.5e-4
-    """per step of decodes"""
+    """per step; not fitted"""
     mixed_host_s: float = 0.0
     """per step with a prefill chunk, on top"""
     other_host_s: float = 0.0
@@ -99,15 +98,15 @@ def scaled(
     tokens = np.maximum(times.dense_pure.x.knots(), 1.0)
     low, high = np.log(RAMP_TOKENS)
     ramp = np.clip((np.log(tokens) - low) / (high - low), 0.0, 1.0)
-    matrix_ratio = by.matrix_ratio * by.large_ratio**ramp
-    expert_ratio = by.expert_ratio * by.expert_large_ratio**ramp
+    matrix_ratio = by.large_ratio**ramp
+    expert_ratio = by.expert_large_ratio**ramp
     gaps_s = parts.layers * by.layer_s
     together = tokens * (peer_share + (1.0 - peer_share) / parts.ranks)
     mixed = {**parts.mixed, "expert": np.interp(together, tokens, parts.mixed["expert"])}
 
     def dense(work: dict[str, Floats]) -> Table:
         matrices = matrix_ratio * work["matrix"] + expert_ratio * work["expert"]
-        return Table(times.dense_pure.x, matrices + by.elementwise_ratio * work["elementwise"] + gaps_s)
+        return Table(times.dense_pure.x, matrices + work["elementwise"] + gaps_s)
 
     def times_ratio(table: Table, ratio: float) -> Table:
         return Table(table.x, table.values * ratio, table.y)
@@ -119,8 +118,7 @@ def scaled(
         prefill=times_ratio(times.prefill, by.attention_ratio),
         decode_pure=times_ratio(times.decode_pure, by.attention_ratio),
         decode_mixed=times_ratio(times.decode_mixed, by.attention_ratio),
-        head=Table(times.head.x, times.head.values * by.matrix_ratio + by.sequence_s * times.head.x.knots()),
-        communication=times_ratio(times.communication, by.communication_ratio),
+        head=Table(times.head.x, times.head.values + by.sequence_s * times.head.x.knots()),
         host_pure_s=host_s,
         host_mixed_s=host_s + by.mixed_host_s,
     )
