@@ -61,7 +61,7 @@ def _release(requests: Any, read_s: Any, released: int, at_s: float, token_s: fl
 
 
 @njit(cache=True)
-def _decoded_tokens(replicas: Any) -> int:
+def _decoded_tokens(replicas: Any) -> Any:
     tokens = 0
     for at in range(replicas.size):
         tokens += replicas[at].decode_tokens
