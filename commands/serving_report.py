@@ -101,8 +101,8 @@ def left_out(asks: Replayer, rows: Sequence[ServingRow], frame: Any, progress: P
     for kind in ("model", "system"):
         if progress:
             progress(f"leaving out each {kind}")
-        report, _ = report_of(rows, answers(asks, rows, kind), frame)
-        out[kind] = report["agg"]
+        report, scored = report_of(rows, answers(asks, rows, kind), frame)
+        out[kind] = report["agg"] | {"inside_stated": _inside_stated(scored)}
     return out
 
 
@@ -159,6 +159,21 @@ def _inside(rows: Sequence[Any], ttft_s: Any, tpot_s: Any) -> dict[str, float]:
     measured = np.array([(row.tpot_s, row.ttft_s) for row in rows])
     logs = np.log(np.stack([tpot_s, ttft_s], axis=1) / measured)
     return coverage_across_folds(rows, logs, np.array([fold_of(row.question) for row in rows]))
+
+
+def _inside_stated(scored: Mapping[str, Any]) -> dict[str, float]:
+    """Share of aggregated measurements within the stated intervals, which are learnt from held-out curves."""
+    import numpy as np
+
+    from simcore.calibration.serving_score import interval_coverage
+
+    mine = [at for at, row in enumerate(scored["rows"]) if row.question.mode == "agg"]
+    out = {}
+    for name in ("tpot", "ttft"):
+        measured = np.array([getattr(scored["rows"][at], f"{name}_s") for at in mine])
+        bands = np.array([_band(scored["rows"][at].question, name) for at in mine])
+        out[name] = interval_coverage(scored[f"{name}_s"][mine] / measured, bands[:, 0], bands[:, 1])
+    return out
 
 
 def _band(question: Any, name: str) -> tuple[float, float]:

@@ -23,6 +23,7 @@ FITTED = (
     "expert_large_ratio",
     "attention_ratio",
     "layer_s",
+    "launch_layer_s",
     "mixed_host_s",
     "other_host_s",
     "sequence_s",
@@ -31,6 +32,7 @@ FITTED = (
 )
 UNITS = {
     "layer_s": 5e-6,
+    "launch_layer_s": 1e-4,
     "mixed_host_s": 1e-3,
     "other_host_s": 5e-4,
     "sequence_s": 1e-5,
@@ -39,7 +41,7 @@ UNITS = {
 }
 """seconds that count as one step of an unknown; ratios step by exp(0.2)"""
 RATIO_STEP = 0.2
-START = {"mixed_host_s": 0.5, "sequence_s": 0.5, "first_token_s": 1.0, "token_s": 0.5}
+START = {"launch_layer_s": 3.0, "mixed_host_s": 0.5, "sequence_s": 0.5, "first_token_s": 1.0, "token_s": 0.5}
 SIGNED = ("layer_s",)
 """seconds that may be negative: what graphs and fusion hide of kernels measured alone"""
 PRIOR = 0.0002

@@ -34,6 +34,8 @@ class ServingParameters:
     attention_ratio: float = 1.0
     layer_s: float = 0.0
     """per layer and step: gaps and small kernels that no table has, less what graphs hide of kernels measured alone"""
+    launch_layer_s: float = 0.0
+    """per layer of a step with a prefill chunk at least: its kernels are launched one by one"""
     host_s: float = 2.5e-4
     """per step; not fitted"""
     mixed_host_s: float = 0.0
@@ -111,10 +113,13 @@ def scaled(
     def times_ratio(table: Table, ratio: float) -> Table:
         return Table(table.x, table.values * ratio, table.y)
 
+    def at_least(table: Table, least_s: float) -> Table:
+        return Table(table.x, np.maximum(table.values, least_s))
+
     return replace(
         times,
         dense_pure=dense(parts.pure),
-        dense_mixed=dense(mixed),
+        dense_mixed=at_least(dense(mixed), parts.layers * by.launch_layer_s),
         prefill=times_ratio(times.prefill, by.attention_ratio),
         decode_pure=times_ratio(times.decode_pure, by.attention_ratio),
         decode_mixed=times_ratio(times.decode_mixed, by.attention_ratio),
