@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,6 +26,10 @@ def calibrate(
     out: Annotated[Path | None, typer.Option(help="Receives <chip>/<stack>.npz and .toml.")] = None,
     source: Annotated[str, typer.Option(help="Where the measurements come from.")] = "own measurements",
     op: Annotated[str | None, typer.Option(help="Only these operations, separated by commas.")] = None,
+    sibling: Annotated[
+        list[str] | None,
+        typer.Option("--with", help="CHIP=FOLDER of a chip of the same family, whose rows join each fit; repeatable."),
+    ] = None,
     power: Annotated[bool, typer.Option("--power", help="Fit power too, where the tables have power_w.")] = False,
     importer: Annotated[str | None, typer.Option(help="Convert with this importer first (see docs).")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
@@ -48,7 +52,8 @@ def calibrate(
     facts = host_facts(folder) if chip == "host" else chip_facts(hardware_specs.chip(chip))
     operations = op.split(",") if op else None
     per_number = 2.0 if chip == "host" else ROWS_PER_NUMBER
-    for stack, found in build(facts, folder, source, operations, say, per_number).items():
+    kin = [siblings(text) for text in sibling or ()]
+    for stack, found in build(facts, folder, source, operations, say, per_number, kin).items():
         old = artefact(facts.name, stack) if operations and out == TABLES else None
         path = save(merged(old, found), out / facts.name)
         say(f"{path}: {path.stat().st_size} bytes, {len(found.fits)} fits")
@@ -58,21 +63,35 @@ def calibrate(
         build_power(facts, folder, source, out / facts.name, say)
 
 
+def siblings(text: str) -> Any:
+    """(facts, folder) of CHIP=FOLDER; raises InputError."""
+    import hardware_specs
+    from simcore.cost.facts import chip_facts
+    from simcore.errors import InputError
+
+    name, equals, folder = text.partition("=")
+    if not equals or not Path(folder).is_dir():
+        raise InputError("is not CHIP=FOLDER with a folder of tables", key=f"--with {text}", fix="--with h100-sxm=DIR")
+    return chip_facts(hardware_specs.chip(name)), Path(folder)
+
+
 def calibrate_across(
     tables: Annotated[
         Path, typer.Option(help="Folder with one folder of operator tables per chip, named as the chip.")
     ],
     out: Annotated[Path, typer.Option(help="Receives datasheet.npz and power.npz.")] = TABLES,
+    op: Annotated[str | None, typer.Option(help="Only these operations, separated by commas; no power.")] = None,
     source: Annotated[str, typer.Option(help="Where the measurements come from.")] = "own measurements",
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
     """Fit the data-sheet laws to all chips together; every chip is left out once to find their error (minutes)."""
     import hardware_specs
+    from hardware_specs.calibrations import artefact
     from simcore.calibration.accuracy import chip_folders
     from simcore.calibration.build import table_groups
     from simcore.calibration.power import build_common
     from simcore.calibration.store import save
-    from simcore.calibration.transfer import build_datasheet
+    from simcore.calibration.transfer import build_datasheet, with_others
     from simcore.cost.facts import chip_facts
 
     def say(text: str) -> None:
@@ -80,9 +99,13 @@ def calibrate_across(
             print(text, flush=True)
 
     chips = [(chip_facts(hardware_specs.chip(folder.name)), folder) for folder in chip_folders(tables)]
-    measured = [(facts, list(table_groups(folder))) for facts, folder in chips]
-    say(str(save(build_datasheet(measured, source, say), out, "datasheet")))
-    say(str(build_common(chips, source, out)))
+    operations = op.split(",") if op else None
+    measured = [(facts, list(table_groups(folder, operations))) for facts, folder in chips]
+    found = build_datasheet(measured, source, say)
+    old = artefact("", "datasheet") if operations else None
+    say(str(save(with_others(old, found), out, "datasheet")))
+    if not operations:
+        say(str(build_common(chips, source, out)))
 
 
 def convert(importer: str, tables: Path, out: Path) -> Path:

@@ -168,7 +168,7 @@ def hardware_steps(scenario: Any) -> Any:
     """Step times from the shared cost models, KV from what the plan leaves free."""
     import hardware_specs
     import workloads
-    from commands.step_sources import scenario_step_times
+    from commands.step_sources import kept_step_times
     from simcore.spec.policy import ServingPolicy
 
     model = workloads.model(scenario.model.name)
@@ -177,7 +177,7 @@ def hardware_steps(scenario: Any) -> Any:
     if problem:
         raise InputError(problem, file=scenario.file, key="plan")
     policy = ServingPolicy(memory_fraction=scenario.policy.memory_fraction, graphs=scenario.policy.graphs)
-    times = scenario_step_times(model, system.chip, scenario.plan, scenario.hardware.stack, policy, system)
+    times = kept_step_times(model, scenario.plan, scenario.hardware.stack, policy, system)
     times = with_policy(times, scenario.policy)
     blocks, block_bytes, problem = kv_of(scenario, model, system)
     rental = scenario.hardware.usd_per_hour

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
+
+KEPT = 256
+_KNOWN: OrderedDict[tuple[str, ...], Any] = OrderedDict()
 
 
 def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
@@ -40,3 +44,15 @@ def scenario_step_times(model: Any, chip: Any, plan: Any, stack: str, policy: An
     machine = machine_of(system or hardware_specs.system(chip.name), weights, experts, activations, policy)
     physics = Physics(model, machine, api.cost_model(chip.name, stack), policy.imbalance_ratio)
     return physics_step_times(physics, plan_columns(plan, {}), policy.graphs, source=f"{chip.name}, {stack}")
+
+
+def kept_step_times(model: Any, plan: Any, stack: str, policy: Any, system: Any) -> Any:
+    """`scenario_step_times`, kept by value: scheduler, limits, traffic and the number of replicas do not enter them."""
+    one = plan.replace(dp=1)
+    key = (*(spec.model_dump_json() for spec in (model, system, one, policy)), stack)
+    if key not in _KNOWN:
+        _KNOWN[key] = scenario_step_times(model, system.chip, one, stack, policy, system)
+    _KNOWN.move_to_end(key)
+    if len(_KNOWN) > KEPT:
+        _KNOWN.popitem(last=False)
+    return _KNOWN[key]

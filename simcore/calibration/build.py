@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +44,16 @@ def build(
     operations: list[str] | None = None,
     say: Callable[[str], None] = lambda text: None,
     rows_per_number: float = ROWS_PER_NUMBER,
+    kin: Sequence[tuple[ChipFacts, Path]] = (),
 ) -> dict[str, Artefact]:
     """stack -> artefact of all kernels measured on one chip; `say` receives one line per fit.
 
     `rows_per_number` bounds the size: shipped artefacts keep ten measurements per number, a small profile of one's own
-    machine may keep fewer.
+    machine may keep fewer. `kin`: sibling chips and their folders, whose rows of the same kernel join each fit.
     """
     fits: dict[str, list[tuple[KernelFit, FitError, str]]] = {}
     for group in table_groups(folder, operations):
-        fit, error = fit_kernel(group, chip, rows_per_number)
+        fit, error = fit_kernel(group, chip, rows_per_number, kindred(group, kin))
         fits.setdefault(group.stack, []).append((fit, error, group.version))
         say(describe(group, fit, error))
     return {
@@ -61,6 +62,17 @@ def build(
         )
         for stack, found in fits.items()
     }
+
+
+def kindred(group: Group, kin: Sequence[tuple[ChipFacts, Path]]) -> list[tuple[Group, ChipFacts]]:
+    """The same kernel of the same stack on the sibling chips."""
+    key = (group.stack, group.format, group.kv_format, group.kernel)
+    return [
+        (g, chip)
+        for chip, folder in kin
+        for g in table_groups(folder, [group.operation])
+        if (g.stack, g.format, g.kv_format, g.kernel) == key
+    ]
 
 
 def describe(group: Group, fit: KernelFit, error: FitError) -> str:

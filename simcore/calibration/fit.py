@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,17 +66,26 @@ def sample(group: Group, rows: int = SAMPLE, seed: int = 0) -> Group:
     return group.take(np.sort(chosen))
 
 
-def fit_kernel(group: Group, chip: ChipFacts, rows_per_number: float = ROWS_PER_NUMBER) -> tuple[KernelFit, FitError]:
-    """(fit on four fifths of the shapes, error on the held-out fifth)."""
+def fit_kernel(
+    group: Group,
+    chip: ChipFacts,
+    rows_per_number: float = ROWS_PER_NUMBER,
+    kin: Sequence[tuple[Group, ChipFacts]] = (),
+) -> tuple[KernelFit, FitError]:
+    """(fit on four fifths of the shapes, error on the held-out fifth).
+
+    `kin`: the same kernel measured on sibling chips, learnt from alike. Their held-out shapes take no part either.
+    """
     rule: Law = law(group.operation)
     setting = Setting(chip, kernel_format(group.format))
     aside = held_out(group.shapes)
     known = group.take(~aside)
-    parameters = fit_law(rule, [(sample(known), setting)], np.array(rule.start))
-    work = rule.work(known.shapes, setting)
-    target = np.log(known.time_s / law_time_s(rule, work, setting, parameters))
-    table = np.stack(rule.features(work, setting), axis=1).astype(np.float32)
-    budget = min(MAX_WORDS, int(len(group.time_s) / rows_per_number * 0.99) - len(parameters) - 3)
+    pairs = [(known, setting)]
+    pairs += [(g.take(~held_out(g.shapes)), Setting(c, kernel_format(g.format))) for g, c in kin]
+    parameters = fit_law(rule, [(sample(g), s) for g, s in pairs], np.array(rule.start))
+    table, target = _residuals(rule, pairs, parameters)
+    rows = len(group.time_s) + sum(len(g.time_s) for g, _ in kin)
+    budget = min(MAX_WORDS, int(rows / rows_per_number * 0.99) - len(parameters) - 3)
     words = learn(table, target, budget)
     low, high = _box(known)
     fit = KernelFit(
@@ -92,6 +103,16 @@ def fit_kernel(group: Group, chip: ChipFacts, rows_per_number: float = ROWS_PER_
         rows=len(target),
     )
     return _judge(fit, group.take(aside) if aside.sum() >= 10 else known, setting)
+
+
+def _residuals(rule: Law, pairs: Sequence[tuple[Group, Setting]], parameters: Array) -> tuple[Any, Array]:
+    """(features, log(measured / law)) of all groups, one after the other."""
+    tables, targets = [], []
+    for group, setting in pairs:
+        work = rule.work(group.shapes, setting)
+        targets.append(np.log(group.time_s / law_time_s(rule, work, setting, parameters)))
+        tables.append(np.stack(rule.features(work, setting), axis=1).astype(np.float32))
+    return np.concatenate(tables), np.concatenate(targets)
 
 
 def _judge(fit: KernelFit, unseen: Group, setting: Setting) -> tuple[KernelFit, FitError]:

@@ -33,9 +33,9 @@ def learn(features: NDArray[np.float32], target: Floats, budget: int) -> NDArray
     """Packed trees of at most `budget` words, least absolute error on `target`.
 
     The number of leaves is chosen on a quarter of the rows set aside, then all rows are used. Empty when the budget
-    does not pay for three trees of six leaves.
+    does not pay for three trees of four leaves.
     """
-    sizes = [n for n in (6, 12, 24, 48, 80) if 3 * (2 * n - 1) <= budget < 60 * (2 * n - 1) and len(target) > 8 * n]
+    sizes = [n for n in (4, 6, 12, 24, 48, 80) if 3 * (2 * n - 1) <= budget < 60 * (2 * n - 1) and len(target) > 8 * n]
     if not sizes:
         return np.empty(0, np.uint32)
     if len(sizes) > 1:

@@ -48,7 +48,7 @@ LAYOUTS: dict[str, Layout] = {
     "mla_decode": Layout("mla_dtype", "kv_cache_dtype", pooled=True, pooled_kv=True),
     "moe": Layout("moe_dtype"),
     "collective": Layout(None, rename={"op_name": "op", "num_gpus": "ranks"}, pooled=True),
-    "allreduce_custom": Layout(None, rename={"num_gpus": "ranks"}),
+    "allreduce_custom": Layout(None, rename={"num_gpus": "ranks"}, pooled=True),
     "linear_attention_gdn": Layout(None, pooled=True),
     "mamba2": Layout(None, pooled=True),
     "elementwise": Layout("dtype", pooled=True),
@@ -191,8 +191,11 @@ def _derived(frame: pd.DataFrame, operation: str) -> dict[str, Any]:
             derived["head_dim"] = np.where(np.isnan(width), 128.0, width)
         return derived
     if operation in ("collective", "allreduce_custom"):
-        size = _message_bytes(frame)
-        return {} if size is None else {"message_bytes": size}
+        size, element = _message_bytes(frame), _element_bytes(frame)
+        found = {} if size is None else {"message_bytes": size}
+        if operation == "collective":
+            return found if element is None else {**found, "element_bytes": element}
+        return {**found, "eager": _is_eager(frame)}
     if operation == "moe":
         bare = (
             np.asarray(frame["kernel_source"].astype(str).str.contains("nongated")) if "kernel_source" in frame else 0
@@ -212,9 +215,20 @@ def _message_bytes(frame: pd.DataFrame) -> Array | None:
     """message_size counts elements of the row's dtype."""
     if "message_bytes" in frame or "message_size" not in frame:
         return None
+    element = _element_bytes(frame)
+    return np.asarray(frame["message_size"], float) * (2.0 if element is None else element)
+
+
+def _is_eager(frame: pd.DataFrame) -> Array:
+    """1 where the kernel was launched by the host, not from a captured graph."""
+    if "kernel_source" not in frame:
+        return np.zeros(len(frame))
+    return np.asarray(frame["kernel_source"].astype(str).str.endswith("_eager"), float)
+
+
+def _element_bytes(frame: pd.DataFrame) -> Array | None:
+    """Bytes per element of the row's dtype; None where the table does not say."""
     name = next((n for n in ("nccl_dtype", "allreduce_dtype") if n in frame), None)
-    size = np.asarray(frame["message_size"], float)
-    if name is None:
-        return size * 2.0
-    text = frame[name].astype(str)
-    return np.asarray(size * np.asarray(text.map(_ELEMENT_BYTES).fillna(2.0), float), float)
+    if name is None or "element_bytes" in frame:
+        return None
+    return np.asarray(frame[name].astype(str).map(_ELEMENT_BYTES).fillna(2.0), float)

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.calibration.datasheet import Measured, fit_datasheet
-from simcore.calibration.fit import sample
 from simcore.calibration.split import held_out
 from simcore.calibration.tables import Group
 from simcore.cost.calibrated import Artefact, KernelFit, OperatorModel, kernel_family
@@ -46,8 +45,17 @@ def judged(measured: list[tuple[ChipFacts, list[Group]]]) -> list[Measured]:
             key = (g.operation, g.stack, g.format)
             if key not in best or len(g.row) > len(best[key].row):
                 best[key] = g
-        found += [(chip, sample(g.take(held_out(g.shapes)), TEST_ROWS, 1)) for g in best.values()]
+        found += [(chip, _test_rows(g)) for g in best.values()]
     return found
+
+
+def _test_rows(group: Group) -> Group:
+    """At most TEST_ROWS held-out rows, chosen by the shape so that all stacks are judged on the same ones."""
+    from simcore.calibration.split import shape_hash
+
+    unseen = group.take(held_out(group.shapes))
+    order = np.argsort(shape_hash(unseen.shapes), kind="stable")
+    return unseen.take(np.sort(order[:TEST_ROWS]))
 
 
 def leave_one_out(fitting: list[Measured], tests: list[Measured], say: Say = lambda text: None) -> Iterator[Left]:
@@ -104,23 +112,34 @@ def with_spreads(fits: tuple[KernelFit, ...], found: list[Left]) -> tuple[Kernel
 
 
 def summary(found: list[Left], operation: str, number: str, stacks: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Per chip left out, with and without siblings: errors over the stacks' rows together."""
+    """Per chip left out, with and without siblings: errors over the stacks' rows; gemm: of their geometric mean."""
     rows = []
     for chip, sibling in sorted({(x.chip, x.sibling) for x in found}):
-        logs = [
-            x.logs[_wanted(x.group)]
+        parts = [
+            x
             for x in found
             if (x.chip, x.sibling) == (chip, sibling)
             and (x.group.operation, x.group.format) == (operation, number)
             and x.group.stack in stacks
         ]
-        if logs and sum(map(len, logs)):
-            wrong = np.abs(np.expm1(np.concatenate(logs)))
-            worst = float(np.exp(np.abs(np.concatenate(logs)).max()))
+        wanted = [replace(x, group=x.group.take(w), logs=x.logs[w]) for x in parts for w in [_wanted(x.group)]]
+        logs = _paired(wanted) if operation == "gemm" else np.concatenate([x.logs for x in wanted] or [np.empty(0)])
+        if len(logs):
+            wrong = np.abs(np.expm1(logs))
             line = {"chip": chip, "sibling": sibling, "operation": operation, "format": number, "rows": len(wrong)}
             line |= {"median": float(np.median(wrong)), "mean": float(wrong.mean())}
+            worst = float(np.exp(np.abs(logs).max()))
             rows.append(line | {"p90": float(np.quantile(wrong, 0.9)), "worst_factor": worst})
     return rows
+
+
+def _paired(parts: list[Left]) -> Array:
+    """Log errors of the geometric mean over stacks, at the shapes that every stack has measured."""
+    from simcore.calibration.split import shape_hash
+
+    tables = [dict(zip(shape_hash(x.group.shapes).tolist(), x.logs.tolist(), strict=True)) for x in parts]
+    common = set(tables[0]).intersection(*tables[1:]) if tables else set()
+    return np.array([np.mean([table[key] for table in tables]) for key in sorted(common)])
 
 
 def _wanted(group: Group) -> NDArray[np.bool_]:
@@ -165,3 +184,15 @@ def build_datasheet(
     record |= {"date": datetime.date.today().isoformat(), "chips": [chip.name for chip, _ in measured]}
     record |= {"rows": sum(len(g.row) for _, g in fitting), "numbers": sum(fit.numbers for fit in fits)}
     return Artefact("any", "datasheet", fits, record | {"left_out": lines})
+
+
+def with_others(old: Artefact | None, new: Artefact) -> Artefact:
+    """`new` with the laws and errors of `old` for operations that `new` does not hold."""
+    if old is None:
+        return new
+    fresh = {fit.operation for fit in new.fits}
+    fits = (*(fit for fit in old.fits if fit.operation not in fresh), *new.fits)
+    lines = [line for line in old.provenance["left_out"] if line["operation"] not in fresh]
+    lines = sorted([*lines, *new.provenance["left_out"]], key=lambda line: list(JUDGED).index(line["operation"]))
+    record = {**new.provenance, "rows": old.provenance["rows"], "numbers": sum(fit.numbers for fit in fits)}
+    return replace(new, fits=fits, provenance=record | {"left_out": lines})

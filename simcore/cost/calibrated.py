@@ -74,7 +74,7 @@ class KernelFit:
     @property
     def numbers(self) -> int:
         """How many numbers the fit holds."""
-        return len(self.words) + len(self.parameters) + 3
+        return len(self.parameters) + 1 + (len(self.words) + 2 if len(self.words) else 0)
 
     def time_s(self, shapes: Mapping[str, Array], chip: ChipFacts) -> Array:
         """Seconds `[rows]`, in chunks."""

@@ -48,9 +48,19 @@ class ChipFacts:
         return _ATTENTION_FAMILY.get(self.generation, "fa2")
 
     @property
+    def feeds_by_warp(self) -> bool:
+        """Whether single warps feed the tensor cores (PTX documentation: mma, against wgmma and tcgen05)."""
+        return self.generation in _WARP_FED
+
+    @property
     def pace(self) -> float:
         """How much longer start-up latencies last than at the reference clock (part cycles, part memory and host)."""
         return float((REFERENCE_CLOCK_HZ / self.clock_hz) ** PACE_EXPONENT)
+
+    @property
+    def cycle_ratio(self) -> float:
+        """How much longer a cycle lasts than at the reference clock."""
+        return REFERENCE_CLOCK_HZ / self.clock_hz
 
     @property
     def density(self) -> float:
@@ -72,6 +82,8 @@ class ChipFacts:
 
 _ATTENTION_FAMILY = {"hopper": "fa3", "blackwell": "trtllm-gen"}
 """FlashAttention-3 on Hopper, the generated kernels of TensorRT-LLM on data-centre Blackwell, FlashAttention-2 else"""
+
+_WARP_FED = ("volta", "turing", "ampere", "ada", "blackwell-gb202")
 
 _WIDER: dict[str, tuple[str, ...]] = {
     "fp32": ("fp32", "tf32", "bf16"),

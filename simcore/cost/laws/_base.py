@@ -64,8 +64,13 @@ def memory_s(moved_bytes: Array, setting: Setting, efficiency: float, held: floa
     Bytes beyond held x L2 are read again and again (LRU on a cyclic sweep), so the spill grows with slope 1 + `slope`
     until everything misses. Wrong where a kernel orders its reads for reuse.
     """
-    far = np.minimum(moved_bytes, np.maximum(moved_bytes - held * setting.chip.l2_bytes, 0.0) * (1.0 + slope))
+    far = spilled_bytes(moved_bytes, held * setting.chip.l2_bytes, slope)
     return far / (setting.chip.memory_bytes_per_s * efficiency)
+
+
+def spilled_bytes(moved_bytes: Array, held_bytes: float, slope: float) -> Array:
+    """What `held_bytes` do not hold, growing with 1 + `slope` until everything misses."""
+    return np.asarray(np.minimum(moved_bytes, np.maximum(moved_bytes - held_bytes, 0.0) * (1.0 + slope)))
 
 
 def overlap_s(first: Array, second: Array, serial: float) -> Array:

@@ -4,10 +4,11 @@
 
 start grows with ranks as a power of log2(ranks); steps is 2 (n-1)/n for all_reduce and (n-1)/n for the others, with
 `message_bytes` the whole vector. Filling is c sqrt(x) / sqrt(1 + x / x0): the pipeline before it runs at full rate.
-Small messages travel in protocols that carry flags with the data; at each switch the new protocol begins with a longer
-start. The large switch goes by the share of one rank. Sources: Thakur et al. (2005) for the alpha-beta forms, NCCL
-documentation for the protocols. One rank costs nothing. Wrong across nodes, and on PCIe hosts whose ranks share bridges
-(their bandwidth per rank is fitted, not derived).
+Small messages travel in protocols that carry flags with the data; at each switch the new protocol begins with a
+longer start. The large switch goes by the share of one rank. Reducing one-byte elements takes longer per byte than
+two-byte ones, twice the additions for the same wire: reduce_share / sqrt(ranks) of the wire time. Sources: Thakur et
+al. (2005) for the alpha-beta forms, NCCL documentation for the protocols. One rank costs nothing. Wrong across nodes,
+and on PCIe hosts whose ranks share bridges (their bandwidth per rank is fitted, not derived).
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ PARAMETERS = {
     "all_reduce_jump_ratio": 1.2,
     "alltoall_four_ratio": 1.0,
     "all_reduce_four_ratio": 1.0,
+    "reduce_share": 0.05,
 }
 SHARPNESS = 4.0
 
@@ -48,7 +50,9 @@ def work(shapes: Shapes, setting: Setting) -> dict[str, Array]:
     steps = np.where(op == 0, 2.0, 1.0) * (ranks - 1.0) / ranks
     none = np.zeros_like(ranks)
     wire = shapes["message_bytes"] * steps
-    return {"ranks": ranks, "op": shapes["op"], "x": shapes["message_bytes"], "wire": wire, "flop": none, "bytes": none}
+    extra = np.where((op == 0) | (op == 2), np.maximum(2.0 / shapes["element_bytes"] - 1.0, 0.0), 0.0)
+    sizes = {"ranks": ranks, "op": shapes["op"], "x": shapes["message_bytes"], "wire": wire, "extra": extra}
+    return {**sizes, "flop": none, "bytes": none}
 
 
 def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
@@ -67,7 +71,8 @@ def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
     fill_s = np.where(direct, direct_fill, ring_fill) * np.sqrt(x * fill_bytes / (1.0 + x / fill_bytes)) / link
     large_s = jump_s * np.where(op == 0, p[27], 1.0) * depth**jump_growth * _switched(x / ranks, share)
     jumps_s = np.where(direct, direct_jump_s * _switched(x, direct_at), large_s + small_s * _switched(x, small_at))
-    return np.where(ranks > 1, np.maximum(start_s + wire_s + fill_s + jumps_s, sizes["wire"] / link), 0.0)
+    add_s = sizes["extra"] * p[30] / np.sqrt(ranks) * sizes["wire"] / link
+    return np.where(ranks > 1, np.maximum(start_s + wire_s + fill_s + jumps_s + add_s, sizes["wire"] / link), 0.0)
 
 
 def _switched(size: Array, at: float) -> Array:
@@ -76,13 +81,14 @@ def _switched(size: Array, at: float) -> Array:
 
 
 def features(sizes: dict[str, Array], setting: Setting) -> list[Array]:
-    return [np.log2(np.maximum(sizes["x"], 1.0)), sizes["ranks"], sizes["op"], sizes["wire"]]
+    x = np.maximum(sizes["x"], 1.0)
+    return [np.log2(x), sizes["ranks"], sizes["op"], np.log2(x / sizes["ranks"])]
 
 
 LAW = Law(
     "collective",
     ("op", "message_bytes", "ranks"),
-    {},
+    {"element_bytes": 2.0},
     tuple(PARAMETERS),
     tuple(PARAMETERS.values()),
     work,
