@@ -27,6 +27,8 @@ class ServingParameters:
     helped curves that were fitted and hurt models and systems that were not.
     """
 
+    eight_bit_ratio: float = 1.0
+    """dense matrices in eight bits: their tables time the quantisation that servers fuse"""
     large_ratio: float = 1.0
     """dense matrices of large steps"""
     expert_large_ratio: float = 1.0
@@ -38,8 +40,8 @@ class ServingParameters:
     """per layer of a step with a prefill chunk at least: its kernels are launched one by one"""
     host_s: float = 2.5e-4
     """per step; not fitted"""
-    mixed_host_s: float = 0.0
-    """per step with a prefill chunk, on top"""
+    mixed_host_s: float = 5e-4
+    """per step with a prefill chunk, on top; not fitted"""
     other_host_s: float = 0.0
     """per step, on top, of the servers of the client with fixed lengths (older releases, no overlap of scheduling)"""
     sequence_s: float = 0.0
@@ -64,6 +66,8 @@ class StepParts:
     layers: int
     ranks: float = 1.0
     """attention-dp ranks that share the experts"""
+    eight_bit: bool = False
+    """dense matrices"""
 
 
 def step_parts(physics: Physics, plan: PlanColumns, reach: SampleRange) -> StepParts:
@@ -73,7 +77,14 @@ def step_parts(physics: Physics, plan: PlanColumns, reach: SampleRange) -> StepP
     pure = dense_work(physics, plan, StepColumns(decode_sequences=tokens, kv_tokens=np.ones_like(tokens)), True)
     chunk = StepColumns(prefill_sequences=np.ones_like(tokens), prefill_tokens=tokens)
     mixed = dense_work(physics, plan, chunk, False)
-    return StepParts(times, pure, mixed, physics.model.layer_count, float(np.max(plan.attention_dp)))
+    return StepParts(
+        times,
+        pure,
+        mixed,
+        physics.model.layer_count,
+        float(np.max(plan.attention_dp)),
+        bool(0.9 < float(np.max(plan.weight_bytes)) < 1.5),
+    )
 
 
 def dense_work(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> dict[str, Floats]:
@@ -100,7 +111,7 @@ def scaled(
     tokens = np.maximum(times.dense_pure.x.knots(), 1.0)
     low, high = np.log(RAMP_TOKENS)
     ramp = np.clip((np.log(tokens) - low) / (high - low), 0.0, 1.0)
-    matrix_ratio = by.large_ratio**ramp
+    matrix_ratio = by.large_ratio**ramp * (by.eight_bit_ratio if parts.eight_bit else 1.0)
     expert_ratio = by.expert_large_ratio**ramp
     gaps_s = parts.layers * by.layer_s
     together = tokens * (peer_share + (1.0 - peer_share) / parts.ranks)
