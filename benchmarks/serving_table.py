@@ -14,11 +14,11 @@ def figures() -> dict[str, float]:
     table = shared / "measured" / "serving" / "silicon_serving.csv"
     if not table.is_file():
         return {}
-    from commands.serving_inputs import read_frame
+    from commands.serving_inputs import read_frame, replayer
     from commands.serving_report import answers
     from simcore.calibration.serving_rows import read_rows
 
     start_s = time.process_time()
-    found = answers(read_rows(read_frame(table)))
+    found = answers(replayer(), read_rows(read_frame(table)))
     spent_s = time.process_time() - start_s
     return {"serving_table_cpu_s": spent_s, "serving_table_predicted_rows": float(sum(not a.reason for a in found))}

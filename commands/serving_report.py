@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simcore.calibration.serving_fit import StackFit
-    from simcore.calibration.serving_replay import Answer
+    from simcore.calibration.serving_replay import Answer, Replayer
     from simcore.calibration.serving_rows import ServingRow
 
 Progress = Callable[[str], None] | None
 NUMBERS = ("median", "mean", "p90", "bias", "spearman")
 
 
-def answers(rows: Sequence[ServingRow], held_out: bool = False, progress: Progress = None) -> list[Answer]:
-    """One answer per row; equal questions are answered once."""
-    from commands.serving_inputs import parameters, replayer
-    from simcore.calibration.serving_fit import fold_of
+def answers(
+    asks: Replayer, rows: Sequence[ServingRow], held_out_by: str | None = None, progress: Progress = None
+) -> list[Answer]:
+    """One answer per row; equal questions are answered once. `held_out_by`: a kind of `serving_fit.LEFT_OUT`."""
+    from commands.serving_inputs import parameters
     from simcore.calibration.serving_replay import Answer
     from simcore.errors import InputError
 
-    asks = replayer()
     seen: dict[Any, Answer] = {}
     out = []
     for number, row in enumerate(rows):
@@ -32,8 +32,7 @@ def answers(rows: Sequence[ServingRow], held_out: bool = False, progress: Progre
             continue
         if question not in seen:
             try:
-                by = parameters(question.stack, fold_of(question) if held_out else None)
-                seen[question] = asks.answer(question, by)
+                seen[question] = asks.answer(question, parameters(question, held_out_by))
             except InputError as error:
                 seen[question] = Answer(reason=str(error))
         out.append(seen[question])
@@ -43,15 +42,21 @@ def answers(rows: Sequence[ServingRow], held_out: bool = False, progress: Progre
 
 
 def write_predictions(path: Path, rows: Sequence[ServingRow], found: Sequence[Answer]) -> None:
-    """id, ttft_ms, tpot_ms, reason: empty numbers where there is a reason."""
+    """id, ttft_ms, tpot_ms, reason, then the 80 % interval of each; empty numbers where there is a reason."""
     import csv
 
+    bounds = [f"{name}_{end}_ms" for name in ("ttft", "tpot") for end in ("low", "high")]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["id", "ttft_ms", "tpot_ms", "reason"])
+        writer.writerow(["id", "ttft_ms", "tpot_ms", "reason", *bounds])
         for row, answer in zip(rows, found, strict=True):
-            numbers = ["", ""] if answer.reason else [f"{answer.ttft_s * 1e3:.4f}", f"{answer.tpot_s * 1e3:.5f}"]
-            writer.writerow([row.id, *numbers, answer.reason])
+            if answer.reason or row.question is None:
+                writer.writerow([row.id, "", "", answer.reason, *[""] * len(bounds)])
+                continue
+            times_ms = {"ttft": answer.ttft_s * 1e3, "tpot": answer.tpot_s * 1e3}
+            ends = [times_ms[name] * end for name in times_ms for end in _band(row.question, name)]
+            numbers = [f"{times_ms['ttft']:.4f}", f"{times_ms['tpot']:.5f}"]
+            writer.writerow([row.id, *numbers, "", *(f"{end:.5f}" for end in ends)])
 
 
 def report_of(
@@ -88,6 +93,17 @@ def report_of(
     if peer is not None:
         report["peer"] = _peer(frame, peer, places, some, ttft_s, tpot_s)
     return report, {"rows": some, "ttft_s": ttft_s, "tpot_s": tpot_s}
+
+
+def left_out(asks: Replayer, rows: Sequence[ServingRow], frame: Any, progress: Progress = None) -> dict[str, Any]:
+    """The aggregated part of the report with whole models, then whole systems, left out of the fit."""
+    out = {}
+    for kind in ("model", "system"):
+        if progress:
+            progress(f"leaving out each {kind}")
+        report, scored = report_of(rows, answers(asks, rows, kind), frame)
+        out[kind] = report["agg"] | {"inside_stated": _inside_stated(scored)}
+    return out
 
 
 def speculation(question: Any) -> str:
@@ -134,23 +150,38 @@ def _repeats(kept: Mapping[int, Any]) -> dict[str, Any]:
 
 
 def _inside(rows: Sequence[Any], ttft_s: Any, tpot_s: Any) -> dict[str, float]:
-    """Share of measurements within the stated 80 % interval."""
+    """Share of measurements within 80 % intervals learnt from the other folds of these predictions."""
     import numpy as np
 
-    from commands.serving_inputs import fitted
+    from simcore.calibration.serving_fit import fold_of
+    from simcore.calibration.serving_score import coverage_across_folds
+
+    measured = np.array([(row.tpot_s, row.ttft_s) for row in rows])
+    logs = np.log(np.stack([tpot_s, ttft_s], axis=1) / measured)
+    return coverage_across_folds(rows, logs, np.array([fold_of(row.question) for row in rows]))
+
+
+def _inside_stated(scored: Mapping[str, Any]) -> dict[str, float]:
+    """Share of aggregated measurements within the stated intervals, which are learnt from held-out curves."""
+    import numpy as np
+
     from simcore.calibration.serving_score import interval_coverage
 
+    mine = [at for at, row in enumerate(scored["rows"]) if row.question.mode == "agg"]
     out = {}
-    for name, predicted in (("ttft", ttft_s), ("tpot", tpot_s)):
-        measured = np.array([getattr(row, f"{name}_s") for row in rows])
-        bands = np.array([_band(fitted(row.question.stack), row.question.is_dense, name) for row in rows])
-        out[name] = interval_coverage(predicted / measured, bands[:, 0], bands[:, 1])
+    for name in ("tpot", "ttft"):
+        measured = np.array([getattr(scored["rows"][at], f"{name}_s") for at in mine])
+        bands = np.array([_band(scored["rows"][at].question, name) for at in mine])
+        out[name] = interval_coverage(scored[f"{name}_s"][mine] / measured, bands[:, 0], bands[:, 1])
     return out
 
 
-def _band(found: Mapping[str, Any], is_dense: bool, name: str) -> list[float]:
-    kinds = found["interval"]
-    return list(kinds.get("dense" if is_dense else "experts", next(iter(kinds.values())))[name])
+def _band(question: Any, name: str) -> tuple[float, float]:
+    """The stated 80 % interval of measured / predicted."""
+    from commands.serving_inputs import fitted
+    from simcore.calibration.serving_score import interval_kind, interval_of
+
+    return interval_of(fitted(question.stack)["interval"], interval_kind(question), name)
 
 
 def _peer(frame: Any, peer: Any, places: list[int], some: list[Any], ttft_s: Any, tpot_s: Any) -> dict[str, Any]:
@@ -200,12 +231,12 @@ def print_report(report: Mapping[str, Any]) -> None:
         for name in ("kind", "speculation", "stack", "system", "model", "users", "client"):
             body += [_line(name, value, entry) for value, entry in part[name].items()]
         print_table(header, body, title=f"{mode}: coverage {part['coverage']:.1%}", left=("by", "value"))
-        print(f"one factor per campaign: {_short(part['campaign_factors'])}")
+        print(f"one factor per campaign: {short(part['campaign_factors'])}")
         print(f"choosing: {part['choosing']}")
         print(f"inside the 80 % interval: {part['inside_80']}")
 
 
-def _short(factors: Mapping[str, Any]) -> str:
+def short(factors: Mapping[str, Any]) -> str:
     parts = []
     for kind, entry in factors.items():
         for name in ("tpot", "ttft"):
@@ -219,91 +250,14 @@ def _line(name: str, value: str, entry: Mapping[str, Any]) -> list[str]:
     numbers = []
     for metric in ("tpot", "ttft"):
         found = entry[metric]
-        numbers += [_number(found.get(n), n) for n in NUMBERS]
+        numbers += [number(found.get(n), n) for n in NUMBERS]
     return [name, value, f"{entry['predicted']}/{entry['rows']}", *numbers]
 
 
-def _number(value: float | None, name: str) -> str:
+def number(value: float | None, name: str) -> str:
     if value is None or value != value:
         return ""
     return f"{value:.2f}" if name == "spearman" else f"{100 * value:.1f}"
-
-
-def write_page(path: Path, report: Mapping[str, Any], held_out: bool) -> None:
-    """The page of docs/accuracy: errors by group, and both tools on the same rows."""
-    lines = [
-        "## Serving",
-        "",
-        "Errors are |predicted / measured - 1| in per cent, median / P90, on distinct measurements. "
-        + ("Each curve is predicted with parameters fitted without its fold." if held_out else "Shipped parameters."),
-        "",
-        f"{report['rows']} rows, {report['predicted']} predicted, {report['distinct']} distinct measurements, "
-        f"{report['repaired']} rows repaired by rule.",
-        "",
-    ]
-    repeats = report["repeats"]
-    lines += [
-        f"Measured more than once with different results: {repeats['configurations_measured_again']} "
-        f"configurations; largest over smallest, median and P90: TPOT {_pair(repeats['tpot_s_max_over_min'])}, "
-        f"TTFT {_pair(repeats['ttft_s_max_over_min'])}.",
-        "",
-    ]
-    for mode, title in (("agg", "Aggregated"), ("disagg", "Disaggregated, workers stated")):
-        if mode in report:
-            lines += _mode_lines(report[mode], title)
-    if "peer" in report:
-        lines += [
-            "### Ours and aiconfigurator 0.12.0 on the same rows",
-            "",
-            "| rows | count | ours TPOT | theirs TPOT | ours TTFT | theirs TTFT |",
-            "|---|---|---|---|---|---|",
-        ]
-        for name, entry in report["peer"].items():
-            cells = [_percents(entry[who][metric]) for metric in ("tpot", "ttft") for who in ("ours", "other")]
-            lines.append(f"| {name} | {entry['ours']['tpot'].get('rows', 0):.0f} | " + " | ".join(cells) + " |")
-        lines.append("")
-    lines += ["### Refused", ""]
-    lines += [f"* {count} rows: {reason}" for reason, count in report["refused"].items()]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _pair(values: Sequence[float]) -> str:
-    return " and ".join(f"{v:.2f}" for v in values)
-
-
-def _percents(found: Mapping[str, float]) -> str:
-    return f"{100 * found['median']:.1f} / {100 * found['p90']:.1f}" if found.get("rows") else ""
-
-
-def _mode_lines(part: Mapping[str, Any], title: str) -> list[str]:
-    lines = [
-        f"### {title}: coverage {part['coverage']:.1%} ({part['table_rows']} rows in all)",
-        "",
-        "| by | value | rows | TPOT | bias | Spearman | TTFT | bias | Spearman |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    entries = [("all", "", part["all"])]
-    for name in ("kind", "speculation", "client", "stack", "system", "model", "users"):
-        entries += [(name, value, entry) for value, entry in part[name].items()]
-    for name, value, entry in entries:
-        cells = []
-        for metric in ("tpot", "ttft"):
-            found = entry[metric]
-            cells += [_percents(found), _number(found.get("bias"), "bias"), _number(found.get("spearman"), "spearman")]
-        lines.append(f"| {name} | {value} | {entry['predicted']} of {entry['rows']} | " + " | ".join(cells) + " |")
-    choice = part["choosing"]
-    return [
-        *lines,
-        "",
-        f"One factor per campaign: {_short(part['campaign_factors'])}.",
-        "",
-        f"Choosing, {choice['groups']} groups: first choice within 5 % of the best throughput per chip in "
-        f"{choice['first_choice_good']:.0%}; median rank correlation TPOT {choice['tpot_spearman_median']:.3f}, "
-        f"TTFT {choice['ttft_spearman_median']:.3f}.",
-        "",
-        f"Inside the 80 % interval: TPOT {part['inside_80']['tpot']:.0%}, TTFT {part['inside_80']['ttft']:.0%}.",
-        "",
-    ]
 
 
 def write_fit(path: Path, stack: str, fit: StackFit, rows: int, interval: Mapping[str, Any], source: str) -> None:
@@ -319,8 +273,10 @@ def write_fit(path: Path, stack: str, fit: StackFit, rows: int, interval: Mappin
         "",
     ]
     lines += ["[parameters]", *(f"{name} = {value:.6g}" for name, value in asdict(fit.parameters).items()), ""]
-    for by in fit.without_fold:
-        lines += ["[[without_fold]]", *(f"{name} = {value:.6g}" for name, value in asdict(by).items()), ""]
+    for kind, parts in fit.without.items():
+        for label, by in parts.items():
+            numbers = (f"{name} = {value:.6g}" for name, value in asdict(by).items())
+            lines += [f'[without.{kind}."{label}"]', *numbers, ""]
     for kind, bands in interval.items():
         lines.append(f"[interval.{kind}]")
         lines += [f"{name} = [{low:.4f}, {high:.4f}]" for name, (low, high) in bands.items()]

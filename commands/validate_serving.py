@@ -20,6 +20,9 @@ def serving(
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Predict each curve with parameters fitted without its fold.")
     ] = False,
+    held_out_by: Annotated[
+        str | None, typer.Option(help="curve, model or system: what parameters must not have seen.")
+    ] = None,
     infer_workers: Annotated[
         bool, typer.Option("--infer-workers", help="Guess one worker per pool where a disaggregated row states none.")
     ] = False,
@@ -30,14 +33,18 @@ def serving(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
     """Predict TTFT and TPOT of every row; where the table holds measurements, say how wrong the predictions are."""
-    from commands.serving_inputs import read_frame
-    from commands.serving_report import answers, print_report, report_of, write_page, write_predictions
+    from commands.serving_inputs import read_frame, replayer
+    from commands.serving_page import write_page
+    from commands.serving_report import answers, left_out, print_report, report_of, write_predictions
     from commands.terminal import print_json
     from simcore.calibration.serving_rows import read_rows
 
     frame = read_frame(table)
     rows = read_rows(frame, infer_workers)
-    found = answers(rows, held_out, None if quiet or as_json else _progress)
+    unseen = _left_out(held_out, held_out_by)
+    progress = None if quiet or as_json else _progress
+    asks = replayer()
+    found = answers(asks, rows, unseen, progress)
     if out is not None:
         write_predictions(out, rows, found)
     if "silicon_ttft_ms" not in frame.columns or "silicon_tpot_ms" not in frame.columns:
@@ -46,7 +53,9 @@ def serving(
     else:
         summary, scored = report_of(rows, found, frame, read_frame(peer) if peer else None)
     if page is not None and scored is not None:
-        write_page(page, summary, held_out)
+        if unseen is not None:
+            summary["left_out"] = left_out(asks, rows, frame, progress)
+        write_page(page, summary, unseen)
     if plot is not None and scored is not None:
         from reports.serving_accuracy import draw_serving
 
@@ -71,13 +80,23 @@ def fit_serving(
     from simcore.calibration.serving_score import intervals
 
     frame = read_frame(table)
-    rows = [m for m in distinct(read_rows(frame), frame).values() if m.question.prefill is None]
+    rows = list(distinct(read_rows(frame), frame).values())
     asks = replayer()
     for name in [stack] if stack else STACKS:
         mine = [row for row in rows if row.question.stack == name]
         fit = fit_stack(asks, mine, most, lambda text, name=name: _progress(f"{name}: {text}"))
         logs = held_out_logs(asks, mine, fit)
         write_fit(out / f"{name}.toml", name, fit, len(mine), intervals(mine, logs), table.name)
+
+
+def _left_out(held_out: bool, held_out_by: str | None) -> str | None:
+    """The kind of part that is left out; InputError for an unknown one."""
+    from simcore.calibration.serving_fit import LEFT_OUT
+    from simcore.errors import InputError
+
+    if held_out_by is not None and held_out_by not in LEFT_OUT:
+        raise InputError(f"cannot hold out by {held_out_by!r}", key="held-out-by", fix=", ".join(LEFT_OUT))
+    return held_out_by or ("curve" if held_out else None)
 
 
 def _progress(text: str) -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simcore.calibration.serving_rows import Question
 from simcore.calibration.serving_tables import ServingParameters, scaled
-from simcore.cost.step_times import StepTimes
+from simcore.cost.step_times import Floats, StepTimes
 from simcore.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 SETTLE_ROUNDS = 4
 PROMPTS = 16
+SHORTEST = 0.8
 MEAN_SHARE = 0.9
-"""mean length over the largest, uniform between 0.8 and 1"""
+"""mean length over the largest, uniform between `SHORTEST` and 1"""
+REQUESTS_PER_USER = 10
 
 
 def disaggregated(replayer: Replayer, question: Question, by: ServingParameters, recipe: Mapping[str, Any]) -> Answer:
@@ -33,7 +35,7 @@ def disaggregated(replayer: Replayer, question: Question, by: ServingParameters,
 
     assert question.prefill is not None
     share = 1.0 if question.fixed_lengths else MEAN_SHARE
-    prefill_s, alone_s = prefill_time_s(replayer, question, by, recipe)
+    prefill = prefill_step(replayer, question, by, recipe)
     parts, room_tokens = replayer.pool_parts(question, question.pool, recipe["kv"])
     if room_tokens < question.input_tokens + question.output_tokens:
         raise InputError(f"weights of {question.model} leave no room for one request on {question.pool.chips} chips")
@@ -42,20 +44,33 @@ def disaggregated(replayer: Replayer, question: Question, by: ServingParameters,
     times = scaled(parts, by)
     decoding = float(question.users)
     ttft_s = tpot_s = 0.0
+    low = 1.0 if question.fixed_lengths else SHORTEST / MEAN_SHARE
+    spread = np.random.default_rng(0).uniform(low, 2.0 - low, REQUESTS_PER_USER * question.users)
     for _ in range(SETTLE_ROUNDS):
         tpot_s = decode_step(times, max(decoding / ranks, 1.0), kv_tokens)
-        ttft_s, busy = loop(
-            question.users, question.prefill.workers, prefill_s, share * question.output_tokens * tpot_s
-        )
+        ttft_s, busy = loop(spread, question.prefill.workers, prefill, share * question.output_tokens * tpot_s)
         decoding = 0.5 * (decoding + busy)
-    first_s = ttft_s + max(alone_s - prefill_s, 0.0) + (int(recipe["stream_interval"]) - 1) * tpot_s
+    first_s = ttft_s + (int(recipe["stream_interval"]) - 1) * tpot_s
     return Answer(first_s + by.first_token_s, tpot_s)
 
 
-def prefill_time_s(
+@dataclass(frozen=True)
+class PrefillStep:
+    """One worker's prefill: a prompt alone, a prompt of many, and how many at once at most."""
+
+    alone_s: float
+    saturated_s: float
+    most: int
+
+    def span_s(self, prompts: int) -> float:
+        """Seconds for so many prompts together."""
+        return max(self.alone_s, prompts * self.saturated_s)
+
+
+def prefill_step(
     replayer: Replayer, question: Question, by: ServingParameters, recipe: Mapping[str, Any]
-) -> tuple[float, float]:
-    """(seconds per prompt of one saturated worker, seconds of a prompt alone)."""
+) -> PrefillStep:
+    """A prefill worker's step times, from the replay of one prompt and of many."""
     from simcore.engine.serving import Clients, serve_clients
     from simcore.spec.traffic import Trace
 
@@ -74,31 +89,41 @@ def prefill_time_s(
         return float(run.requests["first_token_s"].max())
 
     count = PROMPTS * pool.attention_dp
-    return span_s(count) / count, span_s(1)
+    most = pool.attention_dp * max(1, how.token_budget // question.input_tokens)
+    return PrefillStep(span_s(1), span_s(count) / count, most)
 
 
 def decode_step(times: StepTimes, batch: float, kv_tokens: float) -> float:
     """Seconds of one decode step of a rank with `batch` sequences of `kv_tokens`."""
     from simcore.cost.step_kernel import decode_step_s, pack
 
-    return float(decode_step_s(pack(times)[0], batch, kv_tokens, 0.0))
+    return float(decode_step_s(pack(times)[0], batch, (kv_tokens, kv_tokens, kv_tokens)))
 
 
-def loop(users: int, workers: int, prefill_s: float, decode_s: float) -> tuple[float, float]:
+def loop(spread: Floats, workers: int, prefill: PrefillStep, decode_s: float) -> tuple[float, float]:
     """(mean seconds from arrival to the end of prefill, mean requests decoding) over 10 requests per user.
 
-    >>> first_s, decoding = loop(1, 1, 1.0, 9.0)
+    A worker that comes free takes what waits, at most `prefill.most` prompts, and nobody enters before it is done.
+    `spread`: each request's decode over the mean, `[requests]`.
+
+    >>> first_s, decoding = loop(np.ones(10), 1, PrefillStep(1.0, 1.0, 8), 9.0)
     >>> first_s, round(decoding, 3)
     (1.0, 0.9)
     """
-    arrivals = [0.0] * users
+    total = len(spread)
+    arrivals = [0.0] * (total // REQUESTS_PER_USER)
     free = [0.0] * workers
-    waited_s, end_s, total = 0.0, 0.0, 10 * users
-    for _ in range(total):
-        arrival_s = heapq.heappop(arrivals)
-        done_s = max(heapq.heappop(free), arrival_s) + prefill_s
-        heapq.heappush(free, done_s)
-        waited_s += done_s - arrival_s
+    waited_s, end_s, served = 0.0, 0.0, 0
+    while served < total:
+        start_s = max(heapq.heappop(free), arrivals[0])
+        taken: list[float] = []
+        while arrivals and arrivals[0] <= start_s and len(taken) < min(prefill.most, total - served):
+            taken.append(heapq.heappop(arrivals))
+        done_s = start_s + prefill.span_s(len(taken))
+        for arrival_s in taken:
+            waited_s += done_s - arrival_s
+            heapq.heappush(arrivals, done_s + decode_s * float(spread[served]))
+            served += 1
         end_s = max(end_s, done_s + decode_s)
-        heapq.heappush(arrivals, done_s + decode_s)
-    return waited_s / total, total * decode_s / end_s
+        heapq.heappush(free, done_s)
+    return waited_s / total, float(decode_s * spread.sum() / end_s)

@@ -7,8 +7,8 @@ Residuals are log(predicted / measured). Derivatives are finite differences of t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,17 +18,40 @@ from simcore.calibration.serving_rows import Question
 from simcore.calibration.serving_tables import ServingParameters
 from simcore.cost.step_times import Floats
 
-UNITS = {"layer_s": 1e-6, "host_s": 5e-4, "mixed_host_s": 1e-3, "other_host_s": 5e-4, "first_token_s": 1e-2}
+FITTED = (
+    "eight_bit_ratio",
+    "large_ratio",
+    "expert_large_ratio",
+    "attention_ratio",
+    "layer_s",
+    "launch_layer_s",
+    "other_host_s",
+    "sequence_s",
+    "first_token_s",
+    "token_s",
+)
+UNITS = {
+    "layer_s": 5e-6,
+    "launch_layer_s": 1e-4,
+    "other_host_s": 5e-4,
+    "sequence_s": 1e-5,
+    "first_token_s": 1e-2,
+    "token_s": 4e-6,
+}
 """seconds that count as one step of an unknown; ratios step by exp(0.2)"""
 RATIO_STEP = 0.2
-START = {"layer_s": 1.0, "host_s": 1.0, "mixed_host_s": 0.5, "first_token_s": 1.0}
-PRIOR = 0.003
+START = {"launch_layer_s": 3.0, "sequence_s": 0.5, "first_token_s": 1.0, "token_s": 0.5}
+SIGNED = ("layer_s",)
+"""seconds that may be negative: what graphs and fusion hide of kernels measured alone"""
+PRIOR = 0.0005
 """weight of the prior beside one measurement"""
 NEAR = 0.03
 """residuals below this count as squares, above by their size"""
 TTFT_WEIGHT = 0.6
 FOLDS = 5
 ROUNDS = 2
+FIRST_ROUND_SHARE = 3
+"""rounds before the last look at a third of the rows"""
 DIFFERENCE = 0.25
 
 
@@ -43,17 +66,20 @@ class Measured:
 
 @dataclass(frozen=True)
 class StackFit:
-    """Parameters from all rows, and from all rows but each fold."""
+    """Parameters from all rows, and from all rows but those of one curve fold, model family or system.
+
+    `without[kind][label]`: the kinds are those of `LEFT_OUT`.
+    """
 
     parameters: ServingParameters
-    without_fold: tuple[ServingParameters, ...]
+    without: Mapping[str, Mapping[str, ServingParameters]]
     rows: int
     curves: int
 
 
 def names() -> list[str]:
-    """The unknowns, in order."""
-    return [f.name for f in fields(ServingParameters)]
+    """The unknowns, in order; other parameters keep their defaults."""
+    return list(FITTED)
 
 
 def start() -> Floats:
@@ -65,13 +91,24 @@ def parameters(unknowns: Floats) -> ServingParameters:
     """Unknowns as parameters; seconds are not negative."""
     found = {}
     for name, value in zip(names(), unknowns, strict=True):
-        found[name] = max(float(value), 0.0) * UNITS[name] if name in UNITS else float(np.exp(RATIO_STEP * value))
+        if name in UNITS:
+            found[name] = (float(value) if name in SIGNED else max(float(value), 0.0)) * UNITS[name]
+        else:
+            found[name] = float(np.exp(RATIO_STEP * value))
     return ServingParameters(**found)
 
 
 def fold_of(question: Question) -> int:
     """The fold of a curve, from a hash of its content: no curve is split, copies stay together."""
     return int(hashlib.sha256(question.curve.encode()).hexdigest(), 16) % FOLDS
+
+
+LEFT_OUT: dict[str, Callable[[Question], str]] = {
+    "curve": lambda question: str(fold_of(question)),
+    "model": lambda question: question.family,
+    "system": lambda question: question.system,
+}
+"""what a hold-out leaves out as a whole: label of a question's part"""
 
 
 def residuals(replayer: Replayer, rows: Sequence[Measured], by: ServingParameters) -> Floats:
@@ -89,14 +126,15 @@ def solve(left: Floats, slopes: Floats, at: Floats) -> Floats:
     """New unknowns that make left + slopes (x - at) small, robustly, with the prior. Shapes `[n]`, `[n, p]`, `[p]`."""
     unknowns, centre = at.copy(), start()
     scale = np.tile([1.0, TTFT_WEIGHT], len(left) // 2)
+    positive = [name in UNITS and name not in SIGNED for name in names()]
     for _ in range(30):
         now = left + slopes @ (unknowns - at)
         weight = scale / np.maximum(np.abs(now), NEAR) / (1.0 + (now / 0.4) ** 2)
         normal = (slopes * weight[:, None]).T @ slopes + np.eye(len(at)) * PRIOR * len(left)
         gradient = (slopes * weight[:, None]).T @ now + PRIOR * len(left) * (unknowns - centre)
         unknowns = unknowns - np.linalg.solve(normal, gradient)
-        unknowns = np.clip(unknowns, centre - 4.0, centre + 4.0)
-        unknowns = np.where([name in UNITS for name in names()], np.maximum(unknowns, 0.0), unknowns)
+        unknowns = np.clip(unknowns, centre - 6.0, centre + 6.0)
+        unknowns = np.where(positive, np.maximum(unknowns, 0.0), unknowns)
     return unknowns
 
 
@@ -125,13 +163,23 @@ def fit_stack(replayer: Replayer, rows: Sequence[Measured], most: int = 300, pro
     unknowns = start()
     left, slopes = np.zeros(0), np.zeros((0, 0))
     for number in range(ROUNDS):
-        left, slopes = slopes_at(replayer, used, unknowns)
+        last = number == ROUNDS - 1
+        left, slopes = slopes_at(replayer, used if last else used[: -(-len(used) // FIRST_ROUND_SHARE)], unknowns)
         at, unknowns = unknowns, solve(left, slopes, unknowns)
         if progress:
             progress(f"round {number + 1}: median |log| {np.median(np.abs(left)):.3f}, {parameters(unknowns)}")
-    folds = np.repeat([fold_of(row.question) for row in used], 2)
-    held = tuple(parameters(solve(left[folds != k], slopes[folds != k], at)) for k in range(FOLDS))
-    return StackFit(parameters(unknowns), held, len(used), len({row.question.curve for row in used}))
+    without = {kind: _without(used, label, left, slopes, at) for kind, label in LEFT_OUT.items()}
+    return StackFit(parameters(unknowns), without, len(used), len({row.question.curve for row in used}))
+
+
+def _without(
+    used: Sequence[Measured], label: Callable[[Question], str], left: Floats, slopes: Floats, at: Floats
+) -> dict[str, ServingParameters]:
+    """Parameters without the rows of each label."""
+    labels = np.repeat([label(row.question) for row in used], 2)
+    return {
+        str(name): parameters(solve(left[labels != name], slopes[labels != name], at)) for name in np.unique(labels)
+    }
 
 
 def distinct(rows: Sequence[Any], frame: Any) -> dict[int, Measured]:
@@ -149,11 +197,12 @@ def distinct(rows: Sequence[Any], frame: Any) -> dict[int, Measured]:
     return out
 
 
-def held_out_logs(replayer: Replayer, rows: Sequence[Measured], fit: StackFit) -> Floats:
-    """log(predicted / measured) of (TPOT, TTFT) with the parameters fitted without each row's fold, `[rows, 2]`."""
-    folds = np.array([fold_of(row.question) for row in rows])
+def held_out_logs(replayer: Replayer, rows: Sequence[Measured], fit: StackFit, kind: str = "curve") -> Floats:
+    """log(predicted / measured) of (TPOT, TTFT), each row by parameters fitted without its part, `[rows, 2]`."""
+    labels = np.array([LEFT_OUT[kind](row.question) for row in rows])
     out = np.full((len(rows), 2), np.nan)
-    for fold in range(FOLDS):
-        mine = np.flatnonzero(folds == fold)
-        out[mine] = residuals(replayer, [rows[int(at)] for at in mine], fit.without_fold[fold])
+    for name in np.unique(labels):
+        mine = np.flatnonzero(labels == name)
+        by = fit.without[kind].get(str(name), fit.parameters)
+        out[mine] = residuals(replayer, [rows[int(at)] for at in mine], by)
     return out

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from simcore.calibration.serving_rows import Pool, Question
-from simcore.calibration.serving_tables import ServingParameters, StepParts, scaled, step_parts
+from simcore.calibration.serving_tables import PEER_SHARE, ServingParameters, StepParts, scaled, step_parts
 from simcore.cost.machine import machine_of
 from simcore.cost.memory import activation_bytes, buffer_bytes, kv_bytes_per_sequence, weight_bytes
 from simcore.cost.step_times import SampleRange
@@ -149,12 +149,14 @@ class Replayer:
             raise InputError(
                 f"weights of {question.model} leave no room for one request on {question.pool.chips} chips"
             )
+        slots = min(int(recipe["max_running"]), max(question.users - int(recipe.get("fewer_slots", 0)), 1))
+        prompt = question.input_tokens if recipe.get("budget_covers_prompt") else 0
         return ReplicaSettings(
             scheduler=recipe["scheduler"],
             kv_blocks=min(blocks, UNLIMITED),
             block_tokens=BLOCK_TOKENS,
-            max_running=int(recipe["max_running"]),
-            token_budget=int(recipe["token_budget"]),
+            max_running=slots,
+            token_budget=max(int(recipe["token_budget"]), prompt),
             reserve_output=bool(recipe["reserve_output"]),
             draft_tokens=int(recipe.get("draft_tokens", 0)),
             acceptance_ratio=float(recipe.get("acceptance_ratio", 0.0)),
@@ -163,14 +165,16 @@ class Replayer:
     def aggregated(self, question: Question, by: ServingParameters, recipe: Mapping[str, Any]) -> Answer:
         """One replica, the closed loop of its users."""
         from simcore.engine.metrics import as_streamed
-        from simcore.engine.serving import Clients, serve_clients
+        from simcore.engine.serving import Clients, Ranks, serve_clients
 
         pool = question.pool
         parts, room_tokens = self.pool_parts(question, pool, recipe["kv"])
         how = self.settings(question, recipe, room_tokens, 1.0 - float(recipe["memory_fraction"]))
         trace = self.trace(question)
-        clients = Clients(question.users, think_s=MISSES_S)
-        run = serve_clients(trace, scaled(parts, by, question.fixed_lengths), how, clients, ranks=pool.attention_dp)
+        clients = Clients(question.users, MISSES_S, by.token_s, float(recipe.get("output_s", 0.0)))
+        hold = int(recipe.get("hold_steps", 0))
+        times = scaled(parts, by, question.fixed_lengths, 1.0 if hold else PEER_SHARE)
+        run = serve_clients(trace, times, how, clients, Ranks(pool.attention_dp, hold))
         seen = as_streamed(run, int(recipe["stream_interval"]), by.first_token_s)
         return Answer(float(np.nanmean(seen["ttft_s"])), float(np.nanmean(seen["tpot_s"])))
 

@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 
 from simcore.calibration.serving_fit import Measured
+from simcore.calibration.serving_rows import Question
 from simcore.cost.step_times import Floats
 
 LEAST_CAMPAIGN = 6
 OWN_ROWS = 3
 LEAST_GROUP = 8
 GOOD_CHOICE = 0.95
+LEAST_RESIDUALS = 8
+TAIL = 0.085
+"""share of residuals beyond each end of an 80 % interval: rows of other curves lie outside a little more often"""
 
 
 def errors(ratio: Floats) -> dict[str, float]:
@@ -126,8 +130,11 @@ def throughput(row: Measured, ttft_s: float, tpot_s: float) -> float:
 
 def choosing(rows: Sequence[Measured], ttft_s: Floats, tpot_s: Floats) -> dict[str, Any]:
     """Per (system, stack, model, lengths) group of at least eight rows: rank correlation, and whether the row that we
-    rank first within the group's median measured TPOT really has (nearly) the best throughput per chip within it."""
-    tpot_rank, ttft_rank, good = [], [], []
+    rank first within the group's median measured TPOT really has (nearly) the best throughput per chip within it.
+
+    `first_choice_good` takes the rows that we predict to be within the bound, `first_choice_among_met` those that are.
+    """
+    tpot_rank, ttft_rank, good, among = [], [], [], []
     for places in grouped(_service(row) for row in rows).values():
         kept = [at for at in places if np.isfinite(tpot_s[at])]
         if len(kept) < LEAST_GROUP:
@@ -142,17 +149,27 @@ def choosing(rows: Sequence[Measured], ttft_s: Floats, tpot_s: Floats) -> dict[s
         told = [throughput(row, *pair) if pair[1] <= bound_s else 0.0 for row, pair in zip(some, ours, strict=True)]
         picked = throughput(some[int(np.argmax(told))], *measured[int(np.argmax(told))])
         good.append(picked >= GOOD_CHOICE * max(real) and max(told) > 0.0)
+        rank = [throughput(row, *pair) * (met > 0.0) for row, pair, met in zip(some, ours, real, strict=True)]
+        among.append(real[int(np.argmax(rank))] >= GOOD_CHOICE * max(real))
     return {
         "groups": len(good),
         "tpot_spearman_median": float(np.nanmedian(tpot_rank)) if good else float("nan"),
         "ttft_spearman_median": float(np.nanmedian(ttft_rank)) if good else float("nan"),
         "first_choice_good": float(np.mean(good)) if good else float("nan"),
+        "first_choice_among_met": float(np.mean(among)) if among else float("nan"),
     }
 
 
 def _service(row: Measured) -> str:
     asked = row.question
     return f"{asked.system}|{asked.stack}|{asked.family}|{asked.input_tokens}|{asked.output_tokens}|{asked.mode}"
+
+
+def interval_kind(question: Question) -> str:
+    """What an interval is learnt for, per stack: dense or expert models on one replica, or separate pools."""
+    if question.prefill is not None:
+        return "pools"
+    return "dense" if question.is_dense else "experts"
 
 
 def interval_coverage(ratio: Floats, low: Floats, high: Floats) -> float:
@@ -162,16 +179,46 @@ def interval_coverage(ratio: Floats, low: Floats, high: Floats) -> float:
     return float(np.mean(inside)) if seen.any() else float("nan")
 
 
-def intervals(rows: Sequence[Measured], logs: Floats) -> Mapping[str, dict[str, list[float]]]:
-    """80 % intervals of measured / predicted per kind of model, from held-out log residuals `[rows, (tpot, ttft)]`."""
+def intervals(rows: Sequence[Measured], logs: Floats) -> dict[str, dict[str, list[float]]]:
+    """80 % intervals of measured / predicted per kind, from held-out log residuals `[rows, (tpot, ttft)]`.
+
+    A kind with fewer than `LEAST_RESIDUALS` rows has none and takes the widest of the others.
+    """
     out: dict[str, dict[str, list[float]]] = {}
-    for kind in ("dense", "experts"):
-        mine = np.array([("dense" if row.question.is_dense else "experts") == kind for row in rows], dtype=bool)
+    for kind in ("dense", "experts", "pools"):
+        mine = np.array([interval_kind(row.question) == kind for row in rows], dtype=bool)
         mine &= np.isfinite(logs[:, 0])
-        if not mine.any():
+        if mine.sum() < LEAST_RESIDUALS:
             continue
-        low, high = np.quantile(-logs[mine], (0.1, 0.9), axis=0)
+        low, high = np.quantile(-logs[mine], (TAIL, 1.0 - TAIL), axis=0)
         out[kind] = {
             name: [float(np.exp(low[at])), float(np.exp(high[at]))] for at, name in enumerate(("tpot", "ttft"))
         }
     return out
+
+
+def interval_of(found: Mapping[str, Mapping[str, Sequence[float]]], kind: str, name: str) -> tuple[float, float]:
+    """(low, high) of measured / predicted for a kind, `name` tpot or ttft; no bounds at all without any interval."""
+    bands = [found[kind][name]] if kind in found else [bands[name] for bands in found.values()]
+    return min((band[0] for band in bands), default=0.0), max((band[1] for band in bands), default=np.inf)
+
+
+def coverage_across_folds(rows: Sequence[Measured], logs: Floats, folds: Floats) -> dict[str, float]:
+    """Share of measurements inside intervals learnt, stack by stack, from the other folds alone.
+
+    `logs` are held-out log residuals `[rows, (tpot, ttft)]`, `folds` `[rows]`.
+    """
+    bands = np.full((len(rows), 2, 2), np.nan)
+    for stack in {row.question.stack for row in rows}:
+        for fold in np.unique(folds):
+            mine = [at for at, row in enumerate(rows) if row.question.stack == stack]
+            others = [at for at in mine if folds[at] != fold]
+            found = intervals([rows[at] for at in others], logs[others])
+            for at in (at for at in mine if folds[at] == fold):
+                kind = interval_kind(rows[at].question)
+                bands[at] = [interval_of(found, kind, name) for name in ("tpot", "ttft")]
+    ratio = np.exp(logs)
+    return {
+        name: interval_coverage(ratio[:, at], bands[:, at, 0], bands[:, at, 1])
+        for at, name in enumerate(("tpot", "ttft"))
+    }

@@ -21,28 +21,35 @@ RAMP_TOKENS = (256.0, 1024.0)
 
 @dataclass(frozen=True)
 class ServingParameters:
-    """What one stack adds to the operators; ratios multiply times, all positive."""
+    """What one stack adds to the operators; ratios multiply times, all positive.
 
-    matrix_ratio: float = 1.0
-    """dense matrices of steps of few tokens, over their measured operators"""
+    Small steps take dense matrices, experts, collectives and elementwise work as the operators say: ratios on them
+    helped curves that were fitted and hurt models and systems that were not.
+    """
+
+    eight_bit_ratio: float = 1.0
+    """dense matrices in eight bits: their tables time the quantisation that servers fuse"""
     large_ratio: float = 1.0
-    """dense matrices of large steps, on top"""
-    expert_ratio: float = 1.0
+    """dense matrices of large steps"""
     expert_large_ratio: float = 1.0
-    """experts of large steps, on top"""
+    """experts of large steps"""
     attention_ratio: float = 1.0
-    communication_ratio: float = 1.0
-    elementwise_ratio: float = 1.0
     layer_s: float = 0.0
-    """gaps and small kernels that no table has, per layer and step"""
-    host_s: float = 0.0
-    """per step of decodes"""
-    mixed_host_s: float = 0.0
-    """per step with a prefill chunk, on top"""
+    """per layer and step: gaps and small kernels that no table has, less what graphs hide of kernels measured alone"""
+    launch_layer_s: float = 0.0
+    """per layer of a step with a prefill chunk at least: its kernels are launched one by one"""
+    host_s: float = 2.5e-4
+    """per step; not fitted"""
+    mixed_host_s: float = 5e-4
+    """per step with a prefill chunk, on top; not fitted"""
     other_host_s: float = 0.0
     """per step, on top, of the servers of the client with fixed lengths (older releases, no overlap of scheduling)"""
+    sequence_s: float = 0.0
+    """per step and sequence: sampler, detokeniser and stream of one token"""
     first_token_s: float = 0.0
-    """tokeniser, HTTP and detokeniser, once per request"""
+    """HTTP and detokeniser, once per request"""
+    token_s: float = 0.0
+    """tokeniser, per input token, one prompt after the other"""
 
     def vector(self) -> Floats:
         """All parameters in order."""
@@ -59,6 +66,8 @@ class StepParts:
     layers: int
     ranks: float = 1.0
     """attention-dp ranks that share the experts"""
+    eight_bit: bool = False
+    """dense matrices"""
 
 
 def step_parts(physics: Physics, plan: PlanColumns, reach: SampleRange) -> StepParts:
@@ -68,7 +77,14 @@ def step_parts(physics: Physics, plan: PlanColumns, reach: SampleRange) -> StepP
     pure = dense_work(physics, plan, StepColumns(decode_sequences=tokens, kv_tokens=np.ones_like(tokens)), True)
     chunk = StepColumns(prefill_sequences=np.ones_like(tokens), prefill_tokens=tokens)
     mixed = dense_work(physics, plan, chunk, False)
-    return StepParts(times, pure, mixed, physics.model.layer_count, float(np.max(plan.attention_dp)))
+    return StepParts(
+        times,
+        pure,
+        mixed,
+        physics.model.layer_count,
+        float(np.max(plan.attention_dp)),
+        bool(0.9 < float(np.max(plan.weight_bytes)) < 1.5),
+    )
 
 
 def dense_work(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> dict[str, Floats]:
@@ -95,28 +111,30 @@ def scaled(
     tokens = np.maximum(times.dense_pure.x.knots(), 1.0)
     low, high = np.log(RAMP_TOKENS)
     ramp = np.clip((np.log(tokens) - low) / (high - low), 0.0, 1.0)
-    matrix_ratio = by.matrix_ratio * by.large_ratio**ramp
-    expert_ratio = by.expert_ratio * by.expert_large_ratio**ramp
+    matrix_ratio = by.large_ratio**ramp * (by.eight_bit_ratio if parts.eight_bit else 1.0)
+    expert_ratio = by.expert_large_ratio**ramp
     gaps_s = parts.layers * by.layer_s
     together = tokens * (peer_share + (1.0 - peer_share) / parts.ranks)
     mixed = {**parts.mixed, "expert": np.interp(together, tokens, parts.mixed["expert"])}
 
     def dense(work: dict[str, Floats]) -> Table:
         matrices = matrix_ratio * work["matrix"] + expert_ratio * work["expert"]
-        return Table(times.dense_pure.x, matrices + by.elementwise_ratio * work["elementwise"] + gaps_s)
+        return Table(times.dense_pure.x, matrices + work["elementwise"] + gaps_s)
 
     def times_ratio(table: Table, ratio: float) -> Table:
         return Table(table.x, table.values * ratio, table.y)
 
+    def at_least(table: Table, least_s: float) -> Table:
+        return Table(table.x, np.maximum(table.values, least_s))
+
     return replace(
         times,
         dense_pure=dense(parts.pure),
-        dense_mixed=dense(mixed),
+        dense_mixed=at_least(dense(mixed), parts.layers * by.launch_layer_s),
         prefill=times_ratio(times.prefill, by.attention_ratio),
         decode_pure=times_ratio(times.decode_pure, by.attention_ratio),
         decode_mixed=times_ratio(times.decode_mixed, by.attention_ratio),
-        head=times_ratio(times.head, by.matrix_ratio),
-        communication=times_ratio(times.communication, by.communication_ratio),
+        head=Table(times.head.x, times.head.values + by.sequence_s * times.head.x.knots()),
         host_pure_s=host_s,
         host_mixed_s=host_s + by.mixed_host_s,
     )

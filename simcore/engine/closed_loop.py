@@ -7,12 +7,16 @@ from typing import Any
 import numpy as np
 from numba import int64, types
 
-from simcore.cost.jit import njit
+from simcore.cost.jit import from_dtype, njit
 from simcore.engine.kernels import LOG_TYPE, TIMES_TYPE
 from simcore.engine.replica import advance, begin, commit, submit
 from simcore.policy.records import NONE
 from simcore.policy.router import REPLICAS_TYPE
 from simcore.policy.scheduler._verbs import CACHE_TYPE, COMPOSE_TYPE, HASHES_TYPE, REQUESTS_TYPE
+
+LOOP = np.dtype([("users", "i8"), ("think_s", "f8"), ("token_s", "f8"), ("output_s", "f8"), ("hold_steps", "i8")])
+"""the client and the frontend; see `simcore.engine.serving.Clients` and `Ranks`"""
+LOOP_TYPE = types.Array(from_dtype(LOOP), 1, "C")
 
 
 @njit(cache=True)
@@ -36,25 +40,61 @@ def _least_outstanding(replicas: Any) -> int:
 
 
 @njit(cache=True)
-def _early(replica: Any, requests: Any, arrived: int, released: int, until_s: float) -> int:
+def _early(replica: Any, requests: Any, read_s: Any, arrived: int, released: int, until_s: float) -> int:
     """Submit what arrives while a step is in flight: it waits for the next composition."""
-    while arrived < released and requests[arrived].arrival_s <= until_s:
+    while arrived < released and read_s[arrived] <= until_s:
         requests[arrived].replica = 0
-        submit(replica, requests, arrived, requests[arrived].arrival_s)
+        submit(replica, requests, arrived, read_s[arrived])
         arrived += 1
     return arrived
 
 
 @njit(cache=True)
-def _lockstep(replicas: Any, requests: Any, times: Any, hashes: Any, caches: Any, compose: Any, log: Any) -> bool:
-    """One step of all ranks, as long as the slowest; False if nobody has work."""
+def _release(requests: Any, read_s: Any, released: int, at_s: float, token_s: float) -> int:
+    """A client sends the next request at `at_s`; the frontend reads prompts one after the other."""
+    if released >= requests.size:
+        return released
+    requests[released].arrival_s = at_s
+    start_s = max(at_s, read_s[released - 1]) if released > 0 and token_s > 0.0 else at_s
+    read_s[released] = start_s + token_s * requests[released].input_tokens
+    return released + 1
+
+
+@njit(cache=True)
+def _decoded_tokens(replicas: Any) -> Any:
+    tokens = 0
+    for at in range(replicas.size):
+        tokens += replicas[at].decode_tokens
+    return int64(tokens)
+
+
+@njit(cache=True)
+def _holds(replicas: Any) -> bool:
+    """Whether new prompts wait for company: somebody has one, not everybody has, and all decode."""
+    waiting = 0
+    for at in range(replicas.size):
+        if replicas[at].decode_count == 0:
+            return False
+        waiting += int64(replicas[at].queue_count > 0)
+    return bool(0 < waiting < replicas.size)
+
+
+@njit(cache=True)
+def _lockstep(
+    replicas: Any, requests: Any, times: Any, hashes: Any, caches: Any, hold: bool, compose: Any, log: Any
+) -> bool:
+    """One step of all ranks, as long as the slowest; False if nobody has work. `hold`: nobody is admitted."""
     any_work = False
     end_s = 0.0
     for at in range(replicas.size):
         replica = replicas[at]
+        most = replica.max_running
+        if hold:
+            replica.max_running = 0
         if begin(replica, requests, times, hashes, caches, compose):
             any_work = True
             end_s = max(end_s, replica.step_end_s)
+        replica.max_running = most
     if not any_work:
         return False
     for at in range(replicas.size):
@@ -75,8 +115,8 @@ def _lockstep(replicas: Any, requests: Any, times: Any, hashes: Any, caches: Any
         CACHE_TYPE,
         COMPOSE_TYPE,
         LOG_TYPE,
-        int64,
-        types.float64,
+        LOOP_TYPE,
+        types.Array(types.float64, 1, "C"),
     ),
     cache=True,
 )
@@ -88,30 +128,30 @@ def serve_closed(
     caches: Any,
     compose: Any,
     log: Any,
-    users: int,
-    think_s: float,
+    loop: Any,
+    late_s: Any,
 ) -> None:
     """`users` requests at time 0, then the next one `think_s` after each completion (or refusal), until none is left.
 
-    Several replicas are attention-dp ranks in lockstep: each step lasts as long as the slowest rank's.
+    The frontend takes `token_s` per input token before the scheduler sees a request, one prompt at a time. Several
+    replicas are attention-dp ranks in lockstep: each step lasts as long as the slowest rank's. Tokens reach the client
+    through the frontend, `output_s` each: `late_s` `[requests]` is what waits there when a request is done.
     """
-    arrived = 0
-    released = min(users, requests.size)
-    for number in range(released):
-        requests[number].arrival_s = 0.0
+    users, think_s, token_s = loop[0].users, loop[0].think_s, loop[0].token_s
+    arrived = released = held = 0
+    behind_s, since_s, tokens = 0.0, 0.0, int64(0)
+    read_s = np.zeros(requests.size)
+    for _ in range(min(users, requests.size)):
+        released = _release(requests, read_s, released, 0.0, token_s)
     while True:
         now_s = replicas[0].now_s
-        while arrived < released and requests[arrived].arrival_s <= now_s:
+        while arrived < released and read_s[arrived] <= now_s:
             chosen = _least_outstanding(replicas)
             requests[arrived].replica = chosen
-            if (
-                not submit(replicas[chosen], requests, arrived, requests[arrived].arrival_s)
-                and released < requests.size
-            ):
-                requests[released].arrival_s = now_s + think_s
-                released += 1
+            if not submit(replicas[chosen], requests, arrived, read_s[arrived]):
+                released = _release(requests, read_s, released, now_s + think_s, token_s)
             arrived += 1
-        until_s = requests[arrived].arrival_s if arrived < released else np.inf
+        until_s = read_s[arrived] if arrived < released else np.inf
         if replicas.size == 1:
             if replicas[0].outstanding > 0:
                 advance(replicas[0], requests, times, hashes, caches, compose, log, until_s)
@@ -121,16 +161,20 @@ def serve_closed(
                 if replicas[0].pending == 0 or replicas[0].outstanding == 0:
                     replicas[0].now_s = max(replicas[0].now_s, until_s)
                 else:
-                    arrived = _early(replicas[0], requests, arrived, released, until_s)
-        elif not _lockstep(replicas, requests, times, hashes, caches, compose, log):
-            if until_s == np.inf:
-                return
-            for at in range(replicas.size):
-                replicas[at].now_s = until_s
+                    arrived = _early(replicas[0], requests, read_s, arrived, released, until_s)
+        else:
+            held = held + 1 if held < loop[0].hold_steps and _holds(replicas) else 0
+            if not _lockstep(replicas, requests, times, hashes, caches, held > 0, compose, log):
+                if until_s == np.inf:
+                    return
+                for at in range(replicas.size):
+                    replicas[at].now_s = until_s
+        decoded = _decoded_tokens(replicas)
+        behind_s = max(0.0, behind_s + (decoded - tokens) * loop[0].output_s - (replicas[0].now_s - since_s))
+        since_s, tokens = replicas[0].now_s, decoded
         for at in range(replicas.size):
             number = _next_done(replicas[at], requests)
             while number != NONE:
-                if released < requests.size:
-                    requests[released].arrival_s = requests[number].done_s + think_s
-                    released += 1
+                late_s[number] = behind_s
+                released = _release(requests, read_s, released, requests[number].done_s + behind_s + think_s, token_s)
                 number = _next_done(replicas[at], requests)

@@ -19,10 +19,14 @@ class Clients:
     """A closed loop: `users` send at once at time 0, and each sends again `think_s` after its answer is complete.
 
     The default think time is a moment, so that a request misses the step that starts when the one before it ended.
+    `token_s` is what the server's frontend takes per input token to read a prompt, one prompt at a time; `output_s`
+    what it takes per output token on the way back: where decodes are faster than that, tokens queue up there.
     """
 
     users: int
     think_s: float = 1e-6
+    token_s: float = 0.0
+    output_s: float = 0.0
 
 
 class Feedback(Protocol):

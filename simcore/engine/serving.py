@@ -140,36 +140,52 @@ def _serve_sharing(
     return serve_fleet(FleetPlan((Pool("main", settings, step_times, replicas),), router=router), trace, slos)
 
 
+@dataclass(frozen=True)
+class Ranks:
+    """Attention-dp ranks in lockstep, each step as long as the slowest rank's.
+
+    `hold_steps` above zero holds new prompts back until every rank has one, but at most so many steps while all ranks
+    decode (TensorRT-LLM's attention-dp balance: `enable_balance`, `timeout_iters`).
+    """
+
+    count: int = 1
+    hold_steps: int = 0
+
+
 def serve_clients(
     lengths: Trace,
     step_times: StepTimes,
     settings: ReplicaSettings,
     clients: Clients,
-    ranks: int = 1,
+    ranks: int | Ranks = 1,
     log_steps: int = 0,
 ) -> ServingRun:
     """Serve the requests of `lengths` in order (their arrivals are not read) to a closed loop of clients.
 
-    `ranks` attention-dp ranks run in lockstep, each with `settings` of its own, requests going to the least loaded.
+    Each of the `ranks` has `settings` of its own; requests go to the least loaded.
     """
     from simcore.cost.step_kernel import pack
-    from simcore.engine.closed_loop import serve_closed
+    from simcore.engine.closed_loop import LOOP, serve_closed
     from simcore.policy.scheduler import schedulers
 
+    together = ranks if isinstance(ranks, Ranks) else Ranks(ranks)
     requests = request_records(lengths)
     rank_requests(requests, settings.scheduler)
-    fleet = new_replicas(ranks)
-    for number in range(ranks):
+    fleet = new_replicas(together.count)
+    for number in range(together.count):
         settings.fill(fleet[number], seed=number)
     fleet["stop_at_done"] = 1
     hashes, entries = dense_hashes(lengths, settings.hash_tokens > 0)
     log = np.zeros(log_steps, STEP)
-    caches = lay_out(fleet, entries, [settings] * ranks)
+    caches = lay_out(fleet, entries, [settings] * together.count)
     compose = schedulers(settings.scheduler)
-    serve_closed(fleet, requests, pack(step_times), hashes, caches, compose, log, clients.users, clients.think_s)
-    return ServingRun(
-        lengths, requests, fleet, log[: int(fleet["logged"].max(initial=0))], (), names_of(settings, ranks)
-    )
+    loop = np.array([(clients.users, clients.think_s, clients.token_s, clients.output_s, together.hold_steps)], LOOP)
+    late_s = np.zeros(len(requests))
+    serve_closed(fleet, requests, pack(step_times), hashes, caches, compose, log, loop, late_s)
+    for name in ("first_token_s", "last_token_s", "done_s"):
+        requests[name] += late_s
+    kept = log[: int(fleet["logged"].max(initial=0))]
+    return ServingRun(lengths, requests, fleet, kept, (), names_of(settings, together.count))
 
 
-__all__ = ["Clients", "ServingRun", "dense_hashes", "rank_requests", "request_records", "serve", "serve_clients"]
+__all__ = ["Clients", "Ranks", "ServingRun", "dense_hashes", "rank_requests", "request_records", "serve", "serve_clients"]

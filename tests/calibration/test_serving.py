@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from commands.serving_inputs import replayer
 from commands.serving_report import answers
-from simcore.calibration.serving_disagg import loop
-from simcore.calibration.serving_fit import Measured, distinct, fold_of, parameters, solve, start
+from simcore.calibration.serving_disagg import PrefillStep, loop
+from simcore.calibration.serving_fit import Measured, distinct, fold_of, names, parameters, solve, start
 from simcore.calibration.serving_replay import chosen
 from simcore.calibration.serving_rows import Pool, read_row, repaired_pool, wide_pools
-from simcore.calibration.serving_score import campaign_factors, errors, spearman
+from simcore.calibration.serving_score import campaign_factors, coverage_across_folds, errors, spearman
 from tests.shared import shared
 from workloads.recipes import recipe
 
@@ -51,10 +52,12 @@ def test_plans_are_repaired_by_rule(tp: int, dp: int, moe_tp: int, ep: int, pool
     assert (found.tp, found.attention_dp, found.ep) == (pool.tp, pool.attention_dp, pool.ep)
 
 
-def test_users_come_from_the_source_or_the_batch() -> None:
-    assert read_row(ROW).question.users == 16
-    without = read_row({k: v for k, v in ROW.items() if k != "silicon_data_source"})
-    assert without.question.users == 8 and without.repairs
+def test_users_are_the_batch_of_all_ranks_unless_the_id_says_so() -> None:
+    assert read_row(ROW).question.users == 8
+    assert read_row(ROW | {"id": "model_h200_agg_1024x1024_c48_tp4"}).question.users == 48
+    assert (
+        read_row(ROW | {"attention_dp_size": 4, "tp_size": 1, "moe_tp_size": 1, "moe_ep_size": 4}).question.users == 32
+    )
 
 
 def test_missing_precision_is_bf16_and_marked() -> None:
@@ -75,8 +78,9 @@ def test_disaggregated_rows_without_workers_are_refused_or_inferred() -> None:
 
 
 def test_wide_plans_keep_their_chips() -> None:
-    decode, prefill = wide_pools(Pool(72, 1, 1))
-    assert decode.chips + prefill.chips * prefill.workers == 72
+    decode, prefill = wide_pools(Pool(72, 1, 1), 4096)
+    assert decode.chips * decode.workers + prefill.chips * prefill.workers == 72
+    assert wide_pools(Pool(36, 1, 1), 64)[0] == Pool(8, 1, 8, 4)
 
 
 def test_later_rules_of_a_recipe_win() -> None:
@@ -87,14 +91,16 @@ def test_later_rules_of_a_recipe_win() -> None:
     }
 
 
-def test_results_are_not_read() -> None:
-    with_results = ROW | {"silicon_ttft_ms": 1.0, "silicon_tpot_ms": 1.0}
-    assert read_row(with_results) == read_row(ROW)
+def test_columns_of_measurements_are_not_read() -> None:
+    bare = {name: value for name, value in ROW.items() if not name.startswith("silicon_")}
+    assert read_row(ROW | {"silicon_ttft_ms": 1.0, "silicon_tpot_ms": 1.0}).question == read_row(bare).question
 
 
 def test_closed_loop_of_prefill_workers() -> None:
-    first_s, decoding = loop(4, 2, 1.0, 1e-9)
+    first_s, decoding = loop(np.ones(40), 2, PrefillStep(1.0, 1.0, 1), 1e-9)
     assert first_s == pytest.approx(2.0, rel=0.1)
+    together_s, _ = loop(np.ones(40), 2, PrefillStep(1.0, 0.5, 2), 1e-9)
+    assert together_s < first_s
     assert decoding == pytest.approx(0.0, abs=1e-6)
 
 
@@ -104,7 +110,7 @@ def test_solve_finds_a_shift() -> None:
     slopes[:, 0] = 0.2
     found = solve(np.full(400, 0.3), slopes, start())
     assert found[0] == pytest.approx(start()[0] - 1.5, abs=0.15)
-    assert parameters(found).matrix_ratio == pytest.approx(np.exp(-0.3), rel=0.05)
+    assert getattr(parameters(found), names()[0]) == pytest.approx(np.exp(-0.3), rel=0.05)
 
 
 def test_campaign_factors_remove_a_common_error() -> None:
@@ -127,7 +133,7 @@ def test_a_few_measured_rows() -> None:
     some = some[(some["backend"] == "vllm") & (some["tp_size"] == 4)].head(12)
     rows = read_rows(pd.concat([some, some]))
     assert len(distinct(rows, pd.concat([some, some]))) <= 12
-    found = answers(rows[: len(some)])
+    found = answers(replayer(), rows[: len(some)])
     ratio = np.array([a.tpot_s for a in found]) * 1e3 / some["silicon_tpot_ms"].to_numpy()
     assert np.median(np.abs(ratio - 1.0)) < 0.2
 
@@ -139,12 +145,22 @@ def test_predictions_do_not_depend_on_results_or_day(tmp_path: Path) -> None:
     from simcore.calibration.serving_rows import read_rows
 
     table = pd.DataFrame([ROW | {"id": str(n), "silicon_ttft_ms": 10.0 * n, "silicon_tpot_ms": 1.0} for n in (1, 2)])
-    bare = table.drop(columns=["silicon_ttft_ms", "silicon_tpot_ms"])
-    bare["silicon_data_source"] = "silicon_concurrency=16"
+    bare = table.drop(columns=[name for name in table.columns if name.startswith("silicon_")])
     texts = []
     for number, frame in enumerate((table, bare)):
         rows = read_rows(frame)
         out = tmp_path / f"{number}.csv"
-        write_predictions(out, rows, answers(rows))
+        write_predictions(out, rows, answers(replayer(), rows))
         texts.append(out.read_bytes())
     assert texts[0] == texts[1] and b"1," in texts[0]
+    low, high = (float(cell) for cell in texts[0].splitlines()[1].split(b",")[4:6])
+    assert low < float(texts[0].splitlines()[1].split(b",")[1]) * 1.5 and low < high
+
+
+def test_intervals_are_learnt_on_the_other_folds() -> None:
+    """Two folds with opposite errors: intervals from the one never cover the other; mixed folds do."""
+    rows = [Measured(read_row(ROW).question, 1.0, 0.01)] * 40
+    logs = np.repeat([[0.5, 0.5], [-0.5, -0.5]], 20, axis=0) + np.linspace(-0.01, 0.01, 40)[:, None]
+    apart = coverage_across_folds(rows, logs, np.repeat([0, 1], 20))
+    mixed = coverage_across_folds(rows, logs, np.tile([0, 1], 20))
+    assert apart["tpot"] == 0.0 and mixed["tpot"] > 0.7

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simcore.engine.invariants import violations
-from simcore.engine.serving import Clients, serve_clients
+from simcore.engine.serving import Clients, Ranks, serve_clients
 from simcore.engine.settings import ReplicaSettings
 from simcore.spec.traffic import Trace
 from tests.engine.physics import law, steps
@@ -46,3 +46,22 @@ def test_lockstep_ranks_wait_for_the_slowest() -> None:
     one = serve_clients(lengths(8, 100, 50), law(0.01, 1e-4, 1e-6), ReplicaSettings(), Clients(8), ranks=8)
     assert one.replicas["now_s"] == pytest.approx(np.full(8, one.replicas["now_s"][0]))
     assert one.requests["done_s"] == pytest.approx(np.full(8, one.requests["done_s"][0]))
+
+
+def test_frontend_reads_prompts_one_after_the_other() -> None:
+    """Ten tokens of a second each and steps of a second: the second of two users is seen 10 s after the first."""
+    rows = lengths(2, 10, 1)
+    run = serve_clients(rows, steps(step_s=1.0), ReplicaSettings(), Clients(2, token_s=1.0))
+    assert run.requests["first_token_s"] == pytest.approx([11.0, 21.0])
+    assert (run.requests["arrival_s"] == 0.0).all()
+
+
+def test_balance_holds_prompts_until_every_rank_has_one() -> None:
+    """Rank 0 gets its second prompt first: without balance it prefills at once, with it it waits for rank 1's."""
+    times, how = law(0.01, 1e-4, 1e-7), ReplicaSettings()
+    rows = lengths(8, 100, 20)
+    rows.output_tokens[0] = 5
+    waits = [serve_clients(rows, times, how, Clients(4), Ranks(2, hold)) for hold in (0, 100)]
+    first = [float(run.requests["first_token_s"][4] - run.requests["arrival_s"][4]) for run in waits]
+    assert first[1] > first[0] + 0.05
+    assert all(run.done.all() for run in waits)

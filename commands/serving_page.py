@@ -1,0 +1,115 @@
+"""The page of docs/accuracy on serving: errors by group, hold-outs of whole parts, both tools on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from commands.serving_report import number, short
+
+
+def write_page(path: Path, report: Mapping[str, Any], held_out_by: str | None) -> None:
+    """The page of docs/accuracy: errors by group, and both tools on the same rows."""
+    lines = [
+        "## Serving",
+        "",
+        "Errors are |predicted / measured - 1| in per cent, median / P90, on distinct measurements. "
+        + (
+            f"Each {held_out_by} is predicted with parameters fitted without it."
+            if held_out_by
+            else "Shipped parameters."
+        ),
+        "",
+        f"{report['rows']} rows, {report['predicted']} predicted, {report['distinct']} distinct measurements, "
+        f"{report['repaired']} rows repaired by rule.",
+        "",
+    ]
+    repeats = report["repeats"]
+    lines += [
+        f"Measured more than once with different results: {repeats['configurations_measured_again']} "
+        f"configurations; largest over smallest, median and P90: TPOT {_pair(repeats['tpot_s_max_over_min'])}, "
+        f"TTFT {_pair(repeats['ttft_s_max_over_min'])}.",
+        "",
+    ]
+    for mode, title in (("agg", "Aggregated"), ("disagg", "Disaggregated, workers stated")):
+        if mode in report:
+            lines += _mode_lines(report[mode], title)
+    if "peer" in report:
+        lines += [
+            "### Ours and aiconfigurator 0.12.0 on the same rows",
+            "",
+            "| rows | count | ours TPOT | theirs TPOT | ours TTFT | theirs TTFT |",
+            "|---|---|---|---|---|---|",
+        ]
+        for name, entry in report["peer"].items():
+            cells = [_percents(entry[who][metric]) for metric in ("tpot", "ttft") for who in ("ours", "other")]
+            lines.append(f"| {name} | {entry['ours']['tpot'].get('rows', 0):.0f} | " + " | ".join(cells) + " |")
+        lines.append("")
+    lines += _left_out_lines(report.get("left_out", {}))
+    lines += ["### Refused", ""]
+    lines += [f"* {count} rows: {reason}" for reason, count in report["refused"].items()]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _left_out_lines(left_out: Mapping[str, Any]) -> list[str]:
+    """Aggregated errors when whole models or systems are left out of the fit."""
+    if not left_out:
+        return []
+    lines = [
+        "### Whole models and systems left out",
+        "",
+        "Aggregated rows; serving parameters fitted without the row's model or system, whose operators are known.",
+        "",
+        "| left out | TPOT | TTFT | dense TPOT | dense TTFT | campaign factors TPOT | TTFT | good first choice "
+        "| inside the stated interval TPOT | TTFT |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for kind, part in left_out.items():
+        entries = (part["all"], part["kind"]["dense"], part["campaign_factors"]["all"])
+        cells = [_percents(entry[metric]) for entry in entries for metric in ("tpot", "ttft")]
+        cells += [f"{part['choosing']['first_choice_good']:.0%}"]
+        cells += [f"{part['inside_stated'][name]:.0%}" for name in ("tpot", "ttft")]
+        lines.append(f"| {kind} | " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def _pair(values: Sequence[float]) -> str:
+    return " and ".join(f"{v:.2f}" for v in values)
+
+
+def _percents(found: Mapping[str, float]) -> str:
+    return f"{100 * found['median']:.1f} / {100 * found['p90']:.1f}" if found.get("rows") else ""
+
+
+def _mode_lines(part: Mapping[str, Any], title: str) -> list[str]:
+    lines = [
+        f"### {title}: coverage {part['coverage']:.1%} ({part['table_rows']} rows in all)",
+        "",
+        "| by | value | rows | TPOT | bias | Spearman | TTFT | bias | Spearman |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    entries = [("all", "", part["all"])]
+    for name in ("kind", "speculation", "client", "stack", "system", "model", "users"):
+        entries += [(name, value, entry) for value, entry in part[name].items()]
+    for name, value, entry in entries:
+        cells = []
+        for metric in ("tpot", "ttft"):
+            found = entry[metric]
+            cells += [_percents(found), number(found.get("bias"), "bias"), number(found.get("spearman"), "spearman")]
+        lines.append(f"| {name} | {value} | {entry['predicted']} of {entry['rows']} | " + " | ".join(cells) + " |")
+    choice = part["choosing"]
+    return [
+        *lines,
+        "",
+        f"One factor per campaign: {short(part['campaign_factors'])}.",
+        "",
+        f"Choosing, {choice['groups']} groups: first choice within 5 % of the best throughput per chip in "
+        f"{choice['first_choice_good']:.0%} (in {choice['first_choice_among_met']:.0%} ranking only what really "
+        f"meets the TPOT bound); median rank correlation TPOT {choice['tpot_spearman_median']:.3f}, "
+        f"TTFT {choice['ttft_spearman_median']:.3f}.",
+        "",
+        f"Inside 80 % intervals learnt from the other folds: TPOT {part['inside_80']['tpot']:.0%}, "
+        f"TTFT {part['inside_80']['ttft']:.0%}.",
+        "",
+    ]
