@@ -14,7 +14,7 @@ from simcore.ops.op import PlanColumns, StepColumns
 from simcore.ops.transformer import lower
 
 ATTENTION = ("attention_prefill", "attention_decode", "mla_prefill", "mla_decode", "linear_attention_gdn", "mamba2")
-HEAD = ("lm_head", "sampler", "final_norm")
+HEAD = ("lm_head", "sampling", "final_norm")
 
 
 def evaluate_physics(physics: Physics, plan: PlanColumns, graphs: bool = True, clock_ratio: float = 1.0) -> Evaluate:
