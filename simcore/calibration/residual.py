@@ -54,9 +54,9 @@ class Manner:
 
 
 def manners(budget: int, rows: int) -> list[Manner]:
-    """Ways worth trying: leaves that make COUNTS trees; where numbers are few, fewest trees and no pruning too."""
+    """Ways worth trying: leaves that make COUNTS trees; the extremes, and no pruning, only where numbers are few."""
     few = budget < FEW
-    room = {int(SURPLUS * budget / count + 1.0) // 2 for count in (COUNTS if few else COUNTS[:-1])}
+    room = {int(SURPLUS * budget / count + 1.0) // 2 for count in (COUNTS if few else COUNTS[1:-1])}
     sizes = sorted(leaves for leaves in room if leaves >= 4 and rows > 8 * leaves)
     return [Manner(leaves, surplus) for leaves in sizes for surplus in ((1.0, SURPLUS) if few else (SURPLUS,))]
 
