@@ -188,4 +188,13 @@ def serve_clients(
     return ServingRun(lengths, requests, fleet, kept, (), names_of(settings, together.count))
 
 
-__all__ = ["Clients", "Ranks", "ServingRun", "dense_hashes", "rank_requests", "request_records", "serve", "serve_clients"]
+__all__ = [
+    "Clients",
+    "Ranks",
+    "ServingRun",
+    "dense_hashes",
+    "rank_requests",
+    "request_records",
+    "serve",
+    "serve_clients",
+]
