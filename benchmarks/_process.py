@@ -9,14 +9,19 @@ import sys
 
 
 def cpu_and_peak(arguments: list[str], repeats: int = 3) -> tuple[float, float]:
-    """(median CPU seconds, peak MB) of `python ARGUMENTS`, after one warm-up; children are counted by the kernel."""
-    seconds = []
-    for _ in range(repeats + 1):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, env=environment())
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-    return sorted(seconds[1:])[repeats // 2], after.ru_maxrss / 1024
+    """(median CPU seconds, peak MB) of `python ARGUMENTS`, after one warm-up, of that process alone."""
+    used = [_run([sys.executable, *arguments]) for _ in range(repeats + 1)][1:]
+    seconds = sorted(one.ru_utime + one.ru_stime for one in used)
+    return seconds[repeats // 2], max(one.ru_maxrss for one in used) / 1024
+
+
+def _run(command: list[str]) -> resource.struct_rusage:
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment())
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise subprocess.CalledProcessError(child.returncode, command)
+    return used
 
 
 def environment() -> dict[str, str]:
