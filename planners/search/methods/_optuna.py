@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,12 @@ from simcore.errors import InputError
 class OptunaSearcher:
     """Ask and tell around an in-memory study; conditions are followed as parameters are suggested.
 
-    Rows that break a constraint of the space cost no evaluation: the sampler is asked again.
+    Rows that break a constraint of the space cost no evaluation: the sampler is asked again. `shown` is the monotone
+    function of the objectives that the sampler learns from.
     """
 
-    def __init__(self, task: Task, sampler: Any) -> None:
-        self.task, self.space = task, task.space
+    def __init__(self, task: Task, sampler: Any, shown: Callable[[Array], Array] = np.asarray) -> None:
+        self.task, self.space, self.shown = task, task.space, shown
         self.study = optuna().create_study(sampler=sampler, directions=["minimize"] * task.objectives)
         self.open: list[tuple[Any, bytes]] = []
         self.worst: Array = np.zeros(task.objectives)
@@ -50,10 +52,10 @@ class OptunaSearcher:
         self.study.tell(trial, [float(v) for v in self.worst + 1.0])
 
     def tell(self, told: Told) -> None:
-        good = told.violation <= 0
+        shown_values, good = self.shown(told.values), told.violation <= 0
         if good.any():
-            self.worst = np.maximum(self.worst, told.values[good].max(axis=0))
-        for row, values, violation in zip(told.units, told.values, told.violation, strict=True):
+            self.worst = np.maximum(self.worst, shown_values[good].max(axis=0))
+        for row, values, violation in zip(told.units, shown_values, told.violation, strict=True):
             trial = self._match(row)
             trial.set_user_attr("violation", float(violation))
             shown = values if violation <= 0 else self.worst + min(float(violation), 10.0)
@@ -63,6 +65,16 @@ class OptunaSearcher:
         key = row.tobytes()
         index = next(i for i, (_, k) in enumerate(self.open) if k == key)
         return self.open.pop(index)[0]
+
+
+def compressed(values: Array) -> Array:
+    """Objectives on a logarithmic scale of both signs (linear below 1e-3): one overloaded run then does not decide how
+    a sampler that weighs by hypervolume tells good from bad. The order of values stays.
+
+    >>> compressed(np.array([-100.0, 0.0, 100.0])).round(2)
+    array([-12.21,   0.  ,  12.21])
+    """
+    return np.asarray(np.arcsinh(1e3 * values))
 
 
 def violations(trial: Any) -> tuple[float]:

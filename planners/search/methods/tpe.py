@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from planners.search.adapters import optuna
 from planners.search.method import Method, Searcher, Task, tunables
-from planners.search.methods._optuna import OptunaSearcher, quietly, violations
+from planners.search.methods._optuna import OptunaSearcher, compressed, quietly, violations
 from planners.search.space import Parameter
 
 
-def make(task: Task, start: int = 10, candidates: int = 24, multivariate: bool = False) -> Searcher:
+def make(task: Task, start: int = 10, candidates: int = 24, multivariate: bool = True) -> Searcher:
     sampler = quietly(
         optuna().samplers.TPESampler,
         n_startup_trials=start,
@@ -18,7 +18,7 @@ def make(task: Task, start: int = 10, candidates: int = 24, multivariate: bool =
         seed=task.seed,
         constraints_func=violations,
     )
-    return OptunaSearcher(task, sampler)
+    return OptunaSearcher(task, sampler, compressed)
 
 
 METHOD = Method(
