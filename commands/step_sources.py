@@ -14,13 +14,21 @@ def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
 
     Of softmax attention: the KV cold in the cache, and FlashAttention-2 where vLLM uses it.
     """
+    from simcore.calibration.vllm_engine import kv_format, ranks_of, weight_format
     from simcore.cost.cold_cache import Cache, with_cold_cache
     from simcore.cost.facts import chip_facts
     from simcore.cost.flash_attention import ARCHITECTURES, Kernel, flash_attention_2
     from simcore.spec.formats import number_format
     from simcore.spec.plan import ParallelPlan
 
-    plan = ParallelPlan(tp=int(engine.get("tensor_parallel_size") or 1))
+    ranks = ranks_of(engine, model)
+    plan = ParallelPlan(
+        tp=ranks.tp,
+        attention_dp=ranks.dp if ranks.lockstep else 1,
+        ep=ranks.expert_ranks if ranks.expert_parallel else 1,
+        weights=weight_format(engine),
+        kv=kv_format(engine),
+    )
     times = scenario_step_times(model, chip, plan, stacks_of(chip.name))
     mixer, facts = model.layers[0].mixer, chip_facts(chip)
     if mixer.kind != "attention":

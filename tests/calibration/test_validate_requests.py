@@ -13,7 +13,7 @@ import pytest
 from simcore.calibration.importers.layer_profile import Shape, layer_step_times
 from simcore.calibration.importers.vllm_run import read_vllm_run
 from simcore.calibration.validate_requests import (
-    GRAPH_SIZES,
+
     VLLM_RESERVE_BYTES,
     Memory,
     compare,
