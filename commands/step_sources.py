@@ -29,7 +29,7 @@ def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
         weights=weight_format(engine),
         kv=kv_format(engine),
     )
-    times = scenario_step_times(model, chip, plan, stacks_of(chip.name))
+    times = scenario_step_times(model, chip, plan, stacks_of(chip.name), system=joined(chip, ranks.tp * ranks.dp))
     mixer, facts = model.layers[0].mixer, chip_facts(chip)
     if mixer.kind != "attention":
         return times
@@ -40,6 +40,18 @@ def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
     if chip.architecture not in ARCHITECTURES:
         return times
     return flash_attention_2(times, Kernel(mixer.heads / mixer.kv_heads, float(chip.compute["tensor"].count), cached))
+
+
+def joined(chip: Any, gpus: int) -> Any:
+    """The chip's usual home, or one like it in which `gpus` of them share one level of the chip's own link."""
+    import hardware_specs
+    from simcore.spec.hardware import Level
+
+    system = hardware_specs.system(chip.name)
+    if system.node is None or gpus <= system.max_chips:
+        return system
+    name, link = next(iter(chip.links.items()))
+    return system.replace(node=system.node.replace(chips=gpus, levels=(Level(name=name, size=gpus, link=link),)))
 
 
 def stacks_of(chip: str) -> str:
@@ -68,8 +80,8 @@ def scenario_step_times(
     from simcore.spec.policy import ServingPolicy
 
     policy = policy or ServingPolicy()
-    weights, experts, activations, _ = plan.formats()
-    machine = machine_of(system or hardware_specs.system(chip.name), weights, experts, activations, policy)
+    weights, experts, activations, kv = plan.formats()
+    machine = machine_of(system or hardware_specs.system(chip.name), weights, experts, activations, policy, kv)
     physics = Physics(model, machine, api.cost_model(chip.name, stack), policy.imbalance_ratio)
     columns, source = plan_columns(plan, {}), f"{chip.name}, {stack}"
     return physics_step_times(physics, columns, policy.graphs, clock_ratio=clock_ratio, source=source)

@@ -14,7 +14,8 @@ from simcore.ops.op import PlanColumns, StepColumns
 from simcore.ops.transformer import lower
 
 ATTENTION = ("attention_prefill", "attention_decode", "mla_prefill", "mla_decode", "linear_attention_gdn", "mamba2")
-HEAD = ("lm_head", "sampling", "final_norm")
+HEAD = ("lm_head", "sampling", "final_norm", "all_gather_logits")
+"""what is done once per sequence that needs a token, the gathering of its logits included"""
 
 
 def evaluate_physics(physics: Physics, plan: PlanColumns, graphs: bool = True, clock_ratio: float = 1.0) -> Evaluate:
@@ -50,7 +51,7 @@ def _parts(
     for op, cost in zip(ops, costs, strict=True):
         busy = physics.imbalance_ratio if op.kind == "moe" else 1.0
         if op.role == "none":
-            sums["communication"] += op.count * cost.network_s
+            sums["head" if op.name in HEAD else "communication"] += op.count * cost.network_s
             continue
         work = op.count * busy * np.maximum(cost.compute_s / clock_ratio, cost.memory_s * slow) * pace
         added += work - op.count * busy * np.maximum(cost.compute_s, cost.memory_s) * pace
@@ -61,7 +62,7 @@ def _parts(
     if graphs:
         sums["dense"] += physics.machine.graph_launch_s * pace
     total = np.maximum(sum(sums.values()), 1e-12)
-    chips = float(np.max(plan.replica_chips / plan.pp))
+    chips = float(np.max(plan.replica_chips / plan.pp / plan.attention_dp))
     energy_j = dynamic_w(physics, compute, memory, total - added, clock_ratio) * total * chips
     return StepParts(sums["dense"], sums["attention"], sums["head"], sums["communication"], np.asarray(energy_j))
 
@@ -89,8 +90,8 @@ def physics_step_times(
     """`StepTimes` of one plan on one machine; `fields` (host overhead, overlap, source) go to `StepTimes`.
 
     Empty steps cost nothing. Energy is the board's, above idle, of the stage at work; `idle_w` is the idle power of all
-    chips of the replica.
+    chips of the replica. With attention-dp both are one rank's: each rank is a replica of the engine.
     """
     times = sample_step_times(evaluate_physics(physics, plan, graphs, clock_ratio), reach or SampleRange(), **fields)
-    chips = float(np.max(plan.replica_chips))
+    chips = float(np.max(plan.replica_chips / plan.attention_dp))
     return replace(times, idle_w=float(np.max(physics.machine.idle_w)) * chips)
