@@ -93,7 +93,6 @@ class Ready:
             slos=self.slos,
         )
 
-
     def _open_ranks(self, trace: Any, replicas: int) -> Any:
         """Arrivals to the attention-dp ranks of one replica, which step together."""
         from simcore.cost.step_times import ZERO, StepTimes

@@ -19,9 +19,9 @@ def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
     from simcore.cost.facts import chip_facts
     from simcore.cost.flash_attention import flash_attention_2
     from simcore.engine.step_source import physics_step_times, with_small_kernels
-    from simcore.spec.policy import ServingPolicy
     from simcore.spec.formats import number_format
     from simcore.spec.plan import ParallelPlan
+    from simcore.spec.policy import ServingPolicy
 
     ranks = ranks_of(engine, model)
     plan = ParallelPlan(

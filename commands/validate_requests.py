@@ -84,7 +84,9 @@ def find_chip(device: str) -> Any:
     known |= {_plain(name): name for name in hardware_specs.chip.names()}
     inside = [name for name in known if name in _plain(device)]
     if not inside:
-        raise InputError(f"no known chip in the device name {device!r}", key="--chip", fix="name one: simcore list chips")
+        raise InputError(
+            f"no known chip in the device name {device!r}", key="--chip", fix="name one: simcore list chips"
+        )
     return hardware_specs.chip(known[max(inside, key=len)])
 
 
@@ -184,6 +186,7 @@ def layer_times(folder: Path, recorded: Any, model: Any, chip: Any) -> Any:
         experts_per_token=experts[0].topk if experts else 0,
         expert_ranks=ranks.expert_ranks // profiled,
         graph_sizes=graph_sizes(recorded.engine),
+        whole_batch=whole_batch(model, chip, ranks.tp),
     )
     link_bytes_per_s = next(iter(chip.links.values())).bytes_per_s
     reduces = {}
@@ -194,6 +197,16 @@ def layer_times(folder: Path, recorded: Any, model: Any, chip: Any) -> Any:
         exchange_s = exchange_over(link_bytes_per_s, ranks.dp, model.hidden_size)
         return shared_layer_steps(folder, shape, exchange_s, **reduces)
     return layer_step_times(folder, shape, **reduces)
+
+
+def whole_batch(model: Any, chip: Any, tp: int) -> float:
+    """Decodes that FlashAttention-2 does not split on this chip; 0 where vLLM uses another kernel."""
+    from simcore.cost import flash_attention
+
+    mixer, count = model.layers[0].mixer, chip.compute[chip.main_unit].count
+    if chip.architecture not in flash_attention.ARCHITECTURES or mixer.kind != "attention" or not count:
+        return 0.0
+    return flash_attention.whole_batch(float(count), max(1.0, mixer.kv_heads / tp))
 
 
 def write_table(out: Path, recorded: Any, ours: Any) -> None:

@@ -25,6 +25,8 @@ Floats = NDArray[np.float64]
 METRICS = ("ttft_s", "tpot_s", "e2e_s")
 STATISTICS = ("mean", "p50", "p90", "p99")
 ONE_RANK = Ranks()
+
+
 def own_hashes(trace: Trace, block_tokens: int) -> Trace:
     """A trace in which every full block of every request has a hash of its own.
 

@@ -1,7 +1,7 @@
 """What the arguments of a recorded vLLM v1 run mean for the event engine: limits, KV size, ranks, graphs.
 
-Facts of vLLM 0.19 (its `arg_utils`, `config.scheduler`, `core_client`, `core`); what it can do and this replay cannot is
-refused by name.
+Facts of vLLM 0.19 (its `arg_utils`, `config.scheduler`, `core_client`, `core`); what it can do and this replay cannot
+is refused by name.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ VLLM_DEFAULTS = {
     "prefix_caching": True,
     "async_scheduling": True,
 }
-"""of an engine inside a Python program, where the run does not state them; `vllm serve` on a GPU of 70 GiB and more would
-take 1,024 sequences and 8,192 tokens, on a smaller one 256 and 2,048"""
+"""of an engine inside a Python program, where the run does not state them; `vllm serve` on a GPU of 70 GiB and more
+would take 1,024 sequences and 8,192 tokens, on a smaller one 256 and 2,048"""
 LARGEST_GRAPH = 512
 VLLM_RESERVE_BYTES = 1.24e9
 """context, activations and graphs beside weights and KV: what the one recorded run that states its KV size left
 (RTX 4090, Llama-3.1-8B, tp 1, 2,048 tokens and 256 sequences a step); more with tensor parallelism"""
 HIDDEN_GIB, HIDDEN_RATIO = 0.30, 0.0076
-"""of a GPU's memory, printed in GB and meant in GiB, that CUDA does not report: the line through RTX 4090 (23.52 of 24 GiB)
-and RTX PRO 6000 (94.97 of 96 GiB); too little where error correction takes its own share (L40S)"""
+"""of a GPU's memory, printed in GB and meant in GiB, that CUDA does not report: the line through RTX 4090 (23.52 of 24
+GiB) and RTX PRO 6000 (94.97 of 96 GiB); too little where error correction takes its own share (L40S)"""
 DTYPES = ("auto", "bfloat16", "float16", "half", "torch.bfloat16", "torch.float16")
 REFUSED = {
     "pipeline_parallel_size": 1,

@@ -7,14 +7,16 @@ enters. They hold where vLLM uses FlashAttention-2: GPUs older than Hopper, and 
 Over a paged KV the kernel gives each multiprocessor a tile of 64 query rows of one head, which walks its KV token by
 token, and does so at one speed whether the rows are filled or not:
 
-    token_s = layers (64 rows x 4 x head_dim / (flop/s of a multiprocessor) + 24 cycles)
-    rounds(tiles) = 1 up to as many tiles as multiprocessors, then 0.94 ceil(tiles / multiprocessors)
+    token_s = layers (64 rows x 4 x head_dim / (flop/s of a multiprocessor) + 22.5 cycles)
+    rounds(tiles) = 1 up to as many tiles as multiprocessors, then 0.98 ceil(tiles / multiprocessors)
 
 - a chunk: + past x token_s x rounds(heads x ceil(chunk / 64)): a short chunk leaves most of the GPU idle;
 - decodes beside a chunk: (KV + 200) x token_s x rounds(heads x sequences): one row of each tile is of use.
 
-Against seven profiles (chunks of 64 to 2,048 tokens on 512 to 4,096; 8 to 256 sequences of 128 to 4,096) the median
-error of the chunk's part falls from 30 to 6 %, that of the decodes' from 16 to 9 %.
+Against seven profiles (chunks of 64 to 2,048 tokens on a past of 512 to 4,096; 16 to 256 sequences of 128 to 4,096) the
+median error of the chunk's part falls from 28 to 72 % to 1.4 to 4.6 % on the RTX PRO 6000 (six profiles, two of them
+Llama-3.1-8B, which gave no number) and from 34 to 11 % on the RTX 4090, whose operators come from its data sheet; that
+of decodes beside a chunk from 13 to 27 % to 3 to 8 %.
 """
 
 from __future__ import annotations
@@ -28,29 +30,28 @@ from simcore.cost.step_times import Axis, Floats, StepTimes, Table
 ARCHITECTURES = ("ampere", "ada", "blackwell-gb202")
 TILE_ROWS = 64
 """query rows of one tile of the kernel for paged KV"""
-TILE_CYCLES = 24.0
-"""of a tile and KV token beside its multiplications: 32 chunk-past pairs of the two Qwen3 profiles on the RTX PRO 6000
-(56.5 cycles in all, quartiles within 2); the RTX 4090's one profile says 14"""
-SHARED_RATIO = 0.94
-"""of two and more tiles on one multiprocessor over their times alone; the same pairs, 0.93 to 0.96"""
+TILE_CYCLES = 22.5
+"""of a tile and KV token beside its multiplications: medians of 54.5 cycles in all over the four Qwen3 profiles of the
+RTX PRO 6000 (48 pairs of a chunk and a past, each median 52.8 to 55.8); the RTX 4090's one profile says 14"""
+SHARED_RATIO = 0.98
+"""of two and more tiles on one multiprocessor over their times alone: 48 further pairs, 0.95 to 1.01 by profile"""
 TILE_TOKENS = 200.0
 """KV tokens' worth of a tile's start and end: 185 to 240 from 32 sequences on, both Qwen3 models and the RTX 4090"""
 FIRST_SHARE = 0.6
-"""of what the first reading of the KV from memory takes longer than its tiles, which the other tiles do not hide: 0.45 to
-0.69 in 12 places of the two Qwen3 models (64 to 256 sequences of 512 and 1,024), the same in Llama-3.1-8B's"""
-BATCHES = (2.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
-PLACES = (0.08, 0.27, 0.5, 0.85)
-ALPHA = (
-    (0.23, 0.23, 0.23, 0.23),
-    (0.053, 0.011, 0.004, 0.185),
-    (0.039, 0.015, 0.003, 0.091),
-    (0.005, 0.009, 0.003, 0.065),
-    (0.053, 0.046, 0.021, 0.082),
-    (0.040, 0.028, 0.016, 0.107),
-    (0.016, 0.008, 0.009, 0.115),
-)
-"""medians over the profiles by batch and place of the mean KV between the shortest and the longest: the share of the
-way from the time at the mean to that at the longest; single profiles differ by 0.05"""
+"""of what the first reading of the KV from memory takes longer than its tiles, which the other tiles do not hide: 0.45
+to 0.69 in 12 places of the two Qwen3 models (64 to 256 sequences of 512 and 1,024), the same in Llama-3.1-8B's"""
+WHOLE_SHARE, BLOCKS_PER_SM = 0.8, 2.0
+"""FlashAttention-2 splits the KV of decodes alone over multiprocessors unless sequences x KV heads fill this share of
+the blocks they hold (its `num_splits_heuristic`, which is told two per multiprocessor)"""
+PLACES = (0.08, 0.27, 0.5, 0.7)
+WHOLE_TAIL = (0.22, 0.14, 0.07, 0.6)
+"""alpha x blocks / multiprocessors of decodes alone, unsplit, by place of the mean KV between the shortest and the
+longest: medians of the two Qwen3 models, tp 1 and 2, at 512 and 1,024 blocks"""
+SPLIT_ALPHA = (0.01, 0.005, 0.003, 0.09)
+"""alpha of decodes alone that are split: medians of 8 to 64 sequences of the same profiles"""
+BESIDE_TAIL = 0.6
+"""the first of these for decodes beside a chunk, at any place: 16 to 128 sequences, chunks with up to 1,024 tokens of
+past, 0.3 to 0.85; 0.3 to 0.9 on the RTX 4090"""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ def flash_attention_2(times: StepTimes, kernel: Kernel) -> StepTimes:
         times,
         prefill=Table(chunks.x, on_past_s(kernel, chunks), chunks.y),
         decode_mixed=Table(alone.x, beside_s(kernel, batch, tokens, alone.values), alone.y),
-        uneven_pure=alpha(),
+        uneven_pure=alpha_alone(kernel),
+        uneven_mixed=alpha_beside(kernel),
     )
 
 
@@ -120,9 +122,32 @@ def beside_s(kernel: Kernel, batch: Floats, tokens: Floats, alone_s: Floats) -> 
     return np.asarray(np.where(batch > 0, first_s + np.maximum(0.0, alone_s * waves - first_s) * beyond, 0.0))
 
 
-def alpha() -> Table:
-    """`ALPHA` on a lattice, constant beyond its edges."""
-    batch, place = Axis(256.0, linear_count=32), Axis(1.0, unit=1 / 16, linear_count=16)
-    rows = np.array([np.interp(place.knots(), PLACES, row) for row in ALPHA])
-    grid = [np.interp(batch.knots(), BATCHES, column) for column in rows.T]
-    return Table(batch, np.stack(grid, axis=1), place)
+def whole_batch(multiprocessors: float, kv_heads: float) -> float:
+    """Decodes from which FlashAttention-2 reads each sequence by one block per KV head.
+
+    >>> whole_batch(188.0, 8.0)
+    38.0
+    """
+    return float(np.ceil(WHOLE_SHARE * BLOCKS_PER_SM * multiprocessors / kv_heads))
+
+
+def alpha_alone(kernel: Kernel) -> Table:
+    """alpha of decodes alone: t = t(mean KV) + alpha (t(longest) - t(mean)), `[sequences, place of the mean]`.
+
+    Blocks that read a sequence whole leave the last ones running alone for a part of the longest's time. That part is
+    a share of one block's time, so alpha goes as multiprocessors / blocks. A list of blocks served in order (head after
+    head over all sequences) by processors that share the memory's bandwidth gives the measured values, one by one.
+    """
+    batch, place = Axis(1024.0, linear_count=32), Axis(1.0, unit=1 / 16, linear_count=16)
+    some, kv_heads = np.maximum(batch.knots(), 1.0), kernel.heads / kernel.queries_per_kv
+    whole = np.interp(place.knots(), PLACES, WHOLE_TAIL) * kernel.multiprocessors / (kv_heads * some)[:, None]
+    split = np.interp(place.knots(), PLACES, SPLIT_ALPHA)[None, :]
+    first = whole_batch(kernel.multiprocessors, kv_heads)
+    return Table(batch, np.where(some[:, None] >= first, np.minimum(whole, 1.0), split), place)
+
+
+def alpha_beside(kernel: Kernel) -> Table:
+    """alpha of decodes beside a chunk, which are never split; the same at every place."""
+    batch, place = Axis(1024.0, linear_count=32), Axis(1.0)
+    tail = BESIDE_TAIL * kernel.multiprocessors / (kernel.heads * np.maximum(batch.knots(), 1.0))
+    return Table(batch, np.repeat(np.minimum(tail, 1.0)[:, None], place.size, axis=1), place)

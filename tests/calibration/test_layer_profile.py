@@ -44,8 +44,16 @@ def test_alpha_is_a_median_by_batch_and_share_of_long_sequences() -> None:
     batch, place = table.x.knots(), table.y.knots()
     assert table.values[batch == 4][0][place == 0.25] == pytest.approx(0.2)
     assert table.values[batch == 4][0][place == 1.0] == pytest.approx(0.4)
-    assert table.values[batch == 6][0][place == 0.25] == pytest.approx(0.1)
+    assert table.values[batch == 6][0][place == 0.25] == pytest.approx(0.2 * 4 / 6 / 2)
     assert np.all(table.values[batch >= 8] == 0.0)
+
+
+def test_alpha_is_not_carried_across_the_batch_from_which_sequences_are_read_whole() -> None:
+    """Split batches have no tail; from 6 sequences on the tail of 8 is one of the same length."""
+    rows = pd.DataFrame({"n": [4, 8], "nb": [2, 4], "alpha": [0.0, 0.3]})
+    table = _alpha(rows, whole_batch=6.0)
+    found = {count: table.values[table.x.knots() == count][0][0] for count in (4.0, 5.0, 6.0, 8.0, 16.0)}
+    assert found == pytest.approx({4.0: 0.0, 5.0: 0.0, 6.0: 0.4, 8.0: 0.3, 16.0: 0.3})
 
 
 def write_profile(folder: Path, experts: bool = False) -> Path:

@@ -40,6 +40,9 @@ class Shape:
     """ranks over which the experts are spread, whole or sliced, beyond those of the profile of experts"""
     graph_sizes: tuple[int, ...] = ()
     """batch sizes with a captured graph, ascending: a step of fewer tokens is padded to the next"""
+    whole_batch: float = 0.0
+    """decodes from which the attention kernel reads each sequence whole; fewer are split (`cost.flash_attention`); 0:
+    always"""
 
 
 def shared_layer_steps(folder: Path, shape: Shape, exchange_s: Any, **reduces: Any) -> SharedSteps:
@@ -70,7 +73,7 @@ def layer_step_times(folder: Path, shape: Shape, all_reduce_s: Any = None, gathe
     if shape.experts:
         by_tokens += shape.layers * US * _moe_us(_experts(folder), shape, at)
     prefill, pure, mixed = _attention(attention, shape.layers)
-    uneven_pure, uneven_mixed = _uneven(folder)
+    uneven_pure, uneven_mixed = _uneven(folder, shape.whole_batch)
     communication = ZERO if all_reduce_s is None else Table(tokens, (2 * shape.layers + 1) * all_reduce_s(knots))
     return StepTimes(
         dense_pure=Table(tokens, by_tokens),
@@ -226,29 +229,38 @@ def along(at: Floats, x: Any, y: Any) -> Floats:
     return np.asarray(np.where(at > px[-1], py[-1] + slope * (at - px[-1]), inside))
 
 
-def _uneven(folder: Path) -> tuple[Table, Table]:
+def _uneven(folder: Path, whole_batch: float) -> tuple[Table, Table]:
     """alpha of decodes alone and beside a chunk, by batch and place of the mean KV (`uneven_pure` of `StepTimes`).
 
     The profile runs `n` decodes of which `nb` have the KV `kv_big` and the others a shorter one, and compares the time
     with those of equal lengths at the mean and at `kv_big`: alpha = (t_skew - t_mean) / (t_max - t_mean). The mean
     lies at nb/n between the shortest and the longest, which is how a batch of any lengths is looked up. Medians over
     lengths and chunks; lengths of a real batch are spread more evenly than two values.
+
+    Blocks that read a sequence whole leave the last ones running alone for a part of the longest's time: t - t(mean) is
+    a share of one block's time, so alpha n is what is interpolated between profiled batches, and not across
+    `whole_batch`. Decodes beside a chunk are never split.
     """
     if not (folder / "skew.csv").is_file():
         return ZERO, ZERO
     rows = _read(folder, "skew.csv")
-    return _alpha(rows[rows.regime == "pure"]), _alpha(rows[rows.regime == "mixed"])
+    return _alpha(rows[rows.regime == "pure"], whole_batch), _alpha(rows[rows.regime == "mixed"])
 
 
-def _alpha(rows: Any) -> Table:
-    """Medians on the lattice; constant beyond the first and the last profiled place and batch."""
+def _alpha(rows: Any, whole_batch: float = 0.0) -> Table:
+    """Medians on the lattice, alpha n linear between batches; constant beyond the first and the last profiled one."""
     if not len(rows):
         return ZERO
     batch, place = Axis(1024, linear_count=32), Axis(1.0, unit=1 / 32, linear_count=32)
     profiles, counts = [], []
     for count, group in rows.groupby("n"):
         medians = group.groupby(group.nb / group.n).alpha.median().clip(lower=0.0)
-        profiles.append(np.interp(place.knots(), medians.index, medians))
+        profiles.append(count * np.interp(place.knots(), medians.index, medians))
         counts.append(float(count))
-    grid = [np.interp(batch.knots(), counts, column) for column in np.array(profiles).T]
-    return Table(batch, np.stack(grid, axis=1), place)
+    values, known, at = np.array(profiles), np.array(counts), np.clip(batch.knots(), min(counts), max(counts))
+    grid = np.zeros((len(at), place.size))
+    for lattice, profiled in ((at < whole_batch, known < whole_batch), (at >= whole_batch, known >= whole_batch)):
+        used = profiled if profiled.any() else ~profiled
+        parts = [np.interp(at[lattice], known[used], column) for column in values[used].T]
+        grid[lattice] = np.stack(parts, axis=1) / at[lattice][:, None]
+    return Table(batch, grid, place)

@@ -133,7 +133,9 @@ def stated_engine(meta: dict[str, Any], file: str) -> dict[str, Any]:
     blocks = {name: _block(meta, name) for name in ("engine_kwargs", "kv_cache", "hardware")} | {"meta": meta}
     for name in ("cache", "scheduler", "compilation", "parallel", "model"):
         blocks[name] = _block(resolved, f"{name}_config")
-    parallel = {key: value for key, value in blocks["parallel"].items() if key.endswith(("_parallel_size", "_parallel"))}
+    parallel = {
+        key: value for key, value in blocks["parallel"].items() if key.endswith(("_parallel_size", "_parallel"))
+    }
     engine = {key: value for key, value in (parallel | blocks["engine_kwargs"]).items() if value is not None}
     for name, places in STATED.items():
         values = (blocks[block].get(key) for block, key in (place.split(".") for place in places))
