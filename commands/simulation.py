@@ -82,7 +82,7 @@ class Ready:
         if clients is not None:
             return serve_clients(trace, self.step_times, self.settings, clients, ranks, log_steps)
         if ranks > 1:
-            return self._open_ranks(trace, replicas or self.replicas)
+            return self._open_ranks(trace, replicas or self.replicas, log_steps)
         return serve(
             trace,
             self.step_times,
@@ -93,7 +93,7 @@ class Ready:
             slos=self.slos,
         )
 
-    def _open_ranks(self, trace: Any, replicas: int) -> Any:
+    def _open_ranks(self, trace: Any, replicas: int, log_steps: int) -> Any:
         """Arrivals to the attention-dp ranks of one replica, which step together."""
         from simcore.cost.step_times import ZERO, StepTimes
         from simcore.engine.ranks import SharedSteps, serve_ranks
@@ -103,7 +103,7 @@ class Ready:
             what = f"arrivals to {replicas} replicas of {ranks} attention-dp ranks"
             raise InputError(what, file=self.scenario.file, key="plan.attention_dp", fix="simulate one replica")
         steps = SharedSteps(self.step_times, StepTimes(ZERO, ZERO, ZERO, ZERO, ZERO))
-        return serve_ranks(trace, steps, self.settings, ranks)
+        return serve_ranks(trace, steps, self.settings, ranks, log_steps, self.slos)
 
 
 def prepare(path: Path, seed: int | None = None, skip_bad: bool = False) -> Ready:

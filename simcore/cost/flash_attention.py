@@ -14,8 +14,8 @@ token, and does so at one speed whether the rows are filled or not:
 - decodes beside a chunk: (KV + 200) x token_s x rounds(heads x sequences): one row of each tile is of use.
 
 Against seven profiles (chunks of 64 to 2,048 tokens on a past of 512 to 4,096; 16 to 256 sequences of 128 to 4,096) the
-median error of the chunk's part falls from 28 to 72 % to 1.4 to 4.6 % on the RTX PRO 6000 (six profiles, two of them
-Llama-3.1-8B, which gave no number) and from 34 to 11 % on the RTX 4090, whose operators come from its data sheet; that
+median error of the chunk's part falls from 28 to 72 % to 1.5 to 2.6 % on the RTX PRO 6000 (six profiles, two of them
+Llama-3.1-8B, which gave no number) and from 34 to 10 % on the RTX 4090, whose operators come from its data sheet; that
 of decodes beside a chunk from 13 to 27 % to 3 to 8 %.
 """
 

@@ -25,7 +25,7 @@ from simcore.engine.settings import ReplicaSettings
 from simcore.policy.records import STEP, new_replicas
 from simcore.policy.router import REPLICAS_TYPE
 from simcore.policy.scheduler._verbs import CACHE_TYPE, COMPOSE_TYPE, HASHES_TYPE, REQUESTS_TYPE
-from simcore.spec.traffic import Trace
+from simcore.spec.traffic import Slo, Trace
 
 PUBLISHED_S = 0.1
 """how often the balancer learns the counts"""
@@ -135,8 +135,15 @@ def serve_lockstep(
             replicas[at].now_s = end_s
 
 
-def serve_ranks(trace: Trace, steps: SharedSteps, settings: ReplicaSettings, ranks: int) -> ServingRun:
-    """Serve `trace` on `ranks` that share their experts, each with `settings` of its own.
+def serve_ranks(
+    trace: Trace,
+    steps: SharedSteps,
+    settings: ReplicaSettings,
+    ranks: int,
+    log_steps: int = 0,
+    slos: tuple[Slo, ...] = (),
+) -> ServingRun:
+    """Serve `trace` on `ranks` that share their experts, each with `settings` of its own; `slos` give deadlines.
 
     Wrong where the experts' part does not add to the slowest rank's own part: uneven ranks wait for each other in
     every layer, so a step with its chunk on one rank and its long decodes on another takes longer than this.
@@ -145,14 +152,15 @@ def serve_ranks(trace: Trace, steps: SharedSteps, settings: ReplicaSettings, ran
     from simcore.policy.scheduler import schedulers
 
     requests = request_records(trace)
-    rank_requests(requests, settings.scheduler)
+    rank_requests(requests, settings.scheduler, slos)
     fleet = new_replicas(ranks)
     for number in range(ranks):
         settings.fill(fleet[number], seed=number)
     hashes, entries = dense_hashes(trace, settings.hash_tokens > 0)
     caches = lay_out(fleet, entries, [settings] * ranks)
     times = np.concatenate([pack(steps.own), pack(steps.shared)])
-    log, seen = np.zeros(0, STEP), np.zeros(ranks, np.int64)
+    log, seen = np.zeros(log_steps, STEP), np.zeros(ranks, np.int64)
     compose = schedulers(settings.scheduler)
     serve_lockstep(fleet, requests, times, hashes, caches, compose, log, seen, steps.padded_tokens)
-    return ServingRun(trace, requests, fleet, log, (), names_of(settings, ranks))
+    kept = log[: int(fleet["logged"].max(initial=0))]
+    return ServingRun(trace, requests, fleet, kept, (), names_of(settings, ranks))

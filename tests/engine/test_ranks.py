@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from simcore.cost.step_times import ZERO, Axis, StepTimes, Table, constant
+from simcore.engine.invariants import violations
 from simcore.engine.ranks import SharedSteps, serve_ranks
 from simcore.engine.serving import serve
 from simcore.engine.settings import ReplicaSettings
@@ -85,3 +86,8 @@ def test_constant_shared_time_is_added_to_every_step() -> None:
     shared = StepTimes(constant(1e-3), constant(1e-3), ZERO, ZERO, ZERO, communication=constant(5e-4))
     rows = serve_ranks(one, SharedSteps(steps(0.0, 2e-3), shared), SETTINGS, 1).requests
     assert rows["done_s"] == pytest.approx(5 * 3.5e-3)
+
+
+def test_the_invariants_hold() -> None:
+    shared = SharedSteps(steps(1e-5, 5e-3), steps(2e-6, 1e-3))
+    assert violations(serve_ranks(trace(200, 0.004), shared, SETTINGS, 3, log_steps=50)) == []
