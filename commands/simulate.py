@@ -23,7 +23,10 @@ def simulate(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Serve a scenario's traffic request by request: latencies, goodput, utilisation, energy, cost."""
+    """Serve a scenario's traffic request by request.
+
+    Latencies, goodput, utilisation, energy and cost; see examples/simulate-llama-70b.toml.
+    """
     from commands.simulation import prepare
     from commands.terminal import print_json, progress
     from simcore.engine.invariants import violations
@@ -159,7 +162,10 @@ def capacity(
     most: Annotated[int, typer.Option(help="Largest number of replicas tried.", min=1)] = 1024,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """The highest rate, or the fewest replicas, at which a share `slo.attainment` of requests meets the SLO."""
+    """The highest rate, or fewest replicas, within the SLO.
+
+    A share `slo.attainment` of all requests must meet it.
+    """
     from commands.simulation import prepare
     from commands.terminal import print_json
     from simcore.engine.capacity import fewest_replicas, highest_rate

@@ -35,7 +35,7 @@ def operators(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Predict every row of a measured table and say how wrong the predictions are."""
+    """Predict every row of a measured operator table."""
     from commands.terminal import print_json
     from hardware_specs import calibration
     from simcore.calibration.tables import read_table
@@ -109,7 +109,10 @@ def host(
     small: Annotated[bool, typer.Option("--small", help="Two short cases only.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Run a small transformer on this machine and compare with what its own profile predicts."""
+    """Run a small transformer here against its profile.
+
+    Compares the measured times with what the machine's own calibration predicts.
+    """
     from statistics import median
 
     from commands.terminal import print_json, print_table
