@@ -105,7 +105,7 @@ def _line(entry: dict[str, Any]) -> list[str]:
 
 @validate_app.command("host")
 def host(
-    calibration: Annotated[Path, typer.Option(help="Folder with host/host.npz.")] = Path("out/host"),
+    calibration: Annotated[Path, typer.Option(help="Folder with the profile and host/host.npz.")] = Path("out/host"),
     small: Annotated[bool, typer.Option("--small", help="Two short cases only.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -116,9 +116,10 @@ def host(
     from statistics import median
 
     from commands.terminal import print_json, print_table
-    from simcore.calibration.host import CASES, SMALL_CASES, closed_loop, host_model
+    from simcore.calibration.host import closed_loop, host_model, host_net
 
-    rows = closed_loop(host_model(calibration), SMALL_CASES if small else CASES)
+    model, net = host_model(calibration), host_net(calibration)
+    rows = closed_loop(model, net.Transformer(), net.SMALL_CASES if small else net.CASES)
     middle = median(abs(row["error"]) for row in rows)
     if as_json:
         print_json({"cases": rows, "median_error": middle})
