@@ -178,7 +178,7 @@ def layer_times(folder: Path, recorded: Any, model: Any, chip: Any) -> Any:
         layer_step_times,
         shared_layer_steps,
     )
-    from simcore.calibration.vllm_engine import graph_sizes, ranks_of
+    from simcore.calibration.vllm_engine import graph_sizes, padded_start, ranks_of
 
     ranks = ranks_of(recorded.engine, model)
     experts = [f for group in model.layers for f in group.ffn if f.kind == "moe"]
@@ -189,7 +189,7 @@ def layer_times(folder: Path, recorded: Any, model: Any, chip: Any) -> Any:
         experts_per_token=experts[0].topk if experts else 0,
         expert_ranks=ranks.expert_ranks // profiled,
         graph_sizes=graph_sizes(recorded.engine),
-        whole_batch=whole_batch(model, chip, ranks.tp),
+        whole_batch=padded_start(whole_batch(model, chip, ranks.tp), graph_sizes(recorded.engine)),
     )
     link_bytes_per_s = next(iter(chip.links.values())).bytes_per_s
     reduces = {}

@@ -98,6 +98,17 @@ HELD_KV = ("attention", "mla")
 """mixers whose cache grows with the context; a latent one has no heads to split"""
 
 
+def padded_start(batch: float, sizes: tuple[int, ...]) -> float:
+    """The smallest batch that runs in a captured graph of at least `batch` sequences; `batch` without graphs.
+
+    >>> padded_start(38.0, (1, 2, 4, 8, 16, 24, 32, 40))
+    33.0
+    """
+    if not sizes or batch > max(sizes):
+        return batch
+    return float(max((size for size in sizes if size < batch), default=0) + 1)
+
+
 @dataclass(frozen=True)
 class Memory:
     """What decides the KV size where the run does not state it, per GPU in bytes."""

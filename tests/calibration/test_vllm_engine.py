@@ -16,6 +16,7 @@ from simcore.calibration.vllm_engine import (
     graph_sizes,
     kv_blocks,
     memory_of,
+    padded_start,
     ranks_of,
     run_settings,
 )
@@ -112,6 +113,14 @@ def test_graphs_follow_the_sequences_as_both_recorded_runs_have_them() -> None:
     assert graph_sizes({"max_num_seqs": 20})[-1] == 40
     assert graph_sizes({"enforce_eager": True}) == ()
     assert graph_sizes({"graph_sizes": [1, 2]}) == (1, 2)
+
+
+def test_a_batch_counts_as_its_captured_graph() -> None:
+    """38 sequences are reached by a graph of 40, which 33 sequences already run in."""
+    assert padded_start(38.0, graph_sizes({})) == 33.0
+    assert padded_start(26.0, graph_sizes({})) == 25.0
+    assert padded_start(8.0, (1, 2, 4, 8)) == 5.0
+    assert padded_start(38.0, ()) == padded_start(38.0, (1, 8)) == 38.0
 
 
 ROW = {"input_toks": 3, "output_toks": 2, "queued_ts": 0.0, "first_token_ts": 1.0, "last_token_ts": 2.0}
