@@ -12,14 +12,12 @@ _KNOWN: OrderedDict[tuple[str, ...], Any] = OrderedDict()
 def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
     """Step times from the calibrated operators of the chip under vLLM, from the data sheet where it has none.
 
-    Of softmax attention: the KV cold in the cache, and FlashAttention-2 where vLLM uses it.
+    Of softmax attention: the KV cold in the cache, and FlashAttention-2 where vLLM uses it. `SharedSteps` for ranks
+    that share experts.
     """
-    from simcore.calibration.vllm_engine import kv_format, ranks_of, weight_format
-    from simcore.cost.cold_cache import Cache, with_cold_cache
-    from simcore.cost.facts import chip_facts
-    from simcore.cost.flash_attention import flash_attention_2
+    from simcore.calibration.vllm_engine import graph_sizes, kv_format, ranks_of, weight_format
+    from simcore.engine.ranks import split_experts
     from simcore.engine.step_source import physics_step_times, with_small_kernels
-    from simcore.spec.formats import number_format
     from simcore.spec.plan import ParallelPlan
     from simcore.spec.policy import ServingPolicy
 
@@ -34,16 +32,28 @@ def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
     system, stack = joined(chip, ranks.tp * ranks.dp), stacks_of(chip.name)
     physics, columns = scenario_physics(model, chip, plan, stack, ServingPolicy(), system)
     times = physics_step_times(physics, columns, source=f"{chip.name}, {stack}")
-    times = with_small_kernels(times, physics, columns)
+    times = with_attention(with_small_kernels(times, physics, columns), model, chip, plan)
+    if not ranks.lockstep:
+        return times
+    return split_experts(times, physics, columns, max(graph_sizes(engine), default=0))
+
+
+def with_attention(times: Any, model: Any, chip: Any, plan: Any) -> Any:
+    """`times` with what operator tables do not hold of softmax attention."""
+    from simcore.cost.cold_cache import Cache, with_cold_cache
+    from simcore.cost.facts import chip_facts
+    from simcore.cost.flash_attention import flash_attention_2
+    from simcore.spec.formats import number_format
+
     mixer, facts = model.layers[0].mixer, chip_facts(chip)
     if mixer.kind != "attention":
         return times
     cached = facts.l2_bytes / (2.0 * mixer.head_dim * number_format(plan.kv).bytes_per_element)
     own_heads = max(1.0, mixer.kv_heads / plan.tp)
     if cached:
-        full = 2.0 * (facts.sm_count) / own_heads
-        times = with_cold_cache(times, Cache(cached / own_heads, facts.memory_bytes_per_s / facts.l2_bytes_per_s, full))
-    kernel = paged_kernel(model, chip, ranks.tp, cached)
+        ratio = facts.memory_bytes_per_s / facts.l2_bytes_per_s
+        times = with_cold_cache(times, Cache(cached / own_heads, ratio, 2.0 * facts.sm_count / own_heads))
+    kernel = paged_kernel(model, chip, plan.tp, cached)
     return times if kernel is None else flash_attention_2(times, kernel)
 
 

@@ -151,21 +151,10 @@ def step_times_of(kind: str, folder: Path | None, recorded: Any, model: Any, chi
             raise InputError(what, key="--profile", fix="use operators, or name a folder with --layers")
         return layer_times(folder, recorded, model, chip)
     if kind == "operators":
-        return operator_times(recorded, model, chip)
+        from commands.step_sources import operator_step_times
+
+        return operator_step_times(model, chip, recorded.engine)
     raise InputError(f"unknown profile {kind!r}", key="--profile", fix="use layers or operators")
-
-
-def operator_times(recorded: Any, model: Any, chip: Any) -> Any:
-    """From the operators: ranks that share experts step together, each as if the others had as many tokens."""
-    from commands.step_sources import operator_step_times
-    from simcore.calibration.vllm_engine import ranks_of
-    from simcore.cost.step_times import ZERO, StepTimes
-    from simcore.engine.ranks import SharedSteps
-
-    times = operator_step_times(model, chip, recorded.engine)
-    if not ranks_of(recorded.engine, model).lockstep:
-        return times
-    return SharedSteps(times, StepTimes(ZERO, ZERO, ZERO, ZERO, ZERO))
 
 
 def layer_times(folder: Path, recorded: Any, model: Any, chip: Any) -> Any:

@@ -8,7 +8,7 @@ Arrivals go to the rank with the smallest 4 waiting + running, as last published
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,15 @@ from numba import int64, types
 
 from simcore.cost.jit import njit
 from simcore.cost.step_kernel import COMMUNICATION, DENSE_MIXED, DENSE_PURE, lookup
-from simcore.cost.step_times import StepTimes
+from simcore.cost.step_times import Axis, Floats, StepTimes, Table
 from simcore.engine.caches import lay_out
 from simcore.engine.kernels import LOG_TYPE, TIMES_TYPE
 from simcore.engine.replica import begin, commit, submit
 from simcore.engine.serving import ServingRun, dense_hashes, names_of, rank_requests, request_records
 from simcore.engine.settings import ReplicaSettings
+from simcore.engine.step import Physics
+from simcore.ops.op import PlanColumns, StepColumns
+from simcore.ops.transformer import lower
 from simcore.policy.records import STEP, new_replicas
 from simcore.policy.router import REPLICAS_TYPE
 from simcore.policy.scheduler._verbs import CACHE_TYPE, COMPOSE_TYPE, HASHES_TYPE, REQUESTS_TYPE
@@ -42,6 +45,53 @@ class SharedSteps:
     """of all ranks together: `dense_*` and `communication` by the sum of their tokens; its other tables are not read"""
     padded_tokens: int = 0
     """up to so many tokens on the fullest rank all are padded to it (captured graphs); above, each sends its own"""
+
+
+def split_experts(times: StepTimes, physics: Physics, plan: PlanColumns, padded_tokens: int) -> SharedSteps:
+    """Step times of one plan with attention-dp ranks (`physics_step_times`) as a rank's own part and the experts'.
+
+    The experts' part is that of their matrices, of sorting tokens to them and of the exchange, by the tokens of all
+    ranks.
+    """
+    ranks = float(np.max(plan.attention_dp))
+    axis = Axis(times.dense_pure.x.highest * ranks, linear_count=times.dense_pure.x.linear_count)
+    each = np.maximum(axis.knots(), 1.0) / ranks
+    pure = _experts_s(physics, plan, StepColumns(decode_sequences=each, kv_tokens=1.0), True)
+    mixed = _experts_s(physics, plan, StepColumns(prefill_sequences=np.ones_like(each), prefill_tokens=each), False)
+
+    def rest(table: Table, part_s: Floats) -> Table:
+        tokens = np.maximum(table.x.knots(), 1.0) * ranks
+        return Table(table.x, np.maximum(table.values - np.interp(tokens, axis.knots(), part_s), 0.0))
+
+    own = replace(
+        times,
+        dense_pure=rest(times.dense_pure, pure[0]),
+        dense_mixed=rest(times.dense_mixed, mixed[0]),
+        communication=rest(times.communication, mixed[1]),
+    )
+    experts = replace(
+        times,
+        dense_pure=Table(axis, pure[0]),
+        dense_mixed=Table(axis, mixed[0]),
+        communication=Table(axis, mixed[1]),
+    )
+    return SharedSteps(own, experts, padded_tokens)
+
+
+def _experts_s(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> tuple[Floats, Floats]:
+    """Seconds of the experts' work and of their exchange in one step, `[steps]`."""
+    ops = lower(physics.model, plan, step)
+    work, exchange = np.zeros(np.size(step.tokens)), np.zeros(np.size(step.tokens))
+    for op, cost in zip(ops, physics.cost_model.costs(ops, physics.machine, plan, graphs), strict=True):
+        if op.name in EXCHANGE:
+            exchange += op.count * cost.network_s
+        elif op.kind == "moe" or op.name == "expert_combine":
+            busy = physics.imbalance_ratio if op.kind == "moe" else 1.0
+            work += op.count * (busy * np.maximum(cost.compute_s, cost.memory_s) + cost.launch_s)
+    return work, exchange
+
+
+EXCHANGE = ("all_to_all_dispatch", "all_to_all_combine")
 
 
 @njit(cache=True)

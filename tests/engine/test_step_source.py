@@ -7,12 +7,14 @@ import pytest
 
 import hardware_specs
 import workloads
-from commands.step_sources import joined, operator_step_times, scenario_step_times
+from commands.step_sources import joined, operator_step_times, scenario_physics, scenario_step_times
 from planners.evaluate import plan_columns
 from simcore import api
 from simcore.cost.machine import machine_of
 from simcore.cost.step_times import StepTimes, Table
+from simcore.engine.ranks import split_experts
 from simcore.engine.step import Physics, step_total
+from simcore.engine.step_source import physics_step_times
 from simcore.ops.op import StepColumns
 from simcore.spec.plan import ParallelPlan
 from simcore.spec.policy import ServingPolicy
@@ -74,3 +76,18 @@ def test_gpus_without_a_common_home_are_joined_by_their_own_link() -> None:
     assert joined(hardware_specs.chip("h100-sxm"), 8) == hardware_specs.system("h100-sxm")
     times = operator_step_times(workloads.model("llama-3.1-8b"), chip, {"tensor_parallel_size": 2})
     assert at(times.communication, 2048) > 64 * 2048 * 4096 * 2 / 64e9
+
+
+def test_a_rank_and_the_experts_add_up_to_the_whole_step() -> None:
+    """Four ranks of 64 decodes each: the rank's own part and the experts' for 256 tokens."""
+    model, chip = workloads.model("qwen3-30b-a3b"), hardware_specs.chip("h100-sxm")
+    plan = ParallelPlan(attention_dp=4, ep=4)
+    physics, columns = scenario_physics(model, chip, plan, "vllm", ServingPolicy())
+    whole = physics_step_times(physics, columns)
+    parts = split_experts(whole, physics, columns, padded_tokens=512)
+    for name in ("dense_pure", "dense_mixed", "communication"):
+        own, shared = at(getattr(parts.own, name), 64.0), at(getattr(parts.shared, name), 256.0)
+        assert own + shared == pytest.approx(at(getattr(whole, name), 64.0), rel=1e-6)
+        assert shared > 0.0 and own >= 0.0
+    assert at(parts.shared.dense_pure, 256.0) > at(parts.own.dense_pure, 64.0)
+    assert parts.padded_tokens == 512
