@@ -1,8 +1,9 @@
-"""Two residuals where a table holds whole models: what all models share, and what is peculiar to each measured one.
+"""A residual where a table holds whole models, and who answers for a model that the table lacks.
 
-A single residual learns models by heart and, asked about another one, answers with its nearest neighbour's oddities
-(a stack's tuner picks a poor kernel for one model in eight). So the first trees see only features that mean the same in
-every model; the others add what is left, and are asked about the measured models alone.
+A residual that sees every shape column learns models by heart. About a model never measured it may still know more than
+the law, or answer with its nearest neighbour's oddities (a stack's tuner picks a poor kernel for one model in eight).
+Leaving models out says which; where it is the latter, a small second forest is learnt that sees only features which
+mean the same in every model, and it alone answers for models never measured.
 """
 
 from __future__ import annotations
@@ -12,19 +13,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.calibration.forest import Features, Floats
-from simcore.calibration.residual import learn
+from simcore.calibration.forest import Features, Floats, evaluate
+from simcore.calibration.residual import grow, learn, manners
 from simcore.calibration.tables import Group
 from simcore.cost.laws._base import Law
-from simcore.cost.trees import unpack
 
 MINIMUM_MODELS = 5
 """in a table, below which nothing can be learnt about others"""
-SHARE = 0.25
-"""of the numbers, spent on what the models share"""
-FOLDS = 3
+SHARE = 0.1
+"""of the numbers, spent on models never measured where that pays"""
+FOLDS = 4
 AWAY_ROWS = 4000
-"""that the error on models left out is found from"""
+"""that the errors on models left out are found from"""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def models_of(group: Group, columns: tuple[str, ...]) -> tuple[Floats, NDArray[n
 
 
 def learn_residuals(rule: Law, known: Group, features: Features, target: Floats, budget: int) -> Residuals:
-    """Trees of at most `budget` numbers; in two parts where the law names models and the table has enough of them.
+    """Trees of at most `budget` numbers, of them SHARE for other models where the law names models and it pays.
 
     The rows of `known` come first in `features` and `target`; rows of sibling chips may follow.
     """
@@ -55,22 +55,33 @@ def learn_residuals(rule: Law, known: Group, features: Features, target: Floats,
     if len(models) < MINIMUM_MODELS:
         return Residuals(learn(features, target, budget))
     budget -= models.size + 1
-    general = np.ascontiguousarray(features[:, : rule.shared])
-    shared_words = learn(general, target, int(SHARE * budget))
-    rest = target - unpack(shared_words)(general)
-    words = learn(features, rest, budget - len(shared_words))
-    spread = away_spread(general[: len(index)], target[: len(index)], index, int(SHARE * budget))
-    return Residuals(words, shared_words, models.ravel(), spread)
+    few = int(SHARE * budget)
+    rows, general = len(index), np.ascontiguousarray(features[:, : rule.shared])
+    own = left_out(features[:rows], target[:rows], index, budget)
+    away = left_out(general[:rows], target[:rows], index, few)
+    if mean_error(own) <= mean_error(away):
+        words, spread = learn(features, target, budget), float(np.quantile(np.abs(own), 0.8))
+        return Residuals(words, known=models.ravel(), away_spread=spread)
+    shared_words = learn(general, target, few)
+    words = learn(features, target, budget - len(shared_words))
+    return Residuals(words, shared_words, models.ravel(), float(np.quantile(np.abs(away), 0.8)))
 
 
-def away_spread(features: Features, target: Floats, model: NDArray[np.int64], budget: int) -> float:
-    """80 % quantile of |log error| on models that took no part, a third of them left out at a time."""
+def mean_error(logs: Floats) -> float:
+    """Mean absolute relative error of log(predicted / measured)."""
+    return float(np.abs(np.expm1(logs)).mean())
+
+
+def left_out(features: Features, target: Floats, model: NDArray[np.int64], budget: int) -> Floats:
+    """log(predicted / measured) of up to AWAY_ROWS rows whose models took no part, a quarter left out at a time."""
     some = np.random.default_rng(0).permutation(len(target))[:AWAY_ROWS]
     budget = int(budget * len(some) / len(target))
     features, target, fold = features[some], target[some], model[some] % FOLDS
-    wrong = np.empty(len(some))
+    wrong = -target
     for part in range(FOLDS):
         aside = fold == part
-        trees = unpack(learn(features[~aside], target[~aside], budget))
-        wrong[aside] = np.abs(target[aside] - trees(features[aside]))
-    return float(np.quantile(wrong, 0.8))
+        ways = manners(budget, int((~aside).sum()))
+        if ways:
+            trees = grow(features[~aside], target[~aside], budget, ways[-1])
+            wrong[aside] += evaluate(trees, features[aside])
+    return wrong

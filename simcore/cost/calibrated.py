@@ -62,7 +62,7 @@ class KernelFit:
     rows: int
     """measurements behind the fit, held-out ones not counted"""
     shared_words: NDArray[np.uint32] = field(default_factory=lambda: np.empty(0, np.uint32))
-    """trees that also hold for models never measured; `words` then add what is peculiar to the known ones"""
+    """trees for models never measured; where there are none, `words` serve them too"""
     known: Array = field(default_factory=lambda: np.empty(0))
     """the models measured, by the columns of the law's identity, one after the other"""
     away_spread: float = 0.0
@@ -107,8 +107,8 @@ class KernelFit:
         for index, column in enumerate(columns):
             table[:, index] = column
         residual = self.forest(table, of_rows)
-        if len(self.known):
-            residual = self.shared_forest(table, of_rows) + np.where(self.is_known(shapes), residual, 0.0)
+        if len(self.shared_words) and not (known := self.is_known(shapes)).all():
+            residual = np.where(known, residual, self.shared_forest(table, of_rows))
         bounded = np.clip(residual, self.residual_low, self.residual_high)
         return np.asarray(time_s * np.exp(np.where(self.octaves_outside(shapes) > 0, bounded, residual)))
 
