@@ -93,8 +93,9 @@ class Replayer:
         except InputError as error:
             return Answer(reason=str(error))
 
-    def pool_parts(self, question: Question, pool: Pool, kv: str) -> tuple[StepParts, float]:
+    def pool_parts(self, question: Question, pool: Pool, recipe: Mapping[str, Any]) -> tuple[StepParts, float]:
         """(step times in parts, bytes of KV room per rank over bytes per token) of a pool, once per plan."""
+        kernels: Any = (recipe["kv"], recipe.get("expert_kernels", question.stack))
         plan: Any = (
             question.model,
             question.system,
@@ -104,13 +105,16 @@ class Replayer:
             pool.attention_dp,
             pool.ep,
         )
-        key = (*plan, kv, question.input_tokens + question.output_tokens)
+        key = (*plan, *kernels, question.input_tokens + question.output_tokens)
         if key not in self.parts:
             shared = next((v[0] for k, v in self.parts.items() if k[:-1] == key[:-1]), None)
-            self.parts[key] = self._sample(question, pool, kv, shared)
+            self.parts[key] = self._sample(question, pool, kernels, shared)
         return self.parts[key]
 
-    def _sample(self, question: Question, pool: Pool, kv: str, known: StepParts | None) -> tuple[StepParts, float]:
+    def _sample(
+        self, question: Question, pool: Pool, kernels: tuple[str, str], known: StepParts | None
+    ) -> tuple[StepParts, float]:
+        kv, expert_stack = kernels
         model, system = self.resolve("model", question.model), self.resolve("system", question.system)
         if model.min_heads % pool.tp:
             raise InputError(f"tp = {pool.tp} does not divide the {model.min_heads} heads of {model.name}")
@@ -128,18 +132,24 @@ class Replayer:
             kv_bytes=width[kv],
             head_bytes=2.0,
         )
-        cost = self.cost_model(system.chip.name, question.stack)
-        if is_dataclass(cost) and hasattr(cost, "distribution"):
-            cost = replace(cost, distribution=EXPERT_LOAD)  # type: ignore[type-var]
-        physics = Physics(model, machine, cost)
+        physics, experts = (
+            Physics(model, machine, self._skewed(system.chip.name, stack)) for stack in (question.stack, expert_stack)
+        )
         with np.errstate(divide="ignore", invalid="ignore"):
-            parts = known or step_parts(physics, plan, REACH)
+            parts = known or step_parts(physics, plan, REACH, None if expert_stack == question.stack else experts)
         context = float(question.input_tokens + question.output_tokens)
         used = (
             weight_bytes(model, plan) + activation_bytes(model, plan, 8192.0) + buffer_bytes(model, plan, 256.0, 8192)
         )
         per_token = kv_bytes_per_sequence(model, plan, context) / context
         return parts, float((machine.memory_bytes - used) / per_token)
+
+    def _skewed(self, chip: str, stack: str) -> Any:
+        """The cost model of a chip and stack, with a skewed load of experts where it knows one."""
+        cost = self.cost_model(chip, stack)
+        if is_dataclass(cost) and hasattr(cost, "distribution"):
+            return replace(cost, distribution=EXPERT_LOAD)  # type: ignore[type-var]
+        return cost
 
     def settings(self, question: Question, recipe: Mapping[str, Any], room_tokens: float, share: float = 0.0) -> Any:
         """The replica's limits under a recipe; raises InputError where the weights do not fit."""
@@ -168,7 +178,7 @@ class Replayer:
         from simcore.engine.serving import Clients, Ranks, serve_clients
 
         pool = question.pool
-        parts, room_tokens = self.pool_parts(question, pool, recipe["kv"])
+        parts, room_tokens = self.pool_parts(question, pool, recipe)
         how = self.settings(question, recipe, room_tokens, 1.0 - float(recipe["memory_fraction"]))
         trace = self.trace(question)
         clients = Clients(question.users, MISSES_S, by.token_s, float(recipe.get("output_s", 0.0)))

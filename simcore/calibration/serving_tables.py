@@ -15,6 +15,8 @@ from simcore.ops.transformer import lower
 
 PEER_SHARE = 0.2
 """how many of its tokens each other attention-dp rank adds while one prefills: most are decoding then"""
+FUSED_LEAST = 0.5
+"""share of the matrices' time that fusing their quantisation leaves at least"""
 RAMP_TOKENS = (256.0, 1024.0)
 """between these batch sizes matrices go from memory bound to compute bound"""
 
@@ -27,8 +29,8 @@ class ServingParameters:
     helped curves that were fitted and hurt models and systems that were not.
     """
 
-    eight_bit_ratio: float = 1.0
-    """dense matrices in eight bits: their tables time the quantisation that servers fuse"""
+    fused_layer_s: float = 0.0
+    """per layer with dense matrices in eight bits, off: their tables time the quantisation that servers fuse"""
     large_ratio: float = 1.0
     """dense matrices of large steps"""
     expert_large_ratio: float = 1.0
@@ -70,13 +72,19 @@ class StepParts:
     """dense matrices"""
 
 
-def step_parts(physics: Physics, plan: PlanColumns, reach: SampleRange) -> StepParts:
-    """Sample one plan's step times, dense work split into matrices, experts and elementwise."""
+def step_parts(physics: Physics, plan: PlanColumns, reach: SampleRange, experts: Physics | None = None) -> StepParts:
+    """Sample one plan's step times, dense work split into matrices, experts and elementwise.
+
+    `experts`: another cost model that answers for the experts alone, where a server ran another stack's kernels.
+    """
     times = physics_step_times(physics, plan, True, reach)
     tokens = np.maximum(times.dense_pure.x.knots(), 1.0)
-    pure = dense_work(physics, plan, StepColumns(decode_sequences=tokens, kv_tokens=np.ones_like(tokens)), True)
+    decodes = StepColumns(decode_sequences=tokens, kv_tokens=np.ones_like(tokens))
     chunk = StepColumns(prefill_sequences=np.ones_like(tokens), prefill_tokens=tokens)
-    mixed = dense_work(physics, plan, chunk, False)
+    pure, mixed = (dense_work(physics, plan, step, graphs) for step, graphs in ((decodes, True), (chunk, False)))
+    if experts is not None:
+        for work, step, graphs in ((pure, decodes, True), (mixed, chunk, False)):
+            work["expert"] = dense_work(experts, plan, step, graphs)["expert"]
     return StepParts(
         times,
         pure,
@@ -111,15 +119,16 @@ def scaled(
     tokens = np.maximum(times.dense_pure.x.knots(), 1.0)
     low, high = np.log(RAMP_TOKENS)
     ramp = np.clip((np.log(tokens) - low) / (high - low), 0.0, 1.0)
-    matrix_ratio = by.large_ratio**ramp * (by.eight_bit_ratio if parts.eight_bit else 1.0)
+    matrix_ratio = by.large_ratio**ramp
+    fused_s = parts.layers * by.fused_layer_s * parts.eight_bit
     expert_ratio = by.expert_large_ratio**ramp
     gaps_s = parts.layers * by.layer_s
     together = tokens * (peer_share + (1.0 - peer_share) / parts.ranks)
     mixed = {**parts.mixed, "expert": np.interp(together, tokens, parts.mixed["expert"])}
 
     def dense(work: dict[str, Floats]) -> Table:
-        matrices = matrix_ratio * work["matrix"] + expert_ratio * work["expert"]
-        return Table(times.dense_pure.x, matrices + work["elementwise"] + gaps_s)
+        matrices = matrix_ratio * np.maximum(work["matrix"] - fused_s, FUSED_LEAST * work["matrix"])
+        return Table(times.dense_pure.x, matrices + expert_ratio * work["expert"] + work["elementwise"] + gaps_s)
 
     def times_ratio(table: Table, ratio: float) -> Table:
         return Table(table.x, table.values * ratio, table.y)
