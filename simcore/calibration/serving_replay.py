@@ -71,6 +71,17 @@ def formats(model: Any, precision: str) -> dict[str, str | None]:
     return {"weights": "bf16"}
 
 
+def mean_stall_s(question: Question, recipe: Mapping[str, Any]) -> float:
+    """What a stall in the first burst adds to the mean TTFT of all requests, where a release has one.
+
+    A recipe's `stall_s` strikes once, when the burst holds at least `stall_tokens` prompt tokens; one request in
+    `REQUESTS_PER_USER` belongs to the burst.
+    """
+    if question.users * question.input_tokens < float(recipe.get("stall_tokens", np.inf)):
+        return 0.0
+    return float(recipe["stall_s"]) / REQUESTS_PER_USER
+
+
 @dataclass
 class Replayer:
     """Answers questions; keeps step times of plans and answers already given."""
@@ -132,11 +143,13 @@ class Replayer:
             kv_bytes=width[kv],
             head_bytes=2.0,
         )
-        physics, experts = (
+        physics, expert_physics = (
             Physics(model, machine, self._skewed(system.chip.name, stack)) for stack in (question.stack, expert_stack)
         )
         with np.errstate(divide="ignore", invalid="ignore"):
-            parts = known or step_parts(physics, plan, REACH, None if expert_stack == question.stack else experts)
+            parts = known or step_parts(
+                physics, plan, REACH, None if expert_stack == question.stack else expert_physics
+            )
         context = float(question.input_tokens + question.output_tokens)
         used = (
             weight_bytes(model, plan) + activation_bytes(model, plan, 8192.0) + buffer_bytes(model, plan, 256.0, 8192)
@@ -183,10 +196,12 @@ class Replayer:
         trace = self.trace(question)
         clients = Clients(question.users, MISSES_S, by.token_s, float(recipe.get("output_s", 0.0)))
         hold = int(recipe.get("hold_steps", 0))
-        times = scaled(parts, by, question.fixed_lengths, 1.0 if hold else PEER_SHARE)
+        release = replace(by, host_s=by.host_s + float(recipe.get("step_s", 0.0)))
+        times = scaled(parts, release, question.fixed_lengths, 1.0 if hold else PEER_SHARE)
         run = serve_clients(trace, times, how, clients, Ranks(pool.attention_dp, hold))
         seen = as_streamed(run, int(recipe["stream_interval"]), by.first_token_s)
-        return Answer(float(np.nanmean(seen["ttft_s"])), float(np.nanmean(seen["tpot_s"])))
+        first_s = float(np.nanmean(seen["ttft_s"])) + mean_stall_s(question, recipe)
+        return Answer(first_s, float(np.nanmean(seen["tpot_s"])))
 
     def trace(self, question: Question) -> Any:
         """Lengths of the client's requests; arrivals are the loop's."""

@@ -12,6 +12,7 @@ from simcore.engine.step import Physics
 from simcore.engine.step_source import ATTENTION, HEAD, physics_step_times
 from simcore.ops.op import PlanColumns, StepColumns
 from simcore.ops.transformer import lower
+from simcore.spec.formats import number_format
 
 PEER_SHARE = 0.2
 """how many of its tokens each other attention-dp rank adds while one prefills: most are decoding then"""
@@ -30,7 +31,8 @@ class ServingParameters:
     """
 
     fused_layer_s: float = 0.0
-    """per layer with dense matrices in eight bits, off: their tables time the quantisation that servers fuse"""
+    """per layer with dense matrices in eight bits (no block scales), off: their tables time the quantisation that
+    servers fuse into what comes before"""
     large_ratio: float = 1.0
     """dense matrices of large steps"""
     expert_large_ratio: float = 1.0
@@ -69,7 +71,7 @@ class StepParts:
     ranks: float = 1.0
     """attention-dp ranks that share the experts"""
     eight_bit: bool = False
-    """dense matrices"""
+    """dense matrices with one scale per tensor or row, whose quantisation a norm can do"""
 
 
 def step_parts(physics: Physics, plan: PlanColumns, reach: SampleRange, experts: Physics | None = None) -> StepParts:
@@ -91,7 +93,7 @@ def step_parts(physics: Physics, plan: PlanColumns, reach: SampleRange, experts:
         mixed,
         physics.model.layer_count,
         float(np.max(plan.attention_dp)),
-        bool(0.9 < float(np.max(plan.weight_bytes)) < 1.5),
+        number_format(physics.machine.formats[0]).name == "fp8",
     )
 
 

@@ -56,7 +56,7 @@ SAME_WEIGHTS = {"mxfp4_weights": ("mxfp4_fp8",)}
 CAP = {"gemm": (8e-6, 2.0), "moe": (20e-6, 2.5)}
 """(start-up seconds, times the roofline): no shipped kernel is slower for long. Some tables are: fp8-block matrices of
 vLLM show 60 to 180 us at every small size, which is their host side and hidden under a graph. Not experts on Hopper:
-servers there are as slow as the tables (gpt-oss-120b under TensorRT-LLM takes 70 to 120 us per layer for a few tokens)."""
+servers are as slow as the tables there (gpt-oss-120b under TensorRT-LLM takes 70 to 120 us per layer at few tokens)."""
 UNCAPPED = {"moe": "hopper"}
 """operation -> generation whose tables servers confirm"""
 OTHER_WORK = ("_eager", "_nongated")
