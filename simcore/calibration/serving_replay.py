@@ -71,6 +71,19 @@ def formats(model: Any, precision: str) -> dict[str, str | None]:
     return {"weights": "bf16"}
 
 
+def with_known_prompts(trace: Any, question: Question) -> Any:
+    """The trace of a client whose prompts the server has seen before, where the prefix cache is on: all of them equal,
+    so that only the first burst and the last block of each prompt are computed."""
+    blocks, count = (question.input_tokens - 1) // BLOCK_TOKENS, len(trace.input_tokens)
+    hashes = np.tile(np.arange(blocks), count)
+    return replace(
+        trace,
+        prefix_hashes=hashes,
+        prefix_start=np.arange(count + 1) * blocks,
+        prefix_block_tokens=BLOCK_TOKENS,
+    )
+
+
 def mean_stall_s(question: Question, recipe: Mapping[str, Any]) -> float:
     """What a stall in the first burst adds to the mean TTFT of all requests, where a release has one.
 
@@ -194,10 +207,13 @@ class Replayer:
         parts, room_tokens = self.pool_parts(question, pool, recipe)
         how = self.settings(question, recipe, room_tokens, 1.0 - float(recipe["memory_fraction"]))
         trace = self.trace(question)
+        if recipe.get("cached_prompts"):
+            trace, how = with_known_prompts(trace, question), replace(how, hash_tokens=BLOCK_TOKENS, radix=True)
         clients = Clients(question.users, MISSES_S, by.token_s, float(recipe.get("output_s", 0.0)))
         hold = int(recipe.get("hold_steps", 0))
         release = replace(by, host_s=by.host_s + float(recipe.get("step_s", 0.0)))
-        times = scaled(parts, release, question.fixed_lengths, 1.0 if hold else PEER_SHARE)
+        least = float(recipe.get("least_expert_tokens", 0.0))
+        times = scaled(parts, release, question.fixed_lengths, 1.0 if hold else PEER_SHARE, least)
         run = serve_clients(trace, times, how, clients, Ranks(pool.attention_dp, hold))
         seen = as_streamed(run, int(recipe["stream_interval"]), by.first_token_s)
         first_s = float(np.nanmean(seen["ttft_s"])) + mean_stall_s(question, recipe)

@@ -113,9 +113,17 @@ def dense_work(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: b
 
 
 def scaled(
-    parts: StepParts, by: ServingParameters, other_server: bool = False, peer_share: float = PEER_SHARE
+    parts: StepParts,
+    by: ServingParameters,
+    other_server: bool = False,
+    peer_share: float = PEER_SHARE,
+    least_expert_tokens: float = 0.0,
 ) -> StepTimes:
-    """`StepTimes` of a stack with these parameters; `other_server`: with `other_host_s`; `peer_share`: see there."""
+    """`StepTimes` of a stack with these parameters; `other_server`: with `other_host_s`; `peer_share`: see there.
+
+    Fewer tokens than `least_expert_tokens` cost their experts as many: kernels that pad every expert to a whole tile
+    read all of them in every step.
+    """
     host_s = by.host_s + by.other_host_s * other_server
     times = parts.times
     tokens = np.maximum(times.dense_pure.x.knots(), 1.0)
@@ -125,8 +133,9 @@ def scaled(
     fused_s = parts.layers * by.fused_layer_s * parts.eight_bit
     expert_ratio = by.expert_large_ratio**ramp
     gaps_s = parts.layers * by.layer_s
-    together = tokens * (peer_share + (1.0 - peer_share) / parts.ranks)
+    together = np.maximum(tokens * (peer_share + (1.0 - peer_share) / parts.ranks), least_expert_tokens)
     mixed = {**parts.mixed, "expert": np.interp(together, tokens, parts.mixed["expert"])}
+    pure = {**parts.pure, "expert": np.interp(np.maximum(tokens, least_expert_tokens), tokens, parts.pure["expert"])}
 
     def dense(work: dict[str, Floats]) -> Table:
         matrices = matrix_ratio * np.maximum(work["matrix"] - fused_s, FUSED_LEAST * work["matrix"])
@@ -140,7 +149,7 @@ def scaled(
 
     return replace(
         times,
-        dense_pure=dense(parts.pure),
+        dense_pure=dense(pure),
         dense_mixed=at_least(dense(mixed), parts.layers * by.launch_layer_s),
         prefill=times_ratio(times.prefill, by.attention_ratio),
         decode_pure=times_ratio(times.decode_pure, by.attention_ratio),
