@@ -50,7 +50,7 @@ NEAR = 0.03
 """residuals below this count as squares, above by their size"""
 TTFT_WEIGHT = 0.6
 FOLDS = 5
-ROUNDS = 2
+ROUNDS = 3
 FIRST_ROUND_SHARE = 3
 """rounds before the last look at a third of the rows"""
 DIFFERENCE = 0.25

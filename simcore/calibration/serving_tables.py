@@ -32,7 +32,7 @@ class ServingParameters:
 
     fused_layer_s: float = 0.0
     """per layer with dense matrices in eight bits (no block scales), off: their tables time the quantisation that
-    servers fuse into what comes before"""
+    servers fuse into what comes before; not on the second client's older servers"""
     large_ratio: float = 1.0
     """dense matrices of large steps"""
     expert_large_ratio: float = 1.0
@@ -130,7 +130,7 @@ def scaled(
     low, high = np.log(RAMP_TOKENS)
     ramp = np.clip((np.log(tokens) - low) / (high - low), 0.0, 1.0)
     matrix_ratio = by.large_ratio**ramp
-    fused_s = parts.layers * by.fused_layer_s * parts.eight_bit
+    fused_s = parts.layers * by.fused_layer_s * (parts.eight_bit and not other_server)
     expert_ratio = by.expert_large_ratio**ramp
     gaps_s = parts.layers * by.layer_s
     together = np.maximum(tokens * (peer_share + (1.0 - peer_share) / parts.ranks), least_expert_tokens)
