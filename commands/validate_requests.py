@@ -25,7 +25,10 @@ def requests(
     out: Annotated[Path | None, typer.Option(help="Write the per-request table (CSV) here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """How far off simulated TTFT, TPOT, end-to-end times and queue are from a recorded run."""
+    """Replay a recorded run and say how far off it is.
+
+    TTFT, TPOT, end-to-end times, and the queue by second. Reads arrivals, lengths and engine arguments only.
+    """
     from commands.terminal import print_json, print_table
     from simcore.calibration.importers.vllm_run import read_vllm_run
     from simcore.calibration.validate_requests import compare, replay, run_settings

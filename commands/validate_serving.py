@@ -32,7 +32,10 @@ def serving(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Predict TTFT and TPOT of every row; where the table holds measurements, say how wrong the predictions are."""
+    """Predict TTFT and TPOT of every row of a serving table.
+
+    Where the table holds measurements, says how wrong the predictions are.
+    """
     from commands.serving_inputs import read_frame, replayer
     from commands.serving_page import write_page
     from commands.serving_report import answers, left_out, print_report, report_of, write_predictions
@@ -72,7 +75,10 @@ def fit_serving(
     stack: Annotated[str | None, typer.Option(help="One stack only.")] = None,
     most: Annotated[int, typer.Option(help="Rows per stack that the fit may use.")] = 300,
 ) -> None:
-    """Fit the parameters of each stack on the aggregated rows of a table, with and without each fold."""
+    """Fit the serving parameters of each stack.
+
+    On the aggregated rows of a table, with and without each fold.
+    """
     from commands.serving_inputs import STACKS, read_frame, replayer
     from commands.serving_report import write_fit
     from simcore.calibration.serving_fit import distinct, fit_stack, held_out_logs

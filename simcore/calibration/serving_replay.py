@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from simcore.calibration.serving_models import served_model
 from simcore.calibration.serving_rows import Pool, Question
 from simcore.calibration.serving_tables import PEER_SHARE, ServingParameters, StepParts, scaled, step_parts
 from simcore.cost.machine import machine_of
@@ -139,7 +140,7 @@ class Replayer:
         self, question: Question, pool: Pool, kernels: tuple[str, str], known: StepParts | None
     ) -> tuple[StepParts, float]:
         kv, expert_stack = kernels
-        model, system = self.resolve("model", question.model), self.resolve("system", question.system)
+        model, system = served_model(self.resolve, question.model), self.resolve("system", question.system)
         if model.min_heads % pool.tp:
             raise InputError(f"tp = {pool.tp} does not divide the {model.min_heads} heads of {model.name}")
         named = formats(model, question.precision)

@@ -76,6 +76,8 @@ def test_capacity_is_the_edge(scenario: Path, capsys: Any) -> None:
     assert found["rate_requests_per_s"] > 8 and found["attainment_ratio"] >= 0.9
     capacity(scenario, find="replicas", most=16, as_json=True)
     assert printed(capsys)["replicas"] == 1
+    capacity(scenario, find="replicas", most=16, as_json=False)
+    assert "1 replicas on 1 chips: " in (said := capsys.readouterr().out) and "meet the SLO" in said
 
 
 def test_a_study_tabulates(scenario: Path, tmp_path: Path, capsys: Any) -> None:
