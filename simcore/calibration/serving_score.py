@@ -16,6 +16,8 @@ from simcore.cost.step_times import Floats
 
 LEAST_CAMPAIGN = 6
 OWN_ROWS = 3
+DRAWS = 30
+"""of the three rows that a campaign's factors come from"""
 LEAST_RESIDUALS = 8
 TAIL = 0.085
 """share of residuals beyond each end of an 80 % interval: rows of other curves lie outside a little more often"""
@@ -62,22 +64,38 @@ def _both(rows: Sequence[Measured], ttft_s: Floats, tpot_s: Floats, which: Any) 
 
 
 def campaign_factors(rows: Sequence[Measured], ttft: Floats, tpot: Floats) -> dict[str, Any]:
-    """Errors after one TPOT and one TTFT factor per campaign, from three rows (by a hash) that are not scored."""
-    left: list[tuple[int, float, float]] = []
-    for places in grouped(row.question.campaign for row in rows).values():
-        good = [at for at in places if np.isfinite(tpot[at])]
+    """Errors after one TPOT and one TTFT factor per campaign, from three rows (by a hash) that are not scored.
+
+    Which three makes the figures jump by a tenth, so that `all` and `dense` pool `DRAWS` draws; `first draw` is one.
+    """
+    draws = [factored(rows, ttft, tpot, draw) for draw in range(DRAWS)]
+    places, tables = np.concatenate([p for p, _ in draws]), np.concatenate([t for _, t in draws])
+    dense = np.array([rows[at].question.is_dense for at in places], dtype=bool)
+    parts = {"all": tables, "dense": tables[dense], "first draw": draws[0][1]}
+    out: dict[str, Any] = {}
+    for name, table in parts.items():
+        out[name] = {"ttft": errors(table[:, 0]), "tpot": errors(table[:, 1])}
+        if name != "first draw" and len(table):
+            for found in out[name].values():
+                found["rows"] /= DRAWS
+    return out
+
+
+def factored(rows: Sequence[Measured], ttft: Floats, tpot: Floats, draw: int) -> tuple[Any, Floats]:
+    """(places of the rows scored, predicted / measured (TTFT, TPOT) after one draw's factors `[places, 2]`)."""
+    places: list[int] = []
+    left: list[tuple[float, float]] = []
+    prefix = f"{draw}|" if draw else ""
+    for group in grouped(row.question.campaign for row in rows).values():
+        good = [at for at in group if np.isfinite(tpot[at])]
         if len(good) < LEAST_CAMPAIGN:
             continue
-        order = sorted(good, key=lambda at: hashlib.sha256(repr(rows[at].question).encode()).hexdigest())
+        order = sorted(good, key=lambda at: hashlib.sha256((prefix + repr(rows[at].question)).encode()).hexdigest())
         own, rest = order[:OWN_ROWS], order[OWN_ROWS:]
         by = [float(np.exp(np.median(np.log(ratio[own])))) for ratio in (ttft, tpot)]
-        left += [(at, ttft[at] / by[0], tpot[at] / by[1]) for at in rest]
-    table = np.array([(t, p) for _, t, p in left]).reshape(-1, 2)
-    dense = np.array([rows[at].question.is_dense for at, _, _ in left], dtype=bool)
-    return {
-        "all": {"ttft": errors(table[:, 0]), "tpot": errors(table[:, 1])},
-        "dense": {"ttft": errors(table[dense, 0]), "tpot": errors(table[dense, 1])},
-    }
+        places += rest
+        left += [(ttft[at] / by[0], tpot[at] / by[1]) for at in rest]
+    return np.array(places, dtype=int), np.array(left).reshape(-1, 2)
 
 
 def interval_kind(question: Question) -> str:
