@@ -79,7 +79,8 @@ def money(report: dict[str, Any], ready: Any, run: Any) -> dict[str, Any]:
     tokens = float(run.requests["output_tokens"][run.done].sum())
     report["energy_j_per_token"] = report["energy_j"] / tokens if tokens else None
     if ready.usd_per_hour is not None and tokens:
-        hours = float(run.replicas["now_s"].max()) / 3600.0 * len(run.replicas) / ready.scenario.policy.microbatches
+        parts = ready.scenario.policy.microbatches * ready.scenario.plan.attention_dp
+        hours = float(run.replicas["now_s"].max()) / 3600.0 * len(run.replicas) / parts
         report["usd_per_million_tokens"] = ready.usd_per_hour * hours / tokens * 1e6
     return report
 
