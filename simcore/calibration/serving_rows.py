@@ -50,6 +50,8 @@ class Question:
     fixed_lengths: bool
     version: str
     """of the stack, "" where it is not stated"""
+    numbered: bool = False
+    """the id ends with the number of a configuration (`_cfg691`): an export that holds no speculative runs"""
     date: str = field(default="", compare=False)
     """day of the measurement, for reports"""
 
@@ -103,12 +105,16 @@ def repaired_pool(row: dict[str, Any], prefix: str = "") -> tuple[Pool, list[str
     * moe_tp and moe_ep both above 1: the chips were counted twice (tp x ep, or dp x ep): divide by ep, moe_tp = 1
     * ep equal to tp x attention_dp with both above 1, tp = attention_dp: the chips were counted twice: tp = 1
     * attention dp beyond a node with ep = 1: experts are not split that finely by anybody: ep = chips
+    * attention dp not stated, experts split further than matrices: ranks = moe_tp x ep / tp
     * a plan wider than any stack splits matrices, without attention dp or ep: see `wide_pools`
     """
     tp, dp = _number(row, prefix + "tp_size"), _number(row, prefix + "attention_dp_size")
     moe_tp, ep = _number(row, prefix + "moe_tp_size"), _number(row, prefix + "moe_ep_size")
     repairs = []
-    if moe_tp > 1 and ep > 1:
+    if not _text(row, prefix + "attention_dp_size") and ep == 1 and moe_tp > tp and moe_tp % tp == 0:
+        repairs.append(f"{prefix}attention dp taken from the experts' split")
+        dp = moe_tp // tp
+    elif moe_tp > 1 and ep > 1:
         repairs.append(f"{prefix}chips counted tp x ep")
         if dp > 1 and dp % ep == 0:
             dp //= ep
@@ -194,6 +200,7 @@ def read_row(row: dict[str, Any], infer_workers: bool = False) -> ServingRow:
         fixed_lengths=(int(row["isl"]), int(row["osl"])) not in UNIFORM_CLIENT,
         date=day.group(1) if day else "",
         version=_text(row, "backend_version"),
+        numbered=re.search(r"_cfg\d+$", name) is not None,
     )
     return ServingRow(name, question, "", tuple(repairs))
 
