@@ -36,14 +36,13 @@ def serving(
 
     Where the table holds measurements, says how wrong the predictions are.
     """
-    from commands.serving_inputs import read_frame, replayer
+    from commands.serving_inputs import read_frame, read_questions, replayer
     from commands.serving_page import write_page
     from commands.serving_report import answers, left_out, print_report, report_of, write_predictions
     from commands.terminal import print_json
-    from simcore.calibration.serving_rows import read_rows
 
     frame = read_frame(table)
-    rows = read_rows(frame, infer_workers)
+    rows = read_questions(frame, infer_workers)
     unseen = _left_out(held_out, held_out_by)
     progress = None if quiet or as_json else _progress
     asks = replayer()
@@ -79,14 +78,13 @@ def fit_serving(
 
     On the aggregated rows of a table, with and without each fold.
     """
-    from commands.serving_inputs import STACKS, read_frame, replayer
+    from commands.serving_inputs import STACKS, read_frame, read_questions, replayer
     from commands.serving_report import write_fit
     from simcore.calibration.serving_fit import distinct, fit_stack, held_out_logs
-    from simcore.calibration.serving_rows import read_rows
     from simcore.calibration.serving_score import intervals
 
     frame = read_frame(table)
-    rows = list(distinct(read_rows(frame), frame).values())
+    rows = list(distinct(read_questions(frame), frame).values())
     asks = replayer()
     for name in [stack] if stack else STACKS:
         mine = [row for row in rows if row.question.stack == name]

@@ -33,3 +33,11 @@ def served_model(resolve: Callable[[str, str], Any], name: str) -> Any:
             except UnknownName:
                 continue
         raise unknown
+
+
+def is_dense(resolve: Callable[[str, str], Any], name: str) -> bool:
+    """Whether a served checkpoint has no experts; False for an unknown name."""
+    try:
+        return not served_model(resolve, name).is_moe
+    except UnknownName:
+        return False

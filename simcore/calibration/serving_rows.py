@@ -7,13 +7,13 @@ reports; no answer depends on it.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 NO_WORKERS = "disaggregated without worker counts"
 UNIFORM_CLIENT = ((1024, 1024), (1024, 8192), (8192, 1024))
 """(input, output) lengths of the public benchmark, whose client draws lengths; the other client does not"""
-DENSE = ("llama", "qwen3-32b")
 SAME_MODEL = {"deepseek-v3": "deepseek-r1", "deepseek-r1-nvfp4": "deepseek-r1", "llama-3.1-8b-instruct-fp8": "llama-8b"}
 """names under which the same architecture was measured, often the very same runs"""
 
@@ -54,16 +54,14 @@ class Question:
     """the id ends with the number of a configuration (`_cfg691`): an export that holds no speculative runs"""
     date: str = field(default="", compare=False)
     """day of the measurement, for reports"""
+    is_dense: bool = field(default=False, compare=False)
+    """the model has no experts; for reports and intervals"""
 
     @property
     def family(self) -> str:
         """Lower-case last part of the model's name; relabelled copies share it."""
         name = self.model.split("/")[-1].lower()
         return SAME_MODEL.get(name, name)
-
-    @property
-    def is_dense(self) -> bool:
-        return any(part in self.family for part in DENSE)
 
     @property
     def curve(self) -> str:
@@ -164,7 +162,16 @@ def concurrency(row: dict[str, Any], prefix: str = "") -> int:
     return _number(row, prefix + "batch_size") * ranks
 
 
-def read_row(row: dict[str, Any], infer_workers: bool = False) -> ServingRow:
+Dense = Callable[[str], bool]
+"""model name -> has no experts"""
+
+
+def not_known(name: str) -> bool:
+    """Whether a model is dense, where nobody asks."""
+    return False
+
+
+def read_row(row: dict[str, Any], infer_workers: bool = False, is_dense: Dense = not_known) -> ServingRow:
     """One row of the table as a question; `infer_workers`: one worker per pool where a row states none."""
     source, mode = _text(row, "silicon_data_source"), _text(row, "mode") or "agg"
     name = _text(row, "id")
@@ -201,15 +208,16 @@ def read_row(row: dict[str, Any], infer_workers: bool = False) -> ServingRow:
         date=day.group(1) if day else "",
         version=_text(row, "backend_version"),
         numbered=re.search(r"_cfg\d+$", name) is not None,
+        is_dense=is_dense(_text(row, "model_path")),
     )
     return ServingRow(name, question, "", tuple(repairs))
 
 
-def read_rows(frame: Any, infer_workers: bool = False) -> list[ServingRow]:
+def read_rows(frame: Any, infer_workers: bool = False, is_dense: Dense = not_known) -> list[ServingRow]:
     """Rows of a data frame with the columns of the table; raises InputError for a missing column."""
     from simcore.errors import InputError
 
     for column in ("id", "backend", "model_path", "system", "mode", "isl", "osl"):
         if column not in frame.columns:
             raise InputError(f"the table has no column {column!r}", key=column)
-    return [read_row(record, infer_workers) for record in frame.to_dict("records")]
+    return [read_row(record, infer_workers, is_dense) for record in frame.to_dict("records")]

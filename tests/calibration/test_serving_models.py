@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simcore.api import resolve
-from simcore.calibration.serving_models import served_model
+from simcore.calibration.serving_models import is_dense, served_model
 from simcore.errors import UnknownName
 
 
@@ -28,3 +28,8 @@ def test_a_quantised_copy_is_its_original(name: str, model: str) -> None:
 def test_an_unknown_name_is_told_as_given(name: str) -> None:
     with pytest.raises(UnknownName, match=name):
         served_model(resolve, name)
+
+
+@pytest.mark.parametrize(("name", "dense"), [("Qwen/Qwen2.5-72B", True), ("openai/gpt-oss-20b", False), ("x/y", False)])
+def test_dense_models_are_known_by_their_spec(name: str, dense: bool) -> None:
+    assert is_dense(resolve, name) is dense
