@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 import sys
 from functools import cache
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
@@ -15,6 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -36,7 +37,7 @@ def main() -> None:
     from simcore.errors import SimcoreError
 
     try:
-        code = mount()(standalone_mode=False, args=sys.argv[1:] or ["--help"])
+        code = mount()(prog_name="simcore", standalone_mode=False, args=sys.argv[1:] or ["--help"])
     except SimcoreError as error:
         fail(str(error))
     except BrokenPipeError:
@@ -46,8 +47,18 @@ def main() -> None:
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
-        fail(" ".join(str(error.format_message()).split()))
+        fail(usage(error))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def usage(error: Any) -> str:
+    """What a wrong call is told: one line with the way to the help, or the whole help where nothing was asked."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(error.format_message())
+        sys.exit(0)
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "simcore"
+    return f"{' '.join(str(error.format_message()).split()).rstrip('.')}; see `{path} --help`"
 
 
 def fail(message: str, code: int = 2) -> NoReturn:

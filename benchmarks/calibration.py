@@ -39,6 +39,7 @@ def closed_loop_percent() -> float:
 
     from simcore.calibration.build import build
     from simcore.calibration.host import closed_loop, host_facts, host_model
+    from simcore.calibration.host_numpy import CASES, Transformer
     from simcore.calibration.profile import profile
     from simcore.calibration.store import save
 
@@ -46,7 +47,7 @@ def closed_loop_percent() -> float:
         folder = profile("cpu", "full", Path(name))
         for artefact in build(host_facts(folder), folder, "benchmark", rows_per_number=2.0).values():
             save(artefact, folder / "host")
-        rows = closed_loop(host_model(folder))
+        rows = closed_loop(host_model(folder), Transformer(), CASES)
     return 100.0 * median(abs(row["error"]) for row in rows)
 
 

@@ -56,8 +56,8 @@ def physics(scenario: Any, model: Any, system: Any, plan: Any, stack: str) -> tu
     from simcore.spec.policy import ServingPolicy
 
     policy = ServingPolicy(memory_fraction=scenario.policy.memory_fraction, graphs=scenario.policy.graphs)
-    weights, experts, activations, _ = plan.formats()
-    machine = machine_of(system, weights, experts, activations, policy)
+    weights, experts, activations, kv = plan.formats()
+    machine = machine_of(system, weights, experts, activations, policy, kv)
     return Physics(model, machine, api.cost_model(system.chip.name, stack), 1.0), plan_columns(plan, {})
 
 

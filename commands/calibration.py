@@ -34,7 +34,10 @@ def calibrate(
     importer: Annotated[str | None, typer.Option(help="Convert with this importer first (see docs).")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Fit operator laws and residuals to measured tables; four fifths of the shapes fit, one fifth judges."""
+    """Fit operator costs to measured tables.
+
+    Four fifths of the shapes fit laws and residuals, one fifth judges them.
+    """
     import hardware_specs
     from hardware_specs.calibrations import artefact
     from simcore.calibration.build import build, merged
@@ -84,7 +87,10 @@ def calibrate_across(
     source: Annotated[str, typer.Option(help="Where the measurements come from.")] = "own measurements",
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Fit the data-sheet laws to all chips together; every chip is left out once to find their error (minutes)."""
+    """Fit the data-sheet laws to all chips together.
+
+    Every chip is left out once to find the laws' error; takes minutes.
+    """
     import hardware_specs
     from hardware_specs.calibrations import artefact
     from simcore.calibration.accuracy import chip_folders
@@ -122,7 +128,10 @@ def profile(
     size: Annotated[str, typer.Option(help="small (seconds) or full (minutes).")] = "full",
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Measure this machine: matrix multiplies, memory-bound work, attention; writes operator tables."""
+    """Measure this machine's operators and write tables.
+
+    Matrix multiplies, memory-bound work and attention; on a GPU also grouped matrices, launches, copies and power.
+    """
     from simcore.calibration.profile import profile as measure
 
     def say(text: str) -> None:

@@ -38,7 +38,10 @@ def estimate(
     pue: Annotated[float | None, typer.Option(help="Power usage effectiveness.", min=1.0)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Latency, throughput, memory, power and cost of one plan, with a breakdown by operation."""
+    """Latency, memory, power and cost of one plan.
+
+    With throughput and a breakdown by operation.
+    """
     import simcore
     from commands.terminal import print_json
     from simcore.errors import InputError

@@ -83,6 +83,7 @@ def one_pool(ready: Any, replicas: int | None = None) -> Any:
     from simcore.engine.fleet import FleetPlan, Pool
 
     scenario = ready.scenario
+    whole_ranks(scenario)
     clocked = clocked_steps(scenario)
     pool = Pool("main", ready.settings, ready.step_times, replicas or ready.replicas, clocked=clocked)
     pool = staged(scenario, pool)
@@ -99,12 +100,22 @@ def resolved(scenario: Any, one: Any) -> tuple[Any, float]:
     mine = scenario.replace(**own)
     if one.role == "decode" and one.policy is None:
         mine = mine.replace(policy=mine.policy.replace(scheduler="decode-only"))
+    whole_ranks(mine)
     times, blocks, block_bytes, _, problem, _ = physics_of(mine)
     if problem:
         raise InputError(problem, file=scenario.file, key=f"fleet.pools.{one.name}")
     settings = settings_of(mine, blocks, block_bytes, common_window(mine))
     size = block_bytes / mine.policy.block_tokens * mine.plan.tp
     return staged(mine, Pool(one.name, settings, times, one.count, one.role, one.started, clocked_steps(mine))), size
+
+
+def whole_ranks(scenario: Any) -> None:
+    """Raises InputError for attention-dp ranks, which no fleet can make step together."""
+    from simcore.errors import InputError
+
+    if scenario.plan.attention_dp > 1:
+        what = f"a fleet of replicas with {scenario.plan.attention_dp} attention-dp ranks"
+        raise InputError(what, file=scenario.file, key="plan.attention_dp", fix="simulate one replica, or use tp")
 
 
 def staged(scenario: Any, pool: Any) -> Any:

@@ -19,7 +19,10 @@ def import_model(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No summary on standard error.")] = False,
 ) -> None:
-    """Read an architecture and write it as TOML. Unknown architectures are refused with what is missing."""
+    """Write a Hugging Face architecture as a model file.
+
+    Unknown architectures are refused with what is missing.
+    """
     from commands.terminal import print_json
     from simcore.spec.base import Source
     from workloads import read_model

@@ -63,7 +63,7 @@ def show(
     name: Annotated[str, typer.Argument(help="Name or alias.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Everything known about one thing, every number with its source."""
+    """Everything known about one thing, with sources."""
     from commands.terminal import print_json, print_table
 
     found = registry(kind)(name)
@@ -89,7 +89,10 @@ def show_model(model: Any) -> None:
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Check the installation: versions, spec files, extras. Exit code 1 if something is broken."""
+    """Check versions, spec files and extras.
+
+    Exit code 1 if something is broken.
+    """
     from commands.terminal import print_json, print_table
 
     rows = [*versions(), *specs()]

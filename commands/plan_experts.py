@@ -30,7 +30,10 @@ def experts(
     out: Annotated[Path | None, typer.Option(help="Folder for placement.json and pictures.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Place experts: balance against traffic, with a lower bound; baselines and a held-out half beside it."""
+    """Place experts on chips: balance against traffic.
+
+    With a lower bound, baselines, and the score on a held-out half of the trace.
+    """
     from commands.terminal import print_json
     from planners.experts import place
     from planners.experts.compare import comparison

@@ -21,7 +21,10 @@ def power(
     out: Annotated[Path | None, typer.Option(help="Folder for plan.json and pictures.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Servers, mix and clocks under a chance constraint; then the row over days with a controller."""
+    """Oversubscribe a row's power under a chance constraint.
+
+    Servers, mix and clocks; then the row over days with a controller.
+    """
     from commands.terminal import print_json
     from planners.power import plan
     from planners.power.problem import read_problem

@@ -51,7 +51,10 @@ def run(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Search a study's space; every answer is kept as it comes, Ctrl-C loses nothing."""
+    """Search a study's space (the default command).
+
+    Every answer is kept as it comes; Ctrl-C loses nothing and `--resume` goes on.
+    """
     from commands.terminal import print_json, progress
     from planners.search.method import method as named
     from planners.search.run import Setting, open_store, search
@@ -100,7 +103,7 @@ def compare(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Judge methods at equal budgets, seeds and hyper-parameter draws."""
+    """Judge methods at equal budgets, seeds and draws."""
     from dataclasses import asdict
 
     from commands.terminal import print_json, print_table, progress
@@ -166,7 +169,10 @@ def reference(
     keep: Annotated[Path, typer.Option(help="Keeps what walking a grid has found.")] = Path("out/search-reference"),
     quiet: Quiet = False,
 ) -> None:
-    """Compare every method on the reference spaces and write docs/search.md (an hour, most of it the first truth)."""
+    """Compare every method and write docs/search.md.
+
+    An hour, most of it for the first walk over the grids, which is kept.
+    """
     from commands.search_reference import write_reference
     from commands.terminal import progress
 

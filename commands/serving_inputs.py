@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simcore.calibration.serving_replay import Replayer
-    from simcore.calibration.serving_rows import Question
+    from simcore.calibration.serving_rows import Question, ServingRow
     from simcore.calibration.serving_tables import ServingParameters
 
 STACKS = ("vllm", "trtllm", "sglang")
@@ -19,6 +19,15 @@ def read_frame(table: Path) -> Any:
     from simcore.calibration.tables import read_table
 
     return read_table(str(table))
+
+
+def read_questions(frame: Any, infer_workers: bool = False) -> list[ServingRow]:
+    """Rows of the table as questions; InputError for a missing column."""
+    from simcore import api
+    from simcore.calibration.serving_models import is_dense
+    from simcore.calibration.serving_rows import read_rows
+
+    return read_rows(frame, infer_workers, cache(lambda name: is_dense(api.resolve, name)))
 
 
 def replayer() -> Replayer:

@@ -23,7 +23,10 @@ def simulate(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Serve a scenario's traffic request by request: latencies, goodput, utilisation, energy, cost."""
+    """Serve a scenario's traffic request by request.
+
+    Latencies, goodput, utilisation, energy and cost; see examples/simulate-llama-70b.toml.
+    """
     from commands.simulation import prepare
     from commands.terminal import print_json, progress
     from simcore.engine.invariants import violations
@@ -76,7 +79,8 @@ def money(report: dict[str, Any], ready: Any, run: Any) -> dict[str, Any]:
     tokens = float(run.requests["output_tokens"][run.done].sum())
     report["energy_j_per_token"] = report["energy_j"] / tokens if tokens else None
     if ready.usd_per_hour is not None and tokens:
-        hours = float(run.replicas["now_s"].max()) / 3600.0 * len(run.replicas) / ready.scenario.policy.microbatches
+        parts = ready.scenario.policy.microbatches * ready.scenario.plan.attention_dp
+        hours = float(run.replicas["now_s"].max()) / 3600.0 * len(run.replicas) / parts
         report["usd_per_million_tokens"] = ready.usd_per_hour * hours / tokens * 1e6
     return report
 
@@ -159,7 +163,10 @@ def capacity(
     most: Annotated[int, typer.Option(help="Largest number of replicas tried.", min=1)] = 1024,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """The highest rate, or the fewest replicas, at which a share `slo.attainment` of requests meets the SLO."""
+    """The highest rate, or fewest replicas, within the SLO.
+
+    A share `slo.attainment` of all requests must meet it.
+    """
     from commands.simulation import prepare
     from commands.terminal import print_json
     from simcore.engine.capacity import fewest_replicas, highest_rate
@@ -191,7 +198,21 @@ def capacity(
     if as_json:
         print_json(report)
     else:
-        print(", ".join(f"{key.replace('_', ' ')} {value}" for key, value in report.items()))
+        print(in_words(report))
+
+
+def in_words(report: dict[str, Any]) -> str:
+    """One line for a person about what `capacity` found."""
+    share = f"{100 * report['attainment_ratio']:.1f} % of requests meet the SLO ({report['runs']} runs)"
+    if not report.get("rate_requests_per_s", report.get("replicas")):
+        tried = "any rate" if "rate_requests_per_s" in report else "as many replicas as --most allows"
+        return f"the SLO is not met at {tried}: {share}"
+    if "rate_requests_per_s" in report:
+        what = f"{report['rate_requests_per_s']:.4g} requests/s, {report['rate_ratio']:.4g} times the scenario's rate,"
+    else:
+        pools = ", ".join(f"{count} {name}" for name, count in (report.get("pools") or {}).items())
+        what = f"{report['replicas']} replicas{f' ({pools})' if pools else ''}"
+    return f"{what} on {report['chips']} chips: {share}"
 
 
 def fewest_of_pools(ready: Any, most: int) -> tuple[dict[str, Any], Any]:

@@ -81,6 +81,8 @@ class Ready:
             return serve_fleet(plan, trace, self.slos, clients, traffic.wait)
         if clients is not None:
             return serve_clients(trace, self.step_times, self.settings, clients, ranks, log_steps)
+        if ranks > 1:
+            return self._open_ranks(trace, replicas or self.replicas, log_steps)
         return serve(
             trace,
             self.step_times,
@@ -90,6 +92,18 @@ class Ready:
             log_steps=log_steps,
             slos=self.slos,
         )
+
+    def _open_ranks(self, trace: Any, replicas: int, log_steps: int) -> Any:
+        """Arrivals to the attention-dp ranks of one replica, which step together."""
+        from simcore.cost.step_times import ZERO, StepTimes
+        from simcore.engine.ranks import SharedSteps, serve_ranks
+
+        ranks = self.scenario.plan.attention_dp
+        if replicas > 1:
+            what = f"arrivals to {replicas} replicas of {ranks} attention-dp ranks"
+            raise InputError(what, file=self.scenario.file, key="plan.attention_dp", fix="simulate one replica")
+        steps = SharedSteps(self.step_times, StepTimes(ZERO, ZERO, ZERO, ZERO, ZERO))
+        return serve_ranks(trace, steps, self.settings, ranks, log_steps, self.slos)
 
 
 def prepare(path: Path, seed: int | None = None, skip_bad: bool = False) -> Ready:

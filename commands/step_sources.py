@@ -12,26 +12,74 @@ _KNOWN: OrderedDict[tuple[str, ...], Any] = OrderedDict()
 def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
     """Step times from the calibrated operators of the chip under vLLM, from the data sheet where it has none.
 
-    Of softmax attention: the KV cold in the cache, and FlashAttention-2 where vLLM uses it.
+    Of softmax attention: the KV cold in the cache, and FlashAttention-2 where vLLM uses it. `SharedSteps` for ranks
+    that share experts.
     """
+    from simcore.calibration.vllm_engine import graph_sizes, kv_format, ranks_of, weight_format
+    from simcore.engine.ranks import split_experts
+    from simcore.engine.step_source import physics_step_times, with_small_kernels
+    from simcore.spec.plan import ParallelPlan
+    from simcore.spec.policy import ServingPolicy
+
+    ranks = ranks_of(engine, model)
+    plan = ParallelPlan(
+        tp=ranks.tp,
+        attention_dp=ranks.dp if ranks.lockstep else 1,
+        ep=ranks.expert_ranks if ranks.expert_parallel else 1,
+        weights=weight_format(engine),
+        kv=kv_format(engine),
+    )
+    system, stack = joined(chip, ranks.tp * ranks.dp), stacks_of(chip.name)
+    physics, columns = scenario_physics(model, chip, plan, stack, ServingPolicy(), system)
+    times = physics_step_times(physics, columns, source=f"{chip.name}, {stack}")
+    times = with_attention(with_small_kernels(times, physics, columns), model, chip, plan)
+    if not ranks.lockstep:
+        return times
+    return split_experts(times, physics, columns, max(graph_sizes(engine), default=0))
+
+
+def with_attention(times: Any, model: Any, chip: Any, plan: Any) -> Any:
+    """`times` with what operator tables do not hold of softmax attention."""
     from simcore.cost.cold_cache import Cache, with_cold_cache
     from simcore.cost.facts import chip_facts
-    from simcore.cost.flash_attention import ARCHITECTURES, Kernel, flash_attention_2
+    from simcore.cost.flash_attention import flash_attention_2
     from simcore.spec.formats import number_format
-    from simcore.spec.plan import ParallelPlan
 
-    plan = ParallelPlan(tp=int(engine.get("tensor_parallel_size") or 1))
-    times = scenario_step_times(model, chip, plan, stacks_of(chip.name))
     mixer, facts = model.layers[0].mixer, chip_facts(chip)
     if mixer.kind != "attention":
         return times
     cached = facts.l2_bytes / (2.0 * mixer.head_dim * number_format(plan.kv).bytes_per_element)
     own_heads = max(1.0, mixer.kv_heads / plan.tp)
     if cached:
-        times = with_cold_cache(times, Cache(cached / own_heads, facts.memory_bytes_per_s / facts.l2_bytes_per_s))
-    if chip.architecture not in ARCHITECTURES:
-        return times
-    return flash_attention_2(times, Kernel(mixer.heads / mixer.kv_heads, float(chip.compute["tensor"].count), cached))
+        ratio = facts.memory_bytes_per_s / facts.l2_bytes_per_s
+        times = with_cold_cache(times, Cache(cached / own_heads, ratio, 2.0 * facts.sm_count / own_heads))
+    kernel = paged_kernel(model, chip, plan.tp, cached)
+    return times if kernel is None else flash_attention_2(times, kernel)
+
+
+def paged_kernel(model: Any, chip: Any, tp: int, cached_tokens: float) -> Any:
+    """FlashAttention-2 on this chip; None where vLLM uses another kernel, or where layers differ or have a window."""
+    from simcore.cost.flash_attention import ARCHITECTURES, Kernel, tile_token_s
+
+    mixers = {group.mixer for group in model.layers}
+    mixer, unit = model.layers[0].mixer, chip.compute[chip.main_unit]
+    if chip.architecture not in ARCHITECTURES or len(mixers) > 1 or mixer.span_tokens or not unit.clock_hz:
+        return None
+    peak = unit.peak_flop_per_s["bf16"]
+    token_s = model.layer_count * tile_token_s(mixer.head_dim, peak, unit.count, unit.clock_hz)
+    return Kernel(mixer.heads / tp, mixer.heads / mixer.kv_heads, float(unit.count), cached_tokens, token_s)
+
+
+def joined(chip: Any, gpus: int) -> Any:
+    """The chip's usual home, or one like it in which `gpus` of them share one level of the chip's own link."""
+    import hardware_specs
+    from simcore.spec.hardware import Level
+
+    system = hardware_specs.system(chip.name)
+    if system.node is None or gpus <= system.max_chips:
+        return system
+    name, link = next(iter(chip.links.items()))
+    return system.replace(node=system.node.replace(chips=gpus, levels=(Level(name=name, size=gpus, link=link),)))
 
 
 def stacks_of(chip: str) -> str:
@@ -51,20 +99,26 @@ def scenario_step_times(
     clock_ratio: float = 1.0,
 ) -> Any:
     """Step times of a model under a plan on a chip, in its usual home unless a system is given."""
+    from simcore.engine.step_source import physics_step_times
+    from simcore.spec.policy import ServingPolicy
+
+    policy = policy or ServingPolicy()
+    physics, columns = scenario_physics(model, chip, plan, stack, policy, system)
+    source = f"{chip.name}, {stack}"
+    return physics_step_times(physics, columns, policy.graphs, clock_ratio=clock_ratio, source=source)
+
+
+def scenario_physics(model: Any, chip: Any, plan: Any, stack: str, policy: Any, system: Any = None) -> tuple[Any, Any]:
+    """(physics, plan columns) of a model under a plan on a chip."""
     import hardware_specs
     from planners.evaluate import plan_columns
     from simcore import api
     from simcore.cost.machine import machine_of
     from simcore.engine.step import Physics
-    from simcore.engine.step_source import physics_step_times
-    from simcore.spec.policy import ServingPolicy
 
-    policy = policy or ServingPolicy()
-    weights, experts, activations, _ = plan.formats()
-    machine = machine_of(system or hardware_specs.system(chip.name), weights, experts, activations, policy)
-    physics = Physics(model, machine, api.cost_model(chip.name, stack), policy.imbalance_ratio)
-    columns, source = plan_columns(plan, {}), f"{chip.name}, {stack}"
-    return physics_step_times(physics, columns, policy.graphs, clock_ratio=clock_ratio, source=source)
+    weights, experts, activations, kv = plan.formats()
+    machine = machine_of(system or hardware_specs.system(chip.name), weights, experts, activations, policy, kv)
+    return Physics(model, machine, api.cost_model(chip.name, stack), policy.imbalance_ratio), plan_columns(plan, {})
 
 
 def kept_step_times(model: Any, plan: Any, stack: str, policy: Any, system: Any, clock_ratio: float = 1.0) -> Any:

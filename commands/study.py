@@ -20,7 +20,10 @@ def study(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
 ) -> None:
-    """Simulate every variant of a study and tabulate what it measures (a run, or the capacity under its SLO)."""
+    """Simulate the variants of a study and tabulate them.
+
+    A study measures a run, or the capacity under its SLO; see examples/studies/.
+    """
     from commands.terminal import print_json, print_table, progress
     from reports.study import write_study
 

@@ -20,7 +20,10 @@ def sweep(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the ranked rows as JSON.")] = False,
 ) -> None:
-    """Evaluate every plan of a study; write results.parquet, frontier.csv, plots and report.html."""
+    """Evaluate every plan of a study and write a report.
+
+    Writes results.parquet, frontier.csv, plots and report.html.
+    """
     import simcore
     from commands.terminal import print_json, progress
     from planners.study import read_study
@@ -59,7 +62,7 @@ def show(summary: Any, stack: str, top: int) -> None:
 
 
 def report(folder: Annotated[Path, typer.Argument(help="Folder of a finished sweep.")]) -> None:
-    """Draw plots and report.html again from a finished sweep's results."""
+    """Draw a finished sweep's plots and report again."""
     import simcore
 
     print(f"report: {simcore.report(folder)}")

@@ -35,7 +35,7 @@ def operators(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Predict every row of a measured table and say how wrong the predictions are."""
+    """Predict every row of a measured operator table."""
     from commands.terminal import print_json
     from hardware_specs import calibration
     from simcore.calibration.tables import read_table
@@ -105,17 +105,21 @@ def _line(entry: dict[str, Any]) -> list[str]:
 
 @validate_app.command("host")
 def host(
-    calibration: Annotated[Path, typer.Option(help="Folder with host/host.npz.")] = Path("out/host"),
+    calibration: Annotated[Path, typer.Option(help="Folder with the profile and host/host.npz.")] = Path("out/host"),
     small: Annotated[bool, typer.Option("--small", help="Two short cases only.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Run a small transformer on this machine and compare with what its own profile predicts."""
+    """Run a small transformer here against its profile.
+
+    Compares the measured times with what the machine's own calibration predicts.
+    """
     from statistics import median
 
     from commands.terminal import print_json, print_table
-    from simcore.calibration.host import CASES, SMALL_CASES, closed_loop, host_model
+    from simcore.calibration.host import closed_loop, host_model, host_net
 
-    rows = closed_loop(host_model(calibration), SMALL_CASES if small else CASES)
+    model, net = host_model(calibration), host_net(calibration)
+    rows = closed_loop(model, net.Transformer(), net.SMALL_CASES if small else net.CASES)
     middle = median(abs(row["error"]) for row in rows)
     if as_json:
         print_json({"cases": rows, "median_error": middle})

@@ -28,7 +28,7 @@ def everything(
         bool, typer.Option("--only-join", help="Join the pages that are there, measure nothing.")
     ] = False,
 ) -> None:
-    """Rerun every comparison with measured data and write the pages; a few minutes."""
+    """Rerun every comparison and write the pages (minutes)."""
     from commands.validate_calibration import calibration
     from commands.validate_unseen import unseen
     from reports.files import write_text

@@ -22,7 +22,7 @@ def calibration(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Score every artefact on shapes it has not seen, and write the accuracy pages."""
+    """Score every artefact on shapes it has not seen."""
     from commands.terminal import print_json
     from simcore.calibration.accuracy import collect, page, power_page, transfer_page
 

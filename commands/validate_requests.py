@@ -25,36 +25,53 @@ def requests(
     out: Annotated[Path | None, typer.Option(help="Write the per-request table (CSV) here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """How far off simulated TTFT, TPOT, end-to-end times and queue are from a recorded run."""
-    from commands.terminal import print_json, print_table
+    """Replay a recorded run and say how far off it is.
+
+    TTFT, TPOT, end-to-end times, and the queue by second. Reads arrivals, lengths and engine arguments only.
+    """
+    from commands.terminal import print_json
     from simcore.calibration.importers.vllm_run import read_vllm_run
-    from simcore.calibration.validate_requests import compare, replay, run_settings
+    from simcore.calibration.validate_requests import compare, replay
+    from simcore.calibration.vllm_engine import assumed, memory_of, ranks_of, run_settings
 
     recorded = read_vllm_run(run)
     device = find_chip(chip or recorded.device)
     model = find_model(recorded.model)
+    ranks = ranks_of(recorded.engine, model)
     folder = find_profile(run, layers, recorded, chip or recorded.device)
     kind = profile or ("layers" if folder else "operators")
+    memory = memory_of(recorded.engine, model, device.memory[device.main_tier].capacity_bytes, ranks)
+    settings = run_settings(recorded.engine, memory)
     step_times = step_times_of(kind, folder, recorded, model, device)
-    settings = run_settings(recorded, memory_of(recorded, model, device))
-    ours = replay(recorded, step_times, settings)
-    report = {"run": run.name, "profile": kind, "kv_blocks": settings.kv_blocks} | compare(recorded, ours)
+    ours = replay(recorded, step_times, settings, ranks)
+    report = {"run": run.name, "profile": kind, "kv_blocks": settings.kv_blocks, "assumed": assumed(recorded.engine)}
+    report |= compare(recorded, ours)
     if out is not None:
         write_table(out, recorded, ours)
     if as_json:
         print_json(report)
-        return
+    else:
+        print_report(report)
+
+
+def print_report(report: dict[str, Any]) -> None:
+    """Errors as a table, the queue in a line, and what was assumed."""
+    from commands.terminal import print_table
+
     rows = [
         [name, *(f"{report['error_percent'][name][key]:+.2f}" for key in ("mean", "p50", "p90", "p99"))]
         for name in ("ttft_s", "tpot_s", "e2e_s")
     ]
-    print_table(["error in %", "mean", "p50", "p90", "p99"], rows, title=f"{run.name}, {kind}", left=["error in %"])
+    title = f"{report['run']}, {report['profile']}"
+    print_table(["error in %", "mean", "p50", "p90", "p99"], rows, title=title, left=["error in %"])
     if report["queue"]:
         queue = report["queue"]
         print(
             f"queue: mean {queue['mean_predicted']:.1f} predicted, {queue['mean_measured']:.1f} measured, "
             f"mean absolute difference by second {queue['mean_absolute_difference']:.1f}"
         )
+    for note in report["assumed"]:
+        print(f"note: {note}")
 
 
 def _plain(name: str) -> str:
@@ -64,35 +81,63 @@ def _plain(name: str) -> str:
 def find_chip(device: str) -> Any:
     """The chip whose name or alias is in a device name such as "NVIDIA GeForce RTX 4090"."""
     import hardware_specs
+    from simcore.errors import InputError
 
     known = {_plain(alias): stem for alias, stem in hardware_specs.chip.aliases.items()}
     known |= {_plain(name): name for name in hardware_specs.chip.names()}
     inside = [name for name in known if name in _plain(device)]
-    return hardware_specs.chip(known[max(inside, key=len)] if inside else device)
+    if not inside:
+        raise InputError(
+            f"no known chip in the device name {device!r}", key="--chip", fix="name one: simcore list chips"
+        )
+    return hardware_specs.chip(known[max(inside, key=len)])
 
 
 def find_model(name: str) -> Any:
-    """A model by its Hugging Face name."""
+    """A model by its Hugging Face name, or by the last part of a path."""
     import workloads
+    from simcore.errors import UnknownName
 
-    return workloads.model(name)
+    try:
+        return workloads.model(name)
+    except UnknownName:
+        if "/" not in name:
+            raise
+    return workloads.model(name.rstrip("/").rsplit("/", 1)[-1])
 
 
 def find_profile(run: Path, layers: Path | None, recorded: Any, device: str) -> Path | None:
-    """The layer profile of the run's device, model, format and tp, or None."""
+    """The layer profile of the run's device, model and tp in 16-bit formats, or None."""
+    from simcore.calibration.vllm_engine import kv_format, weight_format
+
+    if {weight_format(recorded.engine), kv_format(recorded.engine)} != {"bf16"}:
+        return None
     shared = os.environ.get("SIMCORE_SHARED")
     roots = [layers] if layers else [*(p / "layers" for p in run.resolve().parents)]
     if shared and not layers:
         roots.append(Path(shared) / "measured" / "layers")
-    tp = int(recorded.engine.get("tensor_parallel_size") or 1)
+    tp = int(recorded.engine.get("tensor_parallel_size", 1))
     for root in roots:
         if root is None or not root.is_dir():
             continue
         for home in sorted(root.iterdir()):
-            folder = home / recorded.model / "bf16" / f"tp{tp}"
-            if _plain(home.name) in _plain(device) and folder.is_dir():
-                return folder
+            if _plain(home.name) in _plain(device) and home.is_dir():
+                for folder in sorted(home.glob(f"*/*/bf16/tp{tp}")):
+                    if _same_model("/".join(folder.parts[-4:-2]), recorded.model):
+                        return folder
     return None
+
+
+def _same_model(name: str, other: str) -> bool:
+    """Whether two names are equal or mean one model here (a base model and its instruct version have one shape)."""
+    from simcore.errors import UnknownName
+
+    if name == other:
+        return True
+    try:
+        return bool(find_model(name).name == find_model(other).name)
+    except UnknownName:
+        return False
 
 
 def step_times_of(kind: str, folder: Path | None, recorded: Any, model: Any, chip: Any) -> Any:
@@ -101,7 +146,9 @@ def step_times_of(kind: str, folder: Path | None, recorded: Any, model: Any, chi
 
     if kind == "layers":
         if folder is None:
-            raise InputError(f"no layer profile of {recorded.model} on {recorded.device}", key="--profile")
+            tp = recorded.engine.get("tensor_parallel_size", 1)
+            what = f"no 16-bit layer profile of {recorded.model} with tp {tp} on {recorded.device}"
+            raise InputError(what, key="--profile", fix="use operators, or name a folder with --layers")
         return layer_times(folder, recorded, model, chip)
     if kind == "operators":
         from commands.step_sources import operator_step_times
@@ -111,39 +158,47 @@ def step_times_of(kind: str, folder: Path | None, recorded: Any, model: Any, chi
 
 
 def layer_times(folder: Path, recorded: Any, model: Any, chip: Any) -> Any:
-    """Layer profile, plus all-reduces over the chip's link where the plan has tensor parallelism."""
-    from simcore.calibration.importers.layer_profile import Shape, all_reduce_over, gather_over, layer_step_times
-    from simcore.calibration.validate_requests import GRAPH_SIZES
+    """Layer profile, plus what the ranks exchange over the chip's link, which no profile holds."""
+    from simcore.calibration.importers.layer_profile import (
+        Shape,
+        all_reduce_over,
+        exchange_over,
+        gather_over,
+        layer_step_times,
+        shared_layer_steps,
+    )
+    from simcore.calibration.vllm_engine import graph_sizes, padded_start, ranks_of
 
+    ranks = ranks_of(recorded.engine, model)
     experts = [f for group in model.layers for f in group.ffn if f.kind == "moe"]
-    tp = int(recorded.engine.get("tensor_parallel_size") or 1)
+    profiled = ranks.tp if (folder / "moe.csv").is_file() else 1
     shape = Shape(
         layers=model.layer_count,
         experts=experts[0].experts if experts else 0,
         experts_per_token=experts[0].topk if experts else 0,
-        expert_ranks=1 if (folder / "moe.csv").is_file() else tp,
-        graph_sizes=tuple(recorded.engine.get("graph_sizes") or GRAPH_SIZES),
+        expert_ranks=ranks.expert_ranks // profiled,
+        graph_sizes=graph_sizes(recorded.engine),
+        whole_batch=padded_start(whole_batch(model, chip, ranks.tp), graph_sizes(recorded.engine)),
     )
-    if tp == 1:
-        return layer_step_times(folder, shape)
-    link = next(iter(chip.links.values()))
-    gather_s = gather_over(link.bytes_per_s, tp, model.vocab_size)
-    return layer_step_times(folder, shape, all_reduce_over(link.bytes_per_s, tp, model.hidden_size), gather_s)
+    link_bytes_per_s = next(iter(chip.links.values())).bytes_per_s
+    reduces = {}
+    if ranks.tp > 1:
+        reduces["all_reduce_s"] = all_reduce_over(link_bytes_per_s, ranks.tp, model.hidden_size)
+        reduces["gather_s"] = gather_over(link_bytes_per_s, ranks.tp, model.vocab_size)
+    if ranks.lockstep:
+        exchange_s = exchange_over(link_bytes_per_s, ranks.dp, model.hidden_size)
+        return shared_layer_steps(folder, shape, exchange_s, **reduces)
+    return layer_step_times(folder, shape, **reduces)
 
 
-def memory_of(recorded: Any, model: Any, chip: Any) -> Any:
-    """What vLLM sees of the chip, bf16 weights and KV of the run's format, per chip."""
-    from simcore.calibration.validate_requests import VLLM_RESERVE_BYTES, Memory, visible_bytes
+def whole_batch(model: Any, chip: Any, tp: int) -> float:
+    """Decodes that FlashAttention-2 does not split on this chip; 0 where vLLM uses another kernel."""
+    from simcore.cost import flash_attention
 
-    stated = recorded.engine.get("device_memory_bytes")
-    kv_element_bytes = 1.0 if "fp8" in str(recorded.engine.get("kv_cache_dtype")) else 2.0
-    tp = int(recorded.engine.get("tensor_parallel_size") or 1)
-    return Memory(
-        capacity_bytes=stated or visible_bytes(chip.memory[chip.main_tier].capacity_bytes),
-        weight_bytes=2.0 * model.parameters / tp,
-        reserve_bytes=VLLM_RESERVE_BYTES,
-        kv_bytes_per_token=kv_element_bytes * model.kv_elements_per_token() / tp,
-    )
+    mixer, count = model.layers[0].mixer, chip.compute[chip.main_unit].count
+    if chip.architecture not in flash_attention.ARCHITECTURES or mixer.kind != "attention" or not count:
+        return 0.0
+    return flash_attention.whole_batch(float(count), max(1.0, mixer.kv_heads / tp))
 
 
 def write_table(out: Path, recorded: Any, ours: Any) -> None:

@@ -32,15 +32,17 @@ def serving(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Predict TTFT and TPOT of every row; where the table holds measurements, say how wrong the predictions are."""
-    from commands.serving_inputs import read_frame, replayer
+    """Predict TTFT and TPOT of every row of a serving table.
+
+    Where the table holds measurements, says how wrong the predictions are.
+    """
+    from commands.serving_inputs import read_frame, read_questions, replayer
     from commands.serving_page import write_page
     from commands.serving_report import answers, left_out, print_report, report_of, write_predictions
     from commands.terminal import print_json
-    from simcore.calibration.serving_rows import read_rows
 
     frame = read_frame(table)
-    rows = read_rows(frame, infer_workers)
+    rows = read_questions(frame, infer_workers)
     unseen = _left_out(held_out, held_out_by)
     progress = None if quiet or as_json else _progress
     asks = replayer()
@@ -72,15 +74,17 @@ def fit_serving(
     stack: Annotated[str | None, typer.Option(help="One stack only.")] = None,
     most: Annotated[int, typer.Option(help="Rows per stack that the fit may use.")] = 300,
 ) -> None:
-    """Fit the parameters of each stack on the aggregated rows of a table, with and without each fold."""
-    from commands.serving_inputs import STACKS, read_frame, replayer
+    """Fit the serving parameters of each stack.
+
+    On the aggregated rows of a table, with and without each fold.
+    """
+    from commands.serving_inputs import STACKS, read_frame, read_questions, replayer
     from commands.serving_report import write_fit
     from simcore.calibration.serving_fit import distinct, fit_stack, held_out_logs
-    from simcore.calibration.serving_rows import read_rows
     from simcore.calibration.serving_score import intervals
 
     frame = read_frame(table)
-    rows = list(distinct(read_rows(frame), frame).values())
+    rows = list(distinct(read_questions(frame), frame).values())
     asks = replayer()
     for name in [stack] if stack else STACKS:
         mine = [row for row in rows if row.question.stack == name]

@@ -22,7 +22,10 @@ def unseen(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Leave every MoE model out once, predict it from the others, and write the page; some minutes per chip."""
+    """Leave every MoE model out and predict it.
+
+    Writes the page; some minutes per chip.
+    """
     import hardware_specs
     from commands.terminal import print_json
     from simcore.calibration.accuracy import chip_folders

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.calibration.residual import learn
+from simcore.calibration.models_apart import learn_residuals
 from simcore.calibration.split import held_out
 from simcore.calibration.tables import Group
 from simcore.cost.calibrated import KernelFit
@@ -41,21 +41,37 @@ def fit_law(rule: Law, groups: list[tuple[Group, Setting]], start: Array, pull: 
     """Efficiencies that minimise the robust log error over groups, each weighed alike; `pull` towards `start`."""
     from scipy.optimize import least_squares
 
-    works = [(rule.work(group.shapes, setting), setting, np.log(group.time_s)) for group, setting in groups]
-    weights = [1.0 / np.sqrt(len(group.time_s)) for group, _ in groups]
+    works = _joined_work(rule, groups)
     scale = np.sqrt(sum(len(group.time_s) for group, _ in groups) / len(groups))
 
     def wrong(logs: Array) -> Array:
         p = np.exp(logs)
         parts = [
             (np.log(law_time_s(rule, work, setting, p)) - target) * weight * scale
-            for (work, setting, target), weight in zip(works, weights, strict=True)
+            for work, setting, target, weight in works
         ]
         return np.concatenate([*parts, pull * np.sqrt(scale) * (logs - np.log(start))])
 
     begin = np.log(start)
     found = least_squares(wrong, begin, loss="soft_l1", f_scale=0.1, max_nfev=80, bounds=(begin - 7.0, begin + 7.0))
     return np.asarray(np.exp(found.x), float)
+
+
+def _joined_work(
+    rule: Law, groups: list[tuple[Group, Setting]]
+) -> list[tuple[dict[str, Array], Setting, Array, Array]]:
+    """(work, setting, log seconds, weight) with all groups of one setting laid end to end: fewer, longer arrays."""
+    alike: dict[tuple[str, str], list[tuple[Group, Setting]]] = {}
+    for group, setting in groups:
+        alike.setdefault((setting.chip.name, setting.format.name), []).append((group, setting))
+    found = []
+    for same in alike.values():
+        works = [rule.work(group.shapes, setting) for group, setting in same]
+        joined = {name: np.concatenate([work[name] for work in works]) for name in works[0]}
+        logs = np.concatenate([np.log(group.time_s) for group, _ in same])
+        weight = np.concatenate([np.full(len(g.time_s), 1.0 / np.sqrt(len(g.time_s))) for g, _ in same])
+        found.append((joined, same[0][1], logs, weight))
+    return found
 
 
 def sample(group: Group, rows: int = SAMPLE, seed: int = 0) -> Group:
@@ -86,7 +102,7 @@ def fit_kernel(
     table, target = _residuals(rule, pairs, parameters)
     rows = len(group.time_s) + sum(len(g.time_s) for g, _ in kin)
     budget = min(MAX_WORDS, int(rows / rows_per_number * 0.99) - len(parameters) - 3)
-    words = learn(table, target, budget)
+    trees = learn_residuals(rule, known, table, target, budget)
     low, high = _box(known)
     fit = KernelFit(
         operation=group.operation,
@@ -94,13 +110,16 @@ def fit_kernel(
         kv_format=group.kv_format,
         kernel=group.kernel,
         parameters=parameters,
-        words=words,
+        words=trees.words,
         low=low,
         high=high,
         residual_low=float(np.quantile(target, 0.05)),
         residual_high=float(np.quantile(target, 0.95)),
         spread=0.0,
         rows=len(target),
+        shared_words=trees.shared_words,
+        known=trees.known,
+        away_spread=trees.away_spread,
     )
     return _judge(fit, group.take(aside) if aside.sum() >= 10 else known, setting)
 

@@ -1,29 +1,43 @@
-"""The closed loop: a small numpy transformer run for real, against what the machine's own profile predicts."""
+"""The closed loop: a small transformer run for real, against what the machine's own profile predicts.
+
+The transformer is `host_numpy` on a processor and `host_torch` on a GPU, as the profile's manifest says.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from simcore.calibration import host_ops
-from simcore.calibration.profile import clocked, one_thread
 from simcore.cost.calibrated import Artefact, OperatorModel
 from simcore.cost.facts import ChipFacts
 from simcore.errors import InputError
 
+NETS = {"cpu": "simcore.calibration.host_numpy", "cuda": "simcore.calibration.host_torch"}
 
-def host_facts(folder: Path) -> ChipFacts:
-    """The machine's facts from the manifest of its profile; raises InputError when there is none."""
+
+def host_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a profile; raises InputError when there is none."""
     import tomllib
 
     path = folder / "manifest.toml"
     if not path.exists():
         raise InputError("no profile here", file=str(path), fix="run `simcore profile` first")
-    return ChipFacts(**tomllib.loads(path.read_text(encoding="utf-8"))["facts"])
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def host_facts(folder: Path) -> ChipFacts:
+    """The machine's facts from the manifest of its profile; raises InputError when there is none."""
+    return ChipFacts(**host_manifest(folder)["facts"])
+
+
+def host_net(folder: Path) -> Any:
+    """The module with `Transformer`, `CASES` and `SMALL_CASES` for the device that was profiled."""
+    return import_module(NETS[host_manifest(folder)["kind"]])
 
 
 def host_model(folder: Path) -> OperatorModel:
@@ -44,14 +58,14 @@ def host_model(folder: Path) -> OperatorModel:
 
 @dataclass(frozen=True)
 class Shape:
-    """A small Llama-like model."""
+    """A Llama-like model."""
 
-    layers: int = 6
-    hidden: int = 768
-    inter: int = 2048
-    heads: int = 12
-    kv_heads: int = 4
-    width: int = 64
+    layers: int
+    hidden: int
+    inter: int
+    heads: int
+    kv_heads: int
+    width: int
 
 
 @dataclass(frozen=True)
@@ -63,75 +77,16 @@ class Case:
     tokens: int
 
 
-CASES = tuple(
-    [Case("prefill", b, t) for b, t in ((1, 16), (1, 48), (1, 128), (1, 300), (2, 96), (2, 200), (4, 64), (1, 440))]
-    + [
-        Case("decode", b, t)
-        for b, t in ((1, 64), (1, 500), (2, 256), (4, 128), (8, 400), (16, 96), (24, 300), (6, 900))
-    ]
-)
-SMALL_CASES = (Case("prefill", 1, 32), Case("decode", 2, 64))
+class Net(Protocol):
+    """A transformer that can be timed."""
 
+    shape: Shape
+    number: str
+    """the format of weights and KV"""
 
-class Transformer:
-    """Weights and a step of the model, in numpy."""
-
-    def __init__(self, shape: Shape, seed: int = 3) -> None:
-        rng = np.random.default_rng(seed)
-        self.shape = shape
-        qkv = (shape.heads + 2 * shape.kv_heads) * shape.width
-
-        def weight(rows: int, columns: int) -> host_ops.Floats:
-            return rng.standard_normal((rows, columns), dtype=np.float32) * np.float32(rows**-0.5)
-
-        self.layers = [
-            {
-                "qkv": weight(shape.hidden, qkv),
-                "out": weight(shape.heads * shape.width, shape.hidden),
-                "gate_up": weight(shape.hidden, 2 * shape.inter),
-                "down": weight(shape.inter, shape.hidden),
-                "norm": np.ones(shape.hidden, np.float32),
-            }
-            for _ in range(shape.layers)
-        ]
-        self.rng = rng
-
-    def prepare(self, case: Case) -> tuple[host_ops.Floats, list[Any]]:
-        """(input rows, a KV cache per layer for decode)."""
-        s, rows = self.shape, case.batch * (case.tokens if case.phase == "prefill" else 1)
-        x = self.rng.standard_normal((rows, s.hidden), dtype=np.float32)
-        cache = (case.batch, s.kv_heads, case.tokens, s.width)
-        caches = [self.rng.standard_normal((2, *cache), dtype=np.float32) for _ in self.layers]
-        return x, caches if case.phase == "decode" else [None] * s.layers
-
-    def runner(self, case: Case) -> Callable[[int], object]:
-        """A step of this case, ready to be timed."""
-        x, caches = self.prepare(case)
-        return lambda _: self.step(case, x, caches)
-
-    def step(self, case: Case, x: host_ops.Floats, caches: list[Any]) -> host_ops.Floats:
-        """One pass over all layers."""
-        for weights, cache in zip(self.layers, caches, strict=True):
-            normal = host_ops.rms_norm(x, weights["norm"])
-            mixed = self._attend(case, host_ops.gemm(normal, weights["qkv"]), cache)
-            x = host_ops.add(x, host_ops.gemm(mixed, weights["out"]))
-            both = host_ops.gemm(host_ops.rms_norm(x, weights["norm"]), weights["gate_up"])
-            hidden = host_ops.silu_mul(both[:, : self.shape.inter], both[:, self.shape.inter :])
-            x = host_ops.add(x, host_ops.gemm(hidden, weights["down"]))
-        return x
-
-    def _attend(self, case: Case, qkv: host_ops.Floats, cache: Any) -> host_ops.Floats:
-        s = self.shape
-        group, tokens = s.heads // s.kv_heads, case.tokens if case.phase == "prefill" else 1
-        split = qkv.reshape(case.batch, tokens, s.heads + 2 * s.kv_heads, s.width)
-        if case.phase == "decode":
-            q = split[:, 0, : s.heads].reshape(case.batch, s.kv_heads, group, s.width)
-            return host_ops.attention_decode(q, cache[0], cache[1]).reshape(case.batch, -1)
-        q = split[:, :, : s.heads].reshape(case.batch, tokens, s.kv_heads, group, s.width).transpose(0, 2, 3, 1, 4)
-        k = split[:, :, s.heads : s.heads + s.kv_heads].transpose(0, 2, 1, 3)[:, :, None]
-        v = split[:, :, s.heads + s.kv_heads :].transpose(0, 2, 1, 3)[:, :, None]
-        mixed = host_ops.attention_prefill(q, k, v).transpose(0, 3, 1, 2, 4)
-        return mixed.reshape(case.batch * tokens, s.heads * s.width)
+    def measure(self, case: Case, seconds: float) -> float:
+        """Seconds of one step, the median over about `seconds` of runs."""
+        ...
 
 
 def operations(shape: Shape, case: Case) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -152,20 +107,17 @@ def operations(shape: Shape, case: Case) -> Iterator[tuple[str, dict[str, Any]]]
             yield "elementwise", {"kind": kind, "elements": rows * elements}
 
 
-def predict_s(model: OperatorModel, shape: Shape, case: Case) -> float:
+def predict_s(model: OperatorModel, shape: Shape, case: Case, number: str) -> float:
     """Seconds of one step: the sum over operations and layers."""
-    per_layer = sum(float(model.predict(op, columns, "fp32").time_s[0]) for op, columns in operations(shape, case))
+    per_layer = sum(float(model.predict(op, columns, number).time_s[0]) for op, columns in operations(shape, case))
     return per_layer * shape.layers
 
 
-def closed_loop(model: OperatorModel, cases: tuple[Case, ...] = CASES, seconds: float = 0.25) -> list[dict[str, Any]]:
+def closed_loop(model: OperatorModel, net: Net, cases: tuple[Case, ...], seconds: float = 0.25) -> list[dict[str, Any]]:
     """One row per case: phase, batch, tokens, measured_s, predicted_s, error (signed, relative to measured)."""
-    net = Transformer(Shape())
     rows = []
     for case in cases:
-        with one_thread():
-            measured = clocked(net.runner(case), seconds)
-        predicted = predict_s(model, net.shape, case)
+        measured, predicted = net.measure(case, seconds), predict_s(model, net.shape, case, net.number)
         row = {"phase": case.phase, "batch": case.batch, "tokens": case.tokens}
         rows.append(row | {"measured_s": measured, "predicted_s": predicted, "error": predicted / measured - 1.0})
     return rows

@@ -6,109 +6,123 @@ count; the launch and the replay themselves are measured apart. Power is read th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from statistics import median
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from simcore.calibration import gpu_clock
+from simcore.calibration.gpu_clock import PowerMeter, Run, rotated, tensor
 from simcore.calibration.profile import Row, Say
 from simcore.errors import InputError
 
-COMMON = {"stack": "torch", "stack_version": "1"}
-ROTATION_BYTES = 4e8
-COUNTS = {"small": 12, "full": 600}
-Run = Callable[[int], Any]
+COMMON = {"stack": "host", "stack_version": "1"}
+COUNTS = {"small": 48, "full": 400}
+SHRINK = {"small": 5.0, "full": 0.0}
+"""powers of two that the largest shapes are smaller by"""
 
 
 def measure(size: str, say: Say) -> tuple[dict[str, list[Row]], dict[str, Any]]:
     """(operation -> rows, manifest) of the first GPU; raises InputError without torch or without a GPU."""
+    from simcore.calibration.gpu_machine import manifest
+
     try:
         import torch
     except ImportError:
         raise InputError("torch is not installed", key="--device", fix="pip install 'simcore[profile]'") from None
     if not torch.cuda.is_available():
         raise InputError("torch sees no GPU", key="--device", fix="use --device cpu")
-    meter, rng, count = PowerMeter(), np.random.default_rng(5), COUNTS[size]
-    tables = {
-        "gemm": list(_gemms(count, rng, meter)),
-        "attention_prefill": list(_prefills(count // 3, rng, meter)),
-        "attention_decode": list(_decodes(count // 3, rng, meter)),
-        "elementwise": list(_elementwise(count // 8, rng, meter)),
-        "moe": list(_grouped(count // 8, rng, meter)),
-    }
-    say(", ".join(f"{name} {len(rows)}" for name, rows in tables.items()))
-    return tables, manifest()
+    bench = Bench(COUNTS[size], SHRINK[size])
+    tables: dict[str, list[Row]] = {}
+    for name, rows in (
+        ("gemm", bench.gemms()),
+        ("attention_prefill", bench.prefills()),
+        ("attention_decode", bench.decodes()),
+        ("elementwise", bench.elementwise()),
+        ("moe", bench.grouped()),
+    ):
+        tables[name] = list(rows)
+        say(f"{name}: {len(tables[name])} shapes")
+    return tables, manifest(tables, bench.meter)
 
 
-class PowerMeter:
-    """Average board power through NVML; NaN without it."""
+class Bench:
+    """Random shapes of every operation, timed one after the other."""
 
-    def __init__(self) -> None:
-        try:
-            import pynvml
+    def __init__(self, count: int, shrink: float) -> None:
+        self.count, self.shrink = count, shrink
+        self.meter, self.rng = PowerMeter(), np.random.default_rng(5)
 
-            pynvml.nvmlInit()
-            handle = pynvml.nvmlDeviceGetHandleByIndex(0)
-            self.read: Callable[[], float] = lambda: pynvml.nvmlDeviceGetPowerUsage(handle) / 1e3
-            self.limit_w = pynvml.nvmlDeviceGetPowerManagementLimit(handle) / 1e3
-        except Exception:
-            self.read, self.limit_w = lambda: float("nan"), float("nan")
+    def sizes(self, low: float, high: float) -> int:
+        """A size between two powers of two, uniform in the exponent."""
+        return int(2 ** self.rng.uniform(low, max(low + 1.0, high - self.shrink)))
 
+    def width(self, *choices: int) -> int:
+        """One of the widths, smaller where shapes shrink."""
+        return max(16, int(self.rng.choice(choices) / 2**self.shrink))
 
-def graphed(run: Run, calls: int, meter: PowerMeter) -> tuple[float, float]:
-    """(median seconds of one call, average watts): `calls` calls captured in one graph, replayed."""
-    import torch
+    def row(self, run: Run, copies: int, flop: float) -> Row:
+        """Time and power of one shape; every copy of its operands is read, more calls where they are short."""
+        calls = max(copies, int(np.clip(2e12 / max(flop, 1.0), 4, 64)))
+        seconds, power_w = gpu_clock.timed(run, calls, self.meter)
+        return COMMON | {"latency_ms": seconds * 1e3, "power_w": power_w, "power_limit_w": self.meter.limit_w}
 
-    side = torch.cuda.Stream()
-    with torch.cuda.stream(side):
-        for i in range(3):
-            run(i)
-    torch.cuda.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        for i in range(calls):
-            run(i)
-    times, watts = [], []
-    for _ in range(7):
-        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        begin.record()
-        graph.replay()
-        end.record()
-        watts.append(meter.read())
-        end.synchronize()
-        times.append(begin.elapsed_time(end) * 1e-3 / calls)
-    return median(times), float(np.mean(watts[2:]))
-
-
-def _row(run: Run, flop: float, meter: PowerMeter) -> Row:
-    """Time and power of one shape; more calls where they are short."""
-    calls = int(np.clip(2e12 / max(flop, 1.0), 4, 64))
-    seconds, watts = graphed(run, calls, meter)
-    return COMMON | {"latency_ms": seconds * 1e3, "power_w": watts, "power_limit_w": meter.limit_w}
-
-
-def _copies(array: Any) -> list[Any]:
-    count = max(2, min(32, int(ROTATION_BYTES / (array.numel() * array.element_size()))))
-    return [array.clone() for _ in range(count)]
-
-
-def _random(*shape: int) -> Any:
-    import torch
-
-    return torch.randn(*shape, device="cuda", dtype=torch.bfloat16)
-
-
-def _gemms(count: int, rng: np.random.Generator, meter: PowerMeter) -> Iterator[Row]:
-    for _ in range(count):
-        m, n, k = int(2 ** rng.uniform(0, 13)), *(int(64 * 2 ** rng.uniform(1, 8) // 64 * 64) for _ in "nk")
-        x, weights = _random(m, k), _copies(_random(n, k))
-        row = {"m": m, "n": n, "k": k, "kernel_source": "torch_linear", "gemm_dtype": "bfloat16"}
-        yield row | _row(_linear(x, weights), 2.0 * m * n * k, meter)
-        if m % 16 == 0 and n % 16 == 0:
+    def gemms(self) -> Iterator[Row]:
+        """bf16 and, where the device multiplies it, fp8 with one scale per tensor."""
+        for _ in range(self.count):
+            m, n, k = self.sizes(0, 13), 64 * self.sizes(1, 8), 64 * self.sizes(1, 8)
+            x, weights = tensor(m, k), rotated(tensor(n, k))
+            row = {"m": m, "n": n, "k": k, "kernel_source": "torch_linear", "gemm_dtype": "bfloat16"}
+            yield row | self.row(_linear(x, weights), len(weights), 2.0 * m * n * k)
             fp8 = _fp8(x, weights)
             if fp8 is not None:
-                yield row | {"kernel_source": "torch_scaled_mm", "gemm_dtype": "fp8"} | _row(fp8, m * n * k, meter)
+                names = {"kernel_source": "torch_scaled_mm", "gemm_dtype": "fp8"}
+                yield row | names | self.row(fp8, len(weights), m * n * k)
+
+    def heads(self) -> tuple[int, int, int]:
+        """(heads, KV heads, width)."""
+        kv_heads, group = int(self.rng.choice([1, 2, 4, 8])), int(self.rng.choice([1, 4, 8]))
+        return kv_heads * group, kv_heads, int(self.rng.choice([64, 128]))
+
+    def prefills(self) -> Iterator[Row]:
+        for _ in range(self.count // 3):
+            heads, kv_heads, width = self.heads()
+            batch, tokens = self.sizes(0, 4), self.sizes(5, 12.5)
+            q = tensor(batch, heads, tokens, width)
+            caches = rotated(tensor(2, batch, kv_heads, tokens, width))
+            flop = 2.0 * batch * heads * tokens * tokens * width
+            row = self.row(sdpa(q, caches, causal=True), len(caches), flop)
+            yield _attention(batch, heads, kv_heads, width) | {"isl": tokens} | row
+
+    def decodes(self) -> Iterator[Row]:
+        for _ in range(self.count // 3):
+            heads, kv_heads, width = self.heads()
+            batch, tokens = self.sizes(0, 8), self.sizes(5, 14)
+            if batch * kv_heads * tokens * width > 1e9:
+                continue
+            caches = rotated(tensor(2, batch, kv_heads, tokens, width))
+            row = self.row(sdpa(tensor(batch, heads, 1, width), caches, causal=False), len(caches), 1e11)
+            yield _attention(batch, heads, kv_heads, width) | {"step": tokens - 1} | row
+
+    def elementwise(self) -> Iterator[Row]:
+        for _ in range(self.count // 4):
+            rows, width = self.sizes(0, 13), self.width(2048, 4096, 8192)
+            for kind, run in kernels(tensor(rows, width), tensor(rows, width), tensor(width)).items():
+                row = {"kind": kind, "elements": rows * width, "dtype": "bfloat16", "kernel_source": "torch"}
+                yield row | self.row(run, 1, 1e11)
+
+    def grouped(self) -> Iterator[Row]:
+        """Batched matrices over equal shares of the tokens: up, activation, down."""
+        for _ in range(self.count // 4):
+            experts, topk = int(self.rng.choice([8, 16, 64])), int(self.rng.choice([2, 4, 8]))
+            hidden, inter = self.width(1024, 2048, 4096), self.width(512, 768, 1536)
+            tokens = self.sizes(4, 12)
+            share = max(1, tokens * topk // experts)
+            x, ups = tensor(experts, share, hidden), rotated(tensor(experts, hidden, 2 * inter))
+            sizes = {"hidden_size": hidden, "inter_size": inter, "topk": topk, "num_experts": experts}
+            names = {"distribution": "balanced", "moe_dtype": "bfloat16", "kernel_source": "torch_bmm"}
+            row = self.row(_experts(x, ups, inter), len(ups), 6.0 * experts * share * hidden * inter)
+            yield {"num_tokens": max(1, share * experts // topk)} | sizes | names | row
 
 
 def _linear(x: Any, weights: list[Any]) -> Run:
@@ -118,20 +132,23 @@ def _linear(x: Any, weights: list[Any]) -> Run:
 
 
 def _fp8(x: Any, weights: list[Any]) -> Run | None:
-    """Scaled multiply in fp8, or None where the device has none."""
+    """Scaled multiply in fp8; None where the device has none, or not for this number of rows."""
     import torch
 
     if torch.cuda.get_device_capability() < (8, 9):
         return None
-    scale = torch.ones((), device="cuda")
+    scale = torch.ones((), device=gpu_clock.DEVICE)
     left = x.to(torch.float8_e4m3fn)
     right = [w.to(torch.float8_e4m3fn).t() for w in weights]
-    return lambda i: torch._scaled_mm(left, right[i % len(right)], scale, scale, out_dtype=torch.bfloat16)
 
+    def run(i: int) -> Any:
+        return torch._scaled_mm(left, right[i % len(right)], scale, scale, out_dtype=torch.bfloat16)
 
-def _heads(rng: np.random.Generator) -> tuple[int, int, int]:
-    kv_heads, group = int(rng.choice([1, 2, 4, 8])), int(rng.choice([1, 4, 8]))
-    return kv_heads * group, kv_heads, int(rng.choice([64, 128]))
+    try:
+        run(0)
+    except RuntimeError:
+        return None
+    return run
 
 
 def _attention(batch: int, heads: int, kv_heads: int, width: int) -> Row:
@@ -139,45 +156,19 @@ def _attention(batch: int, heads: int, kv_heads: int, width: int) -> Row:
     return names | {"window_size": 0, "attn_dtype": "bfloat16", "kv_cache_dtype": "bfloat16", "kernel_source": "sdpa"}
 
 
-def _prefills(count: int, rng: np.random.Generator, meter: PowerMeter) -> Iterator[Row]:
-    for _ in range(count):
-        heads, kv_heads, width = _heads(rng)
-        batch, tokens = int(2 ** rng.uniform(0, 4)), int(2 ** rng.uniform(5, 12))
-        q, k = _random(batch, heads, tokens, width), _random(batch, kv_heads, tokens, width)
-        flop = 2.0 * batch * heads * tokens * tokens * width
-        yield _attention(batch, heads, kv_heads, width) | {"isl": tokens} | _row(_sdpa(q, [k], True), flop, meter)
-
-
-def _decodes(count: int, rng: np.random.Generator, meter: PowerMeter) -> Iterator[Row]:
-    for _ in range(count):
-        heads, kv_heads, width = _heads(rng)
-        batch, tokens = int(2 ** rng.uniform(0, 7)), int(2 ** rng.uniform(5, 13))
-        if batch * kv_heads * tokens * width > 4e8:
-            continue
-        q, caches = _random(batch, heads, 1, width), _copies(_random(batch, kv_heads, tokens, width))
-        row = _attention(batch, heads, kv_heads, width) | {"step": tokens - 1}
-        yield row | _row(_sdpa(q, caches, False), 1e10, meter)
-
-
-def _sdpa(q: Any, caches: list[Any], causal: bool) -> Run:
+def sdpa(q: Any, caches: list[Any], causal: bool) -> Run:
+    """q [batch, heads, tokens, width] against keys and values [2, batch, KV heads, tokens, width] in turn."""
     import torch
 
     def run(i: int) -> Any:
-        k = caches[i % len(caches)]
-        return torch.nn.functional.scaled_dot_product_attention(q, k, k, is_causal=causal, enable_gqa=True)
+        k, v = caches[i % len(caches)]
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal, enable_gqa=True)
 
     return run
 
 
-def _elementwise(count: int, rng: np.random.Generator, meter: PowerMeter) -> Iterator[Row]:
-    for _ in range(count):
-        rows, width = int(2 ** rng.uniform(0, 13)), int(rng.choice([2048, 4096, 8192]))
-        for kind, run in _kernels(_random(rows, width), _random(rows, width), _random(width)).items():
-            row = {"kind": kind, "elements": rows * width, "dtype": "bfloat16", "kernel_source": "torch"}
-            yield row | _row(run, 1e11, meter)
-
-
-def _kernels(x: Any, y: Any, weight: Any) -> dict[str, Run]:
+def kernels(x: Any, y: Any, weight: Any) -> dict[str, Run]:
+    """The elementwise kernels of a layer by name."""
     import torch
 
     return {
@@ -187,87 +178,13 @@ def _kernels(x: Any, y: Any, weight: Any) -> dict[str, Run]:
     }
 
 
-def _grouped(count: int, rng: np.random.Generator, meter: PowerMeter) -> Iterator[Row]:
-    """Experts one after the other over equal shares of the tokens: up, activation, down."""
-    for _ in range(count):
-        experts, topk = int(rng.choice([8, 16])), int(rng.choice([2, 4]))
-        hidden, inter = int(rng.choice([1024, 2048])), int(rng.choice([512, 1024]))
-        tokens = int(2 ** rng.uniform(4, 12))
-        share = max(1, tokens * topk // experts)
-        run = _experts(_random(experts, share, hidden), _random(experts, hidden, 2 * inter), inter)
-        sizes = {"num_tokens": tokens, "hidden_size": hidden, "inter_size": inter, "topk": topk, "num_experts": experts}
-        names = {"distribution": "balanced", "moe_dtype": "bfloat16", "kernel_source": "torch_bmm"}
-        yield sizes | names | _row(run, 6.0 * experts * share * hidden * inter, meter)
-
-
-def _experts(x: Any, up: Any, inter: int) -> Run:
+def _experts(x: Any, ups: list[Any], inter: int) -> Run:
     import torch
 
-    down = _random(x.shape[0], inter, x.shape[2])
+    downs = [tensor(x.shape[0], inter, x.shape[2]) for _ in ups]
 
     def run(i: int) -> Any:
-        both = torch.bmm(x, up)
-        return torch.bmm(torch.nn.functional.silu(both[..., :inter]) * both[..., inter:], down)
+        both = torch.bmm(x, ups[i % len(ups)])
+        return torch.bmm(torch.nn.functional.silu(both[..., :inter]) * both[..., inter:], downs[i % len(downs)])
 
     return run
-
-
-def launches() -> dict[str, float]:
-    """Seconds of one eager kernel launch, and of one kernel inside a replayed graph."""
-    import time
-
-    import torch
-
-    x = torch.zeros(32, device="cuda")
-    torch.cuda.synchronize()
-    start = time.perf_counter()
-    for _ in range(2000):
-        x.add_(1.0)
-    torch.cuda.synchronize()
-    eager_s = (time.perf_counter() - start) / 2000
-    return {"kernel_launch_s": eager_s, "graph_kernel_s": graphed(lambda i: x.add_(1.0), 64, PowerMeter())[0]}
-
-
-def copies() -> dict[str, float]:
-    """Bytes per second of device and host copies."""
-    import torch
-
-    data = torch.empty(256 * 2**20, dtype=torch.uint8, device="cuda")
-    host = torch.empty(256 * 2**20, dtype=torch.uint8, pin_memory=True)
-
-    def rate(run: Callable[[], Any], moved: float) -> float:
-        run()
-        torch.cuda.synchronize()
-        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        begin.record()
-        run()
-        end.record()
-        end.synchronize()
-        return float(moved / (begin.elapsed_time(end) * 1e-3))
-
-    size = float(data.numel())
-    return {
-        "device_copy_bytes_per_s": rate(lambda: data.clone(), 2.0 * size),
-        "to_device_bytes_per_s": rate(lambda: data.copy_(host, non_blocking=True), size),
-        "to_host_bytes_per_s": rate(lambda: host.copy_(data, non_blocking=True), size),
-    }
-
-
-def manifest() -> dict[str, Any]:
-    """Device, driver and versions, launch times and copies."""
-    import datetime
-    import platform
-
-    import torch
-
-    return {
-        "schema": "profile/1",
-        "kind": "cuda",
-        "device": torch.cuda.get_device_name(),
-        "torch": torch.__version__,
-        "cuda": str(torch.version.cuda),
-        "python": platform.python_version(),
-        "date": datetime.date.today().isoformat(),
-        "launch": launches(),
-        "copy": copies(),
-    }

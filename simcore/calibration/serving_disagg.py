@@ -36,7 +36,7 @@ def disaggregated(replayer: Replayer, question: Question, by: ServingParameters,
     assert question.prefill is not None
     share = 1.0 if question.fixed_lengths else MEAN_SHARE
     prefill = prefill_step(replayer, question, by, recipe)
-    parts, room_tokens = replayer.pool_parts(question, question.pool, recipe["kv"])
+    parts, room_tokens = replayer.pool_parts(question, question.pool, recipe)
     if room_tokens < question.input_tokens + question.output_tokens:
         raise InputError(f"weights of {question.model} leave no room for one request on {question.pool.chips} chips")
     ranks = question.pool.workers * question.pool.attention_dp
@@ -77,7 +77,7 @@ def prefill_step(
     assert question.prefill is not None
     pool = question.prefill
     asked = replace(question, pool=pool, prefill=None, output_tokens=1)
-    parts, room_tokens = replayer.pool_parts(replace(question, pool=pool), pool, recipe["kv"])
+    parts, room_tokens = replayer.pool_parts(replace(question, pool=pool), pool, recipe)
     how = replayer.settings(asked, recipe, room_tokens, 1.0 - float(recipe["memory_fraction"]))
     times = scaled(parts, by, peer_share=1.0)  # all ranks of a prefill worker prefill
     share = 1.0 if question.fixed_lengths else MEAN_SHARE

@@ -19,7 +19,7 @@ from simcore.calibration.serving_tables import ServingParameters
 from simcore.cost.step_times import Floats
 
 FITTED = (
-    "eight_bit_ratio",
+    "fused_layer_s",
     "large_ratio",
     "expert_large_ratio",
     "attention_ratio",
@@ -31,6 +31,7 @@ FITTED = (
     "token_s",
 )
 UNITS = {
+    "fused_layer_s": 5e-6,
     "layer_s": 5e-6,
     "launch_layer_s": 1e-4,
     "other_host_s": 5e-4,
@@ -41,15 +42,15 @@ UNITS = {
 """seconds that count as one step of an unknown; ratios step by exp(0.2)"""
 RATIO_STEP = 0.2
 START = {"launch_layer_s": 3.0, "sequence_s": 0.5, "first_token_s": 1.0, "token_s": 0.5}
-SIGNED = ("layer_s",)
-"""seconds that may be negative: what graphs and fusion hide of kernels measured alone"""
+SIGNED = ("layer_s", "fused_layer_s")
+"""seconds that may be negative: what graphs and fusion hide of kernels measured alone, or the other way round"""
 PRIOR = 0.0005
 """weight of the prior beside one measurement"""
 NEAR = 0.03
 """residuals below this count as squares, above by their size"""
 TTFT_WEIGHT = 0.6
 FOLDS = 5
-ROUNDS = 2
+ROUNDS = 3
 FIRST_ROUND_SHARE = 3
 """rounds before the last look at a third of the rows"""
 DIFFERENCE = 0.25

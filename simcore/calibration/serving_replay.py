@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from simcore.calibration.serving_models import served_model
 from simcore.calibration.serving_rows import Pool, Question
 from simcore.calibration.serving_tables import PEER_SHARE, ServingParameters, StepParts, scaled, step_parts
 from simcore.cost.machine import machine_of
@@ -71,6 +72,30 @@ def formats(model: Any, precision: str) -> dict[str, str | None]:
     return {"weights": "bf16"}
 
 
+def with_known_prompts(trace: Any, question: Question) -> Any:
+    """The trace of a client whose prompts the server has seen before, where the prefix cache is on: all of them equal,
+    so that only the first burst and the last block of each prompt are computed."""
+    blocks, count = (question.input_tokens - 1) // BLOCK_TOKENS, len(trace.input_tokens)
+    hashes = np.tile(np.arange(blocks), count)
+    return replace(
+        trace,
+        prefix_hashes=hashes,
+        prefix_start=np.arange(count + 1) * blocks,
+        prefix_block_tokens=BLOCK_TOKENS,
+    )
+
+
+def mean_stall_s(question: Question, recipe: Mapping[str, Any]) -> float:
+    """What a stall in the first burst adds to the mean TTFT of all requests, where a release has one.
+
+    A recipe's `stall_s` strikes once, when the burst holds at least `stall_tokens` prompt tokens; one request in
+    `REQUESTS_PER_USER` belongs to the burst.
+    """
+    if question.users * question.input_tokens < float(recipe.get("stall_tokens", np.inf)):
+        return 0.0
+    return float(recipe["stall_s"]) / REQUESTS_PER_USER
+
+
 @dataclass
 class Replayer:
     """Answers questions; keeps step times of plans and answers already given."""
@@ -93,8 +118,9 @@ class Replayer:
         except InputError as error:
             return Answer(reason=str(error))
 
-    def pool_parts(self, question: Question, pool: Pool, kv: str) -> tuple[StepParts, float]:
+    def pool_parts(self, question: Question, pool: Pool, recipe: Mapping[str, Any]) -> tuple[StepParts, float]:
         """(step times in parts, bytes of KV room per rank over bytes per token) of a pool, once per plan."""
+        kernels: Any = (recipe["kv"], recipe.get("expert_kernels", question.stack))
         plan: Any = (
             question.model,
             question.system,
@@ -104,14 +130,17 @@ class Replayer:
             pool.attention_dp,
             pool.ep,
         )
-        key = (*plan, kv, question.input_tokens + question.output_tokens)
+        key = (*plan, *kernels, question.input_tokens + question.output_tokens)
         if key not in self.parts:
             shared = next((v[0] for k, v in self.parts.items() if k[:-1] == key[:-1]), None)
-            self.parts[key] = self._sample(question, pool, kv, shared)
+            self.parts[key] = self._sample(question, pool, kernels, shared)
         return self.parts[key]
 
-    def _sample(self, question: Question, pool: Pool, kv: str, known: StepParts | None) -> tuple[StepParts, float]:
-        model, system = self.resolve("model", question.model), self.resolve("system", question.system)
+    def _sample(
+        self, question: Question, pool: Pool, kernels: tuple[str, str], known: StepParts | None
+    ) -> tuple[StepParts, float]:
+        kv, expert_stack = kernels
+        model, system = served_model(self.resolve, question.model), self.resolve("system", question.system)
         if model.min_heads % pool.tp:
             raise InputError(f"tp = {pool.tp} does not divide the {model.min_heads} heads of {model.name}")
         named = formats(model, question.precision)
@@ -128,18 +157,26 @@ class Replayer:
             kv_bytes=width[kv],
             head_bytes=2.0,
         )
-        cost = self.cost_model(system.chip.name, question.stack)
-        if is_dataclass(cost) and hasattr(cost, "distribution"):
-            cost = replace(cost, distribution=EXPERT_LOAD)  # type: ignore[type-var]
-        physics = Physics(model, machine, cost)
+        physics, expert_physics = (
+            Physics(model, machine, self._skewed(system.chip.name, stack)) for stack in (question.stack, expert_stack)
+        )
         with np.errstate(divide="ignore", invalid="ignore"):
-            parts = known or step_parts(physics, plan, REACH)
+            parts = known or step_parts(
+                physics, plan, REACH, None if expert_stack == question.stack else expert_physics
+            )
         context = float(question.input_tokens + question.output_tokens)
         used = (
             weight_bytes(model, plan) + activation_bytes(model, plan, 8192.0) + buffer_bytes(model, plan, 256.0, 8192)
         )
         per_token = kv_bytes_per_sequence(model, plan, context) / context
         return parts, float((machine.memory_bytes - used) / per_token)
+
+    def _skewed(self, chip: str, stack: str) -> Any:
+        """The cost model of a chip and stack, with a skewed load of experts where it knows one."""
+        cost = self.cost_model(chip, stack)
+        if is_dataclass(cost) and hasattr(cost, "distribution"):
+            return replace(cost, distribution=EXPERT_LOAD)  # type: ignore[type-var]
+        return cost
 
     def settings(self, question: Question, recipe: Mapping[str, Any], room_tokens: float, share: float = 0.0) -> Any:
         """The replica's limits under a recipe; raises InputError where the weights do not fit."""
@@ -168,15 +205,19 @@ class Replayer:
         from simcore.engine.serving import Clients, Ranks, serve_clients
 
         pool = question.pool
-        parts, room_tokens = self.pool_parts(question, pool, recipe["kv"])
+        parts, room_tokens = self.pool_parts(question, pool, recipe)
         how = self.settings(question, recipe, room_tokens, 1.0 - float(recipe["memory_fraction"]))
         trace = self.trace(question)
+        if recipe.get("cached_prompts"):
+            trace, how = with_known_prompts(trace, question), replace(how, hash_tokens=BLOCK_TOKENS, radix=True)
         clients = Clients(question.users, MISSES_S, by.token_s, float(recipe.get("output_s", 0.0)))
         hold = int(recipe.get("hold_steps", 0))
-        times = scaled(parts, by, question.fixed_lengths, 1.0 if hold else PEER_SHARE)
+        least = float(recipe.get("least_expert_tokens", 0.0))
+        times = scaled(parts, by, question.fixed_lengths, 1.0 if hold else PEER_SHARE, least)
         run = serve_clients(trace, times, how, clients, Ranks(pool.attention_dp, hold))
         seen = as_streamed(run, int(recipe["stream_interval"]), by.first_token_s)
-        return Answer(float(np.nanmean(seen["ttft_s"])), float(np.nanmean(seen["tpot_s"])))
+        first_s = float(np.nanmean(seen["ttft_s"])) + mean_stall_s(question, recipe)
+        return Answer(first_s, float(np.nanmean(seen["tpot_s"])))
 
     def trace(self, question: Question) -> Any:
         """Lengths of the client's requests; arrivals are the loop's."""

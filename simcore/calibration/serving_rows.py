@@ -7,13 +7,13 @@ reports; no answer depends on it.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 NO_WORKERS = "disaggregated without worker counts"
 UNIFORM_CLIENT = ((1024, 1024), (1024, 8192), (8192, 1024))
 """(input, output) lengths of the public benchmark, whose client draws lengths; the other client does not"""
-DENSE = ("llama", "qwen3-32b")
 SAME_MODEL = {"deepseek-v3": "deepseek-r1", "deepseek-r1-nvfp4": "deepseek-r1", "llama-3.1-8b-instruct-fp8": "llama-8b"}
 """names under which the same architecture was measured, often the very same runs"""
 
@@ -50,18 +50,18 @@ class Question:
     fixed_lengths: bool
     version: str
     """of the stack, "" where it is not stated"""
+    numbered: bool = False
+    """the id ends with the number of a configuration (`_cfg691`): an export that holds no speculative runs"""
     date: str = field(default="", compare=False)
     """day of the measurement, for reports"""
+    is_dense: bool = field(default=False, compare=False)
+    """the model has no experts; for reports and intervals"""
 
     @property
     def family(self) -> str:
         """Lower-case last part of the model's name; relabelled copies share it."""
         name = self.model.split("/")[-1].lower()
         return SAME_MODEL.get(name, name)
-
-    @property
-    def is_dense(self) -> bool:
-        return any(part in self.family for part in DENSE)
 
     @property
     def curve(self) -> str:
@@ -103,12 +103,16 @@ def repaired_pool(row: dict[str, Any], prefix: str = "") -> tuple[Pool, list[str
     * moe_tp and moe_ep both above 1: the chips were counted twice (tp x ep, or dp x ep): divide by ep, moe_tp = 1
     * ep equal to tp x attention_dp with both above 1, tp = attention_dp: the chips were counted twice: tp = 1
     * attention dp beyond a node with ep = 1: experts are not split that finely by anybody: ep = chips
+    * attention dp not stated, experts split further than matrices: ranks = moe_tp x ep / tp
     * a plan wider than any stack splits matrices, without attention dp or ep: see `wide_pools`
     """
     tp, dp = _number(row, prefix + "tp_size"), _number(row, prefix + "attention_dp_size")
     moe_tp, ep = _number(row, prefix + "moe_tp_size"), _number(row, prefix + "moe_ep_size")
     repairs = []
-    if moe_tp > 1 and ep > 1:
+    if not _text(row, prefix + "attention_dp_size") and ep == 1 and moe_tp > tp and moe_tp % tp == 0:
+        repairs.append(f"{prefix}attention dp taken from the experts' split")
+        dp = moe_tp // tp
+    elif moe_tp > 1 and ep > 1:
         repairs.append(f"{prefix}chips counted tp x ep")
         if dp > 1 and dp % ep == 0:
             dp //= ep
@@ -158,7 +162,16 @@ def concurrency(row: dict[str, Any], prefix: str = "") -> int:
     return _number(row, prefix + "batch_size") * ranks
 
 
-def read_row(row: dict[str, Any], infer_workers: bool = False) -> ServingRow:
+Dense = Callable[[str], bool]
+"""model name -> has no experts"""
+
+
+def not_known(name: str) -> bool:
+    """Whether a model is dense, where nobody asks."""
+    return False
+
+
+def read_row(row: dict[str, Any], infer_workers: bool = False, is_dense: Dense = not_known) -> ServingRow:
     """One row of the table as a question; `infer_workers`: one worker per pool where a row states none."""
     source, mode = _text(row, "silicon_data_source"), _text(row, "mode") or "agg"
     name = _text(row, "id")
@@ -194,15 +207,17 @@ def read_row(row: dict[str, Any], infer_workers: bool = False) -> ServingRow:
         fixed_lengths=(int(row["isl"]), int(row["osl"])) not in UNIFORM_CLIENT,
         date=day.group(1) if day else "",
         version=_text(row, "backend_version"),
+        numbered=re.search(r"_cfg\d+$", name) is not None,
+        is_dense=is_dense(_text(row, "model_path")),
     )
     return ServingRow(name, question, "", tuple(repairs))
 
 
-def read_rows(frame: Any, infer_workers: bool = False) -> list[ServingRow]:
+def read_rows(frame: Any, infer_workers: bool = False, is_dense: Dense = not_known) -> list[ServingRow]:
     """Rows of a data frame with the columns of the table; raises InputError for a missing column."""
     from simcore.errors import InputError
 
     for column in ("id", "backend", "model_path", "system", "mode", "isl", "osl"):
         if column not in frame.columns:
             raise InputError(f"the table has no column {column!r}", key=column)
-    return [read_row(record, infer_workers) for record in frame.to_dict("records")]
+    return [read_row(record, infer_workers, is_dense) for record in frame.to_dict("records")]

@@ -12,9 +12,12 @@ from simcore.engine.step import Physics
 from simcore.engine.step_source import ATTENTION, HEAD, physics_step_times
 from simcore.ops.op import PlanColumns, StepColumns
 from simcore.ops.transformer import lower
+from simcore.spec.formats import number_format
 
 PEER_SHARE = 0.2
 """how many of its tokens each other attention-dp rank adds while one prefills: most are decoding then"""
+FUSED_LEAST = 0.5
+"""share of the matrices' time that fusing their quantisation leaves at least"""
 RAMP_TOKENS = (256.0, 1024.0)
 """between these batch sizes matrices go from memory bound to compute bound"""
 
@@ -27,8 +30,9 @@ class ServingParameters:
     helped curves that were fitted and hurt models and systems that were not.
     """
 
-    eight_bit_ratio: float = 1.0
-    """dense matrices in eight bits: their tables time the quantisation that servers fuse"""
+    fused_layer_s: float = 0.0
+    """per layer with dense matrices in eight bits (no block scales), off: their tables time the quantisation that
+    servers fuse into what comes before; not on the second client's older servers"""
     large_ratio: float = 1.0
     """dense matrices of large steps"""
     expert_large_ratio: float = 1.0
@@ -67,23 +71,29 @@ class StepParts:
     ranks: float = 1.0
     """attention-dp ranks that share the experts"""
     eight_bit: bool = False
-    """dense matrices"""
+    """dense matrices with one scale per tensor or row, whose quantisation a norm can do"""
 
 
-def step_parts(physics: Physics, plan: PlanColumns, reach: SampleRange) -> StepParts:
-    """Sample one plan's step times, dense work split into matrices, experts and elementwise."""
+def step_parts(physics: Physics, plan: PlanColumns, reach: SampleRange, experts: Physics | None = None) -> StepParts:
+    """Sample one plan's step times, dense work split into matrices, experts and elementwise.
+
+    `experts`: another cost model that answers for the experts alone, where a server ran another stack's kernels.
+    """
     times = physics_step_times(physics, plan, True, reach)
     tokens = np.maximum(times.dense_pure.x.knots(), 1.0)
-    pure = dense_work(physics, plan, StepColumns(decode_sequences=tokens, kv_tokens=np.ones_like(tokens)), True)
+    decodes = StepColumns(decode_sequences=tokens, kv_tokens=np.ones_like(tokens))
     chunk = StepColumns(prefill_sequences=np.ones_like(tokens), prefill_tokens=tokens)
-    mixed = dense_work(physics, plan, chunk, False)
+    pure, mixed = (dense_work(physics, plan, step, graphs) for step, graphs in ((decodes, True), (chunk, False)))
+    if experts is not None:
+        for work, step, graphs in ((pure, decodes, True), (mixed, chunk, False)):
+            work["expert"] = dense_work(experts, plan, step, graphs)["expert"]
     return StepParts(
         times,
         pure,
         mixed,
         physics.model.layer_count,
         float(np.max(plan.attention_dp)),
-        bool(0.9 < float(np.max(plan.weight_bytes)) < 1.5),
+        number_format(physics.machine.formats[0]).name == "fp8",
     )
 
 
@@ -103,23 +113,33 @@ def dense_work(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: b
 
 
 def scaled(
-    parts: StepParts, by: ServingParameters, other_server: bool = False, peer_share: float = PEER_SHARE
+    parts: StepParts,
+    by: ServingParameters,
+    other_server: bool = False,
+    peer_share: float = PEER_SHARE,
+    least_expert_tokens: float = 0.0,
 ) -> StepTimes:
-    """`StepTimes` of a stack with these parameters; `other_server`: with `other_host_s`; `peer_share`: see there."""
+    """`StepTimes` of a stack with these parameters; `other_server`: with `other_host_s`; `peer_share`: see there.
+
+    Fewer tokens than `least_expert_tokens` cost their experts as many: kernels that pad every expert to a whole tile
+    read all of them in every step.
+    """
     host_s = by.host_s + by.other_host_s * other_server
     times = parts.times
     tokens = np.maximum(times.dense_pure.x.knots(), 1.0)
     low, high = np.log(RAMP_TOKENS)
     ramp = np.clip((np.log(tokens) - low) / (high - low), 0.0, 1.0)
-    matrix_ratio = by.large_ratio**ramp * (by.eight_bit_ratio if parts.eight_bit else 1.0)
+    matrix_ratio = by.large_ratio**ramp
+    fused_s = parts.layers * by.fused_layer_s * (parts.eight_bit and not other_server)
     expert_ratio = by.expert_large_ratio**ramp
     gaps_s = parts.layers * by.layer_s
-    together = tokens * (peer_share + (1.0 - peer_share) / parts.ranks)
+    together = np.maximum(tokens * (peer_share + (1.0 - peer_share) / parts.ranks), least_expert_tokens)
     mixed = {**parts.mixed, "expert": np.interp(together, tokens, parts.mixed["expert"])}
+    pure = {**parts.pure, "expert": np.interp(np.maximum(tokens, least_expert_tokens), tokens, parts.pure["expert"])}
 
     def dense(work: dict[str, Floats]) -> Table:
-        matrices = matrix_ratio * work["matrix"] + expert_ratio * work["expert"]
-        return Table(times.dense_pure.x, matrices + work["elementwise"] + gaps_s)
+        matrices = matrix_ratio * np.maximum(work["matrix"] - fused_s, FUSED_LEAST * work["matrix"])
+        return Table(times.dense_pure.x, matrices + expert_ratio * work["expert"] + work["elementwise"] + gaps_s)
 
     def times_ratio(table: Table, ratio: float) -> Table:
         return Table(table.x, table.values * ratio, table.y)
@@ -129,7 +149,7 @@ def scaled(
 
     return replace(
         times,
-        dense_pure=dense(parts.pure),
+        dense_pure=dense(pure),
         dense_mixed=at_least(dense(mixed), parts.layers * by.launch_layer_s),
         prefill=times_ratio(times.prefill, by.attention_ratio),
         decode_pure=times_ratio(times.decode_pure, by.attention_ratio),

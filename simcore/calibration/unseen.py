@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from simcore.calibration.build import table_groups
 from simcore.calibration.fit import fit_kernel, sample
+from simcore.calibration.models_apart import models_of
 from simcore.calibration.tables import Group
 from simcore.calibration.validate import errors
 from simcore.cost.facts import ChipFacts
@@ -28,16 +29,9 @@ MINIMUM_MODELS = 5
 """in a kernel's table, below which leaving one out leaves too little"""
 
 
-def models_of(group: Group) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """(models `[models, 4]` in sorted order, index of the model of every row `[rows]`)."""
-    table = np.stack([group.shapes[name] for name in COLUMNS], axis=1)
-    found, index = np.unique(table, axis=0, return_inverse=True)
-    return found, np.asarray(index).ravel()
-
-
 def left_out(group: Group, chip: ChipFacts) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Seconds `[rows]` of every row by fits that have seen no row of its model, and the model of every row."""
-    models, index = models_of(group)
+    models, index = models_of(group, COLUMNS)
     fold = index % min(FOLDS, len(models))
     predicted = np.empty(len(index))
     for part in range(int(fold.max()) + 1):
@@ -54,7 +48,7 @@ def unseen_models(
     for chip, folder in chips:
         for found in table_groups(folder, ["moe"]):
             group = sample(found, ROWS)
-            if len(models_of(group)[0]) < MINIMUM_MODELS:
+            if len(models_of(group, COLUMNS)[0]) < MINIMUM_MODELS:
                 continue
             predicted_s, index = left_out(group, chip)
             wrong = np.abs(predicted_s / group.time_s - 1.0)

@@ -6,76 +6,25 @@ The replay reads arrivals, lengths and engine arguments; measured columns enter 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simcore.calibration.importers.vllm_run import VllmRun
+from simcore.calibration.vllm_engine import Ranks
 from simcore.cost.step_times import StepTimes
+from simcore.engine.ranks import SharedSteps, serve_ranks
 from simcore.engine.serving import ServingRun, serve
 from simcore.engine.settings import ReplicaSettings
+from simcore.errors import InputError
 from simcore.spec.traffic import Trace
 
 Floats = NDArray[np.float64]
 METRICS = ("ttft_s", "tpot_s", "e2e_s")
 STATISTICS = ("mean", "p50", "p90", "p99")
-VLLM_DEFAULTS = {
-    "block_tokens": 16,
-    "memory_fraction": 0.9,
-    "max_num_seqs": 256,
-    "max_num_batched_tokens": 2048,
-    "prefix_caching": True,
-    "async_scheduling": True,
-}
-"""of vLLM 0.19 serving, where the run does not state them"""
-GRAPH_SIZES = (1, 2, 4, *range(8, 257, 8), *range(272, 513, 16))
-"""captured batch sizes of vLLM 0.19, where the run does not state them"""
-
-
-VLLM_RESERVE_BYTES = 1.24e9
-"""context, activations and graphs beside weights and KV: what the one recorded run that states its KV size left
-(RTX 4090, Llama-3.1-8B, tp 1, 2,048 tokens and 256 sequences a step); more with tensor parallelism"""
-VISIBLE_RATIO = 0.989
-"""of a GPU's memory, printed in GB and meant in GiB, that CUDA reports: RTX PRO 6000 94.97 of 96 GiB; RTX 4090 0.980"""
-
-
-def visible_bytes(printed_bytes: float) -> float:
-    """Memory that an engine sees on a GPU whose data sheet prints `printed_bytes`."""
-    return VISIBLE_RATIO * printed_bytes / 1e9 * 2**30
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What decides the KV size where the run does not state it, per chip in bytes."""
-
-    capacity_bytes: float
-    weight_bytes: float
-    reserve_bytes: float
-    kv_bytes_per_token: float
-
-
-def run_settings(run: VllmRun, memory: Memory) -> ReplicaSettings:
-    """The scheduler settings of a recorded vLLM v1 run; KV from the memory fraction where it is not stated."""
-    stated = {key: value for key, value in run.engine.items() if value is not None}
-    engine = VLLM_DEFAULTS | stated
-    block_tokens = int(engine["block_tokens"])
-    blocks = stated.get("kv_blocks")
-    if blocks is None:
-        room_bytes = engine["memory_fraction"] * memory.capacity_bytes - memory.weight_bytes - memory.reserve_bytes
-        blocks = max(0.0, room_bytes) // (block_tokens * memory.kv_bytes_per_token)
-    return ReplicaSettings(
-        scheduler="chunked",
-        kv_blocks=int(blocks),
-        block_tokens=block_tokens,
-        max_running=int(engine["max_num_seqs"]),
-        token_budget=int(engine["max_num_batched_tokens"]),
-        whole_prompt=False,
-        check_prompt=True,
-        ahead=bool(engine["async_scheduling"]),
-        hash_tokens=block_tokens if engine["prefix_caching"] else 0,
-    )
+ONE_RANK = Ranks()
 
 
 def own_hashes(trace: Trace, block_tokens: int) -> Trace:
@@ -89,11 +38,24 @@ def own_hashes(trace: Trace, block_tokens: int) -> Trace:
     return replace(trace, prefix_hashes=hashes, prefix_start=start, prefix_block_tokens=block_tokens)
 
 
-def replay(run: VllmRun, step_times: StepTimes, settings: ReplicaSettings) -> ServingRun:
-    """Serve the run's requests; data-parallel ranks are replicas behind vLLM's balancer (fewest unfinished)."""
+def replay(
+    run: VllmRun, step_times: StepTimes | SharedSteps, settings: ReplicaSettings, ranks: Ranks = ONE_RANK
+) -> ServingRun:
+    """Serve the run's requests on its data-parallel ranks.
+
+    Ranks of a dense model are engines of their own, to which vLLM's front end sends requests in turn (they publish no
+    counts); ranks of a mixture of experts step together. Raises InputError for requests that no rank's KV could hold.
+    """
     trace = own_hashes(run.trace, settings.hash_tokens) if settings.hash_tokens else run.trace
-    ranks = int(run.engine.get("data_parallel_size") or 1)
-    return serve(trace, step_times, settings, replicas=ranks, router="least-outstanding")
+    if isinstance(step_times, SharedSteps):
+        ours = serve_ranks(trace, step_times, settings, ranks.dp)
+    else:
+        ours = serve(trace, step_times, settings, replicas=ranks.dp, router="round-robin")
+    unserved = int((~ours.done).sum())
+    if unserved:
+        what = f"{unserved} of {len(trace)} requests do not fit the KV of {settings.kv_blocks} blocks"
+        raise InputError(f"{what} of {settings.block_tokens} tokens", fix="check the chip, the model and the KV size")
+    return ours
 
 
 def compare(run: VllmRun, ours: ServingRun) -> dict[str, Any]:
@@ -103,7 +65,7 @@ def compare(run: VllmRun, ours: ServingRun) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in METRICS:
         got, want = _statistics(predicted[name]), _statistics(getattr(measured, name))
-        errors[name] = {key: 100.0 * (got[key] / want[key] - 1.0) for key in STATISTICS}
+        errors[name] = {key: 100.0 * (got[key] / want[key] - 1.0) if want[key] else np.nan for key in STATISTICS}
         values[name] = {"predicted": got, "measured": want}
     return {
         "error_percent": errors,

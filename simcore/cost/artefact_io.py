@@ -25,12 +25,22 @@ class Layout:
     text: tuple[str, ...]
     scalar: tuple[str, ...]
     ragged: Mapping[str, type]
+    optional: tuple[str, ...] = ()
+    """fields that older files lack"""
 
 
 KERNELS = Layout(
     ("operation", "format", "kv_format", "kernel"),
-    ("residual_low", "residual_high", "spread", "rows"),
-    {"parameters": np.float32, "words": np.uint32, "low": np.float32, "high": np.float32},
+    ("residual_low", "residual_high", "spread", "rows", "away_spread"),
+    {
+        "parameters": np.float32,
+        "words": np.uint32,
+        "low": np.float32,
+        "high": np.float32,
+        "shared_words": np.uint32,
+        "known": np.float32,
+    },
+    optional=("away_spread", "shared_words", "known"),
 )
 POWER = Layout(("operation", "format", "stack"), ("spread", "rows"), {"parameters": np.float32, "words": np.uint32})
 
@@ -48,15 +58,18 @@ def pack_records(records: Sequence[Any], layout: Layout) -> Arrays:
 
 def unpack_records(arrays: Mapping[str, NDArray[Any]], layout: Layout) -> list[dict[str, Any]]:
     """The fields of every record."""
-    counts = {name: arrays[name + "_count"] for name in layout.ragged}
-    parts: dict[str, Any] = {name: np.split(arrays[name], np.cumsum(counts[name])[:-1]) for name in layout.ragged}
-    columns = {name: arrays[name] for name in (*layout.text, *layout.scalar)}
+    lacking = {name for name in layout.optional if name not in arrays}
+    ragged = {name: kind for name, kind in layout.ragged.items() if name not in lacking}
+    counts = {name: arrays[name + "_count"] for name in ragged}
+    parts: dict[str, Any] = {name: np.split(arrays[name], np.cumsum(counts[name])[:-1]) for name in ragged}
+    scalar = [name for name in layout.scalar if name not in lacking]
+    columns = {name: arrays[name] for name in (*layout.text, *scalar)}
     records = []
     for index in range(len(columns[layout.text[0]])):
         values: dict[str, Any] = {name: str(columns[name][index]) for name in layout.text}
-        values |= {name: float(columns[name][index]) for name in layout.scalar}
+        values |= {name: float(columns[name][index]) for name in scalar}
         values["rows"] = int(values["rows"])
-        for name, kind in layout.ragged.items():
+        for name, kind in ragged.items():
             part = parts[name][index]
             values[name] = part if kind is np.uint32 else np.asarray(part, float)
         records.append(values)

@@ -61,10 +61,20 @@ class KernelFit:
     """80 % quantile of |log(measured / predicted)| on held-out shapes"""
     rows: int
     """measurements behind the fit, held-out ones not counted"""
+    shared_words: NDArray[np.uint32] = field(default_factory=lambda: np.empty(0, np.uint32))
+    """trees for models never measured; where there are none, `words` serve them too"""
+    known: Array = field(default_factory=lambda: np.empty(0))
+    """the models measured, by the columns of the law's identity, one after the other"""
+    away_spread: float = 0.0
+    """`spread` for models never measured, from leaving models out"""
 
     @cached_property
     def forest(self) -> Forest:
         return unpack(self.words)
+
+    @cached_property
+    def shared_forest(self) -> Forest:
+        return unpack(self.shared_words)
 
     @cached_property
     def law(self) -> Law:
@@ -74,7 +84,8 @@ class KernelFit:
     @property
     def numbers(self) -> int:
         """How many numbers the fit holds."""
-        return len(self.parameters) + 1 + (len(self.words) + 2 if len(self.words) else 0)
+        trees = len(self.words) + len(self.shared_words)
+        return len(self.parameters) + 1 + (trees + 2 if trees else 0) + len(self.known) + (len(self.known) > 0)
 
     def time_s(self, shapes: Mapping[str, Array], chip: ChipFacts) -> Array:
         """Seconds `[rows]`, in chunks."""
@@ -89,15 +100,28 @@ class KernelFit:
     def _chunk_s(self, shapes: Mapping[str, Array], setting: Setting, of_rows: int) -> Array:
         work = self.law.work(shapes, setting)
         time_s = law_time_s(self.law, work, setting, self.parameters)
-        if not len(self.words):
+        if not len(self.words) + len(self.shared_words):
             return time_s
         columns = self.law.features(work, setting)
         table = np.empty((len(time_s), len(columns)), np.float32)
         for index, column in enumerate(columns):
             table[:, index] = column
         residual = self.forest(table, of_rows)
+        if len(self.shared_words) and not (known := self.is_known(shapes)).all():
+            residual = np.where(known, residual, self.shared_forest(table, of_rows))
         bounded = np.clip(residual, self.residual_low, self.residual_high)
         return np.asarray(time_s * np.exp(np.where(self.octaves_outside(shapes) > 0, bounded, residual)))
+
+    def is_known(self, shapes: Mapping[str, Array]) -> NDArray[np.bool_]:
+        """Whether the model of each row was measured `[rows]`; all are where the law names no models."""
+        rows = len(next(iter(shapes.values())))
+        if not len(self.known):
+            return np.ones(rows, bool)
+        found = np.zeros(rows, bool)
+        columns = [shapes[name] for name in self.law.identity]
+        for model in self.known.reshape(-1, len(columns)):
+            found |= np.logical_and.reduce([column == value for column, value in zip(columns, model, strict=True)])
+        return found
 
     def octaves_outside(self, shapes: Mapping[str, Array]) -> Array:
         """How far a shape lies outside the measured box, in octaves summed over the columns `[rows]`."""
@@ -204,7 +228,8 @@ class OperatorModel:
         time_s = fit.time_s(shapes, chip)
         outside = fit.octaves_outside(shapes)
         label = f"{artefact.stack}:{fit.kernel}" if artefact else "datasheet"
-        return Prediction(time_s, outside > 0, fit.spread * (1.0 + 0.5 * outside), label)
+        spread = np.where(fit.is_known(shapes), fit.spread, max(fit.spread, fit.away_spread))
+        return Prediction(time_s, outside > 0, spread * (1.0 + 0.5 * outside), label)
 
 
 _NEAREST = {

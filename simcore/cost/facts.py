@@ -53,6 +53,11 @@ class ChipFacts:
         return self.generation in _WARP_FED
 
     @property
+    def l2_copies(self) -> float:
+        """How often the same bytes lie in L2: once per partition (NVIDIA, A100 Tensor Core GPU Architecture)."""
+        return 2.0 if self.generation in _SPLIT_L2 else 1.0
+
+    @property
     def pace(self) -> float:
         """How much longer start-up latencies last than at the reference clock (part cycles, part memory and host)."""
         return float((REFERENCE_CLOCK_HZ / self.clock_hz) ** PACE_EXPONENT)
@@ -82,6 +87,9 @@ class ChipFacts:
 
 _ATTENTION_FAMILY = {"hopper": "fa3", "blackwell": "trtllm-gen"}
 """FlashAttention-3 on Hopper, the generated kernels of TensorRT-LLM on data-centre Blackwell, FlashAttention-2 else"""
+
+_SPLIT_L2 = ("ampere", "hopper", "blackwell")
+"""two partitions, each with a copy of what its own units read (GA100, after it GH100; GB100 joins two dies)"""
 
 _WARP_FED = ("volta", "turing", "ampere", "ada", "blackwell-gb202")
 

@@ -9,11 +9,13 @@ import pytest
 
 from commands.serving_inputs import replayer
 from commands.serving_report import answers
+from simcore.calibration.serving_choice import Service
 from simcore.calibration.serving_disagg import PrefillStep, loop
 from simcore.calibration.serving_fit import Measured, distinct, fold_of, names, parameters, solve, start
-from simcore.calibration.serving_replay import chosen
+from simcore.calibration.serving_measures import errors, spearman
+from simcore.calibration.serving_replay import chosen, mean_stall_s
 from simcore.calibration.serving_rows import Pool, read_row, repaired_pool, wide_pools
-from simcore.calibration.serving_score import campaign_factors, coverage_across_folds, errors, spearman
+from simcore.calibration.serving_score import campaign_factors, coverage_across_folds
 from tests.shared import shared
 from workloads.recipes import recipe
 
@@ -96,6 +98,31 @@ def test_columns_of_measurements_are_not_read() -> None:
     assert read_row(ROW | {"silicon_ttft_ms": 1.0, "silicon_tpot_ms": 1.0}).question == read_row(bare).question
 
 
+def test_a_stall_counts_for_the_first_burst() -> None:
+    question = read_row(ROW).question
+    tokens = question.users * question.input_tokens
+    assert mean_stall_s(question, {}) == 0.0
+    assert mean_stall_s(question, {"stall_s": 20.0, "stall_tokens": tokens + 1}) == 0.0
+    assert mean_stall_s(question, {"stall_s": 20.0, "stall_tokens": tokens}) == pytest.approx(2.0)
+
+
+def test_attention_ranks_follow_the_experts_where_they_are_not_stated() -> None:
+    found = read_row(ROW | {"tp_size": 1, "attention_dp_size": "", "moe_tp_size": 2, "moe_ep_size": 1})
+    assert found.question.pool.attention_dp == 2 and "attention dp" in found.repairs[0]
+    assert read_row(ROW | {"id": "x_c4_cfg7"}).question.numbered and not read_row(ROW).question.numbered
+
+
+def test_experts_of_another_stack_change_experts_alone() -> None:
+    row = ROW | {"model_path": "openai/gpt-oss-120b", "precision": "fp4", "tp_size": 2, "moe_tp_size": 2}
+    question, asks = read_row(row).question, replayer()
+    own, other = (
+        asks.pool_parts(question, question.pool, {"kv": "fp8", "expert_kernels": stack})[0]
+        for stack in (question.stack, "sglang" if question.stack != "sglang" else "vllm")
+    )
+    assert np.array_equal(own.pure["matrix"], other.pure["matrix"])
+    assert not np.allclose(own.pure["expert"], other.pure["expert"], rtol=0.01)
+
+
 def test_closed_loop_of_prefill_workers() -> None:
     first_s, decoding = loop(np.ones(40), 2, PrefillStep(1.0, 1.0, 1), 1e-9)
     assert first_s == pytest.approx(2.0, rel=0.1)
@@ -107,10 +134,11 @@ def test_closed_loop_of_prefill_workers() -> None:
 def test_solve_finds_a_shift() -> None:
     count = len(start())
     slopes = np.zeros((400, count))
-    slopes[:, 0] = 0.2
+    ratio = names().index("large_ratio")
+    slopes[:, ratio] = 0.2
     found = solve(np.full(400, 0.3), slopes, start())
-    assert found[0] == pytest.approx(start()[0] - 1.5, abs=0.15)
-    assert getattr(parameters(found), names()[0]) == pytest.approx(np.exp(-0.3), rel=0.05)
+    assert found[ratio] == pytest.approx(start()[ratio] - 1.5, abs=0.15)
+    assert parameters(found).large_ratio == pytest.approx(np.exp(-0.3), rel=0.05)
 
 
 def test_campaign_factors_remove_a_common_error() -> None:
@@ -120,6 +148,16 @@ def test_campaign_factors_remove_a_common_error() -> None:
     assert found["all"]["tpot"]["rows"] == 5 and found["all"]["tpot"]["median"] == pytest.approx(0.0)
     assert errors(np.array([0.5, 1.0, 2.0]))["median"] == pytest.approx(0.5)
     assert spearman(np.array([1.0, 2.0, 3.0]), np.array([1.0, 4.0, 9.0])) == pytest.approx(1.0)
+
+
+def test_choices_under_a_bound() -> None:
+    """Two plans of two loads each; the better one by a tenth is predicted, or missed where TPOT is told too long."""
+    tpot_s, real = np.array([0.01, 0.02, 0.01, 0.02]), np.array([100.0, 180.0, 110.0, 200.0])
+    right = Service(("a", "a", "b", "b"), tpot_s, real, tpot_s, real)
+    assert right.row_choice(0.02) == right.plan_choice(0.02) == 1.0 and right.round_bounds_s() == [0.01, 0.015]
+    late = Service(("a", "a", "b", "b"), tpot_s, real, tpot_s * np.array([1.0, 1.0, 1.0, 1.01]), real)
+    assert late.row_choice(0.02) == pytest.approx(0.9) and late.among_met(0.02) == 1.0
+    assert late.plan_choice(0.02) == 1.0 and late.row_choice(0.005) is None
 
 
 def test_a_few_measured_rows() -> None:

@@ -12,15 +12,8 @@ import pytest
 
 from simcore.calibration.importers.layer_profile import Shape, layer_step_times
 from simcore.calibration.importers.vllm_run import read_vllm_run
-from simcore.calibration.validate_requests import (
-    GRAPH_SIZES,
-    VLLM_RESERVE_BYTES,
-    Memory,
-    compare,
-    replay,
-    run_settings,
-    visible_bytes,
-)
+from simcore.calibration.validate_requests import compare, replay
+from simcore.calibration.vllm_engine import VLLM_RESERVE_BYTES, Memory, graph_sizes, run_settings, visible_bytes
 from simcore.errors import InputError
 from tests.shared import shared
 
@@ -31,8 +24,8 @@ RUNS = {"RTX4090": "RTX4090_Llama-3.1-8B", "RTXPRO6000": "RTXPRO6000_Llama-3.1-8
 def replayed(device: str, folder: Path | None = None) -> tuple[dict, np.ndarray]:
     run = read_vllm_run(folder or shared("measured/serving/vllm_runs") / RUNS[device])
     profile = shared(f"measured/layers/{device}/meta-llama/Llama-3.1-8B/bf16/tp1")
-    times = layer_step_times(profile, Shape(layers=32, graph_sizes=GRAPH_SIZES))
-    ours = replay(run, times, run_settings(run, LLAMA_8B))
+    times = layer_step_times(profile, Shape(layers=32, graph_sizes=graph_sizes(run.engine)))
+    ours = replay(run, times, run_settings(run.engine, LLAMA_8B))
     return compare(run, ours), ours.requests
 
 
@@ -49,13 +42,13 @@ def test_errors_stay_where_they_are(device: str) -> None:
 
 
 def test_kv_follows_from_the_memory_fraction() -> None:
-    """The one run that states its KV also gave the reserve, so this checks the sum; the visible share is a guess."""
+    """The one run that states its KV also gave the reserve, so this checks the sums; the visible share is a guess."""
     run = read_vllm_run(shared("measured/serving/vllm_runs") / RUNS["RTX4090"])
-    unstated = replace(run, engine=run.engine | {"kv_blocks": None})
-    stated_bytes = run.engine["device_memory_bytes"]
-    for capacity_bytes, blocks in ((stated_bytes, 2588), (visible_bytes(24e9), 2690)):
+    unstated = {key: value for key, value in run.engine.items() if key not in ("kv_blocks", "kv_tokens")}
+    for capacity_bytes in (run.engine["device_memory_bytes"], visible_bytes(24e9)):
         memory = replace(LLAMA_8B, capacity_bytes=capacity_bytes, reserve_bytes=VLLM_RESERVE_BYTES)
-        assert run_settings(unstated, memory).kv_blocks == pytest.approx(blocks, rel=0.005)
+        assert run_settings(unstated, memory).kv_blocks == pytest.approx(2588, rel=0.005)
+        assert run_settings(run.engine, memory).kv_blocks == 2588
 
 
 def test_the_replay_reads_no_measured_column(tmp_path: Path) -> None:

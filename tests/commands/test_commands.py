@@ -55,6 +55,16 @@ def test_bad_input_is_one_line_and_exit_code_2(line: str, says: str, simcore) ->
     assert says in err and err.count("\n") == 1 and err.startswith("simcore: ")
 
 
+@pytest.mark.parametrize("line", ["--help", "", "search", "plan", "validate", "capacity --help"])
+def test_a_call_without_a_command_shows_the_help(line: str, simcore) -> None:
+    code, out, err = simcore(line)
+    assert code == 0 and err == "" and out.startswith("Usage: simcore")
+
+
+def test_help_keeps_brackets(simcore) -> None:
+    assert "Scenario file with an [slo]" in simcore("capacity --help")[1]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [

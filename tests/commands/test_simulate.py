@@ -76,6 +76,8 @@ def test_capacity_is_the_edge(scenario: Path, capsys: Any) -> None:
     assert found["rate_requests_per_s"] > 8 and found["attainment_ratio"] >= 0.9
     capacity(scenario, find="replicas", most=16, as_json=True)
     assert printed(capsys)["replicas"] == 1
+    capacity(scenario, find="replicas", most=16, as_json=False)
+    assert "1 replicas on 1 chips: " in (said := capsys.readouterr().out) and "meet the SLO" in said
 
 
 def test_a_study_tabulates(scenario: Path, tmp_path: Path, capsys: Any) -> None:
@@ -304,3 +306,20 @@ def test_micro_batches_fill_the_pipeline(tmp_path: Path, capsys: Any) -> None:
     file.write_text(SCENARIO.replace("max_running", "microbatches = 2\nmax_running"))
     with pytest.raises(InputError, match="need pipeline stages"):
         simulate(file, out=None, timeline=None, seeds=1)
+
+
+def test_attention_dp_ranks_of_arrivals_step_together(scenario: Path, tmp_path: Path, capsys: Any) -> None:
+    """Two ranks serve what one replica could, each with its own KV; several replicas of ranks are refused."""
+    text = scenario.read_text().replace("rate_per_s = 8.0", "rate_per_s = 30.0")
+    scenario.write_text(text)
+    simulate(scenario, as_json=True)
+    alone = printed(capsys)
+    scenario.write_text(text + "[plan]\nattention_dp = 2\n")
+    simulate(scenario, check=True, as_json=True)
+    ranks = printed(capsys)
+    assert ranks["served"] == alone["served"] == 300
+    assert ranks["kv_occupancy_ratio"] < 0.8 * alone["kv_occupancy_ratio"]
+    assert ranks["tpot_s"]["mean"] < alone["tpot_s"]["mean"]
+    scenario.write_text(text + "[plan]\nattention_dp = 2\ndp = 2\n")
+    with pytest.raises(InputError, match=r"plan\.attention_dp: arrivals to 2 replicas of 2"):
+        simulate(scenario)

@@ -12,13 +12,14 @@ for both kinds runs decodes by the prefill kernel, up to 2.4 times slower than a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from simcore.cost.step_times import ZERO, Axis, Floats, StepTimes, Table, padded
+from simcore.engine.ranks import SharedSteps
 from simcore.errors import InputError
 
 US = 1e-6
@@ -36,9 +37,26 @@ class Shape:
     experts: int = 0
     experts_per_token: int = 0
     expert_ranks: int = 1
-    """ranks that share the experts where the profile of experts is of one rank"""
+    """ranks over which the experts are spread, whole or sliced, beyond those of the profile of experts"""
     graph_sizes: tuple[int, ...] = ()
     """batch sizes with a captured graph, ascending: a step of fewer tokens is padded to the next"""
+    whole_batch: float = 0.0
+    """decodes from which the attention kernel reads each sequence whole; fewer are split (`cost.flash_attention`); 0:
+    always"""
+
+
+def shared_layer_steps(folder: Path, shape: Shape, exchange_s: Any, **reduces: Any) -> SharedSteps:
+    """Steps of data-parallel ranks that share the experts of every layer.
+
+    `exchange_s(tokens) -> seconds` takes the tokens of all ranks to the experts of one layer and back. `reduces`: the
+    `all_reduce_s` and `gather_s` of `layer_step_times` inside each rank.
+    """
+    own = layer_step_times(folder, replace(shape, experts=0), **reduces)
+    tokens = Axis(own.dense_pure.x.highest * 8, linear_count=64)
+    moved = np.maximum(tokens.knots(), 1.0)
+    shared_s = shape.layers * (_moe_us(_experts(folder), shape, moved) * US + exchange_s(moved))
+    shared = replace(own, dense_pure=Table(tokens, shared_s), dense_mixed=Table(tokens, shared_s), communication=ZERO)
+    return SharedSteps(own, shared, max(shape.graph_sizes, default=0))
 
 
 def layer_step_times(folder: Path, shape: Shape, all_reduce_s: Any = None, gather_s: Any = None) -> StepTimes:
@@ -50,9 +68,12 @@ def layer_step_times(folder: Path, shape: Shape, all_reduce_s: Any = None, gathe
     dense, attention = _read(folder, "dense.csv"), _read(folder, "attention.csv")
     tokens = Axis(float(dense.tokens.max()) * 8, linear_count=64)
     knots = tokens.knots()
-    by_tokens = _dense_s(dense, shape, folder, padded(knots, shape.graph_sizes))
+    at = padded(knots, shape.graph_sizes)
+    by_tokens = _dense_s(dense, shape, at)
+    if shape.experts:
+        by_tokens += shape.layers * US * _moe_us(_experts(folder), shape, at)
     prefill, pure, mixed = _attention(attention, shape.layers)
-    uneven_pure, uneven_mixed = _uneven(folder)
+    uneven_pure, uneven_mixed = _uneven(folder, shape.whole_batch)
     communication = ZERO if all_reduce_s is None else Table(tokens, (2 * shape.layers + 1) * all_reduce_s(knots))
     return StepTimes(
         dense_pure=Table(tokens, by_tokens),
@@ -104,6 +125,16 @@ def gather_over(link_bytes_per_s: float, tp: int, vocab_size: int, dtype_bytes: 
     return seconds
 
 
+def exchange_over(link_bytes_per_s: float, dp: int, hidden_size: int, dtype_bytes: float = 2.0) -> Any:
+    """`tokens -> seconds` of taking the tokens of all dp ranks to the experts of one layer and back.
+
+    vLLM's default exchange: every rank gathers the hidden states of all (`tokens` in all), computes its experts or its
+    slices of them, and the sums are scattered; the way back is as long as the way there.
+    """
+    there_s = gather_over(link_bytes_per_s, dp, hidden_size, dtype_bytes)
+    return lambda tokens: 2.0 * there_s(tokens)
+
+
 def _read(folder: Path, name: str) -> Any:
     import pandas as pd
 
@@ -113,14 +144,12 @@ def _read(folder: Path, name: str) -> Any:
     return pd.read_csv(file)
 
 
-def _dense_s(dense: Any, shape: Shape, folder: Path, tokens: Floats) -> Floats:
-    """Seconds of all dense work by tokens; continued beyond the profile with its last slope."""
+def _dense_s(dense: Any, shape: Shape, tokens: Floats) -> Floats:
+    """Seconds of all dense work but experts by tokens; continued beyond the profile with its last slope."""
     total = np.zeros_like(tokens)
     for layer, rows in dense.groupby("layer"):
         times = 1 if layer in ONCE else shape.layers * REPEATS.get(layer, 1)
         total += times * along(tokens, rows.tokens, rows.time_us)
-    if shape.experts:
-        total += shape.layers * _moe_us(_experts(folder), shape, tokens)
     return total * US
 
 
@@ -131,17 +160,19 @@ def _experts(folder: Path) -> Any:
 
 
 def _moe_us(moe: Any, shape: Shape, tokens: Floats) -> Floats:
-    """Expert time at the number of experts that `tokens` even draws activate: E (1 - (1 - k/E)**tokens) / ranks.
+    """Expert time of `tokens` in all at the number of experts that they activate: E (1 - (1 - k/E)**tokens) / ranks.
 
-    Experts split over ranks, whole (ep) or sliced (tp), stream 1/ranks of the weights each; the profile of one rank is
-    read at that share. Wrong where a skewed router loads one rank more.
+    Of experts split over ranks, whole (ep) or sliced (tp), each rank streams 1/ranks of the weights and computes
+    1/ranks of the work; the profile of one rank is read at that share of both. Wrong where a skewed router loads one
+    rank more.
     """
     active = shape.experts * (1.0 - (1.0 - shape.experts_per_token / shape.experts) ** tokens) / shape.expert_ranks
+    work = tokens / shape.expert_ranks
     counts = np.array(sorted(moe.activated_experts.unique()), dtype=float)
     columns = []
     for count in counts:
         rows = moe[moe.activated_experts == count]
-        columns.append(along(tokens, rows.tokens, rows.time_us))
+        columns.append(along(work, rows.tokens, rows.time_us))
     grid = np.stack(columns, axis=1)
     return np.array([np.interp(a, counts, row) for a, row in zip(active, grid, strict=True)])
 
@@ -198,29 +229,38 @@ def along(at: Floats, x: Any, y: Any) -> Floats:
     return np.asarray(np.where(at > px[-1], py[-1] + slope * (at - px[-1]), inside))
 
 
-def _uneven(folder: Path) -> tuple[Table, Table]:
+def _uneven(folder: Path, whole_batch: float) -> tuple[Table, Table]:
     """alpha of decodes alone and beside a chunk, by batch and place of the mean KV (`uneven_pure` of `StepTimes`).
 
     The profile runs `n` decodes of which `nb` have the KV `kv_big` and the others a shorter one, and compares the time
     with those of equal lengths at the mean and at `kv_big`: alpha = (t_skew - t_mean) / (t_max - t_mean). The mean
     lies at nb/n between the shortest and the longest, which is how a batch of any lengths is looked up. Medians over
     lengths and chunks; lengths of a real batch are spread more evenly than two values.
+
+    Blocks that read a sequence whole leave the last ones running alone for a part of the longest's time: t - t(mean) is
+    a share of one block's time, so alpha n is what is interpolated between profiled batches, and not across
+    `whole_batch`. Decodes beside a chunk are never split.
     """
     if not (folder / "skew.csv").is_file():
         return ZERO, ZERO
     rows = _read(folder, "skew.csv")
-    return _alpha(rows[rows.regime == "pure"]), _alpha(rows[rows.regime == "mixed"])
+    return _alpha(rows[rows.regime == "pure"], whole_batch), _alpha(rows[rows.regime == "mixed"])
 
 
-def _alpha(rows: Any) -> Table:
-    """Medians on the lattice; constant beyond the first and the last profiled place and batch."""
+def _alpha(rows: Any, whole_batch: float = 0.0) -> Table:
+    """Medians on the lattice, alpha n linear between batches; constant beyond the first and the last profiled one."""
     if not len(rows):
         return ZERO
     batch, place = Axis(1024, linear_count=32), Axis(1.0, unit=1 / 32, linear_count=32)
     profiles, counts = [], []
     for count, group in rows.groupby("n"):
         medians = group.groupby(group.nb / group.n).alpha.median().clip(lower=0.0)
-        profiles.append(np.interp(place.knots(), medians.index, medians))
+        profiles.append(count * np.interp(place.knots(), medians.index, medians))
         counts.append(float(count))
-    grid = [np.interp(batch.knots(), counts, column) for column in np.array(profiles).T]
-    return Table(batch, np.stack(grid, axis=1), place)
+    values, known, at = np.array(profiles), np.array(counts), np.clip(batch.knots(), min(counts), max(counts))
+    grid = np.zeros((len(at), place.size))
+    for lattice, profiled in ((at < whole_batch, known < whole_batch), (at >= whole_batch, known >= whole_batch)):
+        used = profiled if profiled.any() else ~profiled
+        parts = [np.interp(at[lattice], known[used], column) for column in values[used].T]
+        grid[lattice] = np.stack(parts, axis=1) / at[lattice][:, None]
+    return Table(batch, grid, place)

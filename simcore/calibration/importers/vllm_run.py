@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,11 +34,36 @@ class VllmRun:
 
     trace: Trace
     engine: dict[str, Any]
-    """engine arguments, `kv_blocks` and `device_memory_bytes` (None where the run does not state them),
-    `async_scheduling`, `graph_sizes`"""
+    """what the run states of its engine, under vLLM's names and those of `STATED`; what is not stated is absent"""
     model: str
     device: str
     measured: Measured
+
+
+STATED = {
+    "kv_blocks": ("kv_cache.num_gpu_blocks", "engine_kwargs.num_gpu_blocks_override", "cache.num_gpu_blocks"),
+    "kv_tokens": ("kv_cache.num_kv_tokens",),
+    "kv_bytes": ("kv_cache.kv_cache_memory_bytes", "engine_kwargs.kv_cache_memory_bytes"),
+    "block_tokens": ("kv_cache.block_size", "engine_kwargs.block_size", "cache.block_size"),
+    "memory_fraction": (
+        "kv_cache.gpu_memory_utilization",
+        "engine_kwargs.gpu_memory_utilization",
+        "cache.gpu_memory_utilization",
+    ),
+    "prefix_caching": (
+        "kv_cache.enable_prefix_caching",
+        "engine_kwargs.enable_prefix_caching",
+        "cache.enable_prefix_caching",
+    ),
+    "async_scheduling": ("scheduler.async_scheduling", "engine_kwargs.async_scheduling"),
+    "max_num_seqs": ("engine_kwargs.max_num_seqs", "scheduler.max_num_seqs"),
+    "max_num_batched_tokens": ("engine_kwargs.max_num_batched_tokens", "scheduler.max_num_batched_tokens"),
+    "chunk_tokens": ("scheduler.long_prefill_token_threshold", "engine_kwargs.long_prefill_token_threshold"),
+    "graph_sizes": ("compilation.cudagraph_capture_sizes",),
+    "device_memory_bytes": ("hardware.device_total_memory_bytes",),
+    "vllm_version": ("meta.vllm_version",),
+}
+"""where `meta.json` may say something, in the order of trust (`cache`, `scheduler`, `compilation`: resolved blocks)"""
 
 
 def read_vllm_run(folder: Path) -> VllmRun:
@@ -46,9 +72,9 @@ def read_vllm_run(folder: Path) -> VllmRun:
     meta = _json(folder / "meta.json")
     return VllmRun(
         trace=_trace(rows, str(folder / "requests.jsonl")),
-        engine=_engine(meta),
+        engine=stated_engine(meta, str(folder / "meta.json")),
         model=str(meta["model"]),
-        device=str(meta.get("hardware", {}).get("device_name") or folder.name.split("_")[0]),
+        device=str(_block(meta, "hardware").get("device_name") or folder.resolve().name.split("_")[0]),
         measured=_measured(rows, folder / "timeseries.csv"),
     )
 
@@ -58,12 +84,18 @@ def _rows(file: Path) -> list[dict[str, Any]]:
         raise InputError("is not there", file=str(file), fix="give a folder with requests.jsonl and meta.json")
     rows = []
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
         try:
             row = json.loads(line)
-            rows.append({key: row[key] for key in KEYS} | {"line": number})
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            rows.append({key: float(row[key]) for key in KEYS})
+        except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"not a request: {error}", file=f"{file}:{number}") from None
-    return sorted(rows, key=lambda row: float(row["queued_ts"]))
+        if not all(map(math.isfinite, rows[-1].values())) or min(rows[-1]["input_toks"], rows[-1]["output_toks"]) < 1:
+            raise InputError("needs finite times and at least one input and output token", file=f"{file}:{number}")
+    if not rows:
+        raise InputError("holds no requests", file=str(file))
+    return sorted(rows, key=lambda row: row["queued_ts"])
 
 
 KEYS = ("input_toks", "output_toks", "queued_ts", "first_token_ts", "last_token_ts")
@@ -72,15 +104,15 @@ KEYS = ("input_toks", "output_toks", "queued_ts", "first_token_ts", "last_token_
 def _json(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"cannot be read: {error}", file=str(file)) from None
-    if "model" not in found or "engine_kwargs" not in found:
+    if not isinstance(found, dict) or not found.get("model") or not isinstance(found.get("engine_kwargs"), dict):
         raise InputError("has no model or no engine_kwargs", file=str(file))
     return dict(found)
 
 
 def _column(rows: list[dict[str, Any]], key: str) -> Floats:
-    return np.array([float(row[key]) for row in rows])
+    return np.array([row[key] for row in rows])
 
 
 def _trace(rows: list[dict[str, Any]], source: str) -> Trace:
@@ -89,20 +121,39 @@ def _trace(rows: list[dict[str, Any]], source: str) -> Trace:
     return Trace(queued_s - queued_s[0], tokens[0], tokens[1], source=source)
 
 
-def _engine(meta: dict[str, Any]) -> dict[str, Any]:
-    engine = dict(meta["engine_kwargs"])
-    resolved = meta.get("resolved_config", {})
-    kv = meta.get("kv_cache", {})
-    cache, scheduler = resolved.get("cache_config", {}), resolved.get("scheduler_config", {})
-    engine["kv_blocks"] = kv.get("num_gpu_blocks")
-    engine["block_tokens"] = kv.get("block_size") or cache.get("block_size")
-    engine["memory_fraction"] = kv.get("gpu_memory_utilization") or engine.get("gpu_memory_utilization")
-    engine["prefix_caching"] = kv.get("enable_prefix_caching")
-    engine["async_scheduling"] = scheduler.get("async_scheduling")
-    engine["graph_sizes"] = resolved.get("compilation_config", {}).get("cudagraph_capture_sizes")
-    engine["vllm_version"] = meta.get("vllm_version")
-    engine["device_memory_bytes"] = meta.get("hardware", {}).get("device_total_memory_bytes")
+def _block(parent: dict[str, Any], name: str) -> dict[str, Any]:
+    """A block of `meta.json`; empty where it is absent, null or not a block."""
+    found = parent.get(name)
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def stated_engine(meta: dict[str, Any], file: str) -> dict[str, Any]:
+    """Engine arguments as stated, `STATED` and counts checked; raises InputError for one that is no number."""
+    resolved = _block(meta, "resolved_config")
+    blocks = {name: _block(meta, name) for name in ("engine_kwargs", "kv_cache", "hardware")} | {"meta": meta}
+    for name in ("cache", "scheduler", "compilation", "parallel", "model"):
+        blocks[name] = _block(resolved, f"{name}_config")
+    parallel = {
+        key: value for key, value in blocks["parallel"].items() if key.endswith(("_parallel_size", "_parallel"))
+    }
+    engine = {key: value for key, value in (parallel | blocks["engine_kwargs"]).items() if value is not None}
+    for name, places in STATED.items():
+        values = (blocks[block].get(key) for block, key in (place.split(".") for place in places))
+        found = next((value for value in values if value is not None), None)
+        engine.pop(name, None)
+        if found is not None:
+            engine[name] = found
+    for name in (*COUNTS, *(key for key in engine if key.endswith("_parallel_size"))):
+        if name in engine and not _is_count(engine[name], least=0 if name == "chunk_tokens" else 1):
+            raise InputError(f"{name} is {engine[name]!r}, not a count", file=file, key=name)
     return engine
+
+
+COUNTS = ("kv_blocks", "kv_tokens", "block_tokens", "max_num_seqs", "max_num_batched_tokens", "chunk_tokens")
+
+
+def _is_count(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _measured(rows: list[dict[str, Any]], series: Path) -> Measured:
@@ -111,5 +162,7 @@ def _measured(rows: list[dict[str, Any]], series: Path) -> Measured:
     waiting, running = np.zeros(0), np.zeros(0)
     if series.is_file():
         table = np.genfromtxt(series, delimiter=",", names=True)
+        if not {"waiting", "running"} <= set(table.dtype.names or ()):
+            raise InputError("has no columns waiting and running", file=str(series))
         waiting, running = np.atleast_1d(table["waiting"]), np.atleast_1d(table["running"])
     return Measured(first_s - queued_s, (last_s - first_s) / gaps, last_s - queued_s, waiting, running)

@@ -47,6 +47,10 @@ class Law:
     """what a learned residual may look at"""
     categories: Mapping[str, tuple[str, ...]]
     """text columns and their labels, given to the law as the index of the label"""
+    identity: tuple[str, ...] = ()
+    """columns that together name a model, where a residual may learn models by heart"""
+    shared: int = 0
+    """with an identity: how many features, counted from the first, mean the same in a model never measured"""
 
 
 def roofline_s(work: Mapping[str, Array], setting: Setting) -> Array:

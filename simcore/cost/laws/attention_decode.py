@@ -5,7 +5,8 @@ slice of it; the slices are merged after. The best of a few slice counts is take
 pull, the whole chip at what memory delivers. FlashAttention-2 in vLLM packs and slices only grouped heads without a
 window: `alone_odds` says how surely a kernel runs every other head alone and whole, so the law is monotone in the work
 at a fixed number of heads per KV head. A cache narrower than the queries is converted on the way (`narrow_ratio`).
-Source: Flash-Decoding (Dao et al., 2023). Wrong for kernels that choose the number of slices badly, and for caches that
+Where L2 is split, each half keeps its own copy, so half as much of a cache stays. Source: Flash-Decoding (Dao et al.,
+2023). Wrong for kernels that choose the number of slices badly, and for caches that
 stay in L2 between two calls of a benchmark.
 """
 
@@ -76,7 +77,7 @@ def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
     alone = odds / (1.0 + odds) if chip.attention_family == "fa2" else 0.0
     packs = (sizes["group"] > 1) & (sizes["window"] == 0)
     best = np.where(packs, best, alone * np.maximum(alone_s, best) + (1.0 - alone) * best)
-    far_s = memory_s(sizes["bytes"], setting, memory, held, slope) * np.sqrt(slower)
+    far_s = memory_s(sizes["bytes"], setting, memory, held / chip.l2_copies, slope) * np.sqrt(slower)
     fixed_s = floor_s * np.where(converts, narrow_floor, 1.0) + row_s * sizes["batch"] * sizes["kv_heads"]
     return np.asarray(fixed_s + overlap_s(best, far_s, serial))
 

@@ -1,7 +1,10 @@
 """Decode of multi-head latent attention: all heads share one 576 wide latent per cached token.
 
 The latent is read once per sequence, every head multiplies with all of it (keys) and 512 of it (values), heads padded
-to 64 rows of the tensor cores. Source: DeepSeek-V2 (2024), absorbed form. `num_heads` counts the heads on this chip.
+to 64 rows of the tensor cores. Kernels that fill the chip cut a sequence into as many slices as pay; others launch a
+fixed number per sequence (`fixed_slices`, less than one where several blocks share a unit), and their time is flat in
+the batch until the blocks fill the chip; `fixed_odds` says how surely a kernel is of the second kind. Source:
+DeepSeek-V2 (2024), absorbed form; Flash-Decoding (Dao et al., 2023). `num_heads` counts the heads on this chip.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ PARAMETERS = {
     "merge_s": 2e-6,
     "serial_ratio": 0.2,
     "row_s": 1e-9,
+    "fixed_odds": 0.1,
+    "fixed_slices": 4.0,
 }
 
 
@@ -40,7 +45,7 @@ def work(shapes: Shapes, setting: Setting) -> dict[str, Array]:
 
 
 def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
-    floor_s, memory, compute, stream, start_s, merge_s, serial, row_s = p
+    floor_s, memory, compute, stream, start_s, merge_s, serial, row_s, odds, fixed = p
     chip = setting.chip
     floor_s, start_s, merge_s, row_s = (value * chip.pace for value in (floor_s, start_s, merge_s, row_s))
     sm_flop_per_s = setting.peak_flop_per_s / chip.sm_count * compute
@@ -55,6 +60,10 @@ def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
             busy_s += merge_s
         best = busy_s if best is None else np.minimum(best, busy_s)
     assert best is not None
+    fixed_waves = np.maximum(sizes["batch"] * tiles * fixed / chip.sm_count, 1.0)
+    fixed_s = fixed_waves * (sizes["tokens"] / fixed * token_s + start_s) + merge_s
+    share = odds / (1.0 + odds)
+    best = share * np.maximum(fixed_s, best) + (1.0 - share) * best
     far_s = memory_s(sizes["bytes"], setting, memory, 0.3, 1.0)
     return np.asarray(floor_s + row_s * sizes["batch"] * sizes["heads"] + overlap_s(best, far_s, serial))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from cli import mount
-from simcore.calibration.host import CASES, Shape, Transformer, host_facts, host_model, operations
+from simcore.calibration.host import host_facts, host_model, operations
+from simcore.calibration.host_numpy import CASES, SHAPE, Transformer
 from simcore.errors import InputError
 
 
@@ -31,7 +33,7 @@ def test_profile_calibrate_validate(tmp_path: Path) -> None:
 
 
 def test_the_prediction_counts_what_the_transformer_runs() -> None:
-    shape, case = Shape(layers=1), CASES[0]
+    shape, case = replace(SHAPE, layers=1), CASES[0]
     flop = sum(2 * c["m"] * c["n"] * c["k"] for op, c in operations(shape, case) if op == "gemm")
     weights = [w for name, w in Transformer(shape).layers[0].items() if name != "norm"]
     assert flop == 2 * case.batch * case.tokens * sum(w.size for w in weights)

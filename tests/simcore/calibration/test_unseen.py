@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from hardware_specs import chip
+from simcore.calibration.models_apart import models_of
 from simcore.calibration.tables import groups
-from simcore.calibration.unseen import left_out, models_of, unseen_models, unseen_page
+from simcore.calibration.unseen import COLUMNS, left_out, unseen_models, unseen_page
 from simcore.cost.facts import chip_facts, kernel_format
 from simcore.cost.laws._base import Setting
 from simcore.cost.operator_laws import law, law_time_s
@@ -33,7 +34,7 @@ def test_a_model_is_predicted_by_the_others_alone() -> None:
     facts = chip_facts(chip("h100-sxm"))
     (plain,), _ = groups(made_up(), "moe")
     (odd,), _ = groups(made_up(slow=3.0), "moe")
-    first = models_of(plain)[1] == 0
+    first = models_of(plain, COLUMNS)[1] == 0
     one, _ = left_out(plain, facts)
     other, _ = left_out(odd, facts)
     assert np.allclose(one[first], other[first])

@@ -104,3 +104,19 @@ def test_bad_input_is_told_in_one_line() -> None:
         model.predict("gemm", {"m": 1, "n": 1, "k": 1}, "fp7")
     with pytest.raises(UnknownName, match="stack"):
         calibration("h200-sxm", "tensorflow")
+
+
+def test_a_split_cache_holds_half_of_what_is_read_again() -> None:
+    from dataclasses import replace
+
+    whole = replace(chip_facts(chip("h200-sxm")), architecture="hopper-whole")
+    split = replace(whole, architecture="hopper")
+    rule = law("attention_decode")
+    columns = {**FIXED["attention_decode"], "batch_size": 8, "step": np.array([127.0, 1023.0, 131071.0])}
+    shapes = shape_arrays(rule, columns)
+    times = []
+    for facts in (whole, split):
+        setting = Setting(replace(facts, memory_bytes_per_s=1e12), kernel_format("bf16"))
+        times.append(rule.time_s(rule.work(shapes, setting), setting, np.array(rule.start)))
+    assert (whole.l2_copies, split.l2_copies) == (1.0, 2.0)
+    assert (times[1] >= times[0]).all() and times[1][1] > times[0][1]
