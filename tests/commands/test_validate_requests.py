@@ -11,7 +11,7 @@ import pytest
 from commands.validate_requests import find_chip, find_model, find_profile, requests
 from simcore.calibration.importers.vllm_run import read_vllm_run
 from simcore.errors import InputError
-from tests.calibration.test_layer_profile import write_profile
+from tests.simcore.calibration.test_layer_profile import write_profile
 
 LLAMA, EXPERTS = "meta-llama/Llama-3.1-8B", "Qwen/Qwen3-30B-A3B-Instruct-2507"
 

@@ -13,7 +13,7 @@ from simcore.engine.serving import ServingRun, serve
 from simcore.engine.settings import ReplicaSettings
 from simcore.errors import InputError
 from simcore.spec.traffic import Trace
-from tests.engine.physics import law, steps
+from tests.simcore.engine.physics import law, steps
 
 HOW = ReplicaSettings(kv_blocks=300, max_running=16, token_budget=512)
 RANDOM = np.random.default_rng(8)

@@ -15,7 +15,7 @@ from simcore.errors import InputError
 from simcore.policy.records import DONE
 from simcore.policy.roles import RoleLimits
 from simcore.spec.traffic import Trace
-from tests.engine.physics import law
+from tests.simcore.engine.physics import law
 
 RANDOM = np.random.default_rng(2)
 COUNT = 300

@@ -27,7 +27,7 @@ from simcore.policy.power.polca import PowerControl
 from simcore.spec.plan import ParallelPlan
 from simcore.spec.policy import ServingPolicy
 from simcore.spec.traffic import Trace
-from tests.engine.physics import law
+from tests.simcore.engine.physics import law
 
 RANDOM = np.random.default_rng(6)
 TRACE = Trace(np.cumsum(RANDOM.exponential(0.05, 300)), RANDOM.integers(1, 300, 300), RANDOM.integers(1, 60, 300))

@@ -14,7 +14,7 @@ from simcore.engine.serving import serve_clients
 from simcore.engine.settings import ReplicaSettings
 from simcore.errors import InputError
 from simcore.spec.traffic import Trace
-from tests.engine.physics import law, steps
+from tests.simcore.engine.physics import law, steps
 from workloads import generate
 
 HOW = ReplicaSettings(kv_blocks=300, max_running=16, token_budget=512)

@@ -16,7 +16,7 @@ from simcore.policy.offload import Tier
 from simcore.policy.router import routers
 from simcore.policy.scheduler import schedulers
 from simcore.spec.traffic import Slo, Trace
-from tests.engine.physics import law
+from tests.simcore.engine.physics import law
 
 RANDOM = np.random.default_rng(5)
 COUNT = 300

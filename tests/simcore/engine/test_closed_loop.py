@@ -9,7 +9,7 @@ from simcore.engine.invariants import violations
 from simcore.engine.serving import Clients, Ranks, serve_clients
 from simcore.engine.settings import ReplicaSettings
 from simcore.spec.traffic import Trace
-from tests.engine.physics import law, steps
+from tests.simcore.engine.physics import law, steps
 
 
 def lengths(count: int, inputs: int = 10, outputs: int = 4) -> Trace:

@@ -22,7 +22,7 @@ from simcore.cost.flash_attention import (
 )
 from simcore.cost.step_kernel import decode_step_s, mixed_step_s, pack
 from simcore.cost.step_times import Axis, Table
-from tests.cost.test_step_times import EQUAL, TIMES
+from tests.simcore.cost.test_step_times import EQUAL, TIMES
 
 TOKEN_S = 1e-6
 

@@ -11,7 +11,7 @@ from scipy import stats
 from simcore.engine.serving import serve
 from simcore.engine.settings import ReplicaSettings
 from simcore.spec.traffic import Trace
-from tests.engine.physics import steps
+from tests.simcore.engine.physics import steps
 
 COUNT = 20_000
 BATCHES = 20

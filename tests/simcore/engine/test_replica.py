@@ -11,7 +11,7 @@ from simcore.engine.invariants import violations
 from simcore.engine.serving import serve
 from simcore.engine.settings import ReplicaSettings
 from simcore.spec.traffic import Trace
-from tests.engine.physics import law, steps
+from tests.simcore.engine.physics import law, steps
 
 NOW = np.zeros(1)
 

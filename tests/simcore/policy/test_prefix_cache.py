@@ -16,8 +16,8 @@ from simcore.engine.settings import ReplicaSettings
 from simcore.errors import InputError
 from simcore.policy.offload import Tier, offloads
 from simcore.spec.traffic import Trace
-from tests.engine.physics import law, steps
 from tests.shared import shared
+from tests.simcore.engine.physics import law, steps
 from workloads import generate
 from workloads.traces import read_trace
 
