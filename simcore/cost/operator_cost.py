@@ -58,7 +58,7 @@ CAP = {"gemm": (8e-6, 2.0), "moe": (20e-6, 2.5)}
 vLLM show 60 to 180 us at every small size, which is their host side and hidden under a graph. Not experts on Hopper:
 servers are as slow as the tables there (gpt-oss-120b under TensorRT-LLM takes 70 to 120 us per layer at few tokens)."""
 UNCAPPED = {"moe": "hopper"}
-"""operation -> generation whose tables servers confirm"""
+"""operation -> generation whose tables servers confirm; where no table answers the cap holds"""
 OTHER_WORK = ("_eager", "_nongated")
 """endings of kernels that do other work: launched outside graphs, experts without a gate"""
 STATE_STEPS = {
@@ -147,7 +147,7 @@ class OperatorCost:
         if machine.pim is not None and op.kind in ("attention_decode", "mla_decode"):
             return bound
         time_s = np.maximum(self._measured(op, machine, self.model), 0.0)
-        if op.kind in CAP and UNCAPPED.get(op.kind) != self.model.chip.generation:
+        if op.kind in CAP and not self._is_confirmed(op, machine):
             most_s, ratio = CAP[op.kind]
             roof = bound if derived is None else kernel_cost(op, derived.base, graphs)
             time_s = np.minimum(time_s, most_s + ratio * np.maximum(roof.compute_s, roof.memory_s))
@@ -159,12 +159,15 @@ class OperatorCost:
         by_compute = np.asarray(bound.compute_s >= bound.memory_s)
         return OpCost(np.where(by_compute, time_s, 0.0), np.where(by_compute, 0.0, time_s), 0.0, late)
 
+    def _is_confirmed(self, op: Op, machine: Machine) -> bool:
+        """Whether servers were as slow as the table that answers; the data sheet's laws answer from no table."""
+        if UNCAPPED.get(op.kind) != self.model.chip.generation:
+            return False
+        return self.model.find(op.kind, kernel_name(number_of(op, machine)))[1] is not None
+
     def _measured(self, op: Op, machine: Machine, model: OperatorModel) -> Array:
         """Seconds of one execution, [plans]."""
-        weights, experts, kv = machine.formats
-        number = {"expert": experts, "matrix": weights}.get(op.role, "bf16")
-        if op.name == "router":
-            number = "bf16"
+        number, kv = number_of(op, machine), machine.formats[2]
         if op.kind in STATE_STEPS:
             return state_s(model, op)
         columns: dict[str, Any] = {name: op.shape[name] for name in COLUMNS[op.kind]}
@@ -198,6 +201,12 @@ class OperatorCost:
             applies = (ranks <= CUSTOM_MOST_RANKS) & (np.asarray(size) <= CUSTOM_MOST_BYTES)
             time_s = np.where(applies, np.minimum(own, time_s), time_s)
         return time_s
+
+
+def number_of(op: Op, machine: Machine) -> str:
+    """The format that an operation multiplies in: the router's and whatever holds no weights is bf16."""
+    weights, experts, _ = machine.formats
+    return {"expert": experts, "matrix": weights}.get(op.role, "bf16") if op.name != "router" else "bf16"
 
 
 def predictor(model: OperatorModel, kind: str, number: str, kv: str) -> Callable[[dict[str, Any]], Array]:

@@ -43,6 +43,17 @@ def test_no_kernel_is_far_slower_than_its_roofline(stack: str) -> None:
     assert found["router"][1] < 20e-6
 
 
+@pytest.mark.parametrize(("stack", "weights", "capped"), [("datasheet", "fp8", True), ("vllm", "fp8", False)])
+def test_experts_on_hopper_are_capped_where_no_table_answers(stack: str, weights: str, capped: bool) -> None:
+    model, system = api.resolve("model", "mixtral-8x22b"), api.resolve("system", "h100_sxm")
+    machine, plan = machine_of(system, weights, weights), replace(PLAN, tp=np.array([8.0]), ep=np.array([8.0]))
+    op = next(op for op in lower(model, plan, STEP) if op.kind == "moe")
+    bound, (most_s, ratio) = kernel_cost(op, machine, True), CAP["moe"]
+    limit_s = most_s + ratio * float(np.max(np.maximum(bound.compute_s, bound.memory_s)))
+    time_s = float(np.max(api.cost_model(system.chip.name, stack).costs([op], machine, plan, True)[0].time_s))
+    assert (time_s <= limit_s * (1 + 1e-9)) is capped
+
+
 def test_skewed_routing_touches_fewer_experts_in_a_small_batch() -> None:
     assert costs("vllm", distribution="power_law_1.01")["experts"][1] < costs("vllm")["experts"][1]
 
