@@ -38,10 +38,7 @@ def estimate(
     pue: Annotated[float | None, typer.Option(help="Power usage effectiveness.", min=1.0)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Latency, memory, power and cost of one plan.
-
-    With throughput and a breakdown by operation.
-    """
+    """Latency, memory, power and cost of one plan, by operation."""
     import simcore
     from commands.terminal import print_json
     from simcore.errors import InputError
