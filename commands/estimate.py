@@ -38,7 +38,7 @@ def estimate(
     pue: Annotated[float | None, typer.Option(help="Power usage effectiveness.", min=1.0)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Latency, memory, power and cost of one plan, by operation."""
+    """Latency, memory, power and cost of one plan. Breaks times down by operation."""
     import simcore
     from commands.terminal import print_json
     from simcore.errors import InputError
