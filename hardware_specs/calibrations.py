@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from simcore.cost.artefact_io import from_arrays, power_from_arrays
+from simcore.cost.built_on import whole
 from simcore.cost.calibrated import Artefact, OperatorModel
 from simcore.cost.facts import chip_facts
 from simcore.cost.kernel_power import PowerFit, PowerModel
@@ -40,7 +41,16 @@ def _read(folder: str, name: str) -> tuple[dict[str, Any], dict[str, Any]] | Non
 def artefact(folder: str, name: str) -> Artefact | None:
     """The operator fits of one file; None when there is none."""
     found = _read(folder, name)
-    return from_arrays(*found, f"calibration/{folder}/{name}.npz") if found else None
+    if not found:
+        return None
+    file = f"calibration/{folder}/{name}.npz"
+    return whole(from_arrays(*found, file), lambda stack: _parts(folder, stack), file)
+
+
+def _parts(folder: str, name: str) -> Artefact | None:
+    """The fits of one file as saved; bases stand on nothing, so they are whole."""
+    found = _read(folder, name)
+    return from_arrays(*found) if found else None
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,17 @@ import numpy as np
 from simcore.calibration.fit import ROWS_PER_NUMBER, FitError, fit_kernel
 from simcore.calibration.tables import LAYOUTS, Group, groups, read_table, version_key
 from simcore.cost.artefact_io import SCHEMA, facts_table
+from simcore.cost.built_on import base_name
 from simcore.cost.calibrated import Artefact, KernelFit
 from simcore.cost.facts import ChipFacts
 
 MINIMUM_ROWS = 12
+LARGER = 1.5
+"""times the rows that make another table of the operation a base"""
+FITTED = 0.8
+"""of a table's rows that take part in its fit"""
+MOST_BASES = 2
+"""tables of one operation and format that others may stand on, the largest"""
 
 
 def chosen(found: list[Group]) -> list[Group]:
@@ -37,6 +45,12 @@ def table_groups(folder: Path, operations: list[str] | None = None) -> Iterator[
                 yield from chosen(groups(read_table(str(path)), operation, str(path))[0])
 
 
+def by_size(found: Iterator[Group]) -> Iterator[Group]:
+    """Operation by operation, large tables first: the small may stand on them."""
+    for _, groups_of_one in itertools.groupby(found, lambda g: g.operation):
+        yield from sorted(groups_of_one, key=lambda g: -len(g.row))
+
+
 def build(
     chip: ChipFacts,
     folder: Path,
@@ -52,9 +66,14 @@ def build(
     machine may keep fewer. `kin`: sibling chips and their folders, whose rows of the same kernel join each fit.
     """
     fits: dict[str, list[tuple[KernelFit, FitError, str]]] = {}
-    for group in table_groups(folder, operations):
-        fit, error = fit_kernel(group, chip, rows_per_number, kindred(group, kin))
+    whole: dict[tuple[str, ...], dict[str, KernelFit]] = {}
+    for group in by_size(table_groups(folder, operations)):
+        known = whole.setdefault((group.operation, group.format, group.kv_format), {})
+        larger = {} if kin else {name: f for name, f in known.items() if f.rows > LARGER * FITTED * len(group.row)}
+        fit, error = fit_kernel(group, chip, rows_per_number, kindred(group, kin), larger)
         fits.setdefault(group.stack, []).append((fit, error, group.version))
+        if not fit.base and len(known) < MOST_BASES:
+            known[base_name(group.stack, fit)] = fit
         say(describe(group, fit, error))
     return {
         stack: Artefact(
@@ -109,6 +128,7 @@ def _fit_table(fit: KernelFit, error: FitError, version: str) -> dict[str, Any]:
         "operation": fit.operation,
         "format": fit.format,
         "kernel": fit.kernel,
+        "base": " ".join(fit.base.split("|")[:2]),
         "version": version,
         "rows": fit.rows,
         "held_out_rows": error.rows,

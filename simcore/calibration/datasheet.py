@@ -1,24 +1,25 @@
 """Efficiency laws learnt across chips: what a chip nobody has measured is judged by.
 
 For every operation and format one set of efficiencies is fitted to all measured chips together, each chip weighed
-alike; then one per software stack, and one per stack and chip generation, each pulled towards the wider set. A chip is
-predicted with the narrowest set that holds: its generation's if a sibling was measured, else the stack's, else the one
-for all. `leave_out` removes chips before any of this, which is how the error on an unmeasured chip is found.
+alike; then one per software stack, and one per stack and family of chips, each pulled towards the wider set, or towards
+what all stacks that run one line of kernels have in common (`kernel_line`). A chip is predicted with the narrowest set
+that holds: its family's if a sibling was measured, and then with what the siblings deviate from it
+(`simcore.calibration.inherit`), else the stack's, else the one for all. Under stack `datasheet` the law alone answers,
+which stays monotone in the work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simcore.calibration.fit import fit_law, sample
+from simcore.calibration.inherit import inherited
 from simcore.calibration.split import held_out
 from simcore.calibration.tables import Group
-from simcore.cost.calibrated import KernelFit, datasheet_key, kernel_family
+from simcore.cost.calibrated import KernelFit, datasheet_key, kernel_family, kernel_line
 from simcore.cost.facts import ChipFacts, kernel_format
 from simcore.cost.laws._base import Setting
 from simcore.cost.operator_laws import law, law_time_s
@@ -27,6 +28,8 @@ Array = NDArray[np.float64]
 Measured = tuple[ChipFacts, Group]
 ROWS = 700
 """of each group, drawn at random: the laws have about ten numbers"""
+RESIDUAL_ROWS = 4000
+"""of each group, for what a family has in common"""
 PULL = 0.4
 """towards the wider set, so that one generation's oddities do not decide what its rows do not show"""
 
@@ -38,37 +41,55 @@ def main_groups(chip: ChipFacts, groups: Iterable[Group]) -> list[Measured]:
         key = (group.operation, group.stack, group.format)
         if key not in best or len(group.row) > len(best[key].row):
             best[key] = group
-    return [(chip, sample(g.take(~held_out(g.shapes)), ROWS)) for g in best.values()]
+    return [(chip, sample(g.take(~held_out(g.shapes)), RESIDUAL_ROWS)) for g in best.values()]
 
 
-def fit_datasheet(measured: list[Measured], say: Callable[[str], None] = lambda text: None) -> Iterator[KernelFit]:
-    """Fits of every (operation, format): for all chips, per stack, per generation."""
+def fit_datasheet(
+    measured: list[Measured],
+    families: Collection[str] | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Iterator[KernelFit]:
+    """Fits of every (operation, format): for all chips, per stack, per family (all of them, or only `families`)."""
     kinds = sorted({(group.operation, group.format) for _, group in measured})
     for operation, number in kinds:
         found = [(c, g) for c, g in measured if (g.operation, g.format) == (operation, number)]
         say(f"{operation} {number}: {len(found)} groups")
-        yield from _fit_kind(operation, number, found)
+        yield from _fit_kind(operation, number, found, families)
 
 
-def _fit_kind(operation: str, number: str, found: list[Measured]) -> Iterator[KernelFit]:
-    rule = law(operation)
-    wide = _fit(found, np.array(rule.start), 0.05)
+def _fit_kind(
+    operation: str, number: str, found: list[Measured], families: Collection[str] | None
+) -> Iterator[KernelFit]:
+    wide = _fit(found, np.array(law(operation).start), 0.05)
     yield _value(found, wide, "datasheet", number)
-    for generation in sorted({kernel_family(operation, chip) for chip, _ in found}):
-        near = [(c, g) for c, g in found if kernel_family(operation, c) == generation]
-        yield _value(near, _fit(near, wide, PULL), datasheet_key("datasheet", generation), number)
+    for family, near in _by_family(operation, found, families):
+        yield _value(near, _fit(near, wide, PULL), datasheet_key("datasheet", family), number)
+    lines: dict[str, Array] = {}
     for stack in sorted({group.stack for _, group in found}):
         own = [(c, g) for c, g in found if g.stack == stack]
         common = _fit(own, wide, PULL)
         yield _value(own, common, stack, number)
-        for generation in sorted({kernel_family(operation, chip) for chip, _ in own}):
-            near = [(c, g) for c, g in own if kernel_family(operation, c) == generation]
-            yield _value(near, _fit(near, common, PULL), datasheet_key(stack, generation), number)
+        for family, near in _by_family(operation, own, families):
+            line = kernel_line(operation, stack, near[0][0])
+            if line != stack and line not in lines:
+                lines[line] = _fit([(c, g) for c, g in found if kernel_line(operation, g.stack, c) == line], wide, PULL)
+            start = common if line == stack else lines[line]
+            fit = _value(near, _fit(near, start, PULL), datasheet_key(stack, family), number)
+            yield inherited(fit, near)
+
+
+def _by_family(
+    operation: str, found: list[Measured], families: Collection[str] | None
+) -> Iterator[tuple[str, list[Measured]]]:
+    """The measurements of each family of chips."""
+    for family in sorted({kernel_family(operation, chip) for chip, _ in found}):
+        if families is None or family in families:
+            yield family, [(c, g) for c, g in found if kernel_family(operation, c) == family]
 
 
 def _fit(found: list[Measured], start: Array, pull: float) -> Array:
     rule = law(found[0][1].operation)
-    pairs = [(group, Setting(chip, kernel_format(group.format))) for chip, group in found]
+    pairs = [(sample(group, ROWS), Setting(chip, kernel_format(group.format))) for chip, group in found]
     return fit_law(rule, pairs, start, pull)
 
 
@@ -96,19 +117,3 @@ def _value(found: list[Measured], parameters: Array, name: str, number: str) -> 
 def _logs(chip: ChipFacts, group: Group, parameters: Array) -> Array:
     rule, setting = law(group.operation), Setting(chip, kernel_format(group.format))
     return np.asarray(np.log(group.time_s / law_time_s(rule, rule.work(group.shapes, setting), setting, parameters)))
-
-
-def with_spread(fit: KernelFit, spread: float) -> KernelFit:
-    """The fit with the error seen on chips left out."""
-    return replace(fit, spread=spread)
-
-
-def leave_out(measured: list[Measured], names: Iterable[str]) -> list[Measured]:
-    """Everything measured on other chips."""
-    gone = set(names)
-    return [(chip, group) for chip, group in measured if chip.name not in gone]
-
-
-def chips_of(measured: list[Measured]) -> list[Any]:
-    """The chips in order of first appearance."""
-    return list({chip.name: chip for chip, _ in measured}.values())

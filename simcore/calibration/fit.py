@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.calibration.models_apart import learn_residuals
+from simcore.calibration.models_apart import Residuals, learn_residuals, models_of
+from simcore.calibration.residual import learn, promise
 from simcore.calibration.split import held_out
 from simcore.calibration.tables import Group
+from simcore.cost.built_on import on_base
 from simcore.cost.calibrated import KernelFit
 from simcore.cost.facts import ChipFacts, kernel_format
 from simcore.cost.laws._base import Law, Setting
@@ -23,6 +25,10 @@ SAMPLE = 2500
 ROWS_PER_NUMBER = 10.0
 MAX_WORDS = 7400
 """30 kB of four-byte words"""
+BASE_GAIN = 0.05
+"""of the error on rows set aside, below which a fit depends on no other"""
+MINIMUM_ROOM = 12
+"""numbers below which nothing can be chosen"""
 
 
 @dataclass(frozen=True)
@@ -87,10 +93,13 @@ def fit_kernel(
     chip: ChipFacts,
     rows_per_number: float = ROWS_PER_NUMBER,
     kin: Sequence[tuple[Group, ChipFacts]] = (),
+    bases: Mapping[str, KernelFit] | None = None,
 ) -> tuple[KernelFit, FitError]:
     """(fit on four fifths of the shapes, error on the held-out fifth).
 
     `kin`: the same kernel measured on sibling chips, learnt from alike. Their held-out shapes take no part either.
+    `bases`: fits of larger tables of the operation on this chip, by name; the fit stands on one where rows set aside
+    say that it is better by BASE_GAIN.
     """
     rule: Law = law(group.operation)
     setting = Setting(chip, kernel_format(group.format))
@@ -101,8 +110,14 @@ def fit_kernel(
     parameters = fit_law(rule, [(sample(g), s) for g, s in pairs], np.array(rule.start))
     table, target = _residuals(rule, pairs, parameters)
     rows = len(group.time_s) + sum(len(g.time_s) for g, _ in kin)
-    budget = min(MAX_WORDS, int(rows / rows_per_number * 0.99) - len(parameters) - 3)
-    trees = learn_residuals(rule, known, table, target, budget)
+    room = int(rows / rows_per_number * 0.99) - 3
+    base = _best_base(known, setting, (table, target, room - len(parameters)), bases or {})
+    if base is None:
+        trees = learn_residuals(rule, known, table, target, min(MAX_WORDS, room - len(parameters)))
+    else:
+        parameters, target = base[1].parameters, np.log(known.time_s / base[1].time_s(known.shapes, chip))
+        trees = _on_top(rule, known, base[1], table, target, room)
+        _, target = _residuals(rule, pairs, parameters)
     low, high = _box(known)
     fit = KernelFit(
         operation=group.operation,
@@ -120,8 +135,34 @@ def fit_kernel(
         shared_words=trees.shared_words,
         known=trees.known,
         away_spread=trees.away_spread,
+        base=base[0] if base else "",
     )
+    fit = on_base(fit, base[1]) if base else fit
     return _judge(fit, group.take(aside) if aside.sum() >= 10 else known, setting)
+
+
+def _on_top(rule: Law, known: Group, base: KernelFit, table: Any, target: Array, room: int) -> Residuals:
+    """What a fit adds to its base; of models it did not measure it knows no more than the base."""
+    models = models_of(known, rule.identity)[0].ravel() if rule.identity else np.empty(0)
+    words = learn(table, target, min(MAX_WORDS - len(base.words), room - len(models) - 1))
+    return Residuals(words, known=models, away_spread=base.away_spread)
+
+
+def _best_base(
+    known: Group, setting: Setting, alone: tuple[Any, Array, int], bases: Mapping[str, KernelFit]
+) -> tuple[str, KernelFit] | None:
+    """The base that promises most over the law `alone` (features, deviations, numbers); None: the law is as good."""
+    table, target, room = alone
+    usable = {name: fit for name, fit in bases.items() if not len(fit.shared_words)}
+    if not usable or room < MINIMUM_ROOM:
+        return None
+    least, best = (1.0 - BASE_GAIN) * promise(table, target, room), None
+    for name, fit in usable.items():
+        above = np.log(known.time_s / fit.time_s(known.shapes, setting.chip))
+        left = promise(table, above, room)
+        if left < least:
+            least, best = left, (name, fit)
+    return best
 
 
 def _residuals(rule: Law, pairs: Sequence[tuple[Group, Setting]], parameters: Array) -> tuple[Any, Array]:

@@ -45,13 +45,14 @@ def host_model(folder: Path) -> OperatorModel:
     import tomllib
 
     from simcore.cost.artefact_io import from_arrays
+    from simcore.cost.built_on import whole
 
     path = folder / "host" / "host.npz"
     if not path.exists():
         raise InputError("no calibration of this machine", file=str(path), fix="run `simcore calibrate` first")
     with np.load(path, allow_pickle=False) as arrays:
         record = tomllib.loads(path.with_suffix(".toml").read_text(encoding="utf-8"))
-        found = from_arrays({key: arrays[key] for key in arrays.files}, record, str(path))
+        found = whole(from_arrays({key: arrays[key] for key in arrays.files}, record), lambda stack: None, str(path))
     assert found.facts is not None
     return OperatorModel(found.facts, "host", (found,), Artefact("any", "datasheet", ()))
 

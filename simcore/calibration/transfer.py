@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from simcore.calibration.datasheet import Measured, fit_datasheet
 from simcore.calibration.split import held_out
 from simcore.calibration.tables import Group
-from simcore.cost.calibrated import Artefact, KernelFit, OperatorModel, kernel_family
+from simcore.cost.calibrated import FAMILY_MARK, Artefact, KernelFit, OperatorModel, kernel_family
 from simcore.cost.facts import ChipFacts
 
 Array = NDArray[np.float64]
@@ -32,6 +32,8 @@ class Left:
     chip: str
     sibling: bool
     """was a chip of the same family among those that fitted?"""
+    law: str
+    """name of the fit that answered"""
     group: Group
     logs: Array
 
@@ -81,22 +83,24 @@ def _one(chip: ChipFacts, operation: str, fitting: list[Measured], tests: list[G
         return
     if not rest or not tests:
         return
-    laws = Artefact("any", "datasheet", tuple(fit_datasheet(rest)))
+    laws = Artefact("any", "datasheet", tuple(fit_datasheet(rest, {family})))
     for group in tests:
         model = OperatorModel(chip, group.stack, (), laws)
         if any(g.format == group.format for _, g in rest) and len(group.row):
             answer = model.predict(operation, group.shapes, group.format)
-            yield Left(chip.name, bool(siblings) and not alone, group, np.log(answer.time_s / group.time_s))
+            fit, _ = model.find(operation, group.format)
+            logs = np.log(answer.time_s / group.time_s)
+            yield Left(chip.name, bool(siblings) and not alone, fit.kernel, group, logs)
 
 
-def spreads(found: list[Left]) -> dict[tuple[str, str, bool], float]:
-    """(operation, format, with a sibling?) -> 80 % quantile of |log error|, chips weighed alike."""
-    result = {}
-    for key in {(left.group.operation, left.group.format, left.sibling) for left in found}:
-        parts = [x for x in found if (x.group.operation, x.group.format, x.sibling) == key]
-        rows = [np.random.default_rng(0).choice(np.abs(x.logs), 500) for x in parts]
-        result[key] = float(np.quantile(np.concatenate(rows), 0.8))
-    return result
+def spreads(found: list[Left]) -> dict[tuple[str, str, str | bool], float]:
+    """80 % quantile of |log error|, chips weighed alike, by (operation, format, name of the fit or with a sibling?)."""
+    parts: dict[tuple[str, str, str | bool], list[Array]] = {}
+    for x in found:
+        rows = np.random.default_rng(0).choice(np.abs(x.logs), 500)
+        for side in (x.law, x.sibling):
+            parts.setdefault((x.group.operation, x.group.format, side), []).append(rows)
+    return {key: float(np.quantile(np.concatenate(rows), 0.8)) for key, rows in parts.items()}
 
 
 def with_spreads(fits: tuple[KernelFit, ...], found: list[Left]) -> tuple[KernelFit, ...]:
@@ -104,8 +108,8 @@ def with_spreads(fits: tuple[KernelFit, ...], found: list[Left]) -> tuple[Kernel
     known = spreads(found)
     widened = []
     for fit in fits:
-        family = "@" in fit.kernel
-        seen = [known.get((fit.operation, fit.format, side)) for side in (family, not family)]
+        family = FAMILY_MARK in fit.kernel
+        seen = [known.get((fit.operation, fit.format, side)) for side in (fit.kernel, family, not family)]
         shown = next((value for value in seen if value is not None), 2.0 * fit.spread)
         widened.append(replace(fit, spread=max(fit.spread, shown)))
     return tuple(widened)
@@ -182,8 +186,13 @@ def build_datasheet(
     ]
     record: dict[str, Any] = {"schema": SCHEMA, "chip": "any", "stack": "datasheet", "source": source}
     record |= {"date": datetime.date.today().isoformat(), "chips": [chip.name for chip, _ in measured]}
-    record |= {"rows": sum(len(g.row) for _, g in fitting), "numbers": sum(fit.numbers for fit in fits)}
-    return Artefact("any", "datasheet", fits, record | {"left_out": lines})
+    return Artefact("any", "datasheet", fits, record | sizes(fits) | {"left_out": lines})
+
+
+def sizes(fits: tuple[KernelFit, ...]) -> dict[str, int]:
+    """Measurements behind the laws, each counted once (the laws for all chips see every row), and numbers held."""
+    rows = sum(fit.rows for fit in fits if fit.kernel == "datasheet")
+    return {"rows": rows, "numbers": sum(fit.numbers for fit in fits)}
 
 
 def with_others(old: Artefact | None, new: Artefact) -> Artefact:
@@ -194,5 +203,4 @@ def with_others(old: Artefact | None, new: Artefact) -> Artefact:
     fits = (*(fit for fit in old.fits if fit.operation not in fresh), *new.fits)
     lines = [line for line in old.provenance["left_out"] if line["operation"] not in fresh]
     lines = sorted([*lines, *new.provenance["left_out"]], key=lambda line: list(JUDGED).index(line["operation"]))
-    record = {**new.provenance, "rows": old.provenance["rows"], "numbers": sum(fit.numbers for fit in fits)}
-    return replace(new, fits=fits, provenance=record | {"left_out": lines})
+    return replace(new, fits=fits, provenance={**new.provenance, **sizes(fits), "left_out": lines})

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from simcore.calibration.split import held_out
 from simcore.calibration.tables import Group, groups, version_key
-from simcore.cost.calibrated import OperatorModel
+from simcore.cost.calibrated import SIBLINGS, OperatorModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,10 +83,11 @@ def _predict(scored: Scored, g: Group, index: int, model: OperatorModel, newest:
     scored.spread[row] = answer.relative_error
     scored.group[row] = index
     scored.unseen[row] = held_out(g.shapes)
-    scored.calibrated[row] = answer.source != "datasheet"
+    unmeasured = answer.source.split(":", 1)[0] == "datasheet"
+    scored.calibrated[row] = not unmeasured
     scored.newest[row] = newest
-    notes = [] if answer.source != "datasheet" else ["datasheet"]
-    if answer.source != "datasheet" and g.kernel and answer.source.split(":", 1)[1] != g.kernel:
+    notes = [{SIBLINGS: "datasheet and its siblings' residual"}.get(answer.source, "datasheet")] if unmeasured else []
+    if not unmeasured and g.kernel and answer.source.split(":", 1)[1] != g.kernel:
         notes.append("another kernel's fit")
     if not newest:
         notes.append("older version")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simcore.cost.built_on import own_part
 from simcore.cost.calibrated import Artefact, KernelFit
 from simcore.cost.facts import ChipFacts
 from simcore.cost.kernel_power import PowerFit
@@ -30,7 +31,7 @@ class Layout:
 
 
 KERNELS = Layout(
-    ("operation", "format", "kv_format", "kernel"),
+    ("operation", "format", "kv_format", "kernel", "base"),
     ("residual_low", "residual_high", "spread", "rows", "away_spread"),
     {
         "parameters": np.float32,
@@ -40,7 +41,7 @@ KERNELS = Layout(
         "shared_words": np.uint32,
         "known": np.float32,
     },
-    optional=("away_spread", "shared_words", "known"),
+    optional=("away_spread", "shared_words", "known", "base"),
 )
 POWER = Layout(("operation", "format", "stack"), ("spread", "rows"), {"parameters": np.float32, "words": np.uint32})
 
@@ -63,10 +64,11 @@ def unpack_records(arrays: Mapping[str, NDArray[Any]], layout: Layout) -> list[d
     counts = {name: arrays[name + "_count"] for name in ragged}
     parts: dict[str, Any] = {name: np.split(arrays[name], np.cumsum(counts[name])[:-1]) for name in ragged}
     scalar = [name for name in layout.scalar if name not in lacking]
-    columns = {name: arrays[name] for name in (*layout.text, *scalar)}
+    text = [name for name in layout.text if name not in lacking]
+    columns = {name: arrays[name] for name in (*text, *scalar)}
     records = []
-    for index in range(len(columns[layout.text[0]])):
-        values: dict[str, Any] = {name: str(columns[name][index]) for name in layout.text}
+    for index in range(len(columns[text[0]])):
+        values: dict[str, Any] = {name: str(columns[name][index]) for name in text}
         values |= {name: float(columns[name][index]) for name in scalar}
         values["rows"] = int(values["rows"])
         for name, kind in ragged.items():
@@ -78,11 +80,11 @@ def unpack_records(arrays: Mapping[str, NDArray[Any]], layout: Layout) -> list[d
 
 def to_arrays(artefact: Artefact) -> Arrays:
     """Arrays of an artefact's fits."""
-    return pack_records(artefact.fits, KERNELS)
+    return pack_records([own_part(fit) for fit in artefact.fits], KERNELS)
 
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]], provenance: Mapping[str, Any], file: str = "") -> Artefact:
-    """The artefact of saved arrays and their provenance; raises InputError for an unknown schema."""
+    """The artefact of saved arrays and their provenance, fits not yet on their bases; raises InputError."""
     check_schema(provenance, file)
     table = provenance.get("facts")
     facts = ChipFacts(**table) if table else None

@@ -10,7 +10,7 @@ which one answered, whether the shape lies outside what was measured, and how wr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.cost.facts import ChipFacts, kernel_format
-from simcore.cost.laws._base import Array, Law, Setting
+from simcore.cost.laws._base import Array, Law, Setting, roofline_s
 from simcore.cost.operator_laws import law, law_time_s, shape_arrays
 from simcore.cost.trees import Forest, unpack
 from simcore.errors import InputError
@@ -36,7 +36,7 @@ class Prediction:
     relative_error: Array
     """four of five measurements are expected within time_s * exp(+-relative_error)"""
     source: str
-    """the fit that answered, or `datasheet`"""
+    """the fit that answered, `datasheet`, or `datasheet:siblings` where siblings' residual was added to its law"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +67,10 @@ class KernelFit:
     """the models measured, by the columns of the law's identity, one after the other"""
     away_spread: float = 0.0
     """`spread` for models never measured, from leaving models out"""
+    base: str = ""
+    """another stack's fit that this one stands on (`simcore.cost.built_on`); empty: none"""
+    base_words: int = 0
+    """how many of `words`, counted from the first, are the base's"""
 
     @cached_property
     def forest(self) -> Forest:
@@ -82,10 +86,16 @@ class KernelFit:
         return found
 
     @property
+    def is_inherited(self) -> bool:
+        """A data-sheet law with the residual of chips of one family, for those of the family never measured."""
+        return FAMILY_MARK in self.kernel and bool(len(self.words))
+
+    @property
     def numbers(self) -> int:
-        """How many numbers the fit holds."""
-        trees = len(self.words) + len(self.shared_words)
-        return len(self.parameters) + 1 + (trees + 2 if trees else 0) + len(self.known) + (len(self.known) > 0)
+        """How many numbers the fit holds, those of its base not counted."""
+        trees = len(self.words) - self.base_words + len(self.shared_words)
+        law = 0 if self.base else len(self.parameters)
+        return law + 1 + (trees + 2 if trees else 0) + len(self.known) + (len(self.known) > 0)
 
     def time_s(self, shapes: Mapping[str, Array], chip: ChipFacts) -> Array:
         """Seconds `[rows]`, in chunks."""
@@ -110,7 +120,8 @@ class KernelFit:
         if len(self.shared_words) and not (known := self.is_known(shapes)).all():
             residual = np.where(known, residual, self.shared_forest(table, of_rows))
         bounded = np.clip(residual, self.residual_low, self.residual_high)
-        return np.asarray(time_s * np.exp(np.where(self.octaves_outside(shapes) > 0, bounded, residual)))
+        corrected = time_s * np.exp(np.where(self.octaves_outside(shapes) > 0, bounded, residual))
+        return np.maximum(corrected, roofline_s(work, setting)) if self.is_inherited else np.asarray(corrected)
 
     def is_known(self, shapes: Mapping[str, Array]) -> NDArray[np.bool_]:
         """Whether the model of each row was measured `[rows]`; all are where the law names no models."""
@@ -191,7 +202,7 @@ class OperatorModel:
                 return fit, artefact
         fit = self._law(operation, number)
         if fit is not None:
-            return _as_format(fit, number), None
+            return self._without_strangers(_as_format(fit, number)), None
         known = sorted({f.operation for f in self.datasheet.fits})
         raise InputError(f"no law for operation {operation!r}", fix=f"known: {', '.join(known)}")
 
@@ -201,10 +212,17 @@ class OperatorModel:
         for candidate in (number, *_NEAREST.get(number, ()), "bf16"):
             fits = {fit.kernel: fit for fit in self.datasheet.index.get((operation, candidate, ""), [])}
             names = (self.stack, "nccl", "datasheet") if operation == "collective" else (self.stack, "datasheet")
-            for name in [datasheet_key(n, family) for n in names] + list(names):
+            line = kernel_line(operation, self.stack, self.chip)
+            for name in [*(datasheet_key(n, family) for n in names), line, *names]:
                 if name in fits:
-                    return fits[name]
+                    return lent(fits[name]) if name == line != self.stack else fits[name]
         return None
+
+    def _without_strangers(self, fit: KernelFit) -> KernelFit:
+        """The law alone where the chip's attention kernels are a guess: residuals are for the kernels they know."""
+        if not fit.is_inherited or fit.operation not in _ATTENTION or self.chip.runs_known_attention:
+            return fit
+        return law_alone(fit)
 
     def predict(
         self,
@@ -227,7 +245,8 @@ class OperatorModel:
         chip = artefact.facts if artefact and artefact.facts else self.chip
         time_s = fit.time_s(shapes, chip)
         outside = fit.octaves_outside(shapes)
-        label = f"{artefact.stack}:{fit.kernel}" if artefact else "datasheet"
+        plain = SIBLINGS if fit.is_inherited else "datasheet"
+        label = f"{artefact.stack}:{fit.kernel}" if artefact else plain
         spread = np.where(fit.is_known(shapes), fit.spread, max(fit.spread, fit.away_spread))
         return Prediction(time_s, outside > 0, spread * (1.0 + 0.5 * outside), label)
 
@@ -253,23 +272,45 @@ def kernel_family(operation: str, chip: ChipFacts) -> str:
     """
     if operation in ("collective", "allreduce_custom"):
         return chip.link_kind
-    if operation in ("attention_prefill", "attention_decode"):
+    if operation in _ATTENTION:
         return chip.attention_family
     return chip.generation
 
 
+def kernel_line(operation: str, stack: str, chip: ChipFacts) -> str:
+    """Whose kernels a stack runs: those of one line are nearer to each other than to the rest of their stacks.
+
+    Attention of vLLM and SGLang is FlashAttention's of the chip's family; on data-centre Blackwell it is that of
+    TensorRT-LLM, called through FlashInfer (documentation of vLLM's attention back ends). Everything else is the
+    stack's own.
+    """
+    if operation not in _ATTENTION or stack not in ("vllm", "sglang"):
+        return stack
+    return "trtllm" if chip.attention_family == "trtllm-gen" else chip.attention_family
+
+
 def datasheet_key(stack: str, family: str) -> str:
     """Name of the data-sheet law of a stack on one generation of chips."""
-    return f"{stack}@{family}"
+    return f"{stack}{FAMILY_MARK}{family}"
 
 
+FAMILY_MARK = "@"
+SIBLINGS = "datasheet:siblings"
+_ATTENTION = ("attention_prefill", "attention_decode")
 _WITH_KV = {"attention_prefill", "attention_decode", "mla_prefill", "mla_decode"}
 
 
 def _as_format(fit: KernelFit, number: str) -> KernelFit:
-    """The same law read with another number format."""
-    if fit.format == number:
-        return fit
-    from dataclasses import replace
+    """The same law read with another number format, without what its residual says of its own."""
+    return fit if fit.format == number else replace(law_alone(fit), format=number)
 
-    return replace(fit, format=number)
+
+def lent(fit: KernelFit) -> KernelFit:
+    """The fit of a stack whose kernels another stack calls: its efficiencies without its habits."""
+    kept = [name not in fit.law.habits for name in fit.law.parameters]
+    return replace(fit, parameters=np.where(kept, fit.parameters, 0.0))
+
+
+def law_alone(fit: KernelFit) -> KernelFit:
+    """The fit without its residual."""
+    return replace(fit, words=np.empty(0, np.uint32))

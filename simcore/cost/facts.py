@@ -48,6 +48,11 @@ class ChipFacts:
         return _ATTENTION_FAMILY.get(self.generation, "fa2")
 
     @property
+    def runs_known_attention(self) -> bool:
+        """Whether `attention_family` is what its stacks really run, not the nearest guess."""
+        return self.generation in _ATTENTION_FAMILY
+
+    @property
     def feeds_by_warp(self) -> bool:
         """Whether single warps feed the tensor cores (PTX documentation: mma, against wgmma and tcgen05)."""
         return self.generation in _WARP_FED
@@ -85,7 +90,13 @@ class ChipFacts:
         return max(self.peak_flop_per_s.values())
 
 
-_ATTENTION_FAMILY = {"hopper": "fa3", "blackwell": "trtllm-gen"}
+_ATTENTION_FAMILY = {
+    "ampere": "fa2",
+    "ada": "fa2",
+    "blackwell-gb202": "fa2",
+    "hopper": "fa3",
+    "blackwell": "trtllm-gen",
+}
 """FlashAttention-3 on Hopper, the generated kernels of TensorRT-LLM on data-centre Blackwell, FlashAttention-2 else"""
 
 _SPLIT_L2 = ("ampere", "hopper", "blackwell")

@@ -49,6 +49,8 @@ class Law:
     """text columns and their labels, given to the law as the index of the label"""
     identity: tuple[str, ...] = ()
     """columns that together name a model, where a residual may learn models by heart"""
+    habits: tuple[str, ...] = ()
+    """parameters that say how one stack chooses among kernels, which another that borrows its kernels does not share"""
     shared: int = 0
     """with an identity: how many features, counted from the first, mean the same in a model never measured"""
 

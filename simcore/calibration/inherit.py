@@ -1,0 +1,66 @@
+"""What chips of one family have in common beyond the law: a residual for members of the family never measured.
+
+Chips of one generation run the same binaries, so most of what the law leaves unsaid is the same on all of them: kernel
+choices, tile tables, host overheads. Across generations that share only a kernel family (FlashAttention-2 on GA100,
+AD102 and GB202) less of it is, so only a part is handed on. No chip of another family inherits anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.calibration.residual import learn
+from simcore.calibration.tables import Group
+from simcore.cost.calibrated import KernelFit
+from simcore.cost.facts import ChipFacts, kernel_format
+from simcore.cost.laws._base import Setting
+from simcore.cost.operator_laws import law_time_s
+from simcore.cost.trees import unpack
+
+Array = NDArray[np.float64]
+NUMBERS = 1000
+"""of a residual at most; 600 lose a tenth of the gain"""
+ROWS_PER_NUMBER = 10
+ACROSS_GENERATIONS = 0.75
+"""of the residual that chips of several generations agree on: on attention left out, decode would take all of it and
+prefill a half"""
+TAILS = 0.02
+"""of the deviations on either side that are taken for noise"""
+ALONE = ("collective", "allreduce_custom")
+"""whose siblings share a link and not the node around it: leaving chips out gains nothing"""
+
+
+def inherited(fit: KernelFit, family: Sequence[tuple[ChipFacts, Group]]) -> KernelFit:
+    """The law `fit` with the residual of the family's measurements, small enough for what they say."""
+    if fit.operation in ALONE:
+        return fit
+    parts = [_deviations(fit, chip, group) for chip, group in family]
+    features, target = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    low, high = np.quantile(target, [TAILS, 1.0 - TAILS])
+    share = ACROSS_GENERATIONS if len({chip.generation for chip, _ in family}) > 1 else 1.0
+    budget = min(NUMBERS, len(target) // ROWS_PER_NUMBER - len(fit.parameters) - 5)
+    words = learn(features, share * np.clip(target, low, high), budget)
+    left = np.abs(target - unpack(words)(features))
+    return replace(
+        fit,
+        words=words,
+        residual_low=float(share * low),
+        residual_high=float(share * high),
+        spread=float(np.quantile(left, 0.8)),
+        rows=len(target),
+    )
+
+
+def _deviations(fit: KernelFit, chip: ChipFacts, group: Group) -> tuple[NDArray[np.float32], Array]:
+    """(features, log(measured / law)); where a law names models, only features that mean the same in every model."""
+    setting, rule = Setting(chip, kernel_format(fit.format)), fit.law
+    work = rule.work(group.shapes, setting)
+    columns = rule.features(work, setting)
+    columns = columns[: rule.shared] if rule.identity else columns
+    return np.stack(columns, axis=1).astype(np.float32), np.log(
+        group.time_s / law_time_s(rule, work, setting, fit.parameters)
+    )
