@@ -202,7 +202,7 @@ class OperatorModel:
                 return fit, artefact
         fit = self._law(operation, number)
         if fit is not None:
-            return self._without_strangers(_as_format(fit, number)), None
+            return _as_format(fit, number), None
         known = sorted({f.operation for f in self.datasheet.fits})
         raise InputError(f"no law for operation {operation!r}", fix=f"known: {', '.join(known)}")
 
@@ -215,14 +215,10 @@ class OperatorModel:
             line = kernel_line(operation, self.stack, self.chip)
             for name in [*(datasheet_key(n, family) for n in names), line, *names]:
                 if name in fits:
-                    return lent(fits[name]) if name == line != self.stack else fits[name]
+                    fit = lent(fits[name]) if name == line != self.stack else fits[name]
+                    kin = candidate == number and (operation not in _ATTENTION or self.chip.runs_known_attention)
+                    return fit if kin or not fit.is_inherited else law_alone(fit, fits["datasheet"].spread)
         return None
-
-    def _without_strangers(self, fit: KernelFit) -> KernelFit:
-        """The law alone where the chip's attention kernels are a guess: residuals are for the kernels they know."""
-        if not fit.is_inherited or fit.operation not in _ATTENTION or self.chip.runs_known_attention:
-            return fit
-        return law_alone(fit)
 
     def predict(
         self,
@@ -301,8 +297,8 @@ _WITH_KV = {"attention_prefill", "attention_decode", "mla_prefill", "mla_decode"
 
 
 def _as_format(fit: KernelFit, number: str) -> KernelFit:
-    """The same law read with another number format, without what its residual says of its own."""
-    return fit if fit.format == number else replace(law_alone(fit), format=number)
+    """The same law read with another number format."""
+    return fit if fit.format == number else replace(fit, format=number)
 
 
 def lent(fit: KernelFit) -> KernelFit:
@@ -311,6 +307,6 @@ def lent(fit: KernelFit) -> KernelFit:
     return replace(fit, parameters=np.where(kept, fit.parameters, 0.0))
 
 
-def law_alone(fit: KernelFit) -> KernelFit:
-    """The fit without its residual."""
-    return replace(fit, words=np.empty(0, np.uint32))
+def law_alone(fit: KernelFit, spread: float) -> KernelFit:
+    """The law of a fit without the residual, which is for the kernels and the format it was learnt on; its interval."""
+    return replace(fit, words=np.empty(0, np.uint32), spread=max(fit.spread, spread))
