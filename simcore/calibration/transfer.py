@@ -7,7 +7,7 @@ wider laws the error without.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -103,20 +103,37 @@ def spreads(found: list[Left]) -> dict[tuple[str, str, str | bool], float]:
     return {key: float(np.quantile(np.concatenate(rows), 0.8)) for key, rows in parts.items()}
 
 
+def interval(known: Mapping[tuple[str, str, str | bool], float], x: Left | KernelFit) -> float | None:
+    """The spread of a fit or of one that was left out: its own, else that of fits with (without) a sibling."""
+    kind = x.group if isinstance(x, Left) else x
+    name, family = (x.law, x.sibling) if isinstance(x, Left) else (x.kernel, FAMILY_MARK in x.kernel)
+    seen = (known.get((kind.operation, kind.format, side)) for side in (name, family, not family))
+    return next((value for value in seen if value is not None), None)
+
+
+def inside(found: list[Left], parts: list[Left]) -> float:
+    """Share of a chip's rows within the intervals that leaving the other chips out has shown; NaN where none has."""
+    known = spreads([x for x in found if x.chip != parts[0].chip])
+    wide = [(x, interval(known, x)) for x in parts]
+    within = [np.abs(x.logs) <= spread for x, spread in wide if spread is not None]
+    return float(np.concatenate(within).mean()) if within else float("nan")
+
+
 def with_spreads(fits: tuple[KernelFit, ...], found: list[Left]) -> tuple[KernelFit, ...]:
     """The laws with the intervals that leaving chips out has shown, never narrower than on their own rows."""
     known = spreads(found)
     widened = []
     for fit in fits:
-        family = FAMILY_MARK in fit.kernel
-        seen = [known.get((fit.operation, fit.format, side)) for side in (fit.kernel, family, not family)]
-        shown = next((value for value in seen if value is not None), 2.0 * fit.spread)
-        widened.append(replace(fit, spread=max(fit.spread, shown)))
+        shown = interval(known, fit)
+        widened.append(replace(fit, spread=max(fit.spread, 2.0 * fit.spread if shown is None else shown)))
     return tuple(widened)
 
 
 def summary(found: list[Left], operation: str, number: str, stacks: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Per chip left out, with and without siblings: errors over the stacks' rows; gemm: of their geometric mean."""
+    """Per chip left out, with and without siblings: errors over the stacks' rows; gemm: of their geometric mean.
+
+    `within_interval` counts each stack's rows by itself.
+    """
     rows = []
     for chip, sibling in sorted({(x.chip, x.sibling) for x in found}):
         parts = [
@@ -133,7 +150,8 @@ def summary(found: list[Left], operation: str, number: str, stacks: tuple[str, .
             line = {"chip": chip, "sibling": sibling, "operation": operation, "format": number, "rows": len(wrong)}
             line |= {"median": float(np.median(wrong)), "mean": float(wrong.mean())}
             worst = float(np.exp(np.abs(logs).max()))
-            rows.append(line | {"p90": float(np.quantile(wrong, 0.9)), "worst_factor": worst})
+            line |= {"p90": float(np.quantile(wrong, 0.9)), "worst_factor": worst}
+            rows.append(line | {"within_interval": inside(found, wanted)})
     return rows
 
 
