@@ -84,7 +84,7 @@ class Evaluator:
                         out[name] = np.empty(rows, values.dtype)
                     out[name][picks[part]] = values
             assumptions |= scenario.system.assumptions()
-            notes |= dict.fromkeys(notes_for(scenario))
+            notes |= dict.fromkeys(self.notes(scenario))
         return ResultTable({**{k: np.asarray(v) for k, v in columns.items()}, **out}, assumptions, tuple(notes))
 
     def _group(
@@ -133,10 +133,21 @@ class Evaluator:
             self.share_steps,
         )
 
+    def notes(self, scenario: Scenario) -> tuple[str, ...]:
+        """What a reader must know about how formats map to this chip, and where its operators' times come from."""
+        chip = scenario.system.chip
+        unpacked = (
+            f"{chip.name} has no {name} matrix unit: {name} weights are unpacked and multiplied in bf16"
+            for name in dict.fromkeys(scenario.plan.formats()[:2])
+            if not computes_natively(chip, name)
+        )
+        source = getattr(self.cost_model(chip.name, scenario.stack), "note", "")
+        return (*unpacked, *([source] if source else []))
+
     def one(self, scenario: Scenario) -> Result:
         """One scenario with its breakdown by operation; infeasible is a result with a typed reason."""
         problem = scenario.plan.problem(scenario.model) or too_many(scenario)
-        notes = notes_for(scenario)
+        notes = self.notes(scenario)
         if problem:
             return Result({}, Unsupported(problem), assumptions=scenario.system.assumptions(), notes=notes)
         degrees = {name: np.array([float(getattr(scenario.plan, name))]) for name in DEGREES}
@@ -194,16 +205,6 @@ def too_many(scenario: Scenario) -> str | None:
     if scenario.plan.chips > have:
         return f"the plan needs {scenario.plan.chips} chips, {scenario.system.name} has {have}"
     return None
-
-
-def notes_for(scenario: Scenario) -> tuple[str, ...]:
-    """What a reader must know about how formats map to this chip."""
-    chip = scenario.system.chip
-    return tuple(
-        f"{chip.name} has no {name} matrix unit: {name} weights are unpacked and multiplied in bf16"
-        for name in dict.fromkeys(scenario.plan.formats()[:2])
-        if not computes_natively(chip, name)
-    )
 
 
 def _numeric(name: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from planners.evaluate import CHUNK, DEGREES, Evaluator, notes_for
+from planners.evaluate import CHUNK, DEGREES, Evaluator
 from planners.pareto import non_dominated, sense
 from planners.plans import AXES, PlanGrid
 from planners.study import Study
@@ -118,7 +118,7 @@ class Sweep:
             summary.assumptions.update(system.assumptions())
             for weights in self.study.space.weights:
                 plan = ParallelPlan(weights=weights, activations=self.study.space.activations)
-                summary.notes.update(dict.fromkeys(notes_for(self.base.replace(system=system, plan=plan))))
+                summary.notes.update(dict.fromkeys(self.evaluator.notes(self.base.replace(system=system, plan=plan))))
         return summary
 
     def pages(self, summary: SweepSummary) -> SweepPages:

@@ -95,6 +95,15 @@ class OperatorCost:
     distribution: str = "balanced"
     """how tokens fall on experts, where a table measured several ways (`balanced`, `power_law_1.01`, ...)"""
 
+    @property
+    def note(self) -> str:
+        """What a reader must know of a named stack on a chip that no table of the stack describes; else empty."""
+        if self.name == self.model.datasheet.stack or any(a.stack == self.name for a in self.model.artefacts):
+            return ""
+        fit, _ = self.model.find("gemm", "bf16")
+        kin = " and what its siblings' kernels have in common" if fit.is_inherited else ""
+        return f"{self.model.chip.name} has no operator tables of {self.name}: they follow its data sheet{kin}"
+
     def board_power_w(self, machine: Machine, compute_utilisation: Column, memory_utilisation: Column) -> Column:
         """The fitted law of matrix kernels at a step's mean utilisation.
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import simcore
 from hardware_specs import calibration, chip
 from simcore.calibration.datasheet import Measured, fit_datasheet, main_groups
 from simcore.calibration.split import held_out
@@ -120,3 +121,13 @@ def test_a_chip_whose_attention_kernels_are_a_guess_keeps_the_law() -> None:
     sibling, stranger = (calibration(name, "vllm").predict("attention_decode", columns) for name in ("l4", "mi300x"))
     assert (sibling.source, stranger.source) == (SIBLINGS, "datasheet")
     assert stranger.relative_error[0] > sibling.relative_error[0]
+
+
+def test_an_estimate_says_that_its_operators_are_inherited() -> None:
+    notes = {
+        (name, stack): simcore.estimate("llama-3.1-8b", name, stack=stack).notes
+        for name, stack in (("b300-sxm", "vllm"), ("mi300x", "vllm"), ("h200-sxm", "vllm"), ("b300-sxm", "datasheet"))
+    }
+    assert "siblings" in " ".join(notes["b300-sxm", "vllm"])
+    assert "data sheet" in " ".join(notes["mi300x", "vllm"]) and "siblings" not in " ".join(notes["mi300x", "vllm"])
+    assert not notes["h200-sxm", "vllm"] and not notes["b300-sxm", "datasheet"]
