@@ -35,13 +35,18 @@ PULL = 0.4
 
 
 def main_groups(chip: ChipFacts, groups: Iterable[Group]) -> list[Measured]:
-    """Per (operation, stack, format) the kernel with most rows, without the held-out fifth."""
+    """The main kernels without the held-out fifth."""
+    return [(chip, sample(g.take(~held_out(g.shapes)), RESIDUAL_ROWS)) for g in main_kernels(groups)]
+
+
+def main_kernels(groups: Iterable[Group]) -> list[Group]:
+    """Per (operation, stack, format) the kernel with most rows."""
     best: dict[tuple[str, str, str], Group] = {}
     for group in groups:
         key = (group.operation, group.stack, group.format)
         if key not in best or len(group.row) > len(best[key].row):
             best[key] = group
-    return [(chip, sample(g.take(~held_out(g.shapes)), RESIDUAL_ROWS)) for g in best.values()]
+    return list(best.values())
 
 
 def fit_datasheet(

@@ -108,16 +108,15 @@ def fit_kernel(
     pairs = [(known, setting)]
     pairs += [(g.take(~held_out(g.shapes)), Setting(c, kernel_format(g.format))) for g, c in kin]
     parameters = fit_law(rule, [(sample(g), s) for g, s in pairs], np.array(rule.start))
-    table, target = _residuals(rule, pairs, parameters)
+    table, target = deviations(rule, pairs, parameters)
     rows = len(group.time_s) + sum(len(g.time_s) for g, _ in kin)
     room = int(rows / rows_per_number * 0.99) - 3
-    base = _best_base(known, setting, (table, target, room - len(parameters)), bases or {})
+    name, base = _best_base(known, chip, (table, target, room - len(parameters)), bases or {})
     if base is None:
         trees = learn_residuals(rule, known, table, target, min(MAX_WORDS, room - len(parameters)))
     else:
-        parameters, target = base[1].parameters, np.log(known.time_s / base[1].time_s(known.shapes, chip))
-        trees = _on_top(rule, known, base[1], table, target, room)
-        _, target = _residuals(rule, pairs, parameters)
+        trees = _on_top(rule, known, base, table, _above(known, base, chip), room)
+        _, target = deviations(rule, pairs, base.parameters)
     low, high = _box(known)
     fit = KernelFit(
         operation=group.operation,
@@ -135,9 +134,9 @@ def fit_kernel(
         shared_words=trees.shared_words,
         known=trees.known,
         away_spread=trees.away_spread,
-        base=base[0] if base else "",
+        base=name,
     )
-    fit = on_base(fit, base[1]) if base else fit
+    fit = on_base(fit, base) if base else fit
     return _judge(fit, group.take(aside) if aside.sum() >= 10 else known, setting)
 
 
@@ -149,23 +148,26 @@ def _on_top(rule: Law, known: Group, base: KernelFit, table: Any, target: Array,
 
 
 def _best_base(
-    known: Group, setting: Setting, alone: tuple[Any, Array, int], bases: Mapping[str, KernelFit]
-) -> tuple[str, KernelFit] | None:
-    """The base that promises most over the law `alone` (features, deviations, numbers); None: the law is as good."""
+    known: Group, chip: ChipFacts, alone: tuple[Any, Array, int], bases: Mapping[str, KernelFit]
+) -> tuple[str, KernelFit | None]:
+    """The base that promises more than the law `alone` (features, deviations, numbers), by name, or none."""
     table, target, room = alone
     usable = {name: fit for name, fit in bases.items() if not len(fit.shared_words)}
     if not usable or room < MINIMUM_ROOM:
-        return None
-    least, best = (1.0 - BASE_GAIN) * promise(table, target, room), None
-    for name, fit in usable.items():
-        above = np.log(known.time_s / fit.time_s(known.shapes, setting.chip))
-        left = promise(table, above, room)
-        if left < least:
-            least, best = left, (name, fit)
-    return best
+        return "", None
+    left = {name: promise(table, _above(known, fit, chip), room) for name, fit in usable.items()}
+    best = min(left, key=lambda name: left[name])
+    if left[best] >= (1.0 - BASE_GAIN) * promise(table, target, room):
+        return "", None
+    return best, usable[best]
 
 
-def _residuals(rule: Law, pairs: Sequence[tuple[Group, Setting]], parameters: Array) -> tuple[Any, Array]:
+def _above(known: Group, base: KernelFit, chip: ChipFacts) -> Array:
+    """log(measured / what the base says) `[rows]`."""
+    return np.asarray(np.log(known.time_s / base.time_s(known.shapes, chip)))
+
+
+def deviations(rule: Law, pairs: Sequence[tuple[Group, Setting]], parameters: Array) -> tuple[Any, Array]:
     """(features, log(measured / law)) of all groups, one after the other."""
     tables, targets = [], []
     for group, setting in pairs:

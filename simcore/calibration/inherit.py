@@ -11,17 +11,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from simcore.calibration.fit import deviations
 from simcore.calibration.residual import learn
 from simcore.calibration.tables import Group
 from simcore.cost.calibrated import KernelFit
 from simcore.cost.facts import ChipFacts, kernel_format
 from simcore.cost.laws._base import Setting
-from simcore.cost.operator_laws import law_time_s
 from simcore.cost.trees import unpack
 
-Array = NDArray[np.float64]
 NUMBERS = 1000
 """of a residual at most; 600 lose a tenth of the gain"""
 ROWS_PER_NUMBER = 10
@@ -35,11 +33,15 @@ ALONE = ("collective", "allreduce_custom")
 
 
 def inherited(fit: KernelFit, family: Sequence[tuple[ChipFacts, Group]]) -> KernelFit:
-    """The law `fit` with the residual of the family's measurements, small enough for what they say."""
+    """The law `fit` with the residual of the family's measurements, small enough for what they say.
+
+    Where a law names models the residual sees only features that mean the same in every model.
+    """
     if fit.operation in ALONE:
         return fit
-    parts = [_deviations(fit, chip, group) for chip, group in family]
-    features, target = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    kind, shared = kernel_format(fit.format), fit.law.shared if fit.law.identity else None
+    features, target = deviations(fit.law, [(g, Setting(chip, kind)) for chip, g in family], fit.parameters)
+    features = np.ascontiguousarray(features[:, :shared])
     low, high = np.quantile(target, [TAILS, 1.0 - TAILS])
     share = ACROSS_GENERATIONS if len({chip.generation for chip, _ in family}) > 1 else 1.0
     budget = min(NUMBERS, len(target) // ROWS_PER_NUMBER - len(fit.parameters) - 5)
@@ -52,15 +54,4 @@ def inherited(fit: KernelFit, family: Sequence[tuple[ChipFacts, Group]]) -> Kern
         residual_high=float(share * high),
         spread=float(np.quantile(left, 0.8)),
         rows=len(target),
-    )
-
-
-def _deviations(fit: KernelFit, chip: ChipFacts, group: Group) -> tuple[NDArray[np.float32], Array]:
-    """(features, log(measured / law)); where a law names models, only features that mean the same in every model."""
-    setting, rule = Setting(chip, kernel_format(fit.format)), fit.law
-    work = rule.work(group.shapes, setting)
-    columns = rule.features(work, setting)
-    columns = columns[: rule.shared] if rule.identity else columns
-    return np.stack(columns, axis=1).astype(np.float32), np.log(
-        group.time_s / law_time_s(rule, work, setting, fit.parameters)
     )

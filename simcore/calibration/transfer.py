@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.calibration.datasheet import Measured, fit_datasheet
+from simcore.calibration.datasheet import Measured, fit_datasheet, main_kernels
 from simcore.calibration.split import held_out
 from simcore.calibration.tables import Group
 from simcore.cost.calibrated import FAMILY_MARK, Artefact, KernelFit, OperatorModel, kernel_family
@@ -40,15 +40,7 @@ class Left:
 
 def judged(measured: list[tuple[ChipFacts, list[Group]]]) -> list[Measured]:
     """What a left-out chip is judged on: the main kernel of each (operation, stack, format), held-out shapes."""
-    found: list[Measured] = []
-    for chip, groups in measured:
-        best: dict[tuple[str, str, str], Group] = {}
-        for g in groups:
-            key = (g.operation, g.stack, g.format)
-            if key not in best or len(g.row) > len(best[key].row):
-                best[key] = g
-        found += [(chip, _test_rows(g)) for g in best.values()]
-    return found
+    return [(chip, _test_rows(g)) for chip, groups in measured for g in main_kernels(groups)]
 
 
 def _test_rows(group: Group) -> Group:

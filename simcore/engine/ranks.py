@@ -17,15 +17,14 @@ from numba import int64, types
 from simcore.cost.jit import njit
 from simcore.cost.step_kernel import COMMUNICATION, DENSE_MIXED, DENSE_PURE, lookup
 from simcore.cost.step_times import Axis, Floats, StepTimes, Table
-from simcore.engine.caches import lay_out
 from simcore.engine.kernels import LOG_TYPE, TIMES_TYPE
 from simcore.engine.replica import begin, commit, submit
-from simcore.engine.serving import ServingRun, dense_hashes, names_of, rank_requests, request_records
+from simcore.engine.serving import ServingRun, laid_out, names_of
 from simcore.engine.settings import ReplicaSettings
 from simcore.engine.step import Physics
 from simcore.ops.op import PlanColumns, StepColumns
 from simcore.ops.transformer import lower
-from simcore.policy.records import STEP, new_replicas
+from simcore.policy.records import STEP
 from simcore.policy.router import REPLICAS_TYPE
 from simcore.policy.scheduler._verbs import CACHE_TYPE, COMPOSE_TYPE, HASHES_TYPE, REQUESTS_TYPE
 from simcore.spec.traffic import Slo, Trace
@@ -201,13 +200,7 @@ def serve_ranks(
     from simcore.cost.step_kernel import pack
     from simcore.policy.scheduler import schedulers
 
-    requests = request_records(trace)
-    rank_requests(requests, settings.scheduler, slos)
-    fleet = new_replicas(ranks)
-    for number in range(ranks):
-        settings.fill(fleet[number], seed=number)
-    hashes, entries = dense_hashes(trace, settings.hash_tokens > 0)
-    caches = lay_out(fleet, entries, [settings] * ranks)
+    requests, fleet, hashes, caches = laid_out(trace, settings, ranks, slos)
     times = np.concatenate([pack(steps.own), pack(steps.shared)])
     log, seen = np.zeros(log_steps, STEP), np.zeros(ranks, np.int64)
     compose = schedulers(settings.scheduler)

@@ -64,6 +64,19 @@ def request_records(trace: Trace) -> Any:
     return requests
 
 
+def laid_out(
+    trace: Trace, settings: ReplicaSettings, replicas: int, slos: tuple[Slo, ...] = ()
+) -> tuple[Any, Any, Any, Any]:
+    """(requests, replicas of one kind, prefix hashes, caches) of a run about to start."""
+    requests = request_records(trace)
+    rank_requests(requests, settings.scheduler, slos)
+    fleet = new_replicas(replicas)
+    for number in range(replicas):
+        settings.fill(fleet[number], seed=number)
+    hashes, entries = dense_hashes(trace, settings.hash_tokens > 0)
+    return requests, fleet, hashes, lay_out(fleet, entries, [settings] * replicas)
+
+
 def rank_requests(requests: Any, scheduler: str, slos: tuple[Slo, ...] = ()) -> None:
     """Fill deadlines from the SLO classes, and the rank by which the scheduler orders its queue."""
     from simcore.policy.scheduler import queue_order
@@ -115,13 +128,7 @@ def serve(
     from simcore.policy.router import router_looks, routers
     from simcore.policy.scheduler import schedulers
 
-    requests = request_records(trace)
-    rank_requests(requests, settings.scheduler, slos)
-    fleet = new_replicas(replicas)
-    for number in range(replicas):
-        settings.fill(fleet[number], seed=number)
-    hashes, entries = dense_hashes(trace, settings.hash_tokens > 0)
-    caches = lay_out(fleet, entries, [settings] * replicas)
+    requests, fleet, hashes, caches = laid_out(trace, settings, replicas, slos)
     log = np.zeros(log_steps, STEP)
     looks = int(router_looks(router))
     compose, route = schedulers(settings.scheduler), routers(router)
@@ -169,15 +176,9 @@ def serve_clients(
     from simcore.policy.scheduler import schedulers
 
     together = ranks if isinstance(ranks, Ranks) else Ranks(ranks)
-    requests = request_records(lengths)
-    rank_requests(requests, settings.scheduler)
-    fleet = new_replicas(together.count)
-    for number in range(together.count):
-        settings.fill(fleet[number], seed=number)
+    requests, fleet, hashes, caches = laid_out(lengths, settings, together.count)
     fleet["stop_at_done"] = 1
-    hashes, entries = dense_hashes(lengths, settings.hash_tokens > 0)
     log = np.zeros(log_steps, STEP)
-    caches = lay_out(fleet, entries, [settings] * together.count)
     compose = schedulers(settings.scheduler)
     loop = np.array([(clients.users, clients.think_s, clients.token_s, clients.output_s, together.hold_steps)], LOOP)
     late_s = np.zeros(len(requests))
