@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simcore.calibration.serving_replay import Replayer
     from simcore.calibration.serving_rows import Question, ServingRow
-    from simcore.calibration.serving_tables import ServingParameters
 
 STACKS = ("vllm", "trtllm", "sglang")
 
@@ -53,14 +52,16 @@ def fitted(stack: str) -> dict[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-def parameters(question: Question, held_out_by: str | None = None) -> ServingParameters:
+def parameters(question: Question, held_out_by: str | None = None) -> Any:
     """Parameters of a question's stack from all rows, or from all rows outside the question's curve fold, model family
     or system; a part that the fit did not see leaves the parameters of all rows."""
+    from dataclasses import replace
+
     from simcore.calibration.serving_fit import LEFT_OUT
-    from simcore.calibration.serving_tables import ServingParameters
+    from simcore.calibration.serving_tables import MEASURED
 
     found = fitted(question.stack)
     numbers = found["parameters"]
     if held_out_by is not None:
         numbers = found["without"][held_out_by].get(LEFT_OUT[held_out_by](question), numbers)
-    return ServingParameters(**numbers)
+    return replace(MEASURED, **numbers)

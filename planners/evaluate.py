@@ -18,7 +18,7 @@ from simcore.result import DoesNotFit, Infeasible, Reason, Result, ResultTable, 
 from simcore.spec.model import ModelSpec
 from simcore.spec.scenario import Scenario
 from simcore.spec.system import System
-from simcore.step.price import Physics, breakdown
+from simcore.step.price import Physics, price
 
 FORMAT_COLUMNS = ("weights", "experts", "activations", "kv")
 POLICY_COLUMNS = (
@@ -163,8 +163,8 @@ class Evaluator:
         prefill = analytic.prefill_step(setting.demand.input.mean_tokens)
         decode = analytic.decode_step(float(np.ceil(scenario.batch / lanes)), setting.demand)
         return tuple(
-            breakdown(physics, plan, prefill, False, "prefill")
-            + breakdown(physics, plan, decode, setting.policy.graphs, "decode")
+            price(physics, plan, prefill, False).rows("prefill")
+            + price(physics, plan, decode, setting.policy.graphs).rows("decode")
         )
 
 

@@ -191,6 +191,7 @@ def given_steps(scenario: Any) -> Any:
 
 def table_steps(steps: Any) -> Any:
     """The linear law of a `table` profile, on the lattice."""
+    from simcore.step.served import Work
     from simcore.step.times import SampleRange, StepParts, StepSample, sample_step_times
 
     def evaluate(sample: StepSample) -> StepParts:
@@ -199,7 +200,8 @@ def table_steps(steps: Any) -> Any:
         attention = (
             attention + sample.chunk_tokens * (sample.past_tokens + sample.chunk_tokens / 2) * steps.past_token_s
         )
-        return StepParts(steps.step_s + tokens * steps.token_s, attention, 0.0 * tokens, 0.0 * tokens)
+        dense = Work(elementwise=steps.step_s + tokens * steps.token_s)
+        return StepParts(dense, attention, 0.0 * tokens, 0.0 * tokens)
 
     return sample_step_times(evaluate, SampleRange(), source="table of the scenario")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Any
 
 KEPT = 256
@@ -19,7 +20,7 @@ def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
     from simcore.engine.ranks import split_experts
     from simcore.spec.plan import ParallelPlan
     from simcore.spec.policy import ServingPolicy
-    from simcore.step.sample import physics_step_times, with_small_kernels
+    from simcore.step.sample import SMALL_KERNEL_S, physics_step_times
 
     ranks = ranks_of(engine, model)
     plan = ParallelPlan(
@@ -31,8 +32,8 @@ def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
     )
     system, stack = joined(chip, ranks.tp * ranks.dp), stacks_of(chip.name)
     physics, columns = scenario_physics(model, chip, plan, stack, ServingPolicy(), system)
-    times = physics_step_times(physics, columns, source=f"{chip.name}, {stack}")
-    times = with_attention(with_small_kernels(times, physics, columns), model, chip, plan)
+    physics = replace(physics, small_kernel_s=SMALL_KERNEL_S)
+    times = with_attention(physics_step_times(physics, columns, source=f"{chip.name}, {stack}"), model, chip, plan)
     if not ranks.lockstep:
         return times
     return split_experts(times, physics, columns, max(graph_sizes(engine), default=0))
@@ -105,7 +106,7 @@ def scenario_step_times(
     policy = policy or ServingPolicy()
     physics, columns = scenario_physics(model, chip, plan, stack, policy, system)
     source = f"{chip.name}, {stack}"
-    return physics_step_times(physics, columns, policy.graphs, clock_ratio=clock_ratio, source=source)
+    return physics_step_times(replace(physics, clock_ratio=clock_ratio), columns, policy.graphs, source=source)
 
 
 def scenario_physics(model: Any, chip: Any, plan: Any, stack: str, policy: Any, system: Any = None) -> tuple[Any, Any]:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simcore.calibration.serving_rows import Question
-from simcore.calibration.serving_tables import ServingParameters, scaled
+from simcore.calibration.serving_tables import scaled
 from simcore.errors import InputError
+from simcore.step.served import Served
 from simcore.step.times import Floats, StepTimes
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ MEAN_SHARE = 0.9
 REQUESTS_PER_USER = 10
 
 
-def disaggregated(replayer: Replayer, question: Question, by: ServingParameters, recipe: Mapping[str, Any]) -> Answer:
+def disaggregated(replayer: Replayer, question: Question, by: Served, recipe: Mapping[str, Any]) -> Answer:
     """TTFT and TPOT of a deployment with separate prefill and decode pools; InputError where weights do not fit."""
     from simcore.calibration.serving_replay import Answer
 
@@ -67,9 +68,7 @@ class PrefillStep:
         return max(self.alone_s, prompts * self.saturated_s)
 
 
-def prefill_step(
-    replayer: Replayer, question: Question, by: ServingParameters, recipe: Mapping[str, Any]
-) -> PrefillStep:
+def prefill_step(replayer: Replayer, question: Question, by: Served, recipe: Mapping[str, Any]) -> PrefillStep:
     """A prefill worker's step times, from the replay of one prompt and of many."""
     from simcore.engine.serving import Clients, serve_clients
     from simcore.spec.traffic import Trace

@@ -10,7 +10,7 @@ import numpy as np
 
 from simcore.calibration.serving_models import served_model
 from simcore.calibration.serving_rows import Pool, Question
-from simcore.calibration.serving_tables import PEER_SHARE, ServingParameters, StepParts, scaled, step_parts
+from simcore.calibration.serving_tables import scaled, step_parts
 from simcore.cost.machine import machine_of
 from simcore.cost.memory import activation_bytes, buffer_bytes, kv_bytes_per_sequence, weight_bytes
 from simcore.engine.settings import UNLIMITED, ReplicaSettings
@@ -18,6 +18,8 @@ from simcore.errors import InputError
 from simcore.ops.op import PlanColumns
 from simcore.spec.formats import number_format
 from simcore.step.price import Physics
+from simcore.step.sample import RawSteps
+from simcore.step.served import PEER_SHARE, Served
 from simcore.step.times import SampleRange
 
 REACH = SampleRange(tokens=16384, past_tokens=16384, decodes=512, sequences=512, linear_count=4)
@@ -103,10 +105,10 @@ class Replayer:
     resolve: Callable[[str, str], Any]
     cost_model: Callable[[str, str], Any]
     recipes: Callable[[str], Mapping[str, Any]]
-    parts: dict[Any, tuple[StepParts, float]] = field(default_factory=dict)
+    parts: dict[Any, tuple[RawSteps, float]] = field(default_factory=dict)
     lengths: dict[Any, Any] = field(default_factory=dict)
 
-    def answer(self, question: Question, by: ServingParameters) -> Answer:
+    def answer(self, question: Question, by: Served) -> Answer:
         """TTFT and TPOT of a question; a reason instead where the plan cannot run."""
         settings = chosen(self.recipes(question.stack), question)
         try:
@@ -118,7 +120,7 @@ class Replayer:
         except InputError as error:
             return Answer(reason=str(error))
 
-    def pool_parts(self, question: Question, pool: Pool, recipe: Mapping[str, Any]) -> tuple[StepParts, float]:
+    def pool_parts(self, question: Question, pool: Pool, recipe: Mapping[str, Any]) -> tuple[RawSteps, float]:
         """(step times in parts, bytes of KV room per rank over bytes per token) of a pool, once per plan."""
         kernels: Any = (recipe["kv"], recipe.get("expert_kernels", question.stack))
         plan: Any = (
@@ -137,8 +139,8 @@ class Replayer:
         return self.parts[key]
 
     def _sample(
-        self, question: Question, pool: Pool, kernels: tuple[str, str], known: StepParts | None
-    ) -> tuple[StepParts, float]:
+        self, question: Question, pool: Pool, kernels: tuple[str, str], known: RawSteps | None
+    ) -> tuple[RawSteps, float]:
         kv, expert_stack = kernels
         model, system = served_model(self.resolve, question.model), self.resolve("system", question.system)
         if model.min_heads % pool.tp:
@@ -157,13 +159,10 @@ class Replayer:
             kv_bytes=width[kv],
             head_bytes=2.0,
         )
-        physics, expert_physics = (
-            Physics(model, machine, self._skewed(system.chip.name, stack)) for stack in (question.stack, expert_stack)
-        )
+        experts_cost = None if expert_stack == question.stack else self._skewed(system.chip.name, expert_stack)
+        physics = Physics(model, machine, self._skewed(system.chip.name, question.stack), expert_cost=experts_cost)
         with np.errstate(divide="ignore", invalid="ignore"):
-            parts = known or step_parts(
-                physics, plan, REACH, None if expert_stack == question.stack else expert_physics
-            )
+            parts = known or step_parts(physics, plan, REACH)
         context = float(question.input_tokens + question.output_tokens)
         used = (
             weight_bytes(model, plan) + activation_bytes(model, plan, 8192.0) + buffer_bytes(model, plan, 256.0, 8192)
@@ -199,7 +198,7 @@ class Replayer:
             acceptance_ratio=float(recipe.get("acceptance_ratio", 0.0)),
         )
 
-    def aggregated(self, question: Question, by: ServingParameters, recipe: Mapping[str, Any]) -> Answer:
+    def aggregated(self, question: Question, by: Served, recipe: Mapping[str, Any]) -> Answer:
         """One replica, the closed loop of its users."""
         from simcore.engine.metrics import as_streamed
         from simcore.engine.serving import Clients, Ranks, serve_clients
