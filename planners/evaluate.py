@@ -15,8 +15,8 @@ from simcore.engine import analytic
 from simcore.errors import InputError, suggest
 from simcore.ops.op import DEGREES, PlanColumns, plan_columns
 from simcore.result import DoesNotFit, Infeasible, Reason, Result, ResultTable, Unsupported
+from simcore.spec.case import Case
 from simcore.spec.model import ModelSpec
-from simcore.spec.scenario import Scenario
 from simcore.spec.system import System
 from simcore.step.price import Physics, price
 
@@ -58,7 +58,7 @@ class Evaluator:
     share_steps: bool = True
     _machines: dict[Any, tuple[Machine, System]] = field(default_factory=dict, compare=False, repr=False)
 
-    def __call__(self, base: Scenario, columns: Mapping[str, NDArray[Any]]) -> ResultTable:
+    def __call__(self, base: Case, columns: Mapping[str, NDArray[Any]]) -> ResultTable:
         """One row per candidate, in order.
 
         Columns are degrees (tp, pp, dp, attention_dp, ep, cp, sp), batch, formats (weights, experts, activations, kv),
@@ -84,7 +84,7 @@ class Evaluator:
         return ResultTable({**{k: np.asarray(v) for k, v in columns.items()}, **out}, assumptions, tuple(notes))
 
     def _group(
-        self, scenario: Scenario, numeric: Mapping[str, NDArray[np.float64]], rows: int
+        self, scenario: Case, numeric: Mapping[str, NDArray[np.float64]], rows: int
     ) -> dict[str, NDArray[Any]]:
         """Rows that share system, formats and policy."""
         machine = self.machine(scenario)
@@ -105,7 +105,7 @@ class Evaluator:
             found[name][bad] = np.nan
         return found
 
-    def machine(self, scenario: Scenario) -> Machine:
+    def machine(self, scenario: Case) -> Machine:
         """The system's facts for the scenario's formats; the cache holds the system, whose identity is the key."""
         weights, experts, activations, kv = scenario.plan.formats()
         key = (id(scenario.system), weights, experts, activations, kv, repr(scenario.policy))
@@ -117,7 +117,7 @@ class Evaluator:
             self._machines[key] = (found, scenario.system)
         return self._machines[key][0]
 
-    def setting(self, scenario: Scenario) -> analytic.Setting:
+    def setting(self, scenario: Case) -> analytic.Setting:
         cost_model = self.cost_model(scenario.system.chip.name, scenario.stack)
         return analytic.Setting(
             scenario.model,
@@ -129,7 +129,7 @@ class Evaluator:
             self.share_steps,
         )
 
-    def notes(self, scenario: Scenario) -> tuple[str, ...]:
+    def notes(self, scenario: Case) -> tuple[str, ...]:
         """What a reader must know about how formats map to this chip, and where its operators' times come from."""
         chip = scenario.system.chip
         unpacked = (
@@ -140,7 +140,7 @@ class Evaluator:
         source = getattr(self.cost_model(chip.name, scenario.stack), "note", "")
         return (*unpacked, *([source] if source else []))
 
-    def one(self, scenario: Scenario) -> Result:
+    def one(self, scenario: Case) -> Result:
         """One scenario with its breakdown by operation; infeasible is a result with a typed reason."""
         problem = scenario.plan.problem(scenario.model) or too_many(scenario)
         notes = self.notes(scenario)
@@ -154,7 +154,7 @@ class Evaluator:
             reason = DoesNotFit(scenario.system.chip.main_tier, values["need_bytes"], values["have_bytes"])
         return Result(values, reason, self.operations(scenario), scenario.system.assumptions(), notes)
 
-    def operations(self, scenario: Scenario) -> Any:
+    def operations(self, scenario: Case) -> Any:
         """Breakdown of one prefill and one decode step."""
         setting, machine = self.setting(scenario), self.machine(scenario)
         plan = plan_columns(scenario.plan, {})
@@ -187,7 +187,7 @@ def valid_degrees(model: ModelSpec, plan: PlanColumns) -> NDArray[np.bool_]:
     return np.asarray(good & (np.asarray(plan.ep) == 1) & (np.asarray(plan.attention_dp) == 1))
 
 
-def too_many(scenario: Scenario) -> str | None:
+def too_many(scenario: Case) -> str | None:
     have = scenario.system.max_chips
     if scenario.plan.chips > have:
         return f"the plan needs {scenario.plan.chips} chips, {scenario.system.name} has {have}"
@@ -210,8 +210,8 @@ def _check_columns(columns: Mapping[str, Any]) -> None:
 
 
 def _groups(
-    base: Scenario, columns: Mapping[str, NDArray[Any]], systems: Mapping[str, System], rows: int
-) -> Iterator[tuple[NDArray[np.intp], Scenario]]:
+    base: Case, columns: Mapping[str, NDArray[Any]], systems: Mapping[str, System], rows: int
+) -> Iterator[tuple[NDArray[np.intp], Case]]:
     """Row numbers and scenario of each combination of the columns that cannot vary inside one array evaluation."""
     names = [name for name in columns if not _numeric(name)]
     if not names:
@@ -229,7 +229,7 @@ def _groups(
         yield picks, _with(base, row, systems)
 
 
-def _with(base: Scenario, row: Mapping[str, Any], systems: Mapping[str, System]) -> Scenario:
+def _with(base: Case, row: Mapping[str, Any], systems: Mapping[str, System]) -> Case:
     changes: dict[str, Any] = {}
     plan = {k: v for k, v in row.items() if k in FORMAT_COLUMNS}
     policy = {k: v for k, v in row.items() if k in POLICY_COLUMNS}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from simcore.errors import InputError
 from simcore.result import Result, ResultTable
-from simcore.spec.scenario import Scenario
+from simcore.spec.case import Case
 
 if TYPE_CHECKING:
     from planners.evaluate import Evaluator
@@ -66,7 +66,7 @@ def scenario(
     policy: dict[str, Any] | None = None,
     economics: dict[str, Any] | None = None,
     **plan: Any,
-) -> Scenario:
+) -> Case:
     """A scenario from names. `plan` takes tp, pp, dp, attention_dp, ep, cp, sp, weights, experts, activations, kv.
 
     Fixed lengths, or the lengths of named `traffic`. Raises InputError for unknown names and fields.
@@ -84,7 +84,7 @@ def scenario(
         raise InputError("input_tokens, output_tokens and batch must be positive")
     spec = resolve("model", model)
     demand = Demand(name="fixed", input=fixed(input_tokens), output=fixed(output_tokens))
-    return Scenario(
+    return Case(
         model=spec,
         system=resolve("system", chip),
         plan=build(ParallelPlan, checkpoint_formats(spec, plan), "plan"),

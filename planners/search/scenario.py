@@ -26,7 +26,7 @@ from planners.study import OBJECTIVES
 from simcore.errors import InputError
 from simcore.ops.op import DEGREES
 from simcore.result import Reason, ResultTable
-from simcore.spec.scenario import Scenario
+from simcore.spec.case import Case
 from simcore.spec.system import System
 
 HARDWARE = ("chip", "node", "cluster")
@@ -45,7 +45,7 @@ class ScenarioEvaluator:
     fitted artefacts, part of the key under which answers are kept.
     """
 
-    base: Scenario
+    base: Case
     evaluator: Evaluator
     laws: Mapping[str, Expression] = field(default_factory=dict)
     calibration: str = ""
@@ -90,7 +90,7 @@ class ScenarioEvaluator:
             filled[name] = float(value) if np.ndim(value) == 0 else value
         return filled
 
-    def _scenario(self, point: Point) -> Scenario:
+    def _scenario(self, point: Point) -> Case:
         system = point.get("system")
         return self.base if system is None else self.base.model_copy(update={"system": self._system(system)})
 
@@ -130,7 +130,7 @@ class ScenarioEvaluator:
 class _Facts(dict[str, Any]):
     """What a law may name: parameters, outputs, then facts of the scenario's specs."""
 
-    def __init__(self, point: Point, scenario: Scenario, outputs: Mapping[str, float] | None = None) -> None:
+    def __init__(self, point: Point, scenario: Case, outputs: Mapping[str, float] | None = None) -> None:
         super().__init__({**(outputs or {}), **point})
         self.scenario = scenario
 

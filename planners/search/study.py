@@ -20,10 +20,10 @@ from planners.study import Study as SweepStudy
 from planners.sweep import Resolve, demand_of, located, prices_of
 from simcore.errors import InputError, suggest
 from simcore.spec.base import Spec
+from simcore.spec.case import Case
 from simcore.spec.load import build, build_from_file, read_toml
 from simcore.spec.plan import ParallelPlan
 from simcore.spec.policy import ServingPolicy
-from simcore.spec.scenario import Scenario
 
 
 class Aim(Spec):
@@ -188,7 +188,7 @@ def evaluator_of(
     return ScenarioEvaluator(base, Evaluator(systems, cost_model), laws, calibration)
 
 
-def scenario_of(study: SearchStudy, resolve: Resolve) -> tuple[Scenario, dict[str, Any]]:
+def scenario_of(study: SearchStudy, resolve: Resolve) -> tuple[Case, dict[str, Any]]:
     """(base scenario, systems by name). Raises InputError naming what is unknown or missing."""
     if study.model is None or study.traffic is None or study.hardware is None:
         raise InputError("needs [model], [traffic] and [hardware]", file=study.file or study.name)
@@ -205,7 +205,7 @@ def scenario_of(study: SearchStudy, resolve: Resolve) -> tuple[Scenario, dict[st
         systems = {name: resolve("system", name) for name in study.hardware.systems}
     with located(sweep, "model.name"):
         model = resolve("model", study.model.name)
-    base = Scenario(
+    base = Case(
         model=model,
         system=next(iter(systems.values())),
         plan=build(ParallelPlan, study.plan, study.file or study.name),

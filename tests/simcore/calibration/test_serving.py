@@ -119,8 +119,9 @@ def test_experts_of_another_stack_change_experts_alone() -> None:
         asks.pool_parts(question, question.pool, {"kv": "fp8", "expert_kernels": stack})[0]
         for stack in (question.stack, "sglang" if question.stack != "sglang" else "vllm")
     )
-    assert np.array_equal(own.pure["matrix"], other.pure["matrix"])
-    assert not np.allclose(own.pure["expert"], other.pure["expert"], rtol=0.01)
+    mine, theirs = own.sampled.pure.work, other.sampled.pure.work
+    assert np.array_equal(mine.matrix, theirs.matrix)
+    assert not np.allclose(mine.expert, theirs.expert, rtol=0.01)
 
 
 def test_closed_loop_of_prefill_workers() -> None:

@@ -1,4 +1,4 @@
-"""The whole question: what is run, on what, how, for whom, at which price."""
+"""A scenario with its names looked up and its load as one batch: what the analytic engine and planners evaluate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simcore.spec.policy import ServingPolicy
 from simcore.spec.system import System
 
 
-class Scenario(Spec):
+class Case(Spec):
     """A value: equal scenarios have equal answers."""
 
     model: ModelSpec
