@@ -91,7 +91,7 @@ def measure(plan: dict[str, Any], raw: dict[str, Any], file: Path) -> dict[str, 
     from scenarios.run import resolve
     from simcore.engine.capacity import highest_rate
     from simcore.engine.metrics import summary
-    from simcore.spec.simulation import simulation_from
+    from simcore.spec.scenario import simulation_from
 
     raw.setdefault("name", plan["name"])
     ready = resolve(simulation_from(raw, str(file)))

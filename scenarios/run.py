@@ -108,7 +108,7 @@ class Ready:
 
 def prepare(path: Path, seed: int | None = None, skip_bad: bool = False) -> Ready:
     """Read a scenario and resolve it. Raises InputError for bad input."""
-    from simcore.spec.simulation import read_simulation
+    from simcore.spec.scenario import read_simulation
 
     scenario = read_simulation(path)
     return resolve(scenario if seed is None else scenario.replace(seed=seed), skip_bad)
