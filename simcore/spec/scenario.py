@@ -1,32 +1,37 @@
-"""A simulation as a person writes it: `schema = "scenario/1"`, one table per part of the question."""
+"""The whole question as a person writes it: `schema = "scenario/2"`, a table per part, one file for every verb."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from simcore.errors import InputError
 from simcore.spec.base import Spec
-from simcore.spec.load import build_from_file, read_file
 from simcore.spec.plan import ParallelPlan
 from simcore.units import Bytes, BytesPerS, Seconds, Watts
 
 
 class ModelPart(Spec):
-    """Which model."""
+    """Which model: a shipped name, a Hugging Face name, a path, or the tables of a model file in place."""
 
-    name: str
+    model_config = ConfigDict(extra="allow")
+    name: str = ""
+
+    @property
+    def value(self) -> str | dict[str, Any]:
+        """The name or path, or the inline table."""
+        extra = dict(self.model_extra or {})
+        return {"name": self.name or "inline", **extra} if extra else self.name
 
 
 class HardwarePart(Spec):
-    """A chip in its usual home, a node or a cluster, and the software stack."""
+    """A chip in its usual home, a node or a cluster, by name, path or inline; and the software stack."""
 
-    system: str
-    stack: str = "datasheet"
-    usd_per_hour: float | None = Field(default=None, ge=0)
-    """price of one chip and hour, for cost per million tokens; None: the chip's own rental"""
+    system: str | dict[str, Any]
+    stack: str | None = None
+    """a stack with an optional release, `vllm@0.19`; None: vllm where the chip has its tables, else datasheet"""
+    chip: dict[str, Any] = Field(default_factory=dict)
+    """fields of the chip's spec to change, by dotted path; quantities with units, or factors such as "2x" """
 
 
 class StepsPart(Spec):
@@ -64,19 +69,17 @@ class TierPart(Spec):
 class PolicyPart(Spec):
     """Scheduler, limits and router; the names are files of `simcore.policy`."""
 
-    scheduler: str = "chunked"
+    scheduler: str | None = None
     router: str = "least-outstanding"
-    replicas: int | None = Field(default=None, ge=1)
-    """None: the plan's dp"""
-    max_running: int = Field(default=256, ge=1)
-    token_budget: int = Field(default=8192, ge=1)
+    max_running: int | None = Field(default=None, ge=1)
+    token_budget: int | None = Field(default=None, ge=1)
     prefill_budget: int | None = Field(default=None, ge=1)
     chunk_tokens: int | None = Field(default=None, ge=1)
     block_tokens: int = Field(default=16, ge=1)
     watermark_blocks: int = Field(default=0, ge=0)
-    memory_fraction: float = Field(default=0.9, gt=0, le=1)
+    memory_fraction: float | None = Field(default=None, gt=0, le=1)
     graphs: bool = True
-    reserve_output: bool = False
+    reserve_output: bool | None = None
     whole_prompt: bool = True
     ahead: bool = False
     prefix_cache: bool | Literal["hash", "radix"] = False
@@ -105,14 +108,38 @@ class PolicyPart(Spec):
     """host time per step that the device waits for"""
     communication_overlap_ratio: float = Field(default=0.0, ge=0, le=1)
     """share of the shorter of compute and communication that hides under the other (nano-batches)"""
-    stream_interval: int = Field(default=1, ge=1)
+    stream_interval: int | None = Field(default=None, ge=1)
     """clients get tokens in groups of this size"""
     detokenise_s: Seconds = Field(default=0.0, alias="detokenise")
+    """on top of what the stack's calibration holds, once per request"""
+    sub_batches: bool = False
+    """two half batches alternate between matrix unit and PIM, where the PIM may run beside its host"""
+    pim_attention: bool = True
+    """decode attention may run on the tier's PIM unit where that is faster"""
+    imbalance_ratio: float = Field(default=1.0, ge=1)
+    """load of the busiest expert rank over the mean"""
+    overlap_scheduling: bool = True
+    """the server prepares a step while the one before runs (vLLM's async scheduling, SGLang's overlap schedule)"""
+    hold_steps: int = Field(default=0, ge=0)
+    """new prompts wait until every attention-dp rank has one, at most so many steps (TensorRT-LLM: enable_balance,
+    timeout_iters)"""
+    expert_kernels: str | None = None
+    """the stack whose expert kernels this server runs, where they are not its own"""
+    least_expert_tokens: int = Field(default=0, ge=0)
+    """kernels that pad every expert to a tile read all experts in steps of fewer tokens"""
+    output_s: Seconds = Field(default=0.0, alias="output")
+    """the frontend streams one token in this time, whatever the chips"""
+    compile_s: Seconds = Field(default=0.0, alias="compile")
+    """kernels are compiled so long before the first step: the first burst waits"""
+    launch: str | None = None
+    """a server's own command line"""
 
     @model_validator(mode="after")
     def _offload_is_whole(self) -> PolicyPart:
         if (self.offload_capacity is None) != (self.offload_bandwidth is None):
             raise ValueError("offload_capacity and offload_bandwidth go together")
+        if self.launch is not None:
+            raise ValueError("launch commands are not read yet; write their settings as keys of [policy]")
         if self.offload_capacity is not None and not self.prefix_cache:
             raise ValueError("offload_capacity needs prefix_cache = true")
         if self.tiers and (self.offload_capacity is not None or not self.prefix_cache):
@@ -120,6 +147,18 @@ class PolicyPart(Spec):
         if len({tier.name for tier in self.tiers}) < len(self.tiers):
             raise ValueError("two tiers have the same name")
         return self
+
+
+LengthsPart = int | tuple[int, int] | dict[str, float]
+
+
+class SharedPrefixPart(Spec):
+    """Prompts begin with one of `prompts` system prompts of `tokens` tokens, round after round."""
+
+    tokens: int = Field(ge=1)
+    prompts: int = Field(default=1, ge=1)
+    per_prompt: int = Field(default=1, ge=1)
+    """users per system prompt, each with the rest of a prompt of his own that repeats; 1: whole prompts repeat"""
 
 
 class TrafficPart(Spec):
@@ -134,9 +173,9 @@ class TrafficPart(Spec):
     head: int | None = Field(default=None, ge=1)
     name: str | None = None
     """lengths of a named traffic"""
-    input_tokens: int | tuple[int, int] | None = None
-    """a fixed length or a uniform range"""
-    output_tokens: int | tuple[int, int] | None = None
+    input_tokens: LengthsPart | None = None
+    """a fixed length, a uniform range [low, high], or quantiles { "0.1" = 559, "0.5" = 575 }"""
+    output_tokens: LengthsPart | None = None
     input_median_tokens: float | None = Field(default=None, gt=0)
     input_p90_tokens: float | None = Field(default=None, gt=0)
     output_median_tokens: float | None = Field(default=None, gt=0)
@@ -145,10 +184,14 @@ class TrafficPart(Spec):
     longest_tokens: int | None = Field(default=None, ge=2)
     """lognormal lengths: inputs are cut so that input and output together stay below"""
     requests: int = Field(default=1000, ge=1)
-    arrivals: Literal["poisson", "gamma", "uniform", "once"] = "poisson"
+    arrivals: Literal["poisson", "gamma", "constant", "once"] = "poisson"
     rate_per_s: float | None = Field(default=None, gt=0)
     cv: float = Field(default=1.0, gt=0)
     users: int | None = Field(default=None, ge=1)
+    """a closed loop of so many users, all replicas together"""
+    batch: int | None = Field(default=None, ge=1)
+    """requests in flight per replica, a steady state"""
+    shared_prefix: SharedPrefixPart | None = None
     think_s: Seconds = Field(default=1e-6, alias="think")
     turns: int = Field(default=1, ge=1)
     """generated requests open sessions of so many turns, each with all before it as its input"""
@@ -176,9 +219,61 @@ class TrafficPart(Spec):
             raise ValueError(f"lognormal lengths need all of {', '.join(names)}")
         if sum((self.trace is not None, self.name is not None, fixed, all(quantiles))) != 1:
             raise ValueError("give exactly one of trace, name, input_tokens with output_tokens, or the four quantiles")
-        if self.trace is None and self.users is None and self.rate_per_s is None and self.arrivals != "once":
-            raise ValueError("generated arrivals need rate_per_s (or users, or arrivals = 'once')")
+        loads = [n for n in ("users", "batch", "rate_per_s") if getattr(self, n) is not None]
+        if len(loads) > 1:
+            raise ValueError(f"give one load: {' or '.join(loads)}")
+        if self.trace is None and not loads and self.arrivals != "once":
+            raise ValueError("needs a load: rate_per_s, users, batch, or arrivals = 'once'")
         return self
+
+
+class PlanPart(Spec):
+    """A parallel plan; formats that are left out are the checkpoint's own. Give dp, or chips of the whole deployment."""
+
+    tp: int = Field(default=1, ge=1)
+    pp: int = Field(default=1, ge=1)
+    dp: int | None = Field(default=None, ge=1)
+    attention_dp: int = Field(default=1, ge=1)
+    ep: int = Field(default=1, ge=1)
+    cp: int = Field(default=1, ge=1)
+    sp: bool = False
+    vpp: int = Field(default=1, ge=1)
+    chips: int | None = Field(default=None, ge=1)
+    weights: str | None = None
+    experts: str | None = None
+    activations: str | None = None
+    kv: str | None = None
+
+    @model_validator(mode="after")
+    def _dp_or_chips(self) -> PlanPart:
+        if self.chips is not None and self.dp is not None:
+            raise ValueError("give dp or chips, not both")
+        own = self.tp * self.pp * self.attention_dp * self.cp
+        if self.chips is not None and self.chips % own:
+            raise ValueError(f"chips = {self.chips} is no multiple of the {own} chips of a replica")
+        return self
+
+    @property
+    def replica_chips(self) -> int:
+        """Chips of one replica."""
+        return self.tp * self.pp * self.attention_dp * self.cp
+
+    @property
+    def replicas(self) -> int:
+        """dp, or what the chips give."""
+        return self.dp or (self.chips or self.replica_chips) // self.replica_chips
+
+    @property
+    def degrees(self) -> dict[str, Any]:
+        """Fields of a `ParallelPlan` without formats."""
+        names = ("tp", "pp", "attention_dp", "ep", "cp", "sp")
+        return {name: getattr(self, name) for name in names} | {"dp": self.replicas}
+
+    @property
+    def formats(self) -> dict[str, str]:
+        """The formats that are stated."""
+        names = ("weights", "experts", "activations", "kv")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
 class PoolPart(Spec):
@@ -189,7 +284,7 @@ class PoolPart(Spec):
     role: Literal["both", "prefill", "decode"] = "both"
     started: int | None = Field(default=None, ge=0)
     hardware: HardwarePart | None = None
-    plan: ParallelPlan | None = None
+    plan: PlanPart | None = None
     policy: PolicyPart | None = None
 
 
@@ -267,6 +362,9 @@ class ClassPart(Spec):
 class SloPart(Spec):
     """Bounds of one request; `attainment` is the share of requests that must meet them for a capacity."""
 
+    quantile: float = Field(default=0.5, gt=0, lt=1)
+    """of the input length at which estimates and sweeps tell TTFT"""
+
     ttft_s: Seconds | None = Field(default=None, alias="ttft")
     tpot_s: Seconds | None = Field(default=None, alias="tpot")
     e2e_s: Seconds | None = Field(default=None, alias="e2e")
@@ -288,7 +386,7 @@ class AttentionFfnPart(Spec):
     """at most so many go round between the pools; a step takes the fastest number"""
     hardware: HardwarePart | None = None
     """of the FFN pool; None: the scenario's"""
-    plan: ParallelPlan
+    plan: PlanPart
     """of the FFN pool: tp, ep and formats"""
     bandwidth: BytesPerS
     """of the link of one attention chip, in each direction"""
@@ -314,45 +412,91 @@ class PowerPart(Spec):
     latency_s: Seconds = Field(default=0.0, alias="latency")
 
 
-class Simulation(Spec):
-    """One run of the event engine."""
+class ObjectivePart(Spec):
+    """What a sweep or a search improves; names are those of the results."""
+
+    minimise: tuple[str, ...] = ()
+    maximise: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    rank_by: str | None = None
+    """None: the first of `minimise`"""
+    reference: tuple[float, ...] | None = None
+    """corner of the hypervolume, minimised outputs first"""
+
+
+class SearchPart(Spec):
+    """How a space is searched."""
+
+    method: str = "surrogate"
+    budget: float = Field(default=200, gt=0)
+    seed: int = 0
+    batch: int | None = Field(default=None, ge=1)
+    engine: Literal["estimate", "simulate"] = "estimate"
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class ResidencyPart(Spec):
+    """Where a class of tensors lives and how it is fetched."""
+
+    tier: str
+    fetch: Literal["resident", "step", "demand", "prefetch", "window"] = "step"
+    share: float = Field(default=1.0, gt=0, le=1)
+
+
+CLASSES = ("weights", "experts", "kv", "state", "activations", "gradients", "optimizer")
+"""of tensors that may live elsewhere"""
+
+
+class Scenario(Spec):
+    """The whole question. A verb uses the parts that it needs; what an engine cannot honour it refuses by name."""
 
     name: str
+    title: str = ""
     file: str = ""
     seed: int = 0
+    warm_ratio: float = Field(default=0.0, ge=0, lt=0.5)
+    """share of the arrival span left out at the start and at the end of the statistics"""
     model: ModelPart | None = None
     hardware: HardwarePart | None = None
     steps: StepsPart | None = None
-    plan: ParallelPlan = ParallelPlan()
+    plan: PlanPart | ParallelPlan = Field(default=PlanPart(), union_mode="left_to_right")
+    """a `ParallelPlan` once names are looked up: formats filled in"""
     policy: PolicyPart = PolicyPart()
-    traffic: TrafficPart
+    residency: dict[str, ResidencyPart] = Field(default_factory=dict)
+    traffic: TrafficPart | None = None
     slo: SloPart = SloPart()
+    economics: dict[str, Any] = Field(default_factory=dict)
     fleet: FleetPart | None = None
     power: PowerPart | None = None
     attention_ffn: AttentionFfnPart | None = None
-    warm_ratio: float = Field(default=0.0, ge=0, lt=0.5)
-    """share of the arrival span left out at the start and at the end of the statistics"""
+    models: tuple[dict[str, Any], ...] = ()
+    jobs: tuple[dict[str, Any], ...] = ()
+    training: dict[str, Any] | None = None
+    vary: dict[str, Any] = Field(default_factory=dict)
+    laws: dict[str, str] = Field(default_factory=dict)
+    objective: ObjectivePart = ObjectivePart()
+    search: SearchPart = SearchPart()
+    notes: tuple[str, ...] = ()
+    """what the reader of the file must tell"""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, raw: Any) -> Any:
+        """`weights = "ddr"` for `weights = { tier = "ddr" }`."""
+        if isinstance(raw, dict) and isinstance(raw.get("residency"), dict):
+            places = {k: {"tier": v} if isinstance(v, str) else v for k, v in raw["residency"].items()}
+            return {**raw, "residency": places}
+        return raw
 
     @model_validator(mode="after")
-    def _has_physics(self) -> Simulation:
+    def _has_physics(self) -> Scenario:
         if self.steps is None and (self.model is None or self.hardware is None):
             raise ValueError("give [model] and [hardware], or [steps]")
         if self.steps is not None and self.power is not None:
             raise ValueError("[power] needs [model] and [hardware]: given [steps] do not say what a clock costs")
         if self.attention_ffn is not None and (self.model is None or self.hardware is None or self.power is not None):
             raise ValueError("[attention_ffn] needs [model] and [hardware], and has no [power] yet")
+        for name in self.residency:
+            if name not in CLASSES:
+                raise ValueError(f"residency.{name}: no class of tensors; known: {', '.join(CLASSES)}")
         return self
-
-
-def read_simulation(path: str | Path) -> Simulation:
-    """Read a scenario file. Raises InputError naming file, key and fix."""
-    return simulation_from(read_file(path, "scenario"), str(path))
-
-
-def simulation_from(raw: dict[str, Any], path: str) -> Simulation:
-    """A scenario from its parsed TOML; `path` is for messages and for files named relative to it."""
-    schema = raw.get("schema", "scenario/1")
-    if schema != "scenario/1":
-        raise InputError(f"{schema!r} is no scenario", file=path, key="schema", fix='write schema = "scenario/1"')
-    raw.setdefault("name", Path(path).stem)
-    return build_from_file(Simulation, raw, path).replace(file=path)
