@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import hardware_specs
 from simcore.cost.base import CostModel
 from simcore.cost.machine import Machine, computes_natively, machine_of
 from simcore.engine import analytic
@@ -89,7 +90,7 @@ class Evaluator:
         """Rows that share system, formats and policy."""
         machine = self.machine(scenario)
         changes = {
-            MACHINE_COLUMNS[n]: c + beyond_chip(n, machine, scenario.system)
+            MACHINE_COLUMNS[n]: c * reported(n, scenario.system) + beyond_chip(n, machine, scenario.system)
             for n, c in numeric.items()
             if n in MACHINE_COLUMNS
         }
@@ -126,6 +127,7 @@ class Evaluator:
             scenario.economics,
             cost_model,
             scenario.quantile,
+            hardware_specs.stack(scenario.stack).memory,
             self.share_steps,
         )
 
@@ -166,6 +168,12 @@ class Evaluator:
             breakdown(physics, plan, prefill, False, "prefill")
             + breakdown(physics, plan, decode, setting.policy.graphs, "decode")
         )
+
+
+def reported(name: str, system: System) -> float:
+    """What software sees of a fact of the chip over what its data sheet prints."""
+    chip = system.chip
+    return chip.memory[chip.main_tier].reported_ratio if name == "chip.memory.main.capacity" else 1.0
 
 
 def beyond_chip(name: str, machine: Machine, system: System) -> float:

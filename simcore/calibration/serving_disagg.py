@@ -15,7 +15,6 @@ import numpy as np
 
 from simcore.calibration.serving_rows import Question
 from simcore.calibration.serving_tables import ServingParameters, scaled
-from simcore.errors import InputError
 from simcore.step.times import Floats, StepTimes
 
 if TYPE_CHECKING:
@@ -36,9 +35,8 @@ def disaggregated(replayer: Replayer, question: Question, by: ServingParameters,
     assert question.prefill is not None
     share = 1.0 if question.fixed_lengths else MEAN_SHARE
     prefill = prefill_step(replayer, question, by, recipe)
-    parts, room_tokens = replayer.pool_parts(question, question.pool, recipe)
-    if room_tokens < question.input_tokens + question.output_tokens:
-        raise InputError(f"weights of {question.model} leave no room for one request on {question.pool.chips} chips")
+    parts = replayer.pool_parts(question, question.pool, recipe)
+    replayer.kv_pool(question, question.pool, recipe)
     ranks = question.pool.workers * question.pool.attention_dp
     kv_tokens = share * (question.input_tokens + question.output_tokens / 2.0)
     times = scaled(parts, by)
@@ -77,8 +75,8 @@ def prefill_step(
     assert question.prefill is not None
     pool = question.prefill
     asked = replace(question, pool=pool, prefill=None, output_tokens=1)
-    parts, room_tokens = replayer.pool_parts(replace(question, pool=pool), pool, recipe)
-    how = replayer.settings(asked, recipe, room_tokens, 1.0 - float(recipe["memory_fraction"]))
+    parts = replayer.pool_parts(asked, pool, recipe)
+    how = replayer.settings(asked, recipe, replayer.kv_pool(asked, pool, recipe))
     times = scaled(parts, by, peer_share=1.0)  # all ranks of a prefill worker prefill
     share = 1.0 if question.fixed_lengths else MEAN_SHARE
 

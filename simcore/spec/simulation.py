@@ -74,7 +74,8 @@ class PolicyPart(Spec):
     chunk_tokens: int | None = Field(default=None, ge=1)
     block_tokens: int = Field(default=16, ge=1)
     watermark_blocks: int = Field(default=0, ge=0)
-    memory_fraction: float = Field(default=0.9, gt=0, le=1)
+    memory_fraction: float | None = Field(default=None, gt=0, le=1)
+    """None: the stack's default"""
     graphs: bool = True
     reserve_output: bool = False
     whole_prompt: bool = True
