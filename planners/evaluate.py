@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import hardware_specs
 from simcore.cost.base import CostModel
 from simcore.cost.machine import Machine, computes_natively, machine_of
 from simcore.engine import analytic
@@ -83,13 +84,11 @@ class Evaluator:
             notes |= dict.fromkeys(self.notes(scenario))
         return ResultTable({**{k: np.asarray(v) for k, v in columns.items()}, **out}, assumptions, tuple(notes))
 
-    def _group(
-        self, scenario: Case, numeric: Mapping[str, NDArray[np.float64]], rows: int
-    ) -> dict[str, NDArray[Any]]:
+    def _group(self, scenario: Case, numeric: Mapping[str, NDArray[np.float64]], rows: int) -> dict[str, NDArray[Any]]:
         """Rows that share system, formats and policy."""
         machine = self.machine(scenario)
         changes = {
-            MACHINE_COLUMNS[n]: c + beyond_chip(n, machine, scenario.system)
+            MACHINE_COLUMNS[n]: c * reported(n, scenario.system) + beyond_chip(n, machine, scenario.system)
             for n, c in numeric.items()
             if n in MACHINE_COLUMNS
         }
@@ -126,6 +125,7 @@ class Evaluator:
             scenario.economics,
             cost_model,
             scenario.quantile,
+            hardware_specs.stack(scenario.stack).memory,
             self.share_steps,
         )
 
@@ -166,6 +166,12 @@ class Evaluator:
             price(physics, plan, prefill, False).rows("prefill")
             + price(physics, plan, decode, setting.policy.graphs).rows("decode")
         )
+
+
+def reported(name: str, system: System) -> float:
+    """What software sees of a fact of the chip over what its data sheet prints."""
+    chip = system.chip
+    return chip.memory[chip.main_tier].reported_ratio if name == "chip.memory.main.capacity" else 1.0
 
 
 def beyond_chip(name: str, machine: Machine, system: System) -> float:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from scenarios.memory import home_of, load_of
+from simcore.engine.kv_pool import KvPool, pool_of
 
-def group_steps(scenario: Any, model: Any, system: Any) -> tuple[Any, int, float, float | None, str | None, Any]:
-    """(step times, KV blocks, bytes per block, USD/h of the group, why it does not fit, assumptions)."""
+
+def group_steps(scenario: Any, model: Any, system: Any) -> tuple[Any, KvPool, float | None, Any]:
+    """(step times, KV pool, USD/h of the group, assumptions)."""
     import hardware_specs
     from scenarios.run import with_policy
     from simcore.engine.attention_ffn import AttentionFfn, PoolLink, attention_ffn_step_times
@@ -21,13 +24,13 @@ def group_steps(scenario: Any, model: Any, system: Any) -> tuple[Any, int, float
     pools = AttentionFfn(attention, attention_plan, part.replicas, ffn, ffn_plan, link, part.microbatches)
     source = f"attention on {system.chip.name}, FFN on {there.chip.name}"
     times = with_policy(attention_ffn_step_times(pools, scenario.policy.graphs, source=source), scenario.policy)
-    blocks, block_bytes, problem = memory_of(scenario, model, pools, system.chip, there.chip)
+    pool = pool_of_group(scenario, model, pools, system.chip, there.chip)
     chips = ((scenario.hardware, system.chip, part.replicas * scenario.plan.replica_chips),)
     chips += ((home, there.chip, part.plan.replica_chips),)
     rents = [chip.money.rental_usd_per_hour if h.usd_per_hour is None else h.usd_per_hour for h, chip, _ in chips]
     money = None if None in rents else sum(rent * count for rent, (_, _, count) in zip(rents, chips, strict=True))
     found = {**system.assumptions(), **there.assumptions()}
-    return times, blocks, block_bytes, money, problem, tuple(f"{key}: {text}" for key, text in found.items())
+    return times, pool, money, tuple(f"{key}: {text}" for key, text in found.items())
 
 
 def check(scenario: Any, model: Any) -> None:
@@ -61,27 +64,29 @@ def physics(scenario: Any, model: Any, system: Any, plan: Any, stack: str) -> tu
     return Physics(model, machine, api.cost_model(system.chip.name, stack), 1.0), plan_columns(plan, {})
 
 
-def memory_of(scenario: Any, model: Any, pools: Any, chip: Any, there: Any) -> tuple[int, float, str | None]:
-    """(KV blocks of all attention replicas, bytes per block and chip, why a side does not fit)."""
+def pool_of_group(scenario: Any, model: Any, pools: Any, chip: Any, there: Any) -> KvPool:
+    """KV of all attention replicas together, or why a side does not fit."""
+    from dataclasses import replace
+
     import numpy as np
 
     from simcore.cost import memory
+    from simcore.cost.cache_pages import cache_pages
     from simcore.engine.attention_ffn import attention_side, ffn_side
 
-    policy, plan, far = scenario.policy, pools.attention_plan, pools.ffn_plan
-    tokens, sequences = float(policy.token_budget), float(policy.max_running)
-    own = attention_side(model)
-    parts = (memory.weight_bytes(own, plan), memory.activation_bytes(own, plan, tokens))
-    needed = float(np.max(sum(parts) + memory.buffer_bytes(own, plan, sequences, tokens)))
-    block = float(np.max(memory.kv_bytes_per_sequence(model, plan, float(policy.block_tokens))))
-    have = chip.memory[chip.main_tier].capacity_bytes * policy.memory_fraction - chip.reserve_bytes
-    side = ffn_side(model)
+    policy, load = scenario.policy, load_of(scenario.policy)
+    home = home_of(chip, scenario.hardware.stack, policy)
+    found = memory.footprint(attention_side(model), pools.attention_plan, load, home)
+    found = replace(found, pages=cache_pages(model, pools.attention_plan, policy.block_tokens))
+    pool, side, far = pool_of(found, chip.main_tier), ffn_side(model), pools.ffn_plan
+    other = home_of(there, (scenario.attention_ffn.hardware or scenario.hardware).stack, policy)
     weights = sum(g.count * memory.layer_weight_bytes(side, g, far) for g in side.layers)
-    work = memory.activation_bytes(side, far, max(tokens, sequences))
-    room = there.memory[there.main_tier].capacity_bytes * policy.memory_fraction - there.reserve_bytes
+    work = memory.activation_bytes(side, far, max(load.step_tokens, float(policy.max_running)))
+    room = other.share * other.reported_bytes - other.system_bytes - other.stack.context_bytes
     over = float(np.max(weights + work)) - room
     if over > 0:
-        return 0, block, f"does not fit: the FFN pool misses {over / 1e9:.1f} GB per chip"
-    if have - needed < block:
-        return 0, block, f"does not fit: an attention replica misses {(needed + block - have) / 1e9:.1f} GB per chip"
-    return int((have - needed) // block) * pools.replicas, block, None
+        return replace(pool, blocks=0, problem=f"does not fit: the FFN pool misses {over / 1e9:.1f} GB per chip")
+    if pool.problem:
+        missing = (float(np.max(found.pages.block_bytes - found.room_bytes))) / 1e9
+        return replace(pool, problem=f"does not fit: an attention replica misses {missing:.1f} GB per chip")
+    return replace(pool, blocks=pool.blocks * pools.replicas, kv_tokens=(pool.kv_tokens or 0) * pools.replicas)

@@ -92,7 +92,7 @@ def one_pool(ready: Any, replicas: int | None = None) -> Any:
 
 def resolved(scenario: Any, one: Any) -> tuple[Any, float]:
     """(pool, KV bytes per token of its replica; 0 where step times are given)."""
-    from scenarios.run import clocked_steps, common_window, physics_of, settings_of
+    from scenarios.run import clocked_steps, physics_of, settings_of
     from simcore.engine.fleet import Pool
     from simcore.errors import InputError
 
@@ -101,11 +101,11 @@ def resolved(scenario: Any, one: Any) -> tuple[Any, float]:
     if one.role == "decode" and one.policy is None:
         mine = mine.replace(policy=mine.policy.replace(scheduler="decode-only"))
     whole_ranks(mine)
-    times, blocks, block_bytes, _, problem, _ = physics_of(mine)
-    if problem:
-        raise InputError(problem, file=scenario.file, key=f"fleet.pools.{one.name}")
-    settings = settings_of(mine, blocks, block_bytes, common_window(mine))
-    size = block_bytes / mine.policy.block_tokens * mine.plan.tp
+    times, kv, _, _ = physics_of(mine)
+    if kv.problem:
+        raise InputError(kv.problem, file=scenario.file, key=f"fleet.pools.{one.name}")
+    settings = settings_of(mine, kv)
+    size = kv.bytes_per_token * mine.plan.tp
     return staged(mine, Pool(one.name, settings, times, one.count, one.role, one.started, clocked_steps(mine))), size
 
 

@@ -208,7 +208,13 @@ def axis(value: Raw, names: dict[str, str]) -> Any:
         return {"values": list(listed), "ordered": ordered, **({"when": when} if when else {})}
     integer = "integer" in value
     low, high = value["integer" if integer else "float"]
-    return {"low": low, "high": high, **rest, **({"integer": True} if integer else {}), **({"when": when} if when else {})}
+    return {
+        "low": low,
+        "high": high,
+        **rest,
+        **({"integer": True} if integer else {}),
+        **({"when": when} if when else {}),
+    }
 
 
 CONVERT: dict[str, Callable[[Raw, str], Raw]] = {

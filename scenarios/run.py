@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from scenarios.memory import kv_pool
+from simcore.engine.kv_pool import KvPool
 from simcore.errors import InputError
 
 
@@ -25,6 +27,8 @@ class Ready:
     """of one replica"""
     infeasible: str | None = None
     assumptions: tuple[str, ...] = ()
+    pool: KvPool = field(default_factory=lambda: KvPool(1))
+    """KV of one rank of a replica"""
 
     @property
     def criterion(self) -> Any:
@@ -118,17 +122,18 @@ def resolve(scenario: Any, skip_bad: bool = False) -> Ready:
     """Names to specs, lengths to traces, memory to KV blocks."""
     trace = traffic_of(scenario, skip_bad)
     slos = slos_of(scenario, trace.slo_names)
-    step_times, kv_blocks, block_bytes, money, problem, notes = physics_of(scenario)
+    step_times, pool, money, notes = physics_of(scenario)
     return Ready(
         scenario,
         trace,
         step_times,
-        settings_of(scenario, kv_blocks, block_bytes, common_window(scenario)),
+        settings_of(scenario, pool),
         slos,
         scenario.policy.replicas or scenario.plan.dp,
         money,
-        problem,
+        pool.problem,
         notes,
+        pool,
     )
 
 
@@ -161,11 +166,11 @@ def with_policy(times: Any, policy: Any) -> Any:
 
 
 def physics_of(scenario: Any) -> Any:
-    """(step times, KV blocks, bytes per block, USD/h of a replica, why it does not fit, assumptions)."""
+    """(step times, KV pool, USD/h of a replica, assumptions)."""
     if scenario.steps is not None:
         from simcore.engine.settings import UNLIMITED
 
-        return given_steps(scenario), scenario.steps.kv_blocks or UNLIMITED, 0.0, None, None, ()
+        return given_steps(scenario), KvPool(scenario.steps.kv_blocks or UNLIMITED), None, ()
     return hardware_steps(scenario)
 
 
@@ -225,12 +230,12 @@ def hardware_steps(scenario: Any, clock_ratio: float = 1.0) -> Any:
     policy = ServingPolicy(memory_fraction=scenario.policy.memory_fraction, graphs=scenario.policy.graphs)
     times = kept_step_times(model, scenario.plan, scenario.hardware.stack, policy, system, clock_ratio)
     times = with_policy(times, scenario.policy)
-    blocks, block_bytes, problem = kv_of(scenario, model, system)
+    pool = kv_pool(scenario, model, system)
     rental = scenario.hardware.usd_per_hour
     rental = system.chip.money.rental_usd_per_hour if rental is None else rental
     money = None if rental is None else rental * scenario.plan.replica_chips
     notes = tuple(f"{key}: {text}" for key, text in system.assumptions().items())
-    return times, blocks, block_bytes, money, problem, notes
+    return times, pool, money, notes
 
 
 def clocked_steps(scenario: Any) -> tuple[Any, ...]:
@@ -240,28 +245,7 @@ def clocked_steps(scenario: Any) -> tuple[Any, ...]:
     return tuple(hardware_steps(scenario, ratio)[0] for ratio in scenario.power.clock_ratios[1:])
 
 
-def kv_of(scenario: Any, model: Any, system: Any) -> tuple[int, float, str | None]:
-    """(KV blocks, bytes per block on all chips of a replica, why nothing fits)."""
-    import numpy as np
-
-    from simcore.cost import memory
-    from simcore.ops.op import plan_columns
-
-    plan, policy = plan_columns(scenario.plan, {}), scenario.policy
-    chip = system.chip
-    have = chip.memory[chip.main_tier].capacity_bytes * policy.memory_fraction
-    weights = float(np.max(memory.weight_bytes(model, plan)))
-    work = float(np.max(memory.activation_bytes(model, plan, float(policy.token_budget))))
-    buffers = float(np.max(memory.buffer_bytes(model, plan, float(policy.max_running), float(policy.token_budget))))
-    block = float(np.max(memory.kv_bytes_per_sequence(model, plan, float(policy.block_tokens))))
-    room = have - weights - work - buffers - chip.reserve_bytes
-    if room < block:
-        need = (have - room + block) / 1e9
-        return 0, block, f"does not fit: {chip.main_tier} needs {need:.1f} GB per chip and has {have / 1e9:.1f} GB"
-    return int(room // block), block, None
-
-
-def settings_of(scenario: Any, kv_blocks: int, block_bytes: float, window: int = 0) -> Any:
+def settings_of(scenario: Any, pool: KvPool) -> Any:
     """The policy part as replica settings."""
     from simcore.engine.settings import UNLIMITED, ReplicaSettings
 
@@ -290,19 +274,18 @@ def settings_of(scenario: Any, kv_blocks: int, block_bytes: float, window: int =
         max_running=-(-policy.max_running // parts),
         prefill_budget=policy.prefill_budget or UNLIMITED,
         chunk_tokens=policy.chunk_tokens or UNLIMITED,
-        kv_blocks=max(kv_blocks // parts, 1),
+        **pool.settings(parts),
         eviction=policy.evict,
         hash_tokens=hash_tokens(scenario) if policy.prefix_cache else 0,
-        window_tokens=window,
         radix=policy.prefix_cache == "radix",
-        tiers=tiers_of(scenario, block_bytes),
+        tiers=tiers_of(scenario, pool),
         offload=policy.offload,
         swap=swap is not None,
-        swap_s_per_block=block_bytes / swap if swap else 0.0,
+        swap_s_per_block=pool.page_bytes / swap if swap else 0.0,
     )
 
 
-def tiers_of(scenario: Any, block_bytes: float) -> tuple[Any, ...]:
+def tiers_of(scenario: Any, pool: KvPool) -> tuple[Any, ...]:
     """The tiers below the prefix cache, sized and timed in hashes."""
     from simcore.policy.offload import Tier
 
@@ -310,9 +293,9 @@ def tiers_of(scenario: Any, block_bytes: float) -> tuple[Any, ...]:
     key = "policy.tiers" if policy.tiers else "policy.offload_capacity"
     if not policy.tiers and policy.offload_capacity is None:
         return ()
-    if not block_bytes:
+    if not pool.page_bytes:
         raise InputError("needs [model] and [hardware] to size KV", file=scenario.file, key=key)
-    size = block_bytes * scenario.plan.tp * hash_tokens(scenario) / policy.block_tokens
+    size = pool.shared_bytes * scenario.plan.tp * hash_tokens(scenario) / policy.block_tokens
     parts = policy.microbatches
     if policy.offload_capacity is not None:
         return (Tier("offload", int(policy.offload_capacity // size) // parts, size / policy.offload_bandwidth),)
@@ -327,18 +310,6 @@ def tiers_of(scenario: Any, block_bytes: float) -> tuple[Any, ...]:
         )
         for t in policy.tiers
     )
-
-
-def common_window(scenario: Any) -> int:
-    """Tokens of KV that any sequence keeps, where every layer has the same sliding window; else 0."""
-    import workloads
-
-    if scenario.model is None:
-        return 0
-    groups = workloads.model(scenario.model.name).layers
-    mixers = [group.mixer for group in groups if group.mixer is not None]
-    spans = {getattr(mixer, "span_tokens", None) for mixer in mixers}
-    return int(spans.pop() or 0) if len(spans) == 1 else 0
 
 
 def hash_tokens(scenario: Any) -> int:

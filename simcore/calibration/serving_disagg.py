@@ -15,7 +15,6 @@ import numpy as np
 
 from simcore.calibration.serving_rows import Question
 from simcore.calibration.serving_tables import scaled
-from simcore.errors import InputError
 from simcore.step.served import Served
 from simcore.step.times import Floats, StepTimes
 
@@ -37,9 +36,8 @@ def disaggregated(replayer: Replayer, question: Question, by: Served, recipe: Ma
     assert question.prefill is not None
     share = 1.0 if question.fixed_lengths else MEAN_SHARE
     prefill = prefill_step(replayer, question, by, recipe)
-    parts, room_tokens = replayer.pool_parts(question, question.pool, recipe)
-    if room_tokens < question.input_tokens + question.output_tokens:
-        raise InputError(f"weights of {question.model} leave no room for one request on {question.pool.chips} chips")
+    parts = replayer.pool_parts(question, question.pool, recipe)
+    replayer.kv_pool(question, question.pool, recipe)
     ranks = question.pool.workers * question.pool.attention_dp
     kv_tokens = share * (question.input_tokens + question.output_tokens / 2.0)
     times = scaled(parts, by)
@@ -76,8 +74,8 @@ def prefill_step(replayer: Replayer, question: Question, by: Served, recipe: Map
     assert question.prefill is not None
     pool = question.prefill
     asked = replace(question, pool=pool, prefill=None, output_tokens=1)
-    parts, room_tokens = replayer.pool_parts(replace(question, pool=pool), pool, recipe)
-    how = replayer.settings(asked, recipe, room_tokens, 1.0 - float(recipe["memory_fraction"]))
+    parts = replayer.pool_parts(asked, pool, recipe)
+    how = replayer.settings(asked, recipe, replayer.kv_pool(asked, pool, recipe))
     times = scaled(parts, by, peer_share=1.0)  # all ranks of a prefill worker prefill
     share = 1.0 if question.fixed_lengths else MEAN_SHARE
 

@@ -11,9 +11,10 @@ import numpy as np
 from simcore.calibration.serving_models import served_model
 from simcore.calibration.serving_rows import Pool, Question
 from simcore.calibration.serving_tables import scaled, step_parts
-from simcore.cost.machine import machine_of
-from simcore.cost.memory import activation_bytes, buffer_bytes, kv_bytes_per_sequence, weight_bytes
-from simcore.engine.settings import UNLIMITED, ReplicaSettings
+from simcore.cost.machine import Machine, machine_of
+from simcore.cost.memory import Home, Load, footprint
+from simcore.engine.kv_pool import KvPool, pool_of
+from simcore.engine.settings import ReplicaSettings
 from simcore.errors import InputError
 from simcore.ops.op import PlanColumns
 from simcore.spec.formats import number_format
@@ -105,7 +106,7 @@ class Replayer:
     resolve: Callable[[str, str], Any]
     cost_model: Callable[[str, str], Any]
     recipes: Callable[[str], Mapping[str, Any]]
-    parts: dict[Any, tuple[RawSteps, float]] = field(default_factory=dict)
+    parts: dict[Any, RawSteps] = field(default_factory=dict)
     lengths: dict[Any, Any] = field(default_factory=dict)
 
     def answer(self, question: Question, by: Served) -> Answer:
@@ -120,35 +121,41 @@ class Replayer:
         except InputError as error:
             return Answer(reason=str(error))
 
-    def pool_parts(self, question: Question, pool: Pool, recipe: Mapping[str, Any]) -> tuple[RawSteps, float]:
-        """(step times in parts, bytes of KV room per rank over bytes per token) of a pool, once per plan."""
-        kernels: Any = (recipe["kv"], recipe.get("expert_kernels", question.stack))
-        plan: Any = (
-            question.model,
-            question.system,
-            question.stack,
-            question.precision,
-            pool.tp,
-            pool.attention_dp,
-            pool.ep,
-        )
-        key = (*plan, *kernels, question.input_tokens + question.output_tokens)
+    def pool_parts(self, question: Question, pool: Pool, recipe: Mapping[str, Any]) -> RawSteps:
+        """Step times in parts of a pool, once per plan."""
+        expert_stack = recipe.get("expert_kernels", question.stack)
+        named = (question.model, question.system, question.stack, question.precision)
+        key = (*named, pool.tp, pool.attention_dp, pool.ep, recipe["kv"], expert_stack)
         if key not in self.parts:
-            shared = next((v[0] for k, v in self.parts.items() if k[:-1] == key[:-1]), None)
-            self.parts[key] = self._sample(question, pool, kernels, shared)
+            model, system, machine, plan = self._served(question, pool, recipe["kv"])
+            other = None if expert_stack == question.stack else self._skewed(system.chip.name, expert_stack)
+            physics = Physics(model, machine, self._skewed(system.chip.name, question.stack), expert_cost=other)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                self.parts[key] = step_parts(physics, plan, REACH)
         return self.parts[key]
 
-    def _sample(
-        self, question: Question, pool: Pool, kernels: tuple[str, str], known: RawSteps | None
-    ) -> tuple[RawSteps, float]:
-        kv, expert_stack = kernels
+    def kv_pool(self, question: Question, pool: Pool, recipe: Mapping[str, Any]) -> KvPool:
+        """KV of one rank under the recipe; raises InputError where not one request fits."""
+        model, system, machine, plan = self._served(question, pool, recipe["kv"])
+        context = question.input_tokens + question.output_tokens
+        budget, sampled = float(recipe["token_budget"]), float(recipe["max_running"])
+        rules = self.resolve("stack", question.stack).memory
+        home = Home(machine.memory_bytes, rules, float(recipe["memory_fraction"]), machine.reserve_bytes)
+        load = Load(float(context), step_tokens=budget, sampled=sampled, block_tokens=BLOCK_TOKENS)
+        found = pool_of(footprint(model, plan, load, home), system.chip.main_tier)
+        if not found.max_concurrency(context):
+            what = f"weights of {question.model} leave no room for one request on {question.pool.chips} chips"
+            raise InputError(what)
+        return found
+
+    def _served(self, question: Question, pool: Pool, kv: str) -> tuple[Any, Any, Machine, PlanColumns]:
+        """Model, system, machine and plan of a pool."""
         model, system = served_model(self.resolve, question.model), self.resolve("system", question.system)
         if model.min_heads % pool.tp:
             raise InputError(f"tp = {pool.tp} does not divide the {model.min_heads} heads of {model.name}")
         named = formats(model, question.precision)
         weights = str(named["weights"])
         experts = str(named.get("experts") or weights)
-        machine = machine_of(system, weights, experts, "bf16", kv=kv)
         width = {name: number_format(name).bytes_per_element for name in (weights, experts, "bf16", kv)}
         degrees = {"tp": pool.tp, "pp": 1, "dp": 1, "attention_dp": pool.attention_dp, "ep": pool.ep, "cp": 1, "sp": 0}
         plan = PlanColumns(
@@ -159,16 +166,7 @@ class Replayer:
             kv_bytes=width[kv],
             head_bytes=2.0,
         )
-        experts_cost = None if expert_stack == question.stack else self._skewed(system.chip.name, expert_stack)
-        physics = Physics(model, machine, self._skewed(system.chip.name, question.stack), expert_cost=experts_cost)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            parts = known or step_parts(physics, plan, REACH)
-        context = float(question.input_tokens + question.output_tokens)
-        used = (
-            weight_bytes(model, plan) + activation_bytes(model, plan, 8192.0) + buffer_bytes(model, plan, 256.0, 8192)
-        )
-        per_token = kv_bytes_per_sequence(model, plan, context) / context
-        return parts, float((machine.memory_bytes - used) / per_token)
+        return model, system, machine_of(system, weights, experts, "bf16", kv=kv), plan
 
     def _skewed(self, chip: str, stack: str) -> Any:
         """The cost model of a chip and stack, with a skewed load of experts where it knows one."""
@@ -177,19 +175,13 @@ class Replayer:
             return replace(cost, distribution=EXPERT_LOAD)  # type: ignore[type-var]
         return cost
 
-    def settings(self, question: Question, recipe: Mapping[str, Any], room_tokens: float, share: float = 0.0) -> Any:
-        """The replica's limits under a recipe; raises InputError where the weights do not fit."""
-        blocks = int(room_tokens * (1.0 - share) / BLOCK_TOKENS)
-        need = -(-(question.input_tokens + question.output_tokens) // BLOCK_TOKENS)
-        if blocks < need:
-            raise InputError(
-                f"weights of {question.model} leave no room for one request on {question.pool.chips} chips"
-            )
+    def settings(self, question: Question, recipe: Mapping[str, Any], kv: KvPool) -> Any:
+        """The replica's limits under a recipe."""
         slots = min(int(recipe["max_running"]), max(question.users - int(recipe.get("fewer_slots", 0)), 1))
         prompt = question.input_tokens if recipe.get("budget_covers_prompt") else 0
         return ReplicaSettings(
             scheduler=recipe["scheduler"],
-            kv_blocks=min(blocks, UNLIMITED),
+            **kv.settings(),
             block_tokens=BLOCK_TOKENS,
             max_running=slots,
             token_budget=max(int(recipe["token_budget"]), prompt),
@@ -204,8 +196,8 @@ class Replayer:
         from simcore.engine.serving import Clients, Ranks, serve_clients
 
         pool = question.pool
-        parts, room_tokens = self.pool_parts(question, pool, recipe)
-        how = self.settings(question, recipe, room_tokens, 1.0 - float(recipe["memory_fraction"]))
+        parts = self.pool_parts(question, pool, recipe)
+        how = self.settings(question, recipe, self.kv_pool(question, pool, recipe))
         trace = self.trace(question)
         if recipe.get("cached_prompts"):
             trace, how = with_known_prompts(trace, question), replace(how, hash_tokens=BLOCK_TOKENS, radix=True)

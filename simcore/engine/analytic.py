@@ -14,7 +14,7 @@ process, where queues grow: that is the event engine's work.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from simcore.spec.demand import Demand
 from simcore.spec.economics import Economics
 from simcore.spec.model import ModelSpec
 from simcore.spec.policy import ServingPolicy
+from simcore.spec.stack import StackMemory
 from simcore.step.price import Physics, StepTotal, shared_total, step_total, sub_batched_total
 
 
@@ -41,6 +42,8 @@ class Setting:
     cost_model: CostModel
     quantile: float = 0.5
     """of the input length at which TTFT is told"""
+    stack: StackMemory = field(default_factory=StackMemory)
+    """how its server divides memory"""
     share_steps: bool = True
     """plans whose prefill or decode step is the same share its cost"""
 
@@ -135,31 +138,27 @@ def steady_state(setting: Setting, found: Phases, batch: Column) -> dict[str, Co
 
 def fit(setting: Setting, machine: Machine, plan: PlanColumns, batch: Column) -> dict[str, Column]:
     """Memory per chip, what is there, and the largest batch that fits. Paged KV of the mean input + output."""
-    demand, model = setting.demand, setting.model
+    demand, policy = setting.demand, setting.policy
     context = demand.input.mean_tokens + demand.output.mean_tokens
-    sequences = np.ceil(batch / plan.attention_dp)
-    per_sequence = memory.kv_bytes_per_sequence(model, plan, context)
-    weights = memory.weight_bytes(model, plan)
-    step_tokens = np.maximum(demand.input.quantile(0.99), sequences)
-    work = memory.activation_bytes(model, plan, step_tokens)
-    buffers = memory.buffer_bytes(model, plan, sequences, step_tokens)
-    have = machine.memory_bytes * setting.policy.memory_fraction
-    fixed = work + buffers + machine.reserve_bytes
-    weights_here = 0.0 if setting.policy.weight_tier != "main" else weights
-    kv_here = 0.0 if setting.policy.kv_tier != "main" else per_sequence * sequences
-    need = weights_here + kv_here + fixed
-    room = np.where(setting.policy.kv_tier == "main", have - weights_here - fixed, machine.kv_tier_bytes)
-    largest = np.floor(np.maximum(room, 0.0) / per_sequence) * plan.attention_dp
-    fits = (need <= have) & (largest >= batch)
+    sampled = None if policy.max_running is None else float(policy.max_running)
+    load = memory.Load(context, np.ceil(batch / plan.attention_dp), float(policy.token_budget), sampled)
+    home = memory.Home(
+        machine.memory_bytes,
+        setting.stack,
+        policy.memory_fraction,
+        machine.reserve_bytes,
+        None if policy.kv_tier == "main" else machine.kv_tier_bytes,
+        policy.weight_tier != "main",
+    )
+    found = memory.footprint(setting.model, plan, load, home)
+    most = found.max_concurrency(context)
+    fits = (found.need_bytes <= found.have_bytes) & (most * plan.attention_dp >= batch)
+    named = ("weights", "experts", "kv", "state", "activation", "buffer", "reserve", "need", "have")
     return {
-        "weights_bytes": weights,
-        "kv_bytes": per_sequence * sequences,
-        "activation_bytes": work,
-        "buffer_bytes": buffers,
-        "reserve_bytes": machine.reserve_bytes,
-        "need_bytes": need,
-        "have_bytes": have,
-        "max_batch": largest,
+        **{f"{name}_bytes": getattr(found, f"{name}_bytes") for name in named},
+        "kv_tokens": found.kv_tokens,
+        "max_concurrency": most,
+        "max_batch": most * plan.attention_dp,
         "reason": np.where(fits, int(Reason.FEASIBLE), int(Reason.DOES_NOT_FIT)),
     }
 
@@ -204,7 +203,7 @@ def phase_power_w(setting: Setting, machine: Machine, phase: StepTotal, busy: Co
 
 def mask_infeasible(columns: dict[str, Column], rows: int) -> dict[str, Array]:
     """Every column [rows]; performance of infeasible rows is NaN, memory and reason stay."""
-    kept = {"reason", "need_bytes", "have_bytes", "max_batch", "chips", "decode_bound", "prefill_bound"}
+    kept = {"reason", "max_batch", "max_concurrency", "kv_tokens", "chips", "decode_bound", "prefill_bound"}
     bad = np.broadcast_to(np.asarray(columns["reason"]) != int(Reason.FEASIBLE), (rows,))
     out: dict[str, Array] = {}
     for name, column in columns.items():

@@ -54,6 +54,9 @@ class MemoryTier(Spec):
 
     kind: TierKind
     capacity_bytes: Bytes = Field(alias="capacity")
+    """as the data sheet prints it"""
+    reported_ratio: float = Field(default=1.0, gt=0.5, lt=1.2)
+    """what the driver reports over the printed capacity: cards printed in GB hold GiB, less a share of their own"""
     read_bytes_per_s: BytesPerS = Field(alias="read_bandwidth")
     write_bytes_per_s: BytesPerS | None = Field(default=None, alias="write_bandwidth")
     """None: as fast as reading"""
@@ -62,6 +65,11 @@ class MemoryTier(Spec):
     energy_j_per_byte: JoulePerByte | None = Field(default=None, alias="energy")
     link: str | None = None
     """the link crossed to reach it from the chip; None: local"""
+
+    @property
+    def reported_bytes(self) -> float:
+        """The capacity that software sees."""
+        return self.capacity_bytes * self.reported_ratio
 
 
 class Link(Spec):
@@ -132,8 +140,8 @@ class Chip(Sourced):
     power: Power
     money: Money = Field(default_factory=Money)
     issue: Issue
-    reserve_bytes: Bytes = Field(default=1.5e9, alias="reserve")
-    """memory that the runtime keeps for itself (context, workspaces)"""
+    reserve_bytes: Bytes = Field(default=0.0, alias="reserve")
+    """memory that the chip's own system keeps, whatever the serving stack (a host's operating system)"""
 
     @model_validator(mode="after")
     def _units_read_known_tiers(self) -> Chip:

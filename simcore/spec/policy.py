@@ -13,8 +13,12 @@ class ServingPolicy(Spec):
     Tiers are names of memory tiers of the chip or node; "main" is the tier that the matrix unit reads.
     """
 
-    memory_fraction: float = Field(default=0.9, gt=0, le=1)
-    """share of the main tier that the server may use"""
+    memory_fraction: float | None = Field(default=None, gt=0, le=1)
+    """share of the main tier that the server may use, as its stack counts it; None: the stack's default"""
+    token_budget: int = Field(default=8192, ge=1)
+    """tokens of the longest step, for which memory is kept"""
+    max_running: int | None = Field(default=None, ge=1)
+    """sequences that a step may sample, for which memory is kept; None: the stack's default"""
     graphs: bool = True
     """decode steps replay a captured graph; prefill launches kernel by kernel"""
     kv_tier: str = "main"

@@ -116,7 +116,7 @@ def test_experts_of_another_stack_change_experts_alone() -> None:
     row = ROW | {"model_path": "openai/gpt-oss-120b", "precision": "fp4", "tp_size": 2, "moe_tp_size": 2}
     question, asks = read_row(row).question, replayer()
     own, other = (
-        asks.pool_parts(question, question.pool, {"kv": "fp8", "expert_kernels": stack})[0]
+        asks.pool_parts(question, question.pool, {"kv": "fp8", "expert_kernels": stack})
         for stack in (question.stack, "sglang" if question.stack != "sglang" else "vllm")
     )
     mine, theirs = own.sampled.pure.work, other.sampled.pure.work
