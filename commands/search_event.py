@@ -95,7 +95,7 @@ class EventEvaluator:
         return self._ready[key]
 
     def _changed(self, point: Mapping[str, Any], level: int) -> Any:
-        from planners.search.fields import changed
+        from scenarios.fields import changed
 
         scenario = self.scenario
         for name, value in point.items():

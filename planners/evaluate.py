@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import hardware_specs
+from scenarios import stacks
 from simcore.cost.base import CostModel
 from simcore.cost.machine import Machine, computes_natively, machine_of
 from simcore.engine import analytic
@@ -19,7 +20,7 @@ from simcore.result import DoesNotFit, Infeasible, Reason, Result, ResultTable, 
 from simcore.spec.case import Case
 from simcore.spec.model import ModelSpec
 from simcore.spec.system import System
-from simcore.step.price import Physics, price
+from simcore.step.price import price
 
 FORMAT_COLUMNS = ("weights", "experts", "activations", "kv")
 POLICY_COLUMNS = (
@@ -50,11 +51,11 @@ CHUNK = 262_144
 class Evaluator:
     """`evaluator(base, columns)`: steady-state answers for many candidates around one base scenario.
 
-    `systems` are the values that a `system` column may name; `cost_model(chip name, stack)` resolves a stack.
+    `systems` are the values that a `system` column may name; `cost_model(chip, stack)` resolves a stack.
     """
 
     systems: Mapping[str, System]
-    cost_model: Callable[[str, str], CostModel]
+    cost_model: Callable[[Any, str], CostModel]
     chunk: int = CHUNK
     share_steps: bool = True
     _machines: dict[Any, tuple[Machine, System]] = field(default_factory=dict, compare=False, repr=False)
@@ -117,7 +118,8 @@ class Evaluator:
         return self._machines[key][0]
 
     def setting(self, scenario: Case) -> analytic.Setting:
-        cost_model = self.cost_model(scenario.system.chip.name, scenario.stack)
+        cost_model = self.cost_model(scenario.system.chip, scenario.stack)
+        other = scenario.expert_stack
         return analytic.Setting(
             scenario.model,
             scenario.demand,
@@ -126,6 +128,9 @@ class Evaluator:
             cost_model,
             scenario.quantile,
             hardware_specs.stack(scenario.stack).memory,
+            stacks.served(scenario.stack) if scenario.served is None else scenario.served,
+            None if other in (None, scenario.stack) else self.cost_model(scenario.system.chip, str(other)),
+            scenario.waves,
             self.share_steps,
         )
 
@@ -137,7 +142,7 @@ class Evaluator:
             for name in dict.fromkeys(scenario.plan.formats()[:2])
             if not computes_natively(chip, name)
         )
-        source = getattr(self.cost_model(chip.name, scenario.stack), "note", "")
+        source = getattr(self.cost_model(chip, scenario.stack), "note", "")
         return (*unpacked, *([source] if source else []))
 
     def one(self, scenario: Case) -> Result:
@@ -158,7 +163,7 @@ class Evaluator:
         """Breakdown of one prefill and one decode step."""
         setting, machine = self.setting(scenario), self.machine(scenario)
         plan = plan_columns(scenario.plan, {})
-        physics = Physics(setting.model, machine, setting.cost_model, setting.policy.imbalance_ratio)
+        physics = analytic.physics_of(setting, machine)
         lanes = min(scenario.batch, scenario.plan.attention_dp * scenario.plan.pp)
         prefill = analytic.prefill_step(setting.demand.input.mean_tokens)
         decode = analytic.decode_step(float(np.ceil(scenario.batch / lanes)), setting.demand)

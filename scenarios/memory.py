@@ -4,31 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
+from scenarios.resolved import Resolved
+from simcore.cost.memory import Home, Load, footprint
 from simcore.engine.kv_pool import KvPool, pool_of
 
 
-def load_of(policy: Any) -> Any:
-    """The load that memory is kept for: the policy's limits where given, else the stack's."""
-    from simcore.cost.memory import Load
-
-    sampled = float(policy.max_running) if "max_running" in policy.model_fields_set else None
-    return Load(step_tokens=float(policy.token_budget), sampled=sampled, block_tokens=policy.block_tokens)
+def load_of(policy: Any, context_tokens: float = 1152.0) -> Load:
+    """The load that memory is kept for: the policy's limits."""
+    tokens, sampled = float(policy.token_budget), float(policy.max_running)
+    return Load(context_tokens, step_tokens=tokens, sampled=sampled, block_tokens=policy.block_tokens)
 
 
-def home_of(chip: Any, stack: str, policy: Any) -> Any:
-    """One chip's main tier under a stack."""
-    import hardware_specs
-    from simcore.cost.memory import Home
+def home_of(resolved: Resolved) -> Home:
+    """One chip's main tier under its stack."""
+    chip, policy, machine = resolved.system.chip, resolved.scenario.policy, resolved.machine
+    tier, serving = chip.memory[chip.main_tier], resolved.serving_policy
+    return Home(
+        tier.reported_bytes,
+        resolved.stack.memory,
+        policy.memory_fraction,
+        chip.reserve_bytes,
+        None if serving.kv_tier == "main" else machine.kv_tier_bytes,
+        serving.weight_tier != "main",
+    )
 
-    tier, rules = chip.memory[chip.main_tier], hardware_specs.stack(stack).memory
-    return Home(tier.reported_bytes, rules, policy.memory_fraction, chip.reserve_bytes)
 
-
-def kv_pool(scenario: Any, model: Any, system: Any) -> KvPool:
+def kv_pool(resolved: Resolved) -> KvPool:
     """What the scenario's plan leaves for KV on the fullest stage."""
-    from simcore.cost.memory import footprint
-    from simcore.ops.op import plan_columns
-
-    plan, chip = plan_columns(scenario.plan, {}), system.chip
-    found = footprint(model, plan, load_of(scenario.policy), home_of(chip, scenario.hardware.stack, scenario.policy))
-    return pool_of(found, chip.main_tier)
+    found = footprint(resolved.model, resolved.columns, load_of(resolved.scenario.policy), home_of(resolved))
+    return pool_of(found, resolved.system.chip.main_tier)

@@ -40,7 +40,8 @@ def migrated(raw: Raw, file: str) -> Raw:
     if schema not in CONVERT:
         raise InputError(f"{schema!r} cannot be migrated", file=file, key="schema", fix=f"known: {', '.join(CONVERT)}")
     found = CONVERT[schema](copy.deepcopy(raw), file)
-    head = {"schema": SCHEMA, **{k: found.pop(k) for k in ("name", "title", "seed", "warm_ratio") if k in found}}
+    head: Raw = {"schema": SCHEMA}
+    head |= {k: found.pop(k) for k in ("name", "title", "seed", "warm_ratio") if k in found}
     return head | {key: value for key, value in found.items() if value not in ({}, [])}
 
 

@@ -33,18 +33,11 @@ def resolve(kind: str, name: str) -> Any:
     return getattr(workloads if kind == "traffic" else hardware_specs, kind)(name)
 
 
-def cost_model(chip: str, stack: str) -> Any:
-    """The cost model of a (chip, stack)."""
-    import hardware_specs
-    from hardware_specs.calibrations import power_model
-    from simcore.cost.operator_cost import OperatorCost
-    from simcore.cost.roofline import Roofline
+def cost_model(chip: Any, stack: str) -> Any:
+    """The cost model of a (chip or its name, stack)."""
+    from scenarios.stacks import cost_model as found
 
-    if stack == "roofline":
-        return Roofline()
-    if stack not in STACKS:
-        raise InputError(f"unknown stack {stack!r}", fix=f"known: {', '.join(STACKS)}")
-    return OperatorCost(stack, hardware_specs.calibration(chip, stack), power_model(chip))
+    return found(chip, stack)
 
 
 def evaluator(systems: tuple[str, ...] | list[str]) -> Evaluator:

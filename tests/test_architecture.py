@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-TOP = ("simcore", "hardware_specs", "workloads", "scenarios", "planners", "reports", "commands", "cli")
+TOP = ("simcore", "hardware_specs", "workloads", "scenarios", "planners", "validation", "reports", "commands", "cli")
 LAYER = {
     "simcore.units": 0,
     "simcore.errors": 0,
@@ -27,7 +27,8 @@ LAYER = {
     "workloads": 7,
     "scenarios": 8,
     "planners": 9,
-    "reports": 9,
+    "validation": 10,
+    "reports": 11,
     "commands": 13,
     "cli": 14,
 }
@@ -44,7 +45,7 @@ ROOMS = {
     "matplotlib": ("reports",),
     "typer": ("cli", "commands"),
     "rich": ("cli", "commands"),
-    "pandas": ("workloads", "simcore.calibration", "reports", "simcore.result", "simcore.api"),
+    "pandas": ("workloads", "validation", "simcore.calibration", "reports", "simcore.result", "simcore.api"),
     "networkx": ("simcore.spec", "simcore.ops", "reports"),
     "torch": ("simcore.calibration",),
     "dask": ("planners",),

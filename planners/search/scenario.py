@@ -18,11 +18,11 @@ import numpy as np
 
 from planners.evaluate import FORMAT_COLUMNS, MACHINE_COLUMNS, POLICY_COLUMNS, Evaluator
 from planners.search.expression import Expression
-from planners.search.fields import changed, read
 from planners.search.function import digest
 from planners.search.problem import Outputs
 from planners.search.space import Point
 from planners.study import OBJECTIVES
+from scenarios.fields import changed, read
 from simcore.errors import InputError
 from simcore.ops.op import DEGREES
 from simcore.result import Reason, ResultTable

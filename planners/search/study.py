@@ -10,7 +10,6 @@ from pydantic import Field
 
 from planners.evaluate import Evaluator
 from planners.search.expression import Expression
-from planners.search.fields import quantity
 from planners.search.function import FunctionEvaluator, imported
 from planners.search.problem import Objective, PointEvaluator, Problem
 from planners.search.scenario import ScenarioEvaluator
@@ -18,6 +17,7 @@ from planners.search.space import Parameter, Space
 from planners.study import HardwareChoice, ModelChoice, SloChoice, TrafficChoice
 from planners.study import Study as SweepStudy
 from planners.sweep import Resolve, demand_of, located, prices_of
+from scenarios.fields import quantity
 from simcore.errors import InputError, suggest
 from simcore.spec.base import Spec
 from simcore.spec.case import Case

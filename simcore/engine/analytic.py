@@ -1,15 +1,17 @@
 """The analytic engine: steady state of a replica under a closed loop of `batch` requests, arrays over plans.
 
-Per lane (attention-dp rank x pipeline microbatch) with b requests in flight, prefill time P, decode step D and mean
-output O, exclusive prefill between decode steps gives
+Per lane (attention-dp rank x pipeline microbatch) with b requests in flight, decode step D(b) and mean output O, every
+prompt of another request stalls the decodes by E:
 
-    TPOT       = D + (b - 1) P / O
-    rho        = b P / (O D + b P)                     share of time spent in prefill
+    TPOT       = D + (b - 1) E / O
+    E          = P, a prefill step of its own, or n (M - D): the n steps that hold its chunks beside the decodes
+    rho        = b E / (O D + b E)                     share of time that prompts take
     TTFT       = P(q) + (1 - 1/b) (rho P + (1 - rho) D) / 2
     throughput = batch x O / (TTFT + (O - 1) TPOT)     Little's law
 
-P(q) is the prefill of the q-quantile input. Derivation in docs/analytic.md. Wrong near saturation of an open arrival
-process, where queues grow: that is the event engine's work.
+P(q) is the prefill of the q-quantile input. `users` send at once at the start: their prompts wait for each other, which
+`burst_s` adds to the mean of the run. Derivation in docs/analytic.md. Wrong near saturation of an open arrival process,
+where queues grow: that is the event engine's work.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from simcore.spec.model import ModelSpec
 from simcore.spec.policy import ServingPolicy
 from simcore.spec.stack import StackMemory
 from simcore.step.price import Physics, StepTotal, shared_total, step_total, sub_batched_total
+from simcore.step.served import NOTHING, Served
 
 
 @dataclass(frozen=True)
@@ -44,19 +47,38 @@ class Setting:
     """of the input length at which TTFT is told"""
     stack: StackMemory = field(default_factory=StackMemory)
     """how its server divides memory"""
+    served: Served = NOTHING
+    """what its server adds"""
+    expert_cost: CostModel | None = None
+    """of another stack's expert kernels, where its server runs them"""
+    waves: float = 0.0
+    """requests per user of a run whose users all start at once; 0: a steady state"""
     share_steps: bool = True
     """plans whose prefill or decode step is the same share its cost"""
 
 
 @dataclass(frozen=True)
 class Phases:
-    """Prefill of one request and one decode step, [plans]."""
+    """Prefill of one request, one decode step, and a step that holds a chunk beside the decodes, [plans]."""
 
     prefill: StepTotal
     prefill_quantile_s: Column
     decode: StepTotal
     lane_batch: Column
     lanes: Column
+    mixed: StepTotal | None = None
+    """None where a step prefills or decodes"""
+    chunks: Column = 1.0
+    """steps that a prompt, or all that come together, is spread over"""
+    together: Column = 1.0
+    """prompts that share those steps"""
+
+    @property
+    def stall_s(self) -> Column:
+        """Seconds by which one prompt delays the decodes of its lane."""
+        if self.mixed is None:
+            return self.prefill.time_s
+        return self.chunks * np.maximum(self.mixed.time_s - self.decode.time_s, 0.0) / self.together
 
 
 def evaluate(setting: Setting, machine: Machine, plan: PlanColumns, batch: Column) -> dict[str, Array]:
@@ -72,9 +94,15 @@ def evaluate(setting: Setting, machine: Machine, plan: PlanColumns, batch: Colum
     return mask_infeasible(columns, _rows(plan, batch))
 
 
+def physics_of(setting: Setting, machine: Machine) -> Physics:
+    """What prices the setting's steps."""
+    imbalance = setting.policy.imbalance_ratio
+    return Physics(setting.model, machine, setting.cost_model, imbalance, setting.served, setting.expert_cost)
+
+
 def phases(setting: Setting, machine: Machine, plan: PlanColumns, batch: Column) -> Phases:
-    """Costs of the two kinds of step."""
-    physics = Physics(setting.model, machine, setting.cost_model, setting.policy.imbalance_ratio)
+    """Costs of the kinds of step."""
+    physics = physics_of(setting, machine)
     lanes = np.minimum(batch, plan.attention_dp * plan.pp)
     lane_batch = batch / lanes
     demand = setting.demand
@@ -85,7 +113,27 @@ def phases(setting: Setting, machine: Machine, plan: PlanColumns, batch: Column)
     else:
         at_quantile = step(setting, physics, plan, prefill_step(typical), False).time_s
     decode = step(setting, physics, plan, decode_step(np.ceil(lane_batch), demand), setting.policy.graphs)
-    return Phases(prefill, at_quantile, decode, lane_batch, lanes)
+    if not setting.policy.mixes or not setting.served.adds:
+        return Phases(prefill, at_quantile, decode, lane_batch, lanes)
+    chunks, together, beside = mixed_step(setting, lane_batch)
+    mixed = step(setting, physics, plan, beside, False)
+    return Phases(prefill, at_quantile, decode, lane_batch, lanes, mixed, chunks, together)
+
+
+def mixed_step(setting: Setting, lane_batch: Column) -> tuple[Column, Column, StepColumns]:
+    """(steps, prompts in them, the mean one of them) that prefill beside the decodes of a lane.
+
+    Prompts arrive at (b - 1) / O per decode step: where that is above one, as many share a step, and all are cut to
+    the token budget.
+    """
+    demand, policy = setting.demand, setting.policy
+    others = np.maximum(lane_batch - 1.0, 0.0)
+    together = np.maximum(others / demand.output.mean_tokens, 1.0)
+    room = np.maximum(policy.token_budget - others, 1.0)
+    chunks = np.maximum(np.ceil(together * demand.input.mean_tokens / room), 1.0)
+    own = demand.input.mean_tokens / chunks
+    past = own * (chunks - 1.0) / 2.0
+    return chunks, together, StepColumns(together, own, past, np.ceil(others), demand.decode_context_tokens)
 
 
 def step(setting: Setting, physics: Physics, plan: PlanColumns, batch: StepColumns, graphs: bool) -> StepTotal:
@@ -118,13 +166,17 @@ def decode_step(sequences: Column, demand: Demand) -> StepColumns:
 def steady_state(setting: Setting, found: Phases, batch: Column) -> dict[str, Column]:
     """TTFT, TPOT, end-to-end time and throughput of one replica."""
     output = setting.demand.output.mean_tokens
-    prefill_s, decode_s, b = found.prefill.time_s, found.decode.time_s, found.lane_batch
-    prefill_share = b * prefill_s / (output * decode_s + b * prefill_s)
+    prefill_s, decode_s, stall_s, b = found.prefill.time_s, found.decode.time_s, found.stall_s, found.lane_batch
+    prefill_share = b * stall_s / (output * decode_s + b * stall_s)
     others = 1.0 - 1.0 / np.maximum(b, 1.0)
-    wait_s = others * 0.5 * (prefill_share * prefill_s + (1.0 - prefill_share) * decode_s)
-    tpot_s = decode_s + np.maximum(b - 1.0, 0.0) * prefill_s / output
-    ttft_s = found.prefill_quantile_s + wait_s
-    e2e_s = prefill_s + wait_s + (output - 1.0) * tpot_s
+    long_s = prefill_s if found.mixed is None else found.mixed.time_s
+    wait_s = others * 0.5 * (prefill_share * long_s + (1.0 - prefill_share) * decode_s)
+    tpot_s = decode_s + np.maximum(b - 1.0, 0.0) * stall_s / output
+    first_s = frontend_s(setting, tpot_s)
+    burst, slower = burst_s(setting, found, tpot_s)
+    ttft_s = found.prefill_quantile_s + wait_s + first_s + burst
+    tpot_s = tpot_s + slower
+    e2e_s = prefill_s + wait_s + burst + setting.served.first_token_s + (output - 1.0) * tpot_s
     return {
         "ttft_s": ttft_s,
         "tpot_s": tpot_s,
@@ -134,6 +186,20 @@ def steady_state(setting: Setting, found: Phases, batch: Column) -> dict[str, Co
         "prefill_share_ratio": prefill_share,
         "replica_tokens_per_s": batch * output / e2e_s,
     }
+
+
+def frontend_s(setting: Setting, tpot_s: Column) -> Column:
+    """What the server's frontend adds to a first token: reading the prompt, HTTP, and the tokens that it waits for."""
+    served, inputs = setting.served, setting.demand.input.mean_tokens
+    held = min(setting.policy.stream_interval, setting.demand.output.mean_tokens) - 1.0
+    return served.first_token_s + served.token_s * inputs + held * tpot_s
+
+
+def burst_s(setting: Setting, found: Phases, tpot_s: Column) -> tuple[Column, Column]:
+    """What users who all start at once add to the mean (TTFT, TPOT) of a run."""
+    if not setting.waves:
+        return 0.0, 0.0
+    return 0.0, 0.0
 
 
 def fit(setting: Setting, machine: Machine, plan: PlanColumns, batch: Column) -> dict[str, Column]:

@@ -11,6 +11,7 @@ from simcore.spec.model import ModelSpec
 from simcore.spec.plan import ParallelPlan
 from simcore.spec.policy import ServingPolicy
 from simcore.spec.system import System
+from simcore.step.served import Served
 
 
 class Case(Spec):
@@ -25,6 +26,12 @@ class Case(Spec):
     batch: int = Field(default=1, ge=1)
     """requests in flight per replica"""
     stack: str = "datasheet"
+    served: Served | None = None
+    """what its server adds; None: what calibration says of the stack"""
+    expert_stack: str | None = None
+    """whose expert kernels the server runs; None: the stack's"""
+    waves: float = 0.0
+    """requests per user of a run whose users all start at once; 0: a steady state"""
     quantile: float = Field(default=0.5, gt=0, lt=1)
     """of the input length at which TTFT is told"""
     seed: int = 0

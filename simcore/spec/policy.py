@@ -30,3 +30,7 @@ class ServingPolicy(Spec):
     """two half batches alternate between matrix unit and PIM, where the PIM may run beside its host"""
     imbalance_ratio: float = Field(default=1.0, ge=1)
     """load of the busiest expert rank over the mean"""
+    mixes: bool = True
+    """steps hold prefill chunks beside decodes; else a step prefills or decodes"""
+    stream_interval: int = Field(default=1, ge=1)
+    """clients get tokens in groups of this size"""

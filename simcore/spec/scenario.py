@@ -228,7 +228,7 @@ class TrafficPart(Spec):
 
 
 class PlanPart(Spec):
-    """A parallel plan; formats that are left out are the checkpoint's own. Give dp, or chips of the whole deployment."""
+    """A parallel plan; formats left out are the checkpoint's own. Give dp, or chips of the whole deployment."""
 
     tp: int = Field(default=1, ge=1)
     pp: int = Field(default=1, ge=1)

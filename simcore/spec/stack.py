@@ -1,4 +1,4 @@
-"""What a serving stack does by default, as its documentation and source say: here, how it divides a card's memory."""
+"""What a serving stack does by default, as its documentation and source say."""
 
 from __future__ import annotations
 
@@ -45,7 +45,28 @@ class StackMemory(Spec):
         return self.large_sequences if large and self.large_sequences is not None else self.sequences
 
 
+class StackServing(Spec):
+    """What a server decides where nobody says otherwise."""
+
+    scheduler: str = "chunked"
+    token_budget: int = Field(default=2048, ge=1)
+    """tokens of a step"""
+    large_token_budget: int | None = Field(default=None, ge=1)
+    """the same on a card of at least `memory.large`"""
+    reserve_output: bool = False
+    """KV is kept for the whole answer when a request starts"""
+    stream_interval: int = Field(default=1, ge=1)
+
+    def budget(self, reported_bytes: float, memory: StackMemory) -> int:
+        """Tokens of a step on a card that reports so many bytes."""
+        large = self.large_token_budget is not None and reported_bytes >= memory.large_bytes
+        return self.large_token_budget if large and self.large_token_budget is not None else self.token_budget
+
+
 class Stack(Sourced):
-    """A release of a serving stack."""
+    """A serving stack as documented."""
 
     memory: StackMemory = StackMemory()
+    serving: StackServing = StackServing()
+    checks_blocks: bool = False
+    """refuses plans that cut a quantisation block, heads that do not divide, prompts beyond the model's context"""

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from simcore.calibration.serving_replay import Replayer
-from simcore.calibration.serving_rows import Question
-from simcore.calibration.serving_tables import MEASURED
+from scenarios.stacks import MEASURED
 from simcore.step.served import Served
 from simcore.step.times import Floats
+from validation.serving.replay import Replayer
+from validation.serving.rows import Question
 
 FITTED = (
     "fused_layer_s",

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from simcore.calibration.serving_replay import Replayer
-    from simcore.calibration.serving_rows import Question, ServingRow
+    from validation.serving.replay import Replayer
+    from validation.serving.rows import Question, ServingRow
 
 STACKS = ("vllm", "trtllm", "sglang")
 
@@ -23,8 +23,8 @@ def read_frame(table: Path) -> Any:
 def read_questions(frame: Any, infer_workers: bool = False) -> list[ServingRow]:
     """Rows of the table as questions; InputError for a missing column."""
     from simcore import api
-    from simcore.calibration.serving_models import is_dense
-    from simcore.calibration.serving_rows import read_rows
+    from validation.serving.models import is_dense
+    from validation.serving.rows import read_rows
 
     return read_rows(frame, infer_workers, cache(lambda name: is_dense(api.resolve, name)))
 
@@ -32,24 +32,10 @@ def read_questions(frame: Any, infer_workers: bool = False) -> list[ServingRow]:
 def replayer() -> Replayer:
     """A replayer over the project's models, systems, cost models and recipes."""
     from simcore import api
-    from simcore.calibration.serving_replay import Replayer
-    from workloads.recipes import recipe
+    from validation.serving.recipes import recipe
+    from validation.serving.replay import Replayer
 
-    return Replayer(api.resolve, api.cost_model, recipe)
-
-
-@cache
-def fitted(stack: str) -> dict[str, Any]:
-    """hardware_specs/calibration/serving/<stack>.toml; InputError for a stack without one."""
-    import tomllib
-    from importlib import resources
-
-    from simcore.errors import InputError
-
-    path = resources.files("hardware_specs") / "calibration" / "serving" / f"{stack}.toml"
-    if not path.is_file():
-        raise InputError(f"no serving parameters for stack {stack!r}", fix=f"known: {', '.join(STACKS)}")
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    return Replayer(api.resolve, recipe)
 
 
 def parameters(question: Question, held_out_by: str | None = None) -> Any:
@@ -57,10 +43,10 @@ def parameters(question: Question, held_out_by: str | None = None) -> Any:
     or system; a part that the fit did not see leaves the parameters of all rows."""
     from dataclasses import replace
 
-    from simcore.calibration.serving_fit import LEFT_OUT
-    from simcore.calibration.serving_tables import MEASURED
+    from scenarios.stacks import MEASURED, calibrated
+    from validation.serving.fit import LEFT_OUT
 
-    found = fitted(question.stack)
+    found = calibrated(question.stack)
     numbers = found["parameters"]
     if held_out_by is not None:
         numbers = found["without"][held_out_by].get(LEFT_OUT[held_out_by](question), numbers)

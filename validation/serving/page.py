@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from commands.serving_report import number, short
+from validation.serving.report import number, short
 
 
 def write_page(path: Path, report: Mapping[str, Any], held_out_by: str | None) -> None:
