@@ -66,7 +66,8 @@ class Resolved:
         policy, places = self.scenario.policy, self.scenario.residency
         tiers = {field: places[name].tier for name, field in TIERS.items() if name in places}
         names = ("memory_fraction", "token_budget", "max_running", "graphs", "pim_attention", "sub_batches")
-        fields = {name: getattr(policy, name) for name in (*names, "imbalance_ratio", "stream_interval")}
+        names = (*names, "imbalance_ratio", "stream_interval", "reserve_output")
+        fields = {name: getattr(policy, name) for name in names}
         return ServingPolicy(**fields, **tiers, mixes=policy.scheduler in MIXING)
 
     @cached_property

@@ -34,3 +34,5 @@ class ServingPolicy(Spec):
     """steps hold prefill chunks beside decodes; else a step prefills or decodes"""
     stream_interval: int = Field(default=1, ge=1)
     """clients get tokens in groups of this size"""
+    reserve_output: bool = False
+    """KV is kept for the whole answer when a request starts; else as it grows"""
