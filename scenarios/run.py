@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from scenarios.memory import kv_pool
+from scenarios.memory import kv_pool, loading, too_long
 from simcore.engine.kv_pool import KvPool
 from simcore.errors import InputError
 
@@ -132,7 +132,7 @@ def resolve(scenario: Any, skip_bad: bool = False) -> Ready:
         scenario.policy.replicas or scenario.plan.dp,
         money,
         pool.problem,
-        notes,
+        (*notes, *too_long(scenario, trace)),
         pool,
     )
 
@@ -219,8 +219,9 @@ def hardware_steps(scenario: Any, clock_ratio: float = 1.0) -> Any:
     model = workloads.model(scenario.model.name)
     system = hardware_specs.system(scenario.hardware.system)
     problem = scenario.plan.problem(model)
-    if problem:
-        raise InputError(problem, file=scenario.file, key="plan")
+    refusal, cautions = loading(scenario, model)
+    if problem or refusal:
+        raise InputError(str(problem or refusal), file=scenario.file, key="plan")
     if scenario.attention_ffn is not None:
         from scenarios.attention_ffn import group_steps
 
@@ -233,7 +234,7 @@ def hardware_steps(scenario: Any, clock_ratio: float = 1.0) -> Any:
     rental = system.chip.money.rental_usd_per_hour if rental is None else rental
     money = None if rental is None else rental * scenario.plan.replica_chips
     notes = tuple(f"{key}: {text}" for key, text in system.assumptions().items())
-    return times, pool, money, notes
+    return times, pool, money, (*notes, *cautions)
 
 
 def clocked_steps(scenario: Any) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""What a serving stack does by default, as its documentation and source say: here, how it divides a card's memory."""
+"""What a serving stack does by default, as its documentation and source say: how it divides memory, what it refuses."""
 
 from __future__ import annotations
 
@@ -45,7 +45,19 @@ class StackMemory(Spec):
         return self.large_sequences if large and self.large_sequences is not None else self.sequences
 
 
+class StackLoader(Spec):
+    """What a server refuses to load or to serve."""
+
+    whole_blocks: bool = False
+    """a rank's slice of a block-quantised matrix must be whole blocks"""
+    whole_heads: bool = False
+    """tp and the KV heads: one must divide the other"""
+    within_context: bool = False
+    """a request may not be longer than the model's context"""
+
+
 class Stack(Sourced):
     """A release of a serving stack."""
 
     memory: StackMemory = StackMemory()
+    loader: StackLoader = StackLoader()

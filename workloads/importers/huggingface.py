@@ -36,8 +36,9 @@ def import_model(raw: dict[str, Any], name: str, file: str) -> ModelSpec:
     """The model that a config.json describes.
 
     `name` becomes the spec's name, `file` stands in complaints. A multimodal file's `text_config` is the model; the
-    vision tower is counted in `other_parameters` where the wrapper is known, else left out and noted in the sources. Raises InputError for an unknown architecture, a missing key, a
-    feature or quantisation that is not modelled, and a key that sounds like architecture and is not understood.
+    vision tower is counted in `other_parameters` where the wrapper is known, else left out and noted in the sources.
+    Raises InputError for an unknown architecture, a missing key, a feature or quantisation that is not modelled, and a
+    key that sounds like architecture and is not understood.
     """
     keys = text_keys(raw, file)
     found = readers()[keys.family](keys)
