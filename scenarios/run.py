@@ -218,6 +218,7 @@ def hardware_steps(scenario: Any, clock_ratio: float = 1.0) -> Any:
 
     model = workloads.model(scenario.model.name)
     system = hardware_specs.system(scenario.hardware.system)
+    scenario = with_formats(scenario, model)
     problem = scenario.plan.problem(model)
     refusal, cautions = loading(scenario, model)
     if problem or refusal:
@@ -235,6 +236,18 @@ def hardware_steps(scenario: Any, clock_ratio: float = 1.0) -> Any:
     money = None if rental is None else rental * scenario.plan.replica_chips
     notes = tuple(f"{key}: {text}" for key, text in system.assumptions().items())
     return times, pool, money, (*notes, *cautions)
+
+
+def with_formats(scenario: Any, model: Any) -> Any:
+    """The scenario with the checkpoint's own formats where its plans do not name others."""
+    from simcore.spec.plan import checkpoint_formats
+
+    def named(plan: Any) -> Any:
+        return plan.replace(**checkpoint_formats(model, {n: getattr(plan, n) for n in plan.model_fields_set}))
+
+    group = scenario.attention_ffn
+    more = {} if group is None else {"attention_ffn": group.replace(plan=named(group.plan))}
+    return scenario.replace(plan=named(scenario.plan), **more)
 
 
 def clocked_steps(scenario: Any) -> tuple[Any, ...]:
