@@ -36,7 +36,10 @@ def import_model(
         spec = spec.replace(sources={"config": Source(kind="vendor", title=f"Hugging Face config.json of {spec.name}")})
     if not quiet:
         counts = f"{spec.parameters / 1e9:.2f} B parameters, {spec.active_parameters / 1e9:.2f} B active"
-        typer.echo(f"{spec.name}: {spec.family}, {spec.layer_count} layers, {counts}", err=True)
+        kinds = f"weights {spec.native_format}, experts {spec.expert_format or spec.native_format}, KV {spec.kv_format}"
+        typer.echo(f"{spec.name}: {spec.family}, {spec.layer_count} layers, {counts}, {kinds}", err=True)
+        for note in (source.note for source in spec.sources.values() if source.note):
+            typer.echo(f"note: {note}", err=True)
     if out is not None:
         out.write_text(to_toml(spec), encoding="utf-8")
     elif as_json:

@@ -37,7 +37,7 @@ def simulate(
     if ready.infeasible:
         refused = {"infeasible": ready.infeasible, **memory(ready)}
         print_json(refused) if as_json else print(ready.infeasible)
-        return
+        raise typer.Exit(1)
     reports = []
     with progress(quiet or as_json, ready.scenario.name) as update:
         for number in range(seeds):
@@ -195,7 +195,7 @@ def capacity(
         raise InputError("a closed loop has no rate", file=str(scenario), key="traffic.users")
     if ready.infeasible:
         print_json({"infeasible": ready.infeasible}) if as_json else print(ready.infeasible)
-        return
+        raise typer.Exit(1)
     if find == "rate":
         found = highest_rate(ready.run, ready.criterion, tolerance)
         rate = found.value * ready.trace.rate_requests_per_s

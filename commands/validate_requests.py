@@ -29,10 +29,11 @@ def requests(
 
     TTFT, TPOT, end-to-end times, and the queue by second. Reads arrivals, lengths and engine arguments only.
     """
+    import hardware_specs
     from commands.terminal import print_json
     from simcore.calibration.importers.vllm_run import read_vllm_run
     from simcore.calibration.validate_requests import compare, replay
-    from simcore.calibration.vllm_engine import assumed, memory_of, ranks_of, run_settings
+    from simcore.calibration.vllm_engine import Card, assumed, ranks_of, run_pool, run_settings
 
     recorded = read_vllm_run(run)
     device = find_chip(chip or recorded.device)
@@ -40,8 +41,8 @@ def requests(
     ranks = ranks_of(recorded.engine, model)
     folder = find_profile(run, layers, recorded, chip or recorded.device)
     kind = profile or ("layers" if folder else "operators")
-    memory = memory_of(recorded.engine, model, device.memory[device.main_tier].capacity_bytes, ranks)
-    settings = run_settings(recorded.engine, memory)
+    card = Card(device.memory[device.main_tier].reported_bytes, hardware_specs.stack("vllm").memory)
+    settings = run_settings(recorded.engine, run_pool(recorded.engine, model, card, ranks))
     step_times = step_times_of(kind, folder, recorded, model, device)
     ours = replay(recorded, step_times, settings, ranks)
     report = {"run": run.name, "profile": kind, "kv_blocks": settings.kv_blocks, "assumed": assumed(recorded.engine)}
@@ -193,7 +194,7 @@ def layer_times(folder: Path, recorded: Any, model: Any, chip: Any) -> Any:
 
 def whole_batch(model: Any, chip: Any, tp: int) -> float:
     """Decodes that FlashAttention-2 does not split on this chip; 0 where vLLM uses another kernel."""
-    from simcore.cost import flash_attention
+    from simcore.step.effects import flash_attention
 
     mixer, count = model.layers[0].mixer, chip.compute[chip.main_unit].count
     if chip.architecture not in flash_attention.ARCHITECTURES or mixer.kind != "attention" or not count:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 import hardware_specs
 from scenarios import stacks
 from simcore.cost.base import CostModel
+from simcore.cost.loading import Objection, in_words, objections, refused
 from simcore.cost.machine import Machine, computes_natively, machine_of
 from simcore.engine import analytic
 from simcore.errors import InputError, suggest
@@ -99,7 +100,9 @@ class Evaluator:
         batch = numeric.get("batch", np.full(rows, float(scenario.batch)))
         found = analytic.evaluate(self.setting(scenario), machine, plan, batch)
         reason = np.where(plan.chips > scenario.system.max_chips, np.int8(Reason.TOO_MANY_CHIPS), found["reason"])
-        found["reason"] = np.where(valid_degrees(scenario.model, plan), reason, np.int8(Reason.UNSUPPORTED))
+        loader = hardware_specs.stack(scenario.stack).loader
+        good = valid_degrees(scenario.model, plan) & ~refused(objections_to(scenario, plan), loader)
+        found["reason"] = np.where(good, reason, np.int8(Reason.UNSUPPORTED))
         bad = found["reason"] != Reason.FEASIBLE
         for name in ("throughput_tokens_per_s", "ttft_s", "tpot_s", "usd_per_million_tokens", "energy_j_per_token"):
             found[name][bad] = np.nan
@@ -149,6 +152,10 @@ class Evaluator:
         """One scenario with its breakdown by operation; infeasible is a result with a typed reason."""
         problem = scenario.plan.problem(scenario.model) or too_many(scenario)
         notes = self.notes(scenario)
+        if problem is None:
+            found = objections_to(scenario, plan_columns(scenario.plan, {}))
+            problem, more = in_words(found, hardware_specs.stack(scenario.stack).loader, scenario.stack)
+            notes = (*notes, *more)
         if problem:
             return Result({}, Unsupported(problem), assumptions=scenario.system.assumptions(), notes=notes)
         degrees = {name: np.array([float(getattr(scenario.plan, name))]) for name in DEGREES}
@@ -196,6 +203,13 @@ def valid_degrees(model: ModelSpec, plan: PlanColumns) -> NDArray[np.bool_]:
     if model.is_moe:
         return np.asarray(good & (np.mod(ranks, plan.ep) == 0) & (np.mod(model.experts, plan.ep) == 0))
     return np.asarray(good & (np.asarray(plan.ep) == 1) & (np.asarray(plan.attention_dp) == 1))
+
+
+def objections_to(scenario: Case, plan: PlanColumns) -> list[Objection]:
+    """What servers object to in plans of a scenario."""
+    demand = scenario.demand
+    context = demand.input.mean_tokens + demand.output.mean_tokens
+    return objections(scenario.model, plan, scenario.plan.formats()[:2], context)
 
 
 def too_many(scenario: Case) -> str | None:

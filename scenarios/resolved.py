@@ -10,6 +10,7 @@ from typing import Any
 from scenarios.fields import changed, quantity, read
 from scenarios.names import resolve as look_up
 from scenarios.stacks import Release, cost_model, default_stack, documented, release, served
+from simcore.cost.loading import in_words, objections
 from simcore.errors import InputError, suggest
 from simcore.ops.op import PlanColumns, plan_columns
 from simcore.spec.load import build
@@ -65,9 +66,7 @@ class Resolved:
         """The policy as the machine and the analytic engine read it."""
         policy, places = self.scenario.policy, self.scenario.residency
         tiers = {field: places[name].tier for name, field in TIERS.items() if name in places}
-        names = ("memory_fraction", "token_budget", "max_running", "graphs", "pim_attention", "sub_batches")
-        names = (*names, "imbalance_ratio", "stream_interval", "reserve_output")
-        fields = {name: getattr(policy, name) for name in names}
+        fields = {name: getattr(policy, name) for name in SERVING}
         return ServingPolicy(**fields, **tiers, mixes=policy.scheduler in MIXING)
 
     @cached_property
@@ -89,6 +88,18 @@ class Resolved:
         )
 
 
+SERVING = (
+    "memory_fraction",
+    "token_budget",
+    "max_running",
+    "graphs",
+    "pim_attention",
+    "sub_batches",
+    "imbalance_ratio",
+    "stream_interval",
+    "reserve_output",
+)
+"""fields of the policy that the analytic engine knows too"""
 TIERS = {"kv": "kv_tier", "weights": "weight_tier"}
 MIXING = ("chunked", "inflight", "orca", "earliest-deadline", "shortest-job", "priority")
 """schedulers whose steps hold prefill chunks beside decodes"""
@@ -117,10 +128,11 @@ def deployed(
     policy = full_policy(scenario.policy, stack, system)
     adds = with_policy(served(named.name), policy)
     whole = scenario.model_copy(update={"plan": plan, "policy": policy, "hardware": hardware})
-    problem = (plan.problem(model) if is_whole else None) or too_many(plan, system)
+    refusal, cautions = in_words(objections(model, plan_columns(plan), plan.formats()[:2]), stack.loader, named.name)
+    problem = (plan.problem(model) or refusal if is_whole else None) or too_many(plan, system)
     if problem:
         raise InputError(problem, file=scenario.file, key="plan")
-    return Resolved(whole, model, system, named, stack, adds, (*scenario.notes, *told, *more, *notes))
+    return Resolved(whole, model, system, named, stack, adds, (*scenario.notes, *told, *more, *notes, *cautions))
 
 
 def chip_with(chip: Any, path: str, value: Any, file: str) -> Any:

@@ -203,10 +203,17 @@ def with_resolved(found: Resolved, trace: Trace) -> Ready:
         found.plan.dp,
         rental,
         pool.problem,
-        notes,
+        (*notes, *too_long(found.model, trace)),
         pool,
         found,
     )
+
+
+def too_long(model: Any, trace: Trace) -> tuple[str, ...]:
+    """A note on requests that exceed the model's context, which servers refuse and the engine serves."""
+    most = model.max_context_tokens
+    count = 0 if most is None else int(np.sum(trace.input_tokens + trace.output_tokens > most))
+    return (f"{count} of {len(trace)} requests exceed the {most:,} tokens of the model's context",) if count else ()
 
 
 def with_served(known: Ready, adds: Served) -> Ready:

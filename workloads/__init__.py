@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from simcore.errors import InputError
 from simcore.registry import DataRegistry
@@ -44,7 +45,17 @@ def read_model(path: Path) -> ModelSpec:
     from workloads.importers.huggingface import import_model
 
     stem = path.stem if path.stem != "config" else path.resolve().parent.name
-    return import_model(read_json(path), stem.split("--")[-1].lower(), str(path))
+    return import_model(_with_quantization(path), stem.split("--")[-1].lower(), str(path))
+
+
+def _with_quantization(path: Path) -> dict[str, Any]:
+    """A config.json with the quantisation that a `hf_quant_config.json` beside it states, where it has none itself."""
+    from workloads.importers.quantization import beside
+
+    raw, file = read_json(path), path.with_name("hf_quant_config.json")
+    if path.name == "config.json" and file.is_file() and not raw.get("quantization_config"):
+        return {**raw, "quantization_config": beside(read_json(file))}
+    return raw
 
 
 def _parse_demand(text: str, file: str) -> Demand:

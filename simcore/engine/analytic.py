@@ -266,10 +266,11 @@ def wave_s(setting: Setting, found: Phases, wave: int) -> Column:
     density = np.minimum(others(found) / np.maximum(width, 1.0), found.full_prompts)
     wait_s = residual_s(found, density)
     if found.mixed is None:
-        return wait_s + found.prefill.time_s * (1.0 + 0.5 * density)
+        alone: Column = wait_s + found.prefill.time_s * (1.0 + 0.5 * density)
+        return alone
     long = np.maximum(np.ceil(1.0 / np.maximum(found.full_prompts, 1e-9)), 1.0)
-    with_me = (1.0 + density) * found.stall_s
-    return wait_s + long * found.decode.time_s + with_me
+    found_s: Column = wait_s + long * found.decode.time_s + (1.0 + density) * found.stall_s
+    return found_s
 
 
 def residual_s(found: Phases, density: Column) -> Column:
@@ -357,7 +358,16 @@ def phase_power_w(setting: Setting, machine: Machine, phase: StepTotal, busy: Co
 
 def mask_infeasible(columns: dict[str, Column], rows: int) -> dict[str, Array]:
     """Every column [rows]; performance of infeasible rows is NaN, memory and reason stay."""
-    kept = {"reason", "max_batch", "max_resident", "max_concurrency", "kv_tokens", "chips", "decode_bound", "prefill_bound"}
+    kept = {
+        "reason",
+        "max_batch",
+        "max_resident",
+        "max_concurrency",
+        "kv_tokens",
+        "chips",
+        "decode_bound",
+        "prefill_bound",
+    }
     bad = np.broadcast_to(np.asarray(columns["reason"]) != int(Reason.FEASIBLE), (rows,))
     out: dict[str, Array] = {}
     for name, column in columns.items():

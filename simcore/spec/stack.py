@@ -1,4 +1,4 @@
-"""What a serving stack does by default, as its documentation and source say."""
+"""What a serving stack does by default, as its documentation and source say: how it divides memory, what it refuses."""
 
 from __future__ import annotations
 
@@ -63,10 +63,20 @@ class StackServing(Spec):
         return self.large_token_budget if large and self.large_token_budget is not None else self.token_budget
 
 
+class StackLoader(Spec):
+    """What a server refuses to load or to serve."""
+
+    whole_blocks: bool = False
+    """a rank's slice of a block-quantised matrix must be whole blocks"""
+    whole_heads: bool = False
+    """tp and the KV heads: one must divide the other"""
+    within_context: bool = False
+    """a request may not be longer than the model's context"""
+
+
 class Stack(Sourced):
     """A serving stack as documented."""
 
     memory: StackMemory = StackMemory()
     serving: StackServing = StackServing()
-    checks_blocks: bool = False
-    """refuses plans that cut a quantisation block, heads that do not divide, prompts beyond the model's context"""
+    loader: StackLoader = StackLoader()

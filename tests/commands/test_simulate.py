@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from commands.simulate import capacity, simulate
 from commands.study import study
@@ -268,7 +269,8 @@ def test_attention_and_ffn_on_different_chips(tmp_path: Path, capsys: Any) -> No
     simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
     assert printed(capsys)["served"] == 80
     file.write_text(text.replace("tp = 8, ep = 8", "tp = 1, ep = 1"))
-    simulate(file, out=None, timeline=None, as_json=True, seeds=1)
+    with pytest.raises(typer.Exit):
+        simulate(file, out=None, timeline=None, as_json=True, seeds=1)
     assert "FFN pool misses" in printed(capsys)["infeasible"]
     for change, problem in (
         (("tp = 8, ep = 8", "tp = 8, ep = 3"), "ep = 3 must divide"),
