@@ -24,6 +24,7 @@ def import_model(
     Unknown architectures are refused with what is missing.
     """
     from commands.terminal import print_json
+    from reports.files import write_own
     from simcore.spec.base import Source
     from workloads import read_model
     from workloads.importers.export import to_toml
@@ -38,7 +39,7 @@ def import_model(
         counts = f"{spec.parameters / 1e9:.2f} B parameters, {spec.active_parameters / 1e9:.2f} B active"
         typer.echo(f"{spec.name}: {spec.family}, {spec.layer_count} layers, {counts}", err=True)
     if out is not None:
-        out.write_text(to_toml(spec), encoding="utf-8")
+        write_own(out, to_toml(spec).encode("utf-8"), (where,))
     elif as_json:
         print_json(spec.model_dump(mode="json", exclude_defaults=True))
     else:

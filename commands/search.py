@@ -60,10 +60,12 @@ def run(
     from planners.search.run import Setting, open_store, search
     from planners.search.study import read_search
     from reports.files import write_text
-    from reports.search import write_search
+    from reports.output import claim
+    from reports.search import SEARCH_NAMES, write_search
 
     read = read_search(study)
     folder = out or Path("out") / read.name
+    claim(folder, SEARCH_NAMES)
     chosen = named(method or read.search.method)
     part = shard_of(shard)
     mark = folder / f"unfinished-{part[0] + 1}-of-{part[1]}"
@@ -112,10 +114,12 @@ def compare(
     from planners.search.run import open_store
     from planners.search.study import read_search
     from planners.search.truth import truth as walk
-    from reports.search import comparison_cells, write_comparison
+    from reports.output import claim
+    from reports.search import COMPARE_NAMES, comparison_cells, write_comparison
 
     read = read_search(study)
     folder = out or Path("out") / f"{read.name}-compare"
+    claim(folder, COMPARE_NAMES)
     problem = problem_of(read)
     names = tuple(name.strip() for name in methods.split(",") if name.strip())
     with progress(quiet or as_json, read.name) as update, engine(backend, address, None) as where:

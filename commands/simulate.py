@@ -29,10 +29,13 @@ def simulate(
     """
     from commands.simulation import prepare
     from commands.terminal import print_json, progress
+    from reports.output import claim
+    from reports.serving import NAMES
     from simcore.engine.invariants import violations
     from simcore.engine.metrics import middle, summary
     from simcore.errors import SimcoreError
 
+    claim(out, NAMES)
     ready = prepare(scenario, skip_bad=skip_bad)
     if ready.infeasible:
         print_json({"infeasible": ready.infeasible}) if as_json else print(ready.infeasible)

@@ -25,8 +25,10 @@ def study(
     A study measures a run, or the capacity under its SLO; see examples/studies/.
     """
     from commands.terminal import print_json, print_table, progress
-    from reports.study import write_study
+    from reports.output import claim
+    from reports.study import NAMES, write_study
 
+    claim(out, NAMES)
     plan = read(file)
     cases = list(combinations(plan))
     rows = []

@@ -7,14 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from reports.files import write_text
+from reports.output import output_folder
 from reports.style import PALETTE, figure, save
+
+NAMES = ("table.csv", "table.md")
 
 
 def write_study(folder: Path, plan: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     """table.csv, table.md and one figure per entry of `figures` (x, y as dotted columns)."""
+    with output_folder(folder, "study", NAMES) as stage:
+        _write(stage, plan, rows)
+
+
+def _write(folder: Path, plan: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     import io
 
-    folder.mkdir(parents=True, exist_ok=True)
     header = list(dict.fromkeys(key for row in rows for key in row))
     text = io.StringIO()
     out = csv.DictWriter(text, header, lineterminator="\n")
