@@ -161,10 +161,12 @@ def search(
     seed: int | None = None,
     store: str | Path | None = None,
     progress: Progress | None = None,
+    allow_code: bool = False,
 ) -> SearchResult:
     """Search the space of a study (schema search/1); what is not given is the study's own.
 
-    Answers are kept in the folder `store` and found there again; without it they live in memory. Raises InputError.
+    Answers are kept in the folder `store` and found there again; without it they live in memory. A study whose answers
+    come from a Python function is refused unless `allow_code`. Raises InputError.
     """
     from importlib import import_module
 
@@ -174,7 +176,7 @@ def search(
     from planners.search.study import read_search
 
     read = read_search(study)
-    problem, own = import_module("commands.search").problem_of(read), read.search
+    problem, own = import_module("commands.search").problem_of(read, allow_code), read.search
     settings = own.settings if method in (None, own.method) else {}
     setting = Setting(
         budget=own.budget if budget is None else budget,

@@ -43,7 +43,7 @@ class EvaluatorChoice(Spec):
 
     kind: Literal["analytic", "event", "python", "builtin"] = "analytic"
     call: str | None = None
-    """python: package.module:function"""
+    """python: module:function, installed or in a file beside the study; runs with --allow-code only"""
     outputs: tuple[str, ...] = ()
     noisy: bool = False
     version: str = "1"
@@ -147,10 +147,16 @@ def problem_of(
     cost_model: Callable[[str, str], Any],
     calibration: str = "",
     evaluator: PointEvaluator | None = None,
+    allow_code: bool = False,
 ) -> Problem:
-    """Everything that a study's names stand for; `evaluator` replaces the one that the study names."""
+    """Everything that a study's names stand for; `evaluator` replaces the one that the study names.
+
+    A study that names a Python function is refused unless `allow_code` says that its code is trusted.
+    """
     if study.evaluator.kind == "builtin":
         return builtin(study)
+    if evaluator is None and study.evaluator.kind == "python":
+        evaluator = function_of(study, allow_code)
     made = evaluator or evaluator_of(study, resolve, cost_model, calibration)
     space = space_of(study)
     inside = {e.text for e in space.constraints}
@@ -174,15 +180,23 @@ def builtin(study: SearchStudy) -> Problem:
     return problems[name]()
 
 
+def function_of(study: SearchStudy, allow_code: bool) -> PointEvaluator:
+    """The Python function that a study names. Raises InputError for what is missing and for code not allowed."""
+    choice = study.evaluator
+    try:
+        if not choice.call or not choice.outputs:
+            raise InputError("needs call and outputs", key="evaluator")
+        function = imported(choice.call, Path(study.file).parent, allow_code)
+    except InputError as error:
+        error.file = error.file or study.file
+        raise
+    return FunctionEvaluator(function, choice.outputs, choice.noisy, choice.version)
+
+
 def evaluator_of(
     study: SearchStudy, resolve: Resolve, cost_model: Callable[[str, str], Any], calibration: str
 ) -> PointEvaluator:
-    """The evaluator that a study names. Raises InputError for what is missing."""
-    choice = study.evaluator
-    if choice.kind == "python":
-        if not choice.call or not choice.outputs:
-            raise InputError("needs call and outputs", file=study.file, key="evaluator")
-        return FunctionEvaluator(imported(choice.call), choice.outputs, choice.noisy, choice.version)
+    """The analytic engine around the scenario of a study. Raises InputError for what is missing."""
     base, systems = scenario_of(study, resolve)
     laws = {name: Expression(text) for name, text in study.laws.items()}
     return ScenarioEvaluator(base, Evaluator(systems, cost_model), laws, calibration)
