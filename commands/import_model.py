@@ -25,13 +25,16 @@ def import_model(
     """
     from commands.terminal import print_json
     from reports.files import write_own
-    from simcore.spec.base import Source
+    from simcore.errors import InputError
+    from simcore.spec.base import Source, name_of
     from workloads import read_model
     from workloads.importers.export import to_toml
 
     where = path / "config.json" if path.is_dir() else path
     spec = read_model(where)
     if name:
+        if name != name_of(f"{name}.toml"):
+            raise InputError(f"{name!r} is no name", key="--name", fix="use letters, digits, '.', '_' and '-'")
         spec = spec.replace(name=name)
     if not spec.sources:
         spec = spec.replace(sources={"config": Source(kind="vendor", title=f"Hugging Face config.json of {spec.name}")})

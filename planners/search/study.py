@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -19,8 +20,8 @@ from planners.study import HardwareChoice, ModelChoice, SloChoice, TrafficChoice
 from planners.study import Study as SweepStudy
 from planners.sweep import Resolve, demand_of, located, prices_of
 from simcore.errors import InputError, suggest
-from simcore.spec.base import Spec
-from simcore.spec.load import build, build_from_file, read_toml
+from simcore.spec.base import MOST_COUNT, Count, FileName, Spec, name_of
+from simcore.spec.load import build, build_from_file, read_file
 from simcore.spec.plan import ParallelPlan
 from simcore.spec.policy import ServingPolicy
 from simcore.spec.scenario import Scenario
@@ -66,7 +67,7 @@ class SearchChoice(Spec):
 class SearchStudy(Spec):
     """The question of a search."""
 
-    name: str
+    name: FileName
     title: str = ""
     file: str = ""
     model: ModelChoice | None = None
@@ -74,7 +75,7 @@ class SearchStudy(Spec):
     hardware: HardwareChoice | None = None
     plan: dict[str, Any] = Field(default_factory=dict)
     policy: ServingPolicy = ServingPolicy()
-    batch: int = Field(default=1, ge=1)
+    batch: Count = 1
     quantile: float = Field(default=0.5, gt=0, lt=1)
     economics: dict[str, Any] = Field(default_factory=dict)
     evaluator: EvaluatorChoice = EvaluatorChoice()
@@ -88,14 +89,10 @@ class SearchStudy(Spec):
 def read_search(path: str | Path) -> SearchStudy:
     """Read a study file. Raises InputError naming file, key and fix."""
     file = Path(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError("no such file", file=str(path), fix="give the path of a search study") from None
-    raw = read_toml(text, str(path))
+    raw = read_file(path, "search study")
     if raw.get("schema") != "search/1":
         raise InputError("is not a search study", file=str(path), key="schema", fix='write schema = "search/1"')
-    raw.setdefault("name", file.stem)
+    raw.setdefault("name", name_of(file))
     return build_from_file(SearchStudy, raw, str(path)).replace(file=str(path))
 
 
@@ -130,14 +127,25 @@ def parameter(name: str, raw: Mapping[str, Any]) -> Parameter:
     form = [f for f in FORMS if f in raw]
     if len(form) != 1:
         raise InputError("needs one of choices, ordinal, integer, float", key=name)
-    when = {k: tuple(quantity(x) for x in (v if isinstance(v, list) else [v])) for k, v in raw.get("when", {}).items()}
-    values = [quantity(v) for v in raw[form[0]]]
+    given, listed = raw.get("when", {}), raw[form[0]]
+    if not isinstance(given, dict):
+        what = f"{given!r} is no condition"
+        raise InputError(what, key=f"{name}.when", fix='write a table such as { system = ["h200-sxm"] }')
+    if not isinstance(listed, list):
+        raise InputError(f"{listed!r} is not a list", key=f"{name}.{form[0]}", fix="write it in brackets")
+    when = {k: tuple(quantity(x) for x in (v if isinstance(v, list) else [v])) for k, v in given.items()}
+    values = [quantity(v) for v in listed]
+    if any(not isinstance(v, str | int | float) for v in (*values, *(x for v in when.values() for x in v))):
+        raise InputError("a choice is a number or a word", key=name)
     if form[0] in ("choices", "ordinal"):
         return Parameter(name, "categorical" if form[0] == "choices" else "ordinal", tuple(values), when=when)
-    if len(values) != 2 or any(isinstance(v, str) for v in values):
+    steps = raw.get("steps")
+    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or not 2 <= steps <= MOST_COUNT):
+        raise InputError(f"{steps!r} is no count of steps", key=f"{name}.steps", fix="write a whole number from 2")
+    if len(values) != 2 or any(isinstance(v, str | bool) or not math.isfinite(v) for v in values):
         raise InputError(f"{raw[form[0]]!r} is not [low, high]", key=name, fix="write quantities such as '2 TB/s'")
     kind: Literal["integer", "float"] = "integer" if form[0] == "integer" else "float"
-    bounds = {"low": values[0], "high": values[1], "log": bool(raw.get("log", False)), "steps": raw.get("steps")}
+    bounds = {"low": values[0], "high": values[1], "log": bool(raw.get("log", False)), "steps": steps}
     return Parameter(name, kind, when=when, **bounds)
 
 

@@ -8,10 +8,10 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from simcore.errors import InputError
-from simcore.spec.base import Spec
+from simcore.spec.base import MOST_COUNT, Count, FileName, Spec, Whole, name_of
 from simcore.spec.load import build_from_file, read_file
 from simcore.spec.plan import ParallelPlan
-from simcore.units import Bytes, BytesPerS, Seconds, Watts
+from simcore.units import BytesPerS, Capacity, Seconds, Watts
 
 
 class ModelPart(Spec):
@@ -39,11 +39,11 @@ class StepsPart(Spec):
     kv_token_s: Seconds = Field(default=0.0, alias="kv_token")
     past_token_s: Seconds = Field(default=0.0, alias="past_token")
     """table: and, for a chunk, chunk x (past + chunk / 2) x this"""
-    layers: int = Field(default=1, ge=1)
+    layers: Count = 1
     mlp: str | None = None
     attention: str | None = None
     folder: str | None = None
-    kv_blocks: int | None = Field(default=None, ge=1)
+    kv_blocks: Count | None = None
     """KV capacity of a replica; None: without bound"""
 
 
@@ -51,7 +51,7 @@ class TierPart(Spec):
     """A tier below the prefix cache of a replica, or a pool that all replicas share."""
 
     name: str
-    capacity: Bytes
+    capacity: Capacity
     read: BytesPerS
     """bandwidth of bringing prefixes back, all chips of a replica together (of a shared pool: all replicas)"""
     write: BytesPerS | None = None
@@ -66,14 +66,14 @@ class PolicyPart(Spec):
 
     scheduler: str = "chunked"
     router: str = "least-outstanding"
-    replicas: int | None = Field(default=None, ge=1)
+    replicas: Count | None = None
     """None: the plan's dp"""
-    max_running: int = Field(default=256, ge=1)
-    token_budget: int = Field(default=8192, ge=1)
-    prefill_budget: int | None = Field(default=None, ge=1)
-    chunk_tokens: int | None = Field(default=None, ge=1)
-    block_tokens: int = Field(default=16, ge=1)
-    watermark_blocks: int = Field(default=0, ge=0)
+    max_running: Count = 256
+    token_budget: Count = 8192
+    prefill_budget: Count | None = None
+    chunk_tokens: Count | None = None
+    block_tokens: Count = 16
+    watermark_blocks: Whole = 0
     memory_fraction: float = Field(default=0.9, gt=0, le=1)
     graphs: bool = True
     reserve_output: bool = False
@@ -82,7 +82,7 @@ class PolicyPart(Spec):
     prefix_cache: bool | Literal["hash", "radix"] = False
     """true is "hash": a second copy of a prefix stays with its request; "radix": every prefix is held once"""
     evict: str = "lru"
-    offload_capacity: Bytes | None = None
+    offload_capacity: Capacity | None = None
     """evicted prefixes are kept in a tier below of this size per replica (needs prefix_cache)"""
     offload_bandwidth: BytesPerS | None = None
     """of fetching them back, all chips of a replica together; writing is free. `tiers` says more"""
@@ -96,8 +96,8 @@ class PolicyPart(Spec):
     swap_bandwidth: BytesPerS | None = None
     """preemption moves KV over a link of this bandwidth; None: it recomputes"""
     batch_wait_s: Seconds = Field(default=0.0, alias="batch_wait")
-    draft_tokens: int = Field(default=0, ge=0)
-    draft_width: int = Field(default=1, ge=1)
+    draft_tokens: Whole = 0
+    draft_width: Count = 1
     """candidates at each of `draft_tokens` depths; all are verified, the first goes on"""
     acceptance_ratio: float = Field(default=0.0, ge=0, lt=1)
     draft_s: Seconds = Field(default=0.0, alias="draft")
@@ -105,7 +105,7 @@ class PolicyPart(Spec):
     """host time per step that the device waits for"""
     communication_overlap_ratio: float = Field(default=0.0, ge=0, le=1)
     """share of the shorter of compute and communication that hides under the other (nano-batches)"""
-    stream_interval: int = Field(default=1, ge=1)
+    stream_interval: Count = 1
     """clients get tokens in groups of this size"""
     detokenise_s: Seconds = Field(default=0.0, alias="detokenise")
 
@@ -131,30 +131,30 @@ class TrafficPart(Spec):
     rate_scale: float = Field(default=1.0, gt=0)
     input_scale: float = Field(default=1.0, gt=0)
     output_scale: float = Field(default=1.0, gt=0)
-    head: int | None = Field(default=None, ge=1)
+    head: Count | None = None
     name: str | None = None
     """lengths of a named traffic"""
-    input_tokens: int | tuple[int, int] | None = None
+    input_tokens: Count | tuple[Count, Count] | None = None
     """a fixed length or a uniform range"""
-    output_tokens: int | tuple[int, int] | None = None
-    input_median_tokens: float | None = Field(default=None, gt=0)
-    input_p90_tokens: float | None = Field(default=None, gt=0)
-    output_median_tokens: float | None = Field(default=None, gt=0)
-    output_p90_tokens: float | None = Field(default=None, gt=0)
+    output_tokens: Count | tuple[Count, Count] | None = None
+    input_median_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
+    input_p90_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
+    output_median_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
+    output_p90_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
     """lognormal lengths with these quantiles"""
-    longest_tokens: int | None = Field(default=None, ge=2)
+    longest_tokens: int | None = Field(default=None, ge=2, le=MOST_COUNT)
     """lognormal lengths: inputs are cut so that input and output together stay below"""
-    requests: int = Field(default=1000, ge=1)
+    requests: Count = 1000
     arrivals: Literal["poisson", "gamma", "uniform", "once"] = "poisson"
     rate_per_s: float | None = Field(default=None, gt=0)
     cv: float = Field(default=1.0, gt=0)
-    users: int | None = Field(default=None, ge=1)
+    users: Count | None = None
     think_s: Seconds = Field(default=1e-6, alias="think")
-    turns: int = Field(default=1, ge=1)
+    turns: Count = 1
     """generated requests open sessions of so many turns, each with all before it as its input"""
     pause_s: Seconds = Field(default=0.0, alias="pause")
     """mean of the exponential pause before the next turn (a tool's, or a person's)"""
-    copies: int = Field(default=1, ge=1)
+    copies: Count = 1
     """generated requests: each turn is sent so many times at once"""
     wait: bool = False
     """sessions are a closed loop: a turn is sent a pause after all answers of the turn before it are complete"""
@@ -185,9 +185,9 @@ class PoolPart(Spec):
     """Equal replicas of a fleet; what is not said is as in the scenario."""
 
     name: str
-    count: int = Field(ge=1)
+    count: Count
     role: Literal["both", "prefill", "decode"] = "both"
-    started: int | None = Field(default=None, ge=0)
+    started: Whole | None = None
     hardware: HardwarePart | None = None
     plan: ParallelPlan | None = None
     policy: PolicyPart | None = None
@@ -198,7 +198,7 @@ class TransferPart(Spec):
 
     bandwidth: BytesPerS
     latency_s: Seconds = Field(default=0.0, alias="latency")
-    channels: int = Field(default=1, ge=1)
+    channels: Count = 1
     overlap_ratio: float = Field(default=0.0, ge=0, le=1)
     """share sent layer by layer during the prefill"""
     bytes_per_token: float | None = Field(default=None, gt=0)
@@ -209,7 +209,7 @@ class FailurePart(Spec):
     """A replica goes down; replicas are numbered through the pools, decode pools last."""
 
     at_s: Seconds = Field(alias="at")
-    replica: int = Field(ge=0)
+    replica: Whole
     down_s: Seconds = Field(alias="down")
 
 
@@ -219,8 +219,8 @@ class AutoscalePart(Spec):
     pool: str
     low: float = Field(ge=0)
     high: float = Field(gt=0)
-    least: int = Field(default=1, ge=1)
-    interval_s: Seconds = Field(alias="interval")
+    least: Count = 1
+    interval_s: Seconds = Field(alias="interval", gt=0)
     cold_start_s: Seconds = Field(alias="cold_start")
 
 
@@ -235,7 +235,7 @@ class RolesPart(Spec):
     interval_s: Seconds = Field(default=1.0, alias="interval", gt=0)
     hold_s: Seconds = Field(default=10.0, alias="hold")
     switch_s: Seconds = Field(default=0.0, alias="switch")
-    least: int = Field(default=1, ge=1)
+    least: Count = 1
 
     @model_validator(mode="after")
     def _thresholds_lie_apart(self) -> RolesPart:
@@ -283,7 +283,7 @@ class AttentionFfnPart(Spec):
     """Attention and FFN on different chips: `replicas` attention replicas of the scenario's hardware and plan, which
     hold the KV, share one FFN pool; together they are one replica of the simulation."""
 
-    replicas: int = Field(ge=1)
+    replicas: Count
     microbatches: int = Field(default=2, ge=1, le=16)
     """at most so many go round between the pools; a step takes the fastest number"""
     hardware: HardwarePart | None = None
@@ -304,8 +304,8 @@ class PowerPart(Spec):
     """a file of `simcore.policy.power`"""
     clock_ratios: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7)
     """the ladder of clocks over the top clock"""
-    prefill_level: int = Field(default=0, ge=0)
-    decode_level: int = Field(default=0, ge=0)
+    prefill_level: Whole = 0
+    decode_level: Whole = 0
     cap: Watts | None = None
     """of one replica, all its chips"""
     high_ratio: float = Field(default=0.9, gt=0)
@@ -317,7 +317,7 @@ class PowerPart(Spec):
 class Simulation(Spec):
     """One run of the event engine."""
 
-    name: str
+    name: FileName
     file: str = ""
     seed: int = 0
     model: ModelPart | None = None
@@ -354,5 +354,5 @@ def simulation_from(raw: dict[str, Any], path: str) -> Simulation:
     schema = raw.get("schema", "scenario/1")
     if schema != "scenario/1":
         raise InputError(f"{schema!r} is no scenario", file=path, key="schema", fix='write schema = "scenario/1"')
-    raw.setdefault("name", Path(path).stem)
+    raw.setdefault("name", name_of(path))
     return build_from_file(Simulation, raw, path).replace(file=path)
