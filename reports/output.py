@@ -154,11 +154,11 @@ def _publish(stage: Path, target: Path, command: str, keep: Collection[str], add
         (stage / "files" / MANIFEST).write_text(text, encoding="utf-8")
         os.rename(stage / "files", target)
         return
-    left = {name for files in sets.values() for name in files}
+    listed = {name for files in sets.values() for name in files}
     with locked(target):
         check(target, new)
         (stage / MANIFEST).write_text(text, encoding="utf-8")
-        plan = json.dumps({"moves": new, "removes": [name for name in old if name not in left]})
+        plan = json.dumps({"moves": new, "removes": [name for name in old if name not in listed]})
         (stage / f"{PLAN}.tmp").write_text(plan, encoding="utf-8")
         os.replace(stage / f"{PLAN}.tmp", stage / PLAN)
         _carry_out(stage, target)

@@ -88,8 +88,8 @@ class Store:
     def refresh(self) -> int:
         """Read the shards that appeared since the last look; returns how many answers were new."""
         before = len(self._rows)
-        for path in shards(self.folder):
-            if path.name.startswith(self.prefix) and path.name not in self._read:
+        for path in sorted(self.folder.glob(f"{self.prefix}-*.parquet")):
+            if path.name not in self._read:
                 self._load(path)
         return len(self._rows) - before
 

@@ -147,4 +147,4 @@ class Trace:
 
 def _stretched(tokens: Ints, ratio: float) -> Ints:
     """Lengths times a ratio, at least one token; lengths beyond 32 bits stay beyond, for the trace to refuse."""
-    return np.clip(np.rint(tokens * ratio), 1, 2.0 * MOST_TOKENS).astype(np.int64)
+    return np.asarray(np.clip(np.rint(tokens * ratio), 1, 2.0 * MOST_TOKENS), np.int64)

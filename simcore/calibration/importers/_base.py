@@ -53,7 +53,9 @@ def refuse_rows(bad: Any, column: Any, path: Path, name: str, what: str = "is no
     if bad.any():
         at = int(bad.to_numpy().argmax())
         where = f"{path}:{at + 2}" if path.suffix == ".csv" else f"{path}, row {at}"
-        raise InputError(f"{column.iloc[at]!r} {what}", file=where, key=name, fix="mend it or leave the row out")
+        found = column.iloc[at]
+        shown = found.item() if hasattr(found, "item") else found
+        raise InputError(f"{shown!r} {what}", file=where, key=name, fix="mend it or leave the row out")
 
 
 def numbers(frame: pd.DataFrame, columns: Iterable[str], above: Iterable[str], path: Path) -> None:
