@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from simcore.calibration.importers._base import numbers, read, require
-from simcore.cost.step_times import Axis, Floats, StepTimes, Table
 from simcore.errors import InputError
+from simcore.step.times import Axis, Floats, StepTimes, Table
 
 OPERATORS = (
     "input_layernorm",
