@@ -24,13 +24,17 @@ def import_model(
     Unknown architectures are refused with what is missing.
     """
     from commands.terminal import print_json
-    from simcore.spec.base import Source
+    from reports.files import write_own
+    from simcore.errors import InputError
+    from simcore.spec.base import Source, name_of
     from workloads import read_model
     from workloads.importers.export import to_toml
 
     where = path / "config.json" if path.is_dir() else path
     spec = read_model(where)
     if name:
+        if name != name_of(f"{name}.toml"):
+            raise InputError(f"{name!r} is no name", key="--name", fix="use letters, digits, '.', '_' and '-'")
         spec = spec.replace(name=name)
     if not spec.sources:
         spec = spec.replace(sources={"config": Source(kind="vendor", title=f"Hugging Face config.json of {spec.name}")})
@@ -41,7 +45,7 @@ def import_model(
         for note in (source.note for source in spec.sources.values() if source.note):
             typer.echo(f"note: {note}", err=True)
     if out is not None:
-        out.write_text(to_toml(spec), encoding="utf-8")
+        write_own(out, to_toml(spec).encode("utf-8"), (where,))
     elif as_json:
         print_json(spec.model_dump(mode="json", exclude_defaults=True))
     else:

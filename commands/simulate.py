@@ -28,11 +28,14 @@ def simulate(
     Latencies, goodput, utilisation, energy and cost; see examples/simulate-llama-70b.toml.
     """
     from commands.terminal import print_json, progress
+    from reports.output import claim
+    from reports.serving import NAMES
     from scenarios.run import prepare
     from simcore.engine.invariants import violations
     from simcore.engine.metrics import middle, summary
     from simcore.errors import SimcoreError
 
+    claim(out, NAMES)
     ready = prepare(scenario, skip_bad=skip_bad)
     if ready.infeasible:
         refused = {"infeasible": ready.infeasible, **memory(ready)}

@@ -204,7 +204,11 @@ def whole_batch(model: Any, chip: Any, tp: int) -> float:
 
 def write_table(out: Path, recorded: Any, ours: Any) -> None:
     """One row per request: lengths, arrival, predicted and measured times; written whole or not at all."""
+    import io
+
     import numpy as np
+
+    from reports.files import write_own
 
     rows = ours.requests
     gaps = np.maximum(rows["output_tokens"] - 1, 1)
@@ -220,6 +224,6 @@ def write_table(out: Path, recorded: Any, ours: Any) -> None:
         "measured_e2e_s": recorded.measured.e2e_s,
     }
     table = np.stack([np.asarray(v, dtype=float) for v in columns.values()], axis=1)
-    temporary = out.with_name(out.name + ".tmp")
-    np.savetxt(temporary, table, delimiter=",", header=",".join(columns), comments="", fmt="%.9g")
-    temporary.replace(out)
+    text = io.StringIO()
+    np.savetxt(text, table, delimiter=",", header=",".join(columns), comments="", fmt="%.9g")
+    write_own(out, text.getvalue().encode("utf-8"))

@@ -10,6 +10,7 @@ from typing import Any
 
 from scenarios.migrate import SCHEMA, is_old, migrated
 from simcore.errors import InputError
+from simcore.spec.base import name_of
 from simcore.spec.load import build, build_from_file, read_file
 from simcore.spec.scenario import Scenario
 
@@ -27,7 +28,7 @@ def read(path: str | Path, changes: Mapping[str, Any] | None = None) -> Scenario
 def read_raw(path: str | Path) -> tuple[Raw, tuple[str, ...]]:
     """(the file's tables in today's schema, notices). Raises InputError."""
     raw = read_file(path, "scenario")
-    raw.setdefault("name", Path(path).stem)
+    raw.setdefault("name", name_of(str(path)))
     if is_old(raw):
         old = raw.get("schema", "scenario/1")
         return migrated(raw, str(path)), (f"{path} is {old}, read for one more release: `simcore migrate {path}`",)
@@ -40,7 +41,7 @@ def read_raw(path: str | Path) -> tuple[Raw, tuple[str, ...]]:
 def from_raw(raw: Raw, path: str = "") -> Scenario:
     """A scenario from its tables; `path` is for messages and for files named relative to it."""
     raw = {**raw}
-    raw.setdefault("name", Path(path).stem or "scenario")
+    raw.setdefault("name", name_of(path) if path else "scenario")
     return build_from_file(Scenario, raw, path).replace(file=path)
 
 

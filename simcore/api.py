@@ -137,11 +137,13 @@ def sweep(study: str | Path | Study, out: str | Path | None = None, progress: Pr
         summary = prepared.run(tables.append, progress)
         return SweepOutcome(summary, None, concatenate(tables))
     from reports.files import parquet_sink
-    from reports.sweep import write_pages
+    from reports.output import output_folder
+    from reports.sweep import NAMES, write_pages
 
-    with parquet_sink(Path(out) / "results.parquet") as sink:
-        summary = prepared.run(sink, progress)
-    write_pages(Path(out), prepared.pages(summary))
+    with output_folder(out, "sweep", NAMES) as stage:
+        with parquet_sink(stage / "results.parquet") as sink:
+            summary = prepared.run(sink, progress)
+        write_pages(stage, prepared.pages(summary))
     return SweepOutcome(summary, Path(out), None)
 
 
@@ -152,10 +154,12 @@ def search(
     seed: int | None = None,
     store: str | Path | None = None,
     progress: Progress | None = None,
+    allow_code: bool = False,
 ) -> SearchResult:
     """Search the space of a study (schema search/1); what is not given is the study's own.
 
-    Answers are kept in the folder `store` and found there again; without it they live in memory. Raises InputError.
+    Answers are kept in the folder `store` and found there again; without it they live in memory. A study whose answers
+    come from a Python function is refused unless `allow_code`. Raises InputError.
     """
     from importlib import import_module
 
@@ -165,7 +169,7 @@ def search(
     from planners.search.study import read_search
 
     read = read_search(study)
-    problem, own = import_module("commands.search").problem_of(read), read.search
+    problem, own = import_module("commands.search").problem_of(read, allow_code), read.search
     settings = own.settings if method in (None, own.method) else {}
     setting = Setting(
         budget=own.budget if budget is None else budget,
@@ -182,11 +186,13 @@ def report(folder: str | Path) -> Path:
     from planners.study import Study
     from planners.sweep import prepare
     from reports.files import read_tables
+    from reports.output import output_folder
     from reports.sweep import write_pages
     from simcore.spec.load import build, read_json
 
     where = Path(folder)
     prepared = prepare(build(Study, read_json(where / "study.json"), str(where / "study.json")), resolve, cost_model)
     summary = prepared.restore(read_tables(where / "results.parquet"))
-    write_pages(where, prepared.pages(summary))
+    with output_folder(where, "sweep", keep=("results.parquet",)) as stage:
+        write_pages(stage, prepared.pages(summary))
     return where / "report.html"

@@ -100,7 +100,10 @@ class PluginRegistry:
         key = normal(name)
         if key not in self.modules:
             raise UnknownName(self.kind, name, self.modules)
-        return getattr(importlib.import_module(self.modules[key]), self.attribute)
+        found = getattr(importlib.import_module(self.modules[key]), self.attribute, None)
+        if found is None:  # a module that others of the package share
+            raise UnknownName(self.kind, name, (other for other in self.modules if other != key))
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names())

@@ -86,8 +86,8 @@ class ScenarioEvaluator:
         """The point with what the laws set."""
         filled = dict(point)
         for name, law in self._rules.items():
-            value = law(_Facts(filled, self._scenario(filled)))
-            filled[name] = float(value) if np.ndim(value) == 0 else value
+            value = np.asarray(law(_Facts(filled, self._scenario(filled))))
+            filled[name] = value.item() if value.ndim == 0 else value
         return filled
 
     def _scenario(self, point: Point) -> Case:
@@ -123,7 +123,7 @@ class ScenarioEvaluator:
         for name, law in self.laws.items():
             if not is_field(name):
                 facts = (_Facts(p, self._scenario(p), {k: v[i] for k, v in out.items()}) for i, p in enumerate(points))
-                out[name] = np.array([float(law(f)) for f in facts])
+                out[name] = np.array([float(law.number(f)) for f in facts])
         return out
 
 

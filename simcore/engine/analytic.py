@@ -237,7 +237,8 @@ def busy_share(setting: Setting, found: Phases, first_s: Column) -> Column:
     half = 0.5 * (first_s - decode_s - stalls_s)
     own_s = np.sqrt(half**2 + decode_s * first_s) - half
     share = own_s / np.maximum(own_s + first_s, 1e-12)
-    return share * (1.0 - 0.5 / setting.waves) if setting.waves else share
+    found_s: Column = share * (1.0 - 0.5 / setting.waves) if setting.waves else share
+    return found_s
 
 
 def first_token_s(setting: Setting, found: Phases) -> Column:

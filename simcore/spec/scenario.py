@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from simcore.spec.base import Spec
+from simcore.spec.base import MOST_COUNT, Count, FileName, Spec, Whole
 from simcore.spec.plan import ParallelPlan
-from simcore.units import Bytes, BytesPerS, Seconds, Watts
+from simcore.units import BytesPerS, Capacity, Seconds, Watts
 
 
 class ModelPart(Spec):
@@ -44,11 +44,11 @@ class StepsPart(Spec):
     kv_token_s: Seconds = Field(default=0.0, alias="kv_token")
     past_token_s: Seconds = Field(default=0.0, alias="past_token")
     """table: and, for a chunk, chunk x (past + chunk / 2) x this"""
-    layers: int = Field(default=1, ge=1)
+    layers: Count = 1
     mlp: str | None = None
     attention: str | None = None
     folder: str | None = None
-    kv_blocks: int | None = Field(default=None, ge=1)
+    kv_blocks: Count | None = None
     """KV capacity of a replica; None: without bound"""
 
 
@@ -56,7 +56,7 @@ class TierPart(Spec):
     """A tier below the prefix cache of a replica, or a pool that all replicas share."""
 
     name: str
-    capacity: Bytes
+    capacity: Capacity
     read: BytesPerS
     """bandwidth of bringing prefixes back, all chips of a replica together (of a shared pool: all replicas)"""
     write: BytesPerS | None = None
@@ -71,12 +71,12 @@ class PolicyPart(Spec):
 
     scheduler: str | None = None
     router: str = "least-outstanding"
-    max_running: int | None = Field(default=None, ge=1)
-    token_budget: int | None = Field(default=None, ge=1)
-    prefill_budget: int | None = Field(default=None, ge=1)
-    chunk_tokens: int | None = Field(default=None, ge=1)
-    block_tokens: int = Field(default=16, ge=1)
-    watermark_blocks: int = Field(default=0, ge=0)
+    max_running: Count | None = None
+    token_budget: Count | None = None
+    prefill_budget: Count | None = None
+    chunk_tokens: Count | None = None
+    block_tokens: Count = 16
+    watermark_blocks: Whole = 0
     memory_fraction: float | None = Field(default=None, gt=0, le=1)
     graphs: bool = True
     reserve_output: bool | None = None
@@ -85,7 +85,7 @@ class PolicyPart(Spec):
     prefix_cache: bool | Literal["hash", "radix"] = False
     """true is "hash": a second copy of a prefix stays with its request; "radix": every prefix is held once"""
     evict: str = "lru"
-    offload_capacity: Bytes | None = None
+    offload_capacity: Capacity | None = None
     """evicted prefixes are kept in a tier below of this size per replica (needs prefix_cache)"""
     offload_bandwidth: BytesPerS | None = None
     """of fetching them back, all chips of a replica together; writing is free. `tiers` says more"""
@@ -99,8 +99,8 @@ class PolicyPart(Spec):
     swap_bandwidth: BytesPerS | None = None
     """preemption moves KV over a link of this bandwidth; None: it recomputes"""
     batch_wait_s: Seconds = Field(default=0.0, alias="batch_wait")
-    draft_tokens: int = Field(default=0, ge=0)
-    draft_width: int = Field(default=1, ge=1)
+    draft_tokens: Whole = 0
+    draft_width: Count = 1
     """candidates at each of `draft_tokens` depths; all are verified, the first goes on"""
     acceptance_ratio: float = Field(default=0.0, ge=0, lt=1)
     draft_s: Seconds = Field(default=0.0, alias="draft")
@@ -108,7 +108,7 @@ class PolicyPart(Spec):
     """host time per step that the device waits for"""
     communication_overlap_ratio: float = Field(default=0.0, ge=0, le=1)
     """share of the shorter of compute and communication that hides under the other (nano-batches)"""
-    stream_interval: int | None = Field(default=None, ge=1)
+    stream_interval: Count | None = None
     """clients get tokens in groups of this size"""
     detokenise_s: Seconds = Field(default=0.0, alias="detokenise")
     """on top of what the stack's calibration holds, once per request"""
@@ -120,12 +120,12 @@ class PolicyPart(Spec):
     """load of the busiest expert rank over the mean"""
     overlap_scheduling: bool = True
     """the server prepares a step while the one before runs (vLLM's async scheduling, SGLang's overlap schedule)"""
-    hold_steps: int = Field(default=0, ge=0)
+    hold_steps: Whole = 0
     """new prompts wait until every attention-dp rank has one, at most so many steps (TensorRT-LLM: enable_balance,
     timeout_iters)"""
     expert_kernels: str | None = None
     """the stack whose expert kernels this server runs, where they are not its own"""
-    least_expert_tokens: int = Field(default=0, ge=0)
+    least_expert_tokens: Whole = 0
     """kernels that pad every expert to a tile read all experts in steps of fewer tokens"""
     output_s: Seconds = Field(default=0.0, alias="output")
     """the frontend streams one token in this time, whatever the chips"""
@@ -149,15 +149,16 @@ class PolicyPart(Spec):
         return self
 
 
-LengthsPart = int | tuple[int, int] | dict[str, float]
+Tokens = Annotated[float, Field(gt=0, le=MOST_COUNT)]
+LengthsPart = Count | tuple[Count, Count] | dict[str, Tokens]
 
 
 class SharedPrefixPart(Spec):
     """Prompts begin with one of `prompts` system prompts of `tokens` tokens, round after round."""
 
-    tokens: int = Field(ge=1)
-    prompts: int = Field(default=1, ge=1)
-    per_prompt: int = Field(default=1, ge=1)
+    tokens: Count
+    prompts: Count = 1
+    per_prompt: Count = 1
     """users per system prompt, each with the rest of a prompt of his own that repeats; 1: whole prompts repeat"""
 
 
@@ -170,34 +171,34 @@ class TrafficPart(Spec):
     rate_scale: float = Field(default=1.0, gt=0)
     input_scale: float = Field(default=1.0, gt=0)
     output_scale: float = Field(default=1.0, gt=0)
-    head: int | None = Field(default=None, ge=1)
+    head: Count | None = None
     name: str | None = None
     """lengths of a named traffic"""
     input_tokens: LengthsPart | None = None
     """a fixed length, a uniform range [low, high], or quantiles { "0.1" = 559, "0.5" = 575 }"""
     output_tokens: LengthsPart | None = None
-    input_median_tokens: float | None = Field(default=None, gt=0)
-    input_p90_tokens: float | None = Field(default=None, gt=0)
-    output_median_tokens: float | None = Field(default=None, gt=0)
-    output_p90_tokens: float | None = Field(default=None, gt=0)
+    input_median_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
+    input_p90_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
+    output_median_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
+    output_p90_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
     """lognormal lengths with these quantiles"""
-    longest_tokens: int | None = Field(default=None, ge=2)
+    longest_tokens: int | None = Field(default=None, ge=2, le=MOST_COUNT)
     """lognormal lengths: inputs are cut so that input and output together stay below"""
-    requests: int = Field(default=1000, ge=1)
+    requests: Count = 1000
     arrivals: Literal["poisson", "gamma", "constant", "once"] = "poisson"
     rate_per_s: float | None = Field(default=None, gt=0)
     cv: float = Field(default=1.0, gt=0)
-    users: int | None = Field(default=None, ge=1)
+    users: Count | None = None
     """a closed loop of so many users, all replicas together"""
-    batch: int | None = Field(default=None, ge=1)
+    batch: Count | None = None
     """requests in flight per replica, a steady state"""
     shared_prefix: SharedPrefixPart | None = None
     think_s: Seconds = Field(default=1e-6, alias="think")
-    turns: int = Field(default=1, ge=1)
+    turns: Count = 1
     """generated requests open sessions of so many turns, each with all before it as its input"""
     pause_s: Seconds = Field(default=0.0, alias="pause")
     """mean of the exponential pause before the next turn (a tool's, or a person's)"""
-    copies: int = Field(default=1, ge=1)
+    copies: Count = 1
     """generated requests: each turn is sent so many times at once"""
     wait: bool = False
     """sessions are a closed loop: a turn is sent a pause after all answers of the turn before it are complete"""
@@ -230,15 +231,15 @@ class TrafficPart(Spec):
 class PlanPart(Spec):
     """A parallel plan; formats left out are the checkpoint's own. Give dp, or chips of the whole deployment."""
 
-    tp: int = Field(default=1, ge=1)
-    pp: int = Field(default=1, ge=1)
-    dp: int | None = Field(default=None, ge=1)
-    attention_dp: int = Field(default=1, ge=1)
-    ep: int = Field(default=1, ge=1)
-    cp: int = Field(default=1, ge=1)
+    tp: Count = 1
+    pp: Count = 1
+    dp: Count | None = None
+    attention_dp: Count = 1
+    ep: Count = 1
+    cp: Count = 1
     sp: bool = False
-    vpp: int = Field(default=1, ge=1)
-    chips: int | None = Field(default=None, ge=1)
+    vpp: Count = 1
+    chips: Count | None = None
     weights: str | None = None
     experts: str | None = None
     activations: str | None = None
@@ -280,9 +281,9 @@ class PoolPart(Spec):
     """Equal replicas of a fleet; what is not said is as in the scenario."""
 
     name: str
-    count: int = Field(ge=1)
+    count: Count
     role: Literal["both", "prefill", "decode"] = "both"
-    started: int | None = Field(default=None, ge=0)
+    started: Whole | None = None
     hardware: HardwarePart | None = None
     plan: PlanPart | None = None
     policy: PolicyPart | None = None
@@ -293,7 +294,7 @@ class TransferPart(Spec):
 
     bandwidth: BytesPerS
     latency_s: Seconds = Field(default=0.0, alias="latency")
-    channels: int = Field(default=1, ge=1)
+    channels: Count = 1
     overlap_ratio: float = Field(default=0.0, ge=0, le=1)
     """share sent layer by layer during the prefill"""
     bytes_per_token: float | None = Field(default=None, gt=0)
@@ -304,7 +305,7 @@ class FailurePart(Spec):
     """A replica goes down; replicas are numbered through the pools, decode pools last."""
 
     at_s: Seconds = Field(alias="at")
-    replica: int = Field(ge=0)
+    replica: Whole
     down_s: Seconds = Field(alias="down")
 
 
@@ -314,8 +315,8 @@ class AutoscalePart(Spec):
     pool: str
     low: float = Field(ge=0)
     high: float = Field(gt=0)
-    least: int = Field(default=1, ge=1)
-    interval_s: Seconds = Field(alias="interval")
+    least: Count = 1
+    interval_s: Seconds = Field(alias="interval", gt=0)
     cold_start_s: Seconds = Field(alias="cold_start")
 
 
@@ -330,7 +331,7 @@ class RolesPart(Spec):
     interval_s: Seconds = Field(default=1.0, alias="interval", gt=0)
     hold_s: Seconds = Field(default=10.0, alias="hold")
     switch_s: Seconds = Field(default=0.0, alias="switch")
-    least: int = Field(default=1, ge=1)
+    least: Count = 1
 
     @model_validator(mode="after")
     def _thresholds_lie_apart(self) -> RolesPart:
@@ -381,7 +382,7 @@ class AttentionFfnPart(Spec):
     """Attention and FFN on different chips: `replicas` attention replicas of the scenario's hardware and plan, which
     hold the KV, share one FFN pool; together they are one replica of the simulation."""
 
-    replicas: int = Field(ge=1)
+    replicas: Count
     microbatches: int = Field(default=2, ge=1, le=16)
     """at most so many go round between the pools; a step takes the fastest number"""
     hardware: HardwarePart | None = None
@@ -402,8 +403,8 @@ class PowerPart(Spec):
     """a file of `simcore.policy.power`"""
     clock_ratios: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7)
     """the ladder of clocks over the top clock"""
-    prefill_level: int = Field(default=0, ge=0)
-    decode_level: int = Field(default=0, ge=0)
+    prefill_level: Whole = 0
+    decode_level: Whole = 0
     cap: Watts | None = None
     """of one replica, all its chips"""
     high_ratio: float = Field(default=0.9, gt=0)
@@ -430,7 +431,7 @@ class SearchPart(Spec):
     method: str = "surrogate"
     budget: float = Field(default=200, gt=0)
     seed: int = 0
-    batch: int | None = Field(default=None, ge=1)
+    batch: Count | None = None
     engine: Literal["estimate", "simulate"] = "estimate"
     settings: dict[str, Any] = Field(default_factory=dict)
 
@@ -450,7 +451,7 @@ CLASSES = ("weights", "experts", "kv", "state", "activations", "gradients", "opt
 class Scenario(Spec):
     """The whole question. A verb uses the parts that it needs; what an engine cannot honour it refuses by name."""
 
-    name: str
+    name: FileName
     title: str = ""
     file: str = ""
     seed: int = 0

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from simcore.errors import InputError
-from simcore.spec.traffic import Trace
+from simcore.spec.traffic import MOST_TOKENS, Trace
 
 Row = dict[str, Any]
+EVERY = frozenset(("session", "turn", "priority"))
+"""columns that every request of a trace has, or none"""
 
 
 def existing(path: str | Path) -> Path:
@@ -52,10 +54,18 @@ class Rows:
 
     def parse(self, lines: Iterator[tuple[int, Any]], parse: Callable[[Any], Row]) -> None:
         """Parse every (line number, content)."""
+        kept: set[str] | None = None
         for number, content in lines:
             try:
-                self.rows.append(checked(parse(content)))
-            except (KeyError, TypeError, ValueError) as error:
+                if isinstance(content, Exception):
+                    raise content
+                row = checked(parse(content))
+                if kept is None:
+                    kept = EVERY & set(row)
+                if missing := kept - set(row):
+                    raise ValueError(f"has no {min(missing)}, which the first request has")
+                self.rows.append(row)
+            except (KeyError, TypeError, ValueError, OverflowError, RecursionError, AttributeError) as error:
                 if not self.skip_bad:
                     what = f"no column {error}" if isinstance(error, KeyError) else str(error)
                     raise InputError(what, file=f"{self.file}:{number}", fix="mend it, or use --skip-bad") from None
@@ -85,19 +95,29 @@ class Rows:
 
 
 def checked(row: Row) -> Row:
-    """Lengths are at least one token, the arrival is a finite time."""
+    """Lengths are 1 to 2^31 - 1 tokens together, times are finite, whole numbers fit 64 bits."""
     for name in ("input_tokens", "output_tokens"):
         if row[name] < 1:
             raise ValueError(f"{name} is {row[name]}, not at least 1")
+    if row["input_tokens"] + row["output_tokens"] > MOST_TOKENS:
+        raise ValueError(f"{row['input_tokens']} and {row['output_tokens']} tokens are more than {MOST_TOKENS}")
     if not np.isfinite(row["arrival_s"]):
         raise ValueError("the arrival is not a finite time")
+    pause_s = row.get("pause_s", 0.0)
+    if not (np.isfinite(pause_s) and pause_s >= 0):
+        raise ValueError(f"the pause {pause_s} is no time")
+    for name in ("session", "turn", "priority", "prefix_block_tokens"):
+        if not -MOST_TOKENS <= row.get(name, 0) <= MOST_TOKENS:
+            raise ValueError(f"{name} is {row[name]}, which is too large")
+    if not all(-(2**63) <= value < 2**63 for value in row.get("hashes", ())):
+        raise ValueError("a prefix hash does not fit 64 bits")
     return row
 
 
 def whole(text: Any) -> int:
     """A token count: a whole number, also when written "12.0"."""
     value = float(text)
-    if value != int(value):
+    if not np.isfinite(value) or value != int(value):
         raise ValueError(f"{text!r} is not a whole number")
     return int(value)
 
@@ -112,9 +132,21 @@ def hashes(rows: list[Row]) -> dict[str, Any]:
     return {"prefix_hashes": flat, "prefix_start": start}
 
 
-def csv_lines(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line number, row by column name) of a CSV file with a header."""
-    with file.open(newline="", encoding="utf-8-sig") as stream:
+def csv_lines(file: Path) -> Iterator[tuple[int, dict[str, str] | ValueError]]:
+    """(line number, row by column name) of a CSV file with a header; an error for a line that is not UTF-8."""
+    with file.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as stream:
         reader = csv.DictReader(stream)
-        for row in reader:
-            yield reader.line_num, {str(k).strip(): v for k, v in row.items() if k is not None}
+        try:
+            for row in reader:
+                found = {str(k).strip(): v for k, v in row.items() if k is not None}
+                yield (
+                    reader.line_num,
+                    found if is_text("".join(map(str, found.values()))) else ValueError("is not UTF-8"),
+                )
+        except csv.Error as error:
+            raise InputError(str(error), file=f"{file}:{reader.line_num}") from None
+
+
+def is_text(line: str) -> bool:
+    """False where a line read with `surrogateescape` was not UTF-8."""
+    return not any("\udc80" <= c <= "\udcff" for c in line)

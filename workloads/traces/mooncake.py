@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from simcore.spec.traffic import Trace
-from workloads.traces._rows import Row, Rows, whole
+from workloads.traces._rows import Row, Rows, is_text, whole
 
 BLOCK_TOKENS = 512
 
@@ -19,15 +19,17 @@ def read(file: Path, skip_bad: bool = False) -> Trace:
     return rows.trace(prefix_block_tokens=BLOCK_TOKENS)
 
 
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    with file.open(encoding="utf-8") as stream:
+def _lines(file: Path) -> Iterator[tuple[int, str | ValueError]]:
+    with file.open(encoding="utf-8", errors="surrogateescape") as stream:
         for number, line in enumerate(stream, start=1):
             if line.strip():
-                yield number, line
+                yield number, line if is_text(line) else ValueError("is not UTF-8")
 
 
 def _parse(line: str) -> Row:
     found = json.loads(line)
+    if not isinstance(found, dict):
+        raise ValueError("is not a JSON object")
     return {
         "arrival_s": float(found["timestamp"]) / 1000.0,
         "input_tokens": whole(found["input_length"]),
