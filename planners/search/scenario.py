@@ -7,11 +7,9 @@ the specs by value, and points that share those values are evaluated together.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
-from importlib import resources
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from planners.search.expression import Expression
 from planners.search.fields import changed, read
 from planners.search.function import digest
 from planners.search.problem import Outputs
+from planners.search.source import code_digest
 from planners.search.space import Point
 from planners.study import OBJECTIVES
 from simcore.errors import InputError
@@ -179,15 +178,3 @@ def _main(spec: Any, name: str) -> str:
     if isinstance(spec, System) and name.startswith("chip.memory.main."):
         return name.replace("chip.memory.main.", f"chip.memory.{spec.chip.main_tier}.", 1)
     return name
-
-
-@cache
-def code_digest() -> str:
-    """Digest of the source that computes analytic answers."""
-    parts = []
-    for package in ("simcore.spec", "simcore.ops", "simcore.cost", "simcore.engine", "planners"):
-        folder = resources.files(package)
-        for path in sorted(folder.iterdir(), key=lambda p: p.name):
-            if path.name.endswith(".py") and (package != "planners" or path.name == "evaluate.py"):
-                parts.append(hashlib.sha256(path.read_bytes()).hexdigest())
-    return digest(*parts)
