@@ -63,7 +63,7 @@ def step_times() -> Any:
         from simcore.calibration.importers.vidur import vidur_step_times
 
         return vidur_step_times(PEER / "a100_llama2-7b_mlp.csv", PEER / "a800_llama2-7b_attention.csv", layers=32)
-    from simcore.cost.step_times import SampleRange, StepParts, StepSample, sample_step_times
+    from simcore.step.times import SampleRange, StepParts, StepSample, sample_step_times
 
     def evaluate(steps: StepSample) -> StepParts:
         tokens = steps.chunk_tokens + steps.decodes

@@ -61,7 +61,7 @@ class EventEvaluator:
     def _one(self, point: Mapping[str, Any], seed: int, level: int) -> dict[str, float]:
         """One run. A plan that the model cannot have, or that does not fit, is a violation of 1."""
         from commands.simulate import money
-        from commands.simulation import traffic_of
+        from scenarios.run import traffic_of
         from simcore.engine.metrics import summary
 
         ready = self._prepared(point, level)
@@ -79,8 +79,8 @@ class EventEvaluator:
 
     def _prepared(self, point: Mapping[str, Any], level: int) -> Any:
         """Everything but the traffic's draw; a text says why a point cannot run."""
-        from commands.simulation import resolve
         from planners.search.store import point_text
+        from scenarios.run import resolve
         from simcore.errors import InputError
 
         key = f"{level}{point_text(dict(point))}"

@@ -27,8 +27,8 @@ def simulate(
 
     Latencies, goodput, utilisation, energy and cost; see examples/simulate-llama-70b.toml.
     """
-    from commands.simulation import prepare
     from commands.terminal import print_json, progress
+    from scenarios.run import prepare
     from simcore.engine.invariants import violations
     from simcore.engine.metrics import middle, summary
     from simcore.errors import SimcoreError
@@ -167,8 +167,8 @@ def capacity(
 
     A share `slo.attainment` of all requests must meet it.
     """
-    from commands.simulation import prepare
     from commands.terminal import print_json
+    from scenarios.run import prepare
     from simcore.engine.capacity import fewest_replicas, highest_rate
     from simcore.errors import InputError
 
@@ -217,7 +217,7 @@ def in_words(report: dict[str, Any]) -> str:
 
 def fewest_of_pools(ready: Any, most: int) -> tuple[dict[str, Any], Any]:
     """(what to report, what was found): the counts of the fleet's pools with the fewest chips."""
-    from commands.fleet import chips_of
+    from scenarios.fleet import chips_of
     from simcore.engine.capacity import fewest_chips
     from simcore.errors import InputError
 

@@ -88,7 +88,7 @@ def put(raw: dict[str, Any], key: str, value: Any) -> None:
 
 def measure(plan: dict[str, Any], raw: dict[str, Any], file: Path) -> dict[str, Any]:
     """One row: the main figures of a run, or the capacity."""
-    from commands.simulation import resolve
+    from scenarios.run import resolve
     from simcore.engine.capacity import highest_rate
     from simcore.engine.metrics import summary
     from simcore.spec.simulation import simulation_from

@@ -151,7 +151,7 @@ def step_times_of(kind: str, folder: Path | None, recorded: Any, model: Any, chi
             raise InputError(what, key="--profile", fix="use operators, or name a folder with --layers")
         return layer_times(folder, recorded, model, chip)
     if kind == "operators":
-        from commands.step_sources import operator_step_times
+        from scenarios.step_sources import operator_step_times
 
         return operator_step_times(model, chip, recorded.engine)
     raise InputError(f"unknown profile {kind!r}", key="--profile", fix="use layers or operators")

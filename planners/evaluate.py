@@ -12,17 +12,14 @@ from numpy.typing import NDArray
 from simcore.cost.base import CostModel
 from simcore.cost.machine import Machine, computes_natively, machine_of
 from simcore.engine import analytic
-from simcore.engine.step import Physics, breakdown
 from simcore.errors import InputError, suggest
-from simcore.ops.op import PlanColumns
+from simcore.ops.op import DEGREES, PlanColumns, plan_columns
 from simcore.result import DoesNotFit, Infeasible, Reason, Result, ResultTable, Unsupported
-from simcore.spec.formats import number_format
 from simcore.spec.model import ModelSpec
-from simcore.spec.plan import ParallelPlan
 from simcore.spec.scenario import Scenario
 from simcore.spec.system import System
+from simcore.step.price import Physics, breakdown
 
-DEGREES = ("tp", "pp", "dp", "attention_dp", "ep", "cp", "sp")
 FORMAT_COLUMNS = ("weights", "experts", "activations", "kv")
 POLICY_COLUMNS = (
     "memory_fraction",
@@ -46,7 +43,6 @@ MACHINE_COLUMNS = {
 """numeric facts of the chip that may vary by row; values in SI"""
 SPEED_COLUMNS = ("chip.memory.main.read_bandwidth",)
 CHUNK = 262_144
-Numeric = Mapping[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -180,15 +176,6 @@ def beyond_chip(name: str, machine: Machine, system: System) -> float:
     }
     price = own.get(name)
     return 0.0 if price is None else float(np.max(getattr(machine, MACHINE_COLUMNS[name]))) - price
-
-
-def plan_columns(plan: ParallelPlan, numeric: Numeric) -> PlanColumns:
-    """Degrees from the columns where given, else from the base plan; formats as bytes per element."""
-    weights, experts, activations, kv = (number_format(name).bytes_per_element for name in plan.formats())
-    degrees: dict[str, Any] = {name: numeric.get(name, float(getattr(plan, name))) for name in DEGREES}
-    return PlanColumns(
-        **degrees, weight_bytes=weights, expert_bytes=experts, activation_bytes=activations, kv_bytes=kv, head_bytes=2.0
-    )
 
 
 def valid_degrees(model: ModelSpec, plan: PlanColumns) -> NDArray[np.bool_]:

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from planners.evaluate import CHUNK, DEGREES, Evaluator
+from planners.evaluate import CHUNK, Evaluator
 from planners.pareto import non_dominated, sense
 from planners.plans import AXES, PlanGrid
 from planners.study import Study
 from simcore.cost.base import CostModel
 from simcore.errors import InputError
+from simcore.ops.op import DEGREES
 from simcore.result import Result, ResultTable, concatenate
 from simcore.spec.demand import Demand, Objectives, fixed
 from simcore.spec.economics import Economics

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-TOP = ("simcore", "hardware_specs", "workloads", "planners", "reports", "commands", "cli")
+TOP = ("simcore", "hardware_specs", "workloads", "scenarios", "planners", "reports", "commands", "cli")
 LAYER = {
     "simcore.units": 0,
     "simcore.errors": 0,
@@ -19,21 +19,23 @@ LAYER = {
     "simcore.ops": 2,
     "simcore.cost": 3,
     "simcore.policy": 4,
+    "simcore.step": 4.5,
     "simcore.engine": 5,
     "simcore.calibration": 6,
     "simcore.testing": 6,
     "hardware_specs": 7,
     "workloads": 7,
-    "planners": 7,
-    "reports": 7,
-    "commands": 8,
-    "cli": 9,
+    "scenarios": 8,
+    "planners": 9,
+    "reports": 9,
+    "commands": 13,
+    "cli": 14,
 }
 FACE = {"simcore.api", "simcore"}
 """the public face: the one module that may look upward, lazily, and holds no logic"""
 ROOMS = {
     "simpy": ("simcore.engine",),
-    "numba": ("simcore.engine", "simcore.policy", "simcore.cost", "planners"),
+    "numba": ("simcore.engine", "simcore.policy", "simcore.step", "simcore.cost", "planners"),
     "sklearn": ("simcore.calibration", "planners"),
     "pulp": ("planners",),
     "highspy": ("planners",),

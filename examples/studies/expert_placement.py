@@ -10,15 +10,15 @@ from __future__ import annotations
 import numpy as np
 
 import simcore
-from planners.evaluate import plan_columns
 from planners.experts import ExpertProblem, place
 from planners.experts.trace import generate, loads_of, transitions_of
 from simcore.engine.metrics import request_metrics
 from simcore.engine.serving import serve
 from simcore.engine.settings import ReplicaSettings
-from simcore.engine.step import Physics
-from simcore.engine.step_source import physics_step_times
+from simcore.ops.op import plan_columns
 from simcore.spec.scenario import Scenario
+from simcore.step.price import Physics
+from simcore.step.sample import physics_step_times
 from workloads import generate as traffic
 
 CASES = {  # model: (layers, experts, topk) of its routing, chips

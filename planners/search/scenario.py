@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from planners.evaluate import DEGREES, FORMAT_COLUMNS, MACHINE_COLUMNS, POLICY_COLUMNS, Evaluator
+from planners.evaluate import FORMAT_COLUMNS, MACHINE_COLUMNS, POLICY_COLUMNS, Evaluator
 from planners.search.expression import Expression
 from planners.search.fields import changed, read
 from planners.search.function import digest
@@ -23,6 +23,7 @@ from planners.search.source import code_digest
 from planners.search.space import Point
 from planners.study import OBJECTIVES
 from simcore.errors import InputError
+from simcore.ops.op import DEGREES
 from simcore.result import Reason, ResultTable
 from simcore.spec.scenario import Scenario
 from simcore.spec.system import System

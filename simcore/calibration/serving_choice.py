@@ -19,7 +19,7 @@ import numpy as np
 
 from simcore.calibration.serving_fit import Measured
 from simcore.calibration.serving_measures import grouped, spearman
-from simcore.cost.step_times import Floats
+from simcore.step.times import Floats
 
 LEAST_GROUP = 8
 GOOD_CHOICE = 0.95

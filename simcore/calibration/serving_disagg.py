@@ -15,8 +15,8 @@ import numpy as np
 
 from simcore.calibration.serving_rows import Question
 from simcore.calibration.serving_tables import ServingParameters, scaled
-from simcore.cost.step_times import Floats, StepTimes
 from simcore.errors import InputError
+from simcore.step.times import Floats, StepTimes
 
 if TYPE_CHECKING:
     from simcore.calibration.serving_replay import Answer, Replayer
@@ -95,7 +95,7 @@ def prefill_step(
 
 def decode_step(times: StepTimes, batch: float, kv_tokens: float) -> float:
     """Seconds of one decode step of a rank with `batch` sequences of `kv_tokens`."""
-    from simcore.cost.step_kernel import decode_step_s, pack
+    from simcore.step.kernel import decode_step_s, pack
 
     return float(decode_step_s(pack(times)[0], batch, (kv_tokens, kv_tokens, kv_tokens)))
 

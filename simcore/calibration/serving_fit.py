@@ -16,7 +16,7 @@ import numpy as np
 from simcore.calibration.serving_replay import Replayer
 from simcore.calibration.serving_rows import Question
 from simcore.calibration.serving_tables import ServingParameters
-from simcore.cost.step_times import Floats
+from simcore.step.times import Floats
 
 FITTED = (
     "fused_layer_s",

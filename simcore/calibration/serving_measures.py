@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from simcore.cost.step_times import Floats
+from simcore.step.times import Floats
 
 
 def errors(ratio: Floats) -> dict[str, float]:

@@ -13,12 +13,12 @@ from simcore.calibration.serving_rows import Pool, Question
 from simcore.calibration.serving_tables import PEER_SHARE, ServingParameters, StepParts, scaled, step_parts
 from simcore.cost.machine import machine_of
 from simcore.cost.memory import activation_bytes, buffer_bytes, kv_bytes_per_sequence, weight_bytes
-from simcore.cost.step_times import SampleRange
 from simcore.engine.settings import UNLIMITED, ReplicaSettings
-from simcore.engine.step import Physics
 from simcore.errors import InputError
 from simcore.ops.op import PlanColumns
 from simcore.spec.formats import number_format
+from simcore.step.price import Physics
+from simcore.step.times import SampleRange
 
 REACH = SampleRange(tokens=16384, past_tokens=16384, decodes=512, sequences=512, linear_count=4)
 BLOCK_TOKENS = 16

@@ -12,7 +12,7 @@ from simcore.calibration.serving_choice import choosing
 from simcore.calibration.serving_fit import Measured
 from simcore.calibration.serving_measures import errors, grouped, spearman
 from simcore.calibration.serving_rows import Question
-from simcore.cost.step_times import Floats
+from simcore.step.times import Floats
 
 LEAST_CAMPAIGN = 6
 OWN_ROWS = 3

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from simcore.cost.step_times import Floats, SampleRange, StepTimes, Table
-from simcore.engine.step import Physics
-from simcore.engine.step_source import ATTENTION, HEAD, physics_step_times
 from simcore.ops.op import PlanColumns, StepColumns
 from simcore.ops.transformer import lower
 from simcore.spec.formats import number_format
+from simcore.step.price import Physics
+from simcore.step.sample import ATTENTION, HEAD, physics_step_times
+from simcore.step.times import Floats, SampleRange, StepTimes, Table
 
 PEER_SHARE = 0.2
 """how many of its tokens each other attention-dp rank adds while one prefills: most are decoding then"""

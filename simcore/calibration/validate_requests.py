@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from simcore.calibration.importers.vllm_run import VllmRun
 from simcore.calibration.vllm_engine import Ranks
-from simcore.cost.step_times import StepTimes
 from simcore.engine.ranks import SharedSteps, serve_ranks
 from simcore.engine.serving import ServingRun, serve
 from simcore.engine.settings import ReplicaSettings
 from simcore.errors import InputError
 from simcore.spec.traffic import Trace
+from simcore.step.times import StepTimes
 
 Floats = NDArray[np.float64]
 METRICS = ("ttft_s", "tpot_s", "e2e_s")

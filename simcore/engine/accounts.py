@@ -8,8 +8,8 @@ from typing import Any
 from numba import float64
 
 from simcore.cost.jit import njit
-from simcore.cost.step_kernel import lookup
 from simcore.policy.records import ITL_BINS, SERIES_BINS
+from simcore.step.kernel import lookup
 
 ITL_LOWEST_S = 1e-4
 ITL_PER_OCTAVE = 48

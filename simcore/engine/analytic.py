@@ -21,13 +21,13 @@ import numpy as np
 from simcore.cost import memory, money, storage
 from simcore.cost.base import CostModel
 from simcore.cost.machine import Machine
-from simcore.engine.step import Physics, StepTotal, shared_total, step_total, sub_batched_total
 from simcore.ops.op import Array, Column, PlanColumns, StepColumns
 from simcore.result import Reason
 from simcore.spec.demand import Demand
 from simcore.spec.economics import Economics
 from simcore.spec.model import ModelSpec
 from simcore.spec.policy import ServingPolicy
+from simcore.step.price import Physics, StepTotal, shared_total, step_total, sub_batched_total
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,13 @@ from typing import Any
 
 import numpy as np
 
-from simcore.cost.step_times import ZERO, Axis, Floats, SampleRange, StepTimes, Table
-from simcore.engine.step import Physics
-from simcore.engine.step_source import ATTENTION, dynamic_w
 from simcore.ops.moe import touched_experts
 from simcore.ops.op import Op, PlanColumns, StepColumns
 from simcore.ops.transformer import lower
 from simcore.spec.model import ModelSpec, Moe
+from simcore.step.price import Physics
+from simcore.step.sample import ATTENTION, dynamic_w
+from simcore.step.times import ZERO, Axis, Floats, SampleRange, StepTimes, Table
 
 ELSEWHERE = ("embedding", "final_norm", "lm_head", "sampling", "all_gather_logits")
 """operations of a whole model that the FFN pool does not do"""

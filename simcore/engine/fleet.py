@@ -32,10 +32,10 @@ class Fleet:
     ) -> None:
         import simpy
 
-        from simcore.cost.step_kernel import pack
         from simcore.engine.kernels import Composer
         from simcore.policy.router import routers
         from simcore.policy.scheduler import queue_order, schedulers
+        from simcore.step.kernel import pack
 
         self.plan, self.trace = plan, trace
         check_plan(plan)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from simcore.cost.step_times import StepTimes
 from simcore.engine.settings import ReplicaSettings
 from simcore.errors import InputError
 from simcore.policy.power import PowerLimits
 from simcore.policy.records import MAX_STAGES
 from simcore.policy.roles import RoleLimits
+from simcore.step.times import StepTimes
 
 Role = Literal["both", "prefill", "decode"]
 

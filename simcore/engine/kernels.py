@@ -8,7 +8,6 @@ import numpy as np
 from numba import int64, types
 
 from simcore.cost.jit import from_dtype, njit
-from simcore.cost.step_kernel import STEP_TIMES_TYPE
 from simcore.engine.replica import advance, submit
 from simcore.policy.records import STEP
 from simcore.policy.router import REPLICAS_TYPE, ROUTE_TYPE
@@ -23,6 +22,7 @@ from simcore.policy.scheduler._verbs import (
     pop,
     preempt_after,
 )
+from simcore.step.kernel import STEP_TIMES_TYPE
 
 TIMES_TYPE = types.Array(STEP_TIMES_TYPE, 1, "C")
 LOG_TYPE = types.Array(from_dtype(STEP), 1, "C")

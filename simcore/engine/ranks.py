@@ -15,19 +15,19 @@ import numpy as np
 from numba import int64, types
 
 from simcore.cost.jit import njit
-from simcore.cost.step_kernel import COMMUNICATION, DENSE_MIXED, DENSE_PURE, lookup
-from simcore.cost.step_times import Axis, Floats, StepTimes, Table
 from simcore.engine.kernels import LOG_TYPE, TIMES_TYPE
 from simcore.engine.replica import begin, commit, submit
 from simcore.engine.serving import ServingRun, laid_out, names_of
 from simcore.engine.settings import ReplicaSettings
-from simcore.engine.step import Physics
 from simcore.ops.op import PlanColumns, StepColumns
 from simcore.ops.transformer import lower
 from simcore.policy.records import STEP
 from simcore.policy.router import REPLICAS_TYPE
 from simcore.policy.scheduler._verbs import CACHE_TYPE, COMPOSE_TYPE, HASHES_TYPE, REQUESTS_TYPE
 from simcore.spec.traffic import Slo, Trace
+from simcore.step.kernel import COMMUNICATION, DENSE_MIXED, DENSE_PURE, lookup
+from simcore.step.price import Physics
+from simcore.step.times import Axis, Floats, StepTimes, Table
 
 PUBLISHED_S = 0.1
 """how often the balancer learns the counts"""
@@ -197,8 +197,8 @@ def serve_ranks(
     Wrong where the experts' part does not add to the slowest rank's own part: uneven ranks wait for each other in
     every layer, so a step with its chunk on one rank and its long decodes on another takes longer than this.
     """
-    from simcore.cost.step_kernel import pack
     from simcore.policy.scheduler import schedulers
+    from simcore.step.kernel import pack
 
     requests, fleet, hashes, caches = laid_out(trace, settings, ranks, slos)
     times = np.concatenate([pack(steps.own), pack(steps.shared)])

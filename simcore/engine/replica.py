@@ -12,7 +12,12 @@ from typing import Any
 from numba import float64, int64, types
 
 from simcore.cost.jit import njit
-from simcore.cost.step_kernel import (
+from simcore.engine.accounts import account, count_itl, write_log
+from simcore.policy.records import DONE, NONE, REFUSED
+from simcore.policy.scheduler import _prefix
+from simcore.policy.scheduler._decodes import NEVER, blocks_of, find_span, join_decodes, settle, stop_growing
+from simcore.policy.scheduler._verbs import new_blocks, push, release, take_blocks
+from simcore.step.kernel import (
     ENERGY_MIXED,
     ENERGY_PURE,
     PREFILL,
@@ -20,11 +25,6 @@ from simcore.cost.step_kernel import (
     lookup_2d,
     mixed_step_s,
 )
-from simcore.engine.accounts import account, count_itl, write_log
-from simcore.policy.records import DONE, NONE, REFUSED
-from simcore.policy.scheduler import _prefix
-from simcore.policy.scheduler._decodes import NEVER, blocks_of, find_span, join_decodes, settle, stop_growing
-from simcore.policy.scheduler._verbs import new_blocks, push, release, take_blocks
 
 
 @njit(cache=True)

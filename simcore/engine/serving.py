@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from simcore.cost.step_times import StepTimes
 from simcore.engine.caches import lay_out
 from simcore.engine.feedback import Clients
 from simcore.engine.settings import ReplicaSettings
 from simcore.policy.records import STEP, new_replicas, new_requests
 from simcore.spec.traffic import Slo, Trace
+from simcore.step.times import StepTimes
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def serve(
     `slos` give deadlines by SLO class. A request that could never fit in a replica's KV is refused, not an error.
     Raises UnknownName for an unknown scheduler or router.
     """
-    from simcore.cost.step_kernel import pack
+    from simcore.step.kernel import pack
 
     if replicas > 1 and any(tier.shared for tier in settings.tiers):
         return _serve_sharing(trace, step_times, settings, replicas, router, slos)
@@ -171,9 +171,9 @@ def serve_clients(
 
     Each of the `ranks` has `settings` of its own; requests go to the least loaded.
     """
-    from simcore.cost.step_kernel import pack
     from simcore.engine.closed_loop import LOOP, serve_closed
     from simcore.policy.scheduler import schedulers
+    from simcore.step.kernel import pack
 
     together = ranks if isinstance(ranks, Ranks) else Ranks(ranks)
     requests, fleet, hashes, caches = laid_out(lengths, settings, together.count)

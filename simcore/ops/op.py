@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from simcore.spec.formats import number_format
+from simcore.spec.plan import ParallelPlan
 
 Array = NDArray[np.float64]
 Column = Array | float
@@ -148,3 +152,16 @@ def repeats(columns: list[Array]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         rows = np.arange(len(columns[0]))
         return rows, rows
     return first, back
+
+
+DEGREES = ("tp", "pp", "dp", "attention_dp", "ep", "cp", "sp")
+
+
+def plan_columns(plan: ParallelPlan, numeric: Mapping[str, Array] | None = None) -> PlanColumns:
+    """Degrees from the columns where given, else from the base plan; formats as bytes per element."""
+    weights, experts, activations, kv = (number_format(name).bytes_per_element for name in plan.formats())
+    given = numeric or {}
+    degrees: dict[str, Any] = {name: given.get(name, float(getattr(plan, name))) for name in DEGREES}
+    return PlanColumns(
+        **degrees, weight_bytes=weights, expert_bytes=experts, activation_bytes=activations, kv_bytes=kv, head_bytes=2.0
+    )

@@ -10,13 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import simcore
-from planners.evaluate import plan_columns
 from simcore.api import cost_model
 from simcore.cost.machine import machine_of
 from simcore.cost.operator_cost import PEAKS
 from simcore.cost.roofline import Roofline, peak_of
 from simcore.engine import analytic
-from simcore.ops.op import StepColumns
+from simcore.ops.op import StepColumns, plan_columns
 from simcore.ops.transformer import lower
 from simcore.spec.scenario import Scenario
 from tests.strategies import scenarios

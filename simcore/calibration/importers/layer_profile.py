@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from simcore.cost.step_times import ZERO, Axis, Floats, StepTimes, Table, padded
 from simcore.engine.ranks import SharedSteps
 from simcore.errors import InputError
+from simcore.step.times import ZERO, Axis, Floats, StepTimes, Table, padded
 
 US = 1e-6
 ONCE = ("embedding", "final_layernorm")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from simcore.cost.step_times import Axis, Floats, StepTimes, Table
+from simcore.step.times import Axis, Floats, StepTimes, Table
 
 OPERATORS = (
     "input_layernorm",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simcore.cost.step_times import Axis, StepTimes, Table, constant
+from simcore.step.times import Axis, StepTimes, Table, constant
 
 NO_ATTENTION = Table(Axis(1.0), np.zeros((2, 2)), Axis(1.0))
 

@@ -12,19 +12,18 @@ from hypothesis import strategies as st
 
 import hardware_specs
 import workloads
-from planners.evaluate import plan_columns
 from simcore.cost.machine import machine_of
 from simcore.cost.roofline import Roofline
-from simcore.cost.step_times import SampleRange
 from simcore.engine.attention_ffn import AttentionFfn, Group, PoolLink, attention_ffn_step_times, pipeline_s
 from simcore.engine.invariants import violations
 from simcore.engine.serving import serve
 from simcore.engine.settings import ReplicaSettings
-from simcore.engine.step import Physics, step_total
-from simcore.ops.op import StepColumns
+from simcore.ops.op import StepColumns, plan_columns
 from simcore.spec.plan import ParallelPlan
 from simcore.spec.policy import ServingPolicy
 from simcore.spec.traffic import Trace
+from simcore.step.price import Physics, step_total
+from simcore.step.times import SampleRange
 
 FREE = PoolLink(np.inf, np.inf)
 BATCH, KV = np.array([1.0, 7.0, 64.0, 300.0]), np.array([500.0, 2000.0, 1000.0, 4000.0])

@@ -9,24 +9,24 @@ import pytest
 
 import hardware_specs
 import workloads
-from planners.evaluate import plan_columns
 from simcore.cost.kernel_power import CLOCKED_SHARE
 from simcore.cost.machine import machine_of
 from simcore.cost.roofline import Roofline
-from simcore.cost.step_times import StepTimes, Table
 from simcore.engine.fleet import Clocking, FleetPlan, Pool, Transfer, serve_fleet
 from simcore.engine.invariants import violations
 from simcore.engine.metrics import summary
 from simcore.engine.serving import ServingRun
 from simcore.engine.settings import ReplicaSettings
-from simcore.engine.step import Physics
-from simcore.engine.step_source import physics_step_times
 from simcore.errors import InputError
+from simcore.ops.op import plan_columns
 from simcore.policy.power import Levels, PowerLimits, PowerView, power_policies
 from simcore.policy.power.polca import PowerControl
 from simcore.spec.plan import ParallelPlan
 from simcore.spec.policy import ServingPolicy
 from simcore.spec.traffic import Trace
+from simcore.step.price import Physics
+from simcore.step.sample import physics_step_times
+from simcore.step.times import StepTimes, Table
 from tests.simcore.engine.physics import law
 
 RANDOM = np.random.default_rng(6)

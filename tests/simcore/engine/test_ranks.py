@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simcore.cost.step_times import ZERO, Axis, StepTimes, Table, constant
 from simcore.engine.invariants import violations
 from simcore.engine.ranks import SharedSteps, serve_ranks
 from simcore.engine.serving import serve
 from simcore.engine.settings import ReplicaSettings
 from simcore.spec.traffic import Trace
+from simcore.step.times import ZERO, Axis, StepTimes, Table, constant
 
 TOKENS = Axis(4096.0, linear_count=64)
 GRID = Axis(4096.0, linear_count=8)

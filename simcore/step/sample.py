@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from simcore.cost.kernel_power import CLOCKED_SHARE
-from simcore.cost.step_times import Evaluate, Floats, SampleRange, StepParts, StepSample, StepTimes, sample_step_times
-from simcore.engine.step import Physics, stage_imbalance
 from simcore.ops.op import PlanColumns, StepColumns
 from simcore.ops.transformer import lower
+from simcore.step.price import Physics, stage_imbalance
+from simcore.step.times import Evaluate, Floats, SampleRange, StepParts, StepSample, StepTimes, sample_step_times
 
 ATTENTION = ("attention_prefill", "attention_decode", "mla_prefill", "mla_decode", "linear_attention_gdn", "mamba2")
 HEAD = ("lm_head", "sampling", "final_norm", "all_gather_logits")
@@ -19,7 +19,7 @@ HEAD = ("lm_head", "sampling", "final_norm", "all_gather_logits")
 
 
 def evaluate_physics(physics: Physics, plan: PlanColumns, graphs: bool = True, clock_ratio: float = 1.0) -> Evaluate:
-    """The sampling protocol of `simcore.cost.step_times` answered by `lower` and the cost model, for one plan.
+    """The sampling protocol of `simcore.step.times` answered by `lower` and the cost model, for one plan.
 
     Steps with a chunk launch kernel by kernel; steps of decodes alone replay a graph where `graphs`. At a lower clock
     compute takes 1 / `clock_ratio` as long, memory as long until the clocked parts that feed it become slower.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from simcore.cost.jit import from_dtype, njit
-from simcore.cost.step_times import POOL_VALUES, TABLES, Axis, StepTimes, Table
+from simcore.step.times import POOL_VALUES, TABLES, Axis, StepTimes, Table
 
 N_TABLES = len(TABLES)
 (

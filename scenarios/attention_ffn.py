@@ -8,7 +8,7 @@ from typing import Any
 def group_steps(scenario: Any, model: Any, system: Any) -> tuple[Any, int, float, float | None, str | None, Any]:
     """(step times, KV blocks, bytes per block, USD/h of the group, why it does not fit, assumptions)."""
     import hardware_specs
-    from commands.simulation import with_policy
+    from scenarios.run import with_policy
     from simcore.engine.attention_ffn import AttentionFfn, PoolLink, attention_ffn_step_times
 
     part = scenario.attention_ffn
@@ -49,11 +49,11 @@ def check(scenario: Any, model: Any) -> None:
 
 def physics(scenario: Any, model: Any, system: Any, plan: Any, stack: str) -> tuple[Any, Any]:
     """(physics, plan columns) of one side."""
-    from planners.evaluate import plan_columns
     from simcore import api
     from simcore.cost.machine import machine_of
-    from simcore.engine.step import Physics
+    from simcore.ops.op import plan_columns
     from simcore.spec.policy import ServingPolicy
+    from simcore.step.price import Physics
 
     policy = ServingPolicy(memory_fraction=scenario.policy.memory_fraction, graphs=scenario.policy.graphs)
     weights, experts, activations, kv = plan.formats()

@@ -2,7 +2,7 @@
 
 A *step* is one forward pass of a replica: some prefill chunks, some decoding sequences, or both (a *mixed* step).
 `StepTimes` is the frozen value that crosses from physics to engine. Its tables lie on log-linear lattices, so that a
-lookup is arithmetic and never a search: `simcore.cost.step_kernel` evaluates one step in tens of nanoseconds.
+lookup is arithmetic and never a search: `simcore.step.kernel` evaluates one step in tens of nanoseconds.
 
     time = host + merge(dense(tokens) + prefill + decode + head(sequences), communication(tokens))
 

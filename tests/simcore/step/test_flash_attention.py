@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simcore.cost.flash_attention import (
+from simcore.step.effects.flash_attention import (
     BESIDE_TAIL,
     FIRST_SHARE,
     SHARED_RATIO,
@@ -20,8 +20,8 @@ from simcore.cost.flash_attention import (
     tile_token_s,
     whole_batch,
 )
-from simcore.cost.step_kernel import decode_step_s, mixed_step_s, pack
-from simcore.cost.step_times import Axis, Table
+from simcore.step.kernel import decode_step_s, mixed_step_s, pack
+from simcore.step.times import Axis, Table
 from tests.simcore.cost.test_step_times import EQUAL, TIMES
 
 TOKEN_S = 1e-6

@@ -51,7 +51,7 @@ class Ready:
     @cached_property
     def fleet(self) -> Any:
         """The plan of the scenario's fleet."""
-        from commands.fleet import fleet_plan
+        from scenarios.fleet import fleet_plan
 
         return fleet_plan(self.scenario)
 
@@ -72,7 +72,7 @@ class Ready:
         several = clients is not None and ranks == 1 and (replicas or self.replicas) > 1
         staged = self.scenario.policy.microbatches > 1
         if self.scenario.fleet is not None or self.scenario.power is not None or traffic.wait or several or staged:
-            from commands.fleet import one_pool, resized
+            from scenarios.fleet import one_pool, resized
             from simcore.engine.fleet import serve_fleet
 
             plan = self.fleet if self.scenario.fleet is not None else one_pool(self, replicas)
@@ -95,8 +95,8 @@ class Ready:
 
     def _open_ranks(self, trace: Any, replicas: int, log_steps: int) -> Any:
         """Arrivals to the attention-dp ranks of one replica, which step together."""
-        from simcore.cost.step_times import ZERO, StepTimes
         from simcore.engine.ranks import SharedSteps, serve_ranks
+        from simcore.step.times import ZERO, StepTimes
 
         ranks = self.scenario.plan.attention_dp
         if replicas > 1:
@@ -191,7 +191,7 @@ def given_steps(scenario: Any) -> Any:
 
 def table_steps(steps: Any) -> Any:
     """The linear law of a `table` profile, on the lattice."""
-    from simcore.cost.step_times import SampleRange, StepParts, StepSample, sample_step_times
+    from simcore.step.times import SampleRange, StepParts, StepSample, sample_step_times
 
     def evaluate(sample: StepSample) -> StepParts:
         tokens = sample.chunk_tokens + sample.decodes
@@ -208,7 +208,7 @@ def hardware_steps(scenario: Any, clock_ratio: float = 1.0) -> Any:
     """Step times from the shared cost models, KV from what the plan leaves free."""
     import hardware_specs
     import workloads
-    from commands.step_sources import kept_step_times
+    from scenarios.step_sources import kept_step_times
     from simcore.spec.policy import ServingPolicy
 
     model = workloads.model(scenario.model.name)
@@ -217,7 +217,7 @@ def hardware_steps(scenario: Any, clock_ratio: float = 1.0) -> Any:
     if problem:
         raise InputError(problem, file=scenario.file, key="plan")
     if scenario.attention_ffn is not None:
-        from commands.attention_ffn import group_steps
+        from scenarios.attention_ffn import group_steps
 
         return group_steps(scenario, model, system)
     policy = ServingPolicy(memory_fraction=scenario.policy.memory_fraction, graphs=scenario.policy.graphs)
@@ -242,8 +242,8 @@ def kv_of(scenario: Any, model: Any, system: Any) -> tuple[int, float, str | Non
     """(KV blocks, bytes per block on all chips of a replica, why nothing fits)."""
     import numpy as np
 
-    from planners.evaluate import plan_columns
     from simcore.cost import memory
+    from simcore.ops.op import plan_columns
 
     plan, policy = plan_columns(scenario.plan, {}), scenario.policy
     chip = system.chip

@@ -17,9 +17,9 @@ def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
     """
     from simcore.calibration.vllm_engine import graph_sizes, kv_format, ranks_of, weight_format
     from simcore.engine.ranks import split_experts
-    from simcore.engine.step_source import physics_step_times, with_small_kernels
     from simcore.spec.plan import ParallelPlan
     from simcore.spec.policy import ServingPolicy
+    from simcore.step.sample import physics_step_times, with_small_kernels
 
     ranks = ranks_of(engine, model)
     plan = ParallelPlan(
@@ -40,10 +40,10 @@ def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
 
 def with_attention(times: Any, model: Any, chip: Any, plan: Any) -> Any:
     """`times` with what operator tables do not hold of softmax attention."""
-    from simcore.cost.cold_cache import Cache, with_cold_cache
     from simcore.cost.facts import chip_facts
-    from simcore.cost.flash_attention import flash_attention_2
     from simcore.spec.formats import number_format
+    from simcore.step.effects.cold_cache import Cache, with_cold_cache
+    from simcore.step.effects.flash_attention import flash_attention_2
 
     mixer, facts = model.layers[0].mixer, chip_facts(chip)
     if mixer.kind != "attention":
@@ -59,7 +59,7 @@ def with_attention(times: Any, model: Any, chip: Any, plan: Any) -> Any:
 
 def paged_kernel(model: Any, chip: Any, tp: int, cached_tokens: float) -> Any:
     """FlashAttention-2 on this chip; None where vLLM uses another kernel, or where layers differ or have a window."""
-    from simcore.cost.flash_attention import ARCHITECTURES, Kernel, tile_token_s
+    from simcore.step.effects.flash_attention import ARCHITECTURES, Kernel, tile_token_s
 
     mixers = {group.mixer for group in model.layers}
     mixer, unit = model.layers[0].mixer, chip.compute[chip.main_unit]
@@ -99,8 +99,8 @@ def scenario_step_times(
     clock_ratio: float = 1.0,
 ) -> Any:
     """Step times of a model under a plan on a chip, in its usual home unless a system is given."""
-    from simcore.engine.step_source import physics_step_times
     from simcore.spec.policy import ServingPolicy
+    from simcore.step.sample import physics_step_times
 
     policy = policy or ServingPolicy()
     physics, columns = scenario_physics(model, chip, plan, stack, policy, system)
@@ -111,10 +111,10 @@ def scenario_step_times(
 def scenario_physics(model: Any, chip: Any, plan: Any, stack: str, policy: Any, system: Any = None) -> tuple[Any, Any]:
     """(physics, plan columns) of a model under a plan on a chip."""
     import hardware_specs
-    from planners.evaluate import plan_columns
     from simcore import api
     from simcore.cost.machine import machine_of
-    from simcore.engine.step import Physics
+    from simcore.ops.op import plan_columns
+    from simcore.step.price import Physics
 
     weights, experts, activations, kv = plan.formats()
     machine = machine_of(system or hardware_specs.system(chip.name), weights, experts, activations, policy, kv)

@@ -79,7 +79,7 @@ def roles(scenario: Any, build: Any) -> Any:
 
 def one_pool(ready: Any, replicas: int | None = None) -> Any:
     """Equal replicas of a scenario without a fleet, for loops that need one."""
-    from commands.simulation import clocked_steps
+    from scenarios.run import clocked_steps
     from simcore.engine.fleet import FleetPlan, Pool
 
     scenario = ready.scenario
@@ -92,7 +92,7 @@ def one_pool(ready: Any, replicas: int | None = None) -> Any:
 
 def resolved(scenario: Any, one: Any) -> tuple[Any, float]:
     """(pool, KV bytes per token of its replica; 0 where step times are given)."""
-    from commands.simulation import clocked_steps, common_window, physics_of, settings_of
+    from scenarios.run import clocked_steps, common_window, physics_of, settings_of
     from simcore.engine.fleet import Pool
     from simcore.errors import InputError
 

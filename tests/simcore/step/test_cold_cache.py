@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simcore.cost.cold_cache import KEPT_SHARE, Cache, cold_s, with_cold_cache
-from simcore.cost.step_times import Axis, Table
+from simcore.step.effects.cold_cache import KEPT_SHARE, Cache, cold_s, with_cold_cache
+from simcore.step.times import Axis, Table
 from tests.simcore.cost.test_step_times import TIMES
 
 TOKENS = np.array([0.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0])

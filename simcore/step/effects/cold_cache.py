@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from simcore.cost.step_times import Floats, StepTimes, Table
+from simcore.step.times import Floats, StepTimes, Table
 
 KEPT_SHARE = 0.4
 """of the cache that still holds KV of the call before when the KV is larger than the cache: replacement is not strictly

@@ -7,17 +7,16 @@ import pytest
 
 import hardware_specs
 import workloads
-from commands.step_sources import joined, operator_step_times, scenario_physics, scenario_step_times
-from planners.evaluate import plan_columns
+from scenarios.step_sources import joined, operator_step_times, scenario_physics, scenario_step_times
 from simcore import api
 from simcore.cost.machine import machine_of
-from simcore.cost.step_times import StepTimes, Table
 from simcore.engine.ranks import split_experts
-from simcore.engine.step import Physics, step_total
-from simcore.engine.step_source import physics_step_times
-from simcore.ops.op import StepColumns
+from simcore.ops.op import StepColumns, plan_columns
 from simcore.spec.plan import ParallelPlan
 from simcore.spec.policy import ServingPolicy
+from simcore.step.price import Physics, step_total
+from simcore.step.sample import physics_step_times
+from simcore.step.times import StepTimes, Table
 
 LLAMA = "llama-3.1-70b"
 

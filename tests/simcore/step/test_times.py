@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simcore.cost.step_kernel import (
+from simcore.step.kernel import (
     DECODE_PURE,
     DENSE_PURE,
     PREFILL,
@@ -19,7 +19,7 @@ from simcore.cost.step_kernel import (
     mixed_step_s,
     pack,
 )
-from simcore.cost.step_times import Axis, SampleRange, StepParts, StepSample, StepTimes, Table, sample_step_times
+from simcore.step.times import Axis, SampleRange, StepParts, StepSample, StepTimes, Table, sample_step_times
 
 
 def roofline(steps: StepSample) -> StepParts:

@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from simcore.cost.step_times import Axis, Floats, StepTimes, Table
+from simcore.step.times import Axis, Floats, StepTimes, Table
 
 ARCHITECTURES = ("ampere", "ada", "blackwell-gb202")
 TILE_ROWS = 64
