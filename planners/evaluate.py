@@ -15,6 +15,7 @@ from simcore.engine import analytic
 from simcore.errors import InputError, suggest
 from simcore.ops.op import DEGREES, PlanColumns, plan_columns
 from simcore.result import DoesNotFit, Infeasible, Reason, Result, ResultTable, Unsupported
+from simcore.spec.hardware import Chip
 from simcore.spec.model import ModelSpec
 from simcore.spec.scenario import Scenario
 from simcore.spec.system import System
@@ -49,11 +50,11 @@ CHUNK = 262_144
 class Evaluator:
     """`evaluator(base, columns)`: steady-state answers for many candidates around one base scenario.
 
-    `systems` are the values that a `system` column may name; `cost_model(chip name, stack)` resolves a stack.
+    `systems` are the values that a `system` column may name; `cost_model(chip, stack)` resolves a stack.
     """
 
     systems: Mapping[str, System]
-    cost_model: Callable[[str, str], CostModel]
+    cost_model: Callable[[Chip, str], CostModel]
     chunk: int = CHUNK
     share_steps: bool = True
     _machines: dict[Any, tuple[Machine, System]] = field(default_factory=dict, compare=False, repr=False)
@@ -118,7 +119,7 @@ class Evaluator:
         return self._machines[key][0]
 
     def setting(self, scenario: Scenario) -> analytic.Setting:
-        cost_model = self.cost_model(scenario.system.chip.name, scenario.stack)
+        cost_model = self.cost_model(scenario.system.chip, scenario.stack)
         return analytic.Setting(
             scenario.model,
             scenario.demand,
@@ -137,7 +138,7 @@ class Evaluator:
             for name in dict.fromkeys(scenario.plan.formats()[:2])
             if not computes_natively(chip, name)
         )
-        source = getattr(self.cost_model(chip.name, scenario.stack), "note", "")
+        source = getattr(self.cost_model(chip, scenario.stack), "note", "")
         return (*unpacked, *([source] if source else []))
 
     def one(self, scenario: Scenario) -> Result:

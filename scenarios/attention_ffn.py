@@ -7,14 +7,14 @@ from typing import Any
 
 def group_steps(scenario: Any, model: Any, system: Any) -> tuple[Any, int, float, float | None, str | None, Any]:
     """(step times, KV blocks, bytes per block, USD/h of the group, why it does not fit, assumptions)."""
-    import hardware_specs
+    from scenarios.names import system_of
     from scenarios.run import with_policy
     from simcore.engine.attention_ffn import AttentionFfn, PoolLink, attention_ffn_step_times
 
     part = scenario.attention_ffn
     check(scenario, model)
     home = part.hardware or scenario.hardware
-    there = hardware_specs.system(home.system)
+    there = system_of(scenario, home).value
     attention, attention_plan = physics(scenario, model, system, scenario.plan, scenario.hardware.stack)
     ffn, ffn_plan = physics(scenario, model, there, part.plan, home.stack)
     link = PoolLink(part.bandwidth, part.ffn_bandwidth or part.bandwidth, part.latency_s)
@@ -22,8 +22,10 @@ def group_steps(scenario: Any, model: Any, system: Any) -> tuple[Any, int, float
     source = f"attention on {system.chip.name}, FFN on {there.chip.name}"
     times = with_policy(attention_ffn_step_times(pools, scenario.policy.graphs, source=source), scenario.policy)
     blocks, block_bytes, problem = memory_of(scenario, model, pools, system.chip, there.chip)
-    chips = ((scenario.hardware, system.chip, part.replicas * scenario.plan.replica_chips),)
-    chips += ((home, there.chip, part.plan.replica_chips),)
+    chips = (
+        (scenario.hardware, system.chip, part.replicas * scenario.plan.replica_chips),
+        (home, there.chip, part.plan.replica_chips),
+    )
     rents = [chip.money.rental_usd_per_hour if h.usd_per_hour is None else h.usd_per_hour for h, chip, _ in chips]
     money = None if None in rents else sum(rent * count for rent, (_, _, count) in zip(rents, chips, strict=True))
     found = {**system.assumptions(), **there.assumptions()}
@@ -49,7 +51,7 @@ def check(scenario: Any, model: Any) -> None:
 
 def physics(scenario: Any, model: Any, system: Any, plan: Any, stack: str) -> tuple[Any, Any]:
     """(physics, plan columns) of one side."""
-    from simcore import api
+    from hardware_specs.calibrations import cost_model
     from simcore.cost.machine import machine_of
     from simcore.ops.op import plan_columns
     from simcore.spec.policy import ServingPolicy
@@ -58,7 +60,7 @@ def physics(scenario: Any, model: Any, system: Any, plan: Any, stack: str) -> tu
     policy = ServingPolicy(memory_fraction=scenario.policy.memory_fraction, graphs=scenario.policy.graphs)
     weights, experts, activations, kv = plan.formats()
     machine = machine_of(system, weights, experts, activations, policy, kv)
-    return Physics(model, machine, api.cost_model(system.chip.name, stack), 1.0), plan_columns(plan, {})
+    return Physics(model, machine, cost_model(system.chip, stack), 1.0), plan_columns(plan, {})
 
 
 def memory_of(scenario: Any, model: Any, pools: Any, chip: Any, there: Any) -> tuple[int, float, str | None]:

@@ -130,12 +130,12 @@ def staged(scenario: Any, pool: Any) -> Any:
 
 def stage_shares(scenario: Any) -> tuple[float, ...]:
     """Share of a step's time in each stage: by layers, of a step that was timed as pp times its fullest stage."""
-    import workloads
+    from scenarios.names import model_of
 
-    stages = scenario.plan.pp
+    stages = int(scenario.plan.pp)
     if scenario.model is None:
         return (1.0 / stages,) * stages
-    layers = workloads.model(scenario.model.name).layer_count
+    layers = model_of(scenario).value.layer_count
     fullest = -(-layers // stages)
     counts = [layers // stages + (stage < layers % stages) for stage in range(stages)]
     return tuple(count / (stages * fullest) for count in counts)

@@ -206,13 +206,12 @@ def table_steps(steps: Any) -> Any:
 
 def hardware_steps(scenario: Any, clock_ratio: float = 1.0) -> Any:
     """Step times from the shared cost models, KV from what the plan leaves free."""
-    import hardware_specs
-    import workloads
+    from scenarios.names import model_of, system_of
     from scenarios.step_sources import kept_step_times
     from simcore.spec.policy import ServingPolicy
 
-    model = workloads.model(scenario.model.name)
-    system = hardware_specs.system(scenario.hardware.system)
+    named, placed = model_of(scenario), system_of(scenario)
+    model, system = named.value, placed.value
     problem = scenario.plan.problem(model)
     if problem:
         raise InputError(problem, file=scenario.file, key="plan")
@@ -228,6 +227,7 @@ def hardware_steps(scenario: Any, clock_ratio: float = 1.0) -> Any:
     rental = system.chip.money.rental_usd_per_hour if rental is None else rental
     money = None if rental is None else rental * scenario.plan.replica_chips
     notes = tuple(f"{key}: {text}" for key, text in system.assumptions().items())
+    notes = (*named.notes, *placed.notes, *notes)
     return times, blocks, block_bytes, money, problem, notes
 
 
@@ -285,6 +285,7 @@ def settings_of(scenario: Any, kv_blocks: int, block_bytes: float, window: int =
     )
     return ReplicaSettings(
         **{name: getattr(policy, name) for name in same},
+        options=tuple(policy.options.items()),
         max_running=-(-policy.max_running // parts),
         prefill_budget=policy.prefill_budget or UNLIMITED,
         chunk_tokens=policy.chunk_tokens or UNLIMITED,
@@ -329,11 +330,11 @@ def tiers_of(scenario: Any, block_bytes: float) -> tuple[Any, ...]:
 
 def common_window(scenario: Any) -> int:
     """Tokens of KV that any sequence keeps, where every layer has the same sliding window; else 0."""
-    import workloads
+    from scenarios.names import model_of
 
     if scenario.model is None:
         return 0
-    groups = workloads.model(scenario.model.name).layers
+    groups = model_of(scenario).value.layers
     mixers = [group.mixer for group in groups if group.mixer is not None]
     spans = {getattr(mixer, "span_tokens", None) for mixer in mixers}
     return int(spans.pop() or 0) if len(spans) == 1 else 0

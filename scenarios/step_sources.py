@@ -111,14 +111,14 @@ def scenario_step_times(
 def scenario_physics(model: Any, chip: Any, plan: Any, stack: str, policy: Any, system: Any = None) -> tuple[Any, Any]:
     """(physics, plan columns) of a model under a plan on a chip."""
     import hardware_specs
-    from simcore import api
+    from hardware_specs.calibrations import cost_model
     from simcore.cost.machine import machine_of
     from simcore.ops.op import plan_columns
     from simcore.step.price import Physics
 
     weights, experts, activations, kv = plan.formats()
     machine = machine_of(system or hardware_specs.system(chip.name), weights, experts, activations, policy, kv)
-    return Physics(model, machine, api.cost_model(chip.name, stack), policy.imbalance_ratio), plan_columns(plan, {})
+    return Physics(model, machine, cost_model(chip, stack), policy.imbalance_ratio), plan_columns(plan, {})
 
 
 def kept_step_times(model: Any, plan: Any, stack: str, policy: Any, system: Any, clock_ratio: float = 1.0) -> Any:

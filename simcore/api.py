@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simcore.errors import InputError
+from simcore.registry import register
 from simcore.result import Result, ResultTable
 from simcore.spec.scenario import Scenario
 
@@ -14,37 +15,33 @@ if TYPE_CHECKING:
     from planners.evaluate import Evaluator
     from planners.search.run import SearchResult
     from planners.study import Study
-    from planners.sweep import Progress, SweepSummary
+    from planners.sweep import Progress, Resolve, SweepSummary
+    from simcore.spec.hardware import Chip
 
+__all__ = ["estimate", "evaluator", "register", "report", "resolve", "scenario", "search", "sweep"]
 STACKS = ("datasheet", "vllm", "trtllm", "sglang", "roofline")
 PLAN_FIELDS = ("tp", "pp", "dp", "attention_dp", "ep", "cp", "sp", "weights", "experts", "activations", "kv")
 
 
-def resolve(kind: str, name: str) -> Any:
-    """A spec by kind (chip, node, cluster, system, model, traffic, economics) and name. Raises UnknownName.
+def resolve(kind: str, name: Any, folder: str | Path = ".") -> Any:
+    """A spec by kind (chip, node, cluster, system, model, traffic, economics) and name, path or table.
 
-    A model may also be the path of a config.json or of a model file.
+    Paths are relative to `folder`; see `scenarios.names`. Raises UnknownName and InputError.
     """
-    import hardware_specs
-    import workloads
+    if kind == "economics":
+        import hardware_specs
 
-    if kind == "model":
-        return workloads.model_or_file(name)
-    return getattr(workloads if kind == "traffic" else hardware_specs, kind)(name)
+        return hardware_specs.economics(name)
+    from scenarios.names import resolve as look_up
+
+    return look_up(kind, name, folder).value
 
 
-def cost_model(chip: str, stack: str) -> Any:
+def cost_model(chip: str | Chip, stack: str) -> Any:
     """The cost model of a (chip, stack)."""
-    import hardware_specs
-    from hardware_specs.calibrations import power_model
-    from simcore.cost.operator_cost import OperatorCost
-    from simcore.cost.roofline import Roofline
+    from hardware_specs.calibrations import cost_model as find
 
-    if stack == "roofline":
-        return Roofline()
-    if stack not in STACKS:
-        raise InputError(f"unknown stack {stack!r}", fix=f"known: {', '.join(STACKS)}")
-    return OperatorCost(stack, hardware_specs.calibration(chip, stack), power_model(chip))
+    return find(chip, stack)
 
 
 def evaluator(systems: tuple[str, ...] | list[str]) -> Evaluator:
@@ -52,6 +49,12 @@ def evaluator(systems: tuple[str, ...] | list[str]) -> Evaluator:
     from planners.evaluate import Evaluator
 
     return Evaluator({name: resolve("system", name) for name in systems}, cost_model)
+
+
+def beside(file: str | Path) -> Resolve:
+    """`resolve` for the names in a file: paths are relative to its folder."""
+    folder = Path(file).parent
+    return lambda kind, name: resolve(kind, name, folder)
 
 
 def scenario(
@@ -104,8 +107,18 @@ def estimate(model: str, chip: str, **arguments: Any) -> Result:
     >>> 0.005 < result.tpot_s < 0.05
     True
     """
+    from dataclasses import replace
+
     question = scenario(model, chip, **arguments)
-    return evaluator([chip]).one(question)
+    found = evaluator([chip]).one(question)
+    return replace(found, notes=(*name_notes(model=model, system=chip), *found.notes))
+
+
+def name_notes(**names: Any) -> tuple[str, ...]:
+    """What to tell of names of one's own, by kind: `name_notes(system="h200-sxm")` where a file hides the shipped."""
+    from scenarios.names import resolve as look_up
+
+    return tuple(dict.fromkeys(note for kind, name in names.items() for note in look_up(kind, name).notes))
 
 
 @dataclass(frozen=True)
@@ -138,7 +151,8 @@ def sweep(study: str | Path | Study, out: str | Path | None = None, progress: Pr
     from planners.sweep import prepare
     from simcore.result import concatenate
 
-    prepared = prepare(read_study(study) if isinstance(study, str | Path) else study, resolve, cost_model)
+    read = read_study(study) if isinstance(study, str | Path) else study
+    prepared = prepare(read, beside(read.file), cost_model)
     if out is None:
         tables: list[ResultTable] = []
         summary = prepared.run(tables.append, progress)
@@ -193,7 +207,8 @@ def report(folder: str | Path) -> Path:
     from simcore.spec.load import build, read_json
 
     where = Path(folder)
-    prepared = prepare(build(Study, read_json(where / "study.json"), str(where / "study.json")), resolve, cost_model)
+    read = build(Study, read_json(where / "study.json"), str(where / "study.json"))
+    prepared = prepare(read, beside(read.file), cost_model)
     summary = prepared.restore(read_tables(where / "results.parquet"))
     write_pages(where, prepared.pages(summary))
     return where / "report.html"

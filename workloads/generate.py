@@ -41,7 +41,8 @@ def poisson(rate_per_s: float) -> Arrivals:
 
 def gamma(rate_per_s: float, cv: float) -> Arrivals:
     """Gamma gaps with coefficient of variation `cv`: above 1 bursty, below 1 regular, 1 is Poisson."""
-    _positive(rate_per_s, "rate"), _positive(cv, "cv")
+    _positive(rate_per_s, "rate")
+    _positive(cv, "cv")
     shape = 1.0 / cv**2
     return lambda count, random: np.cumsum(random.gamma(shape, 1.0 / (rate_per_s * shape), count))
 
@@ -50,7 +51,8 @@ def weibull(rate_per_s: float, shape: float) -> Arrivals:
     """Weibull gaps; shape below 1 is heavy-tailed."""
     from math import gamma as gamma_function
 
-    _positive(rate_per_s, "rate"), _positive(shape, "shape")
+    _positive(rate_per_s, "rate")
+    _positive(shape, "shape")
     scale_s = 1.0 / (rate_per_s * gamma_function(1.0 + 1.0 / shape))
     return lambda count, random: np.cumsum(random.weibull(shape, count) * scale_s)
 
@@ -108,7 +110,8 @@ def steps(rates_per_s: list[float], each_s: float) -> Arrivals:
     table = np.array(rates_per_s, dtype=float)
 
     def rate_at(time_s: Floats) -> Floats:
-        return table[np.minimum((time_s / each_s).astype(int), len(table) - 1)]
+        found: Floats = table[np.minimum((time_s / each_s).astype(int), len(table) - 1)]
+        return found
 
     return varying(rate_at, float(table.max()))
 

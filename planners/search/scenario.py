@@ -57,7 +57,7 @@ class ScenarioEvaluator:
 
     def fingerprint(self) -> str:
         systems = {n: s.model_dump_json() for n, s in sorted(self.evaluator.systems.items())}
-        model = self.evaluator.cost_model(self.base.system.chip.name, self.base.stack)
+        model = self.evaluator.cost_model(self.base.system.chip, self.base.stack)
         laws = ";".join(f"{n}={e.text}" for n, e in self.laws.items())
         parts = (self.base.model_dump_json(), str(systems), laws, str(getattr(model, "name", "")), self.calibration)
         return f"analytic scenario {digest(*parts)} code {code_digest()} calibration {self.calibration or 'none'}"

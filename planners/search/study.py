@@ -20,6 +20,7 @@ from planners.study import Study as SweepStudy
 from planners.sweep import Resolve, demand_of, located, prices_of
 from simcore.errors import InputError, suggest
 from simcore.spec.base import Spec
+from simcore.spec.hardware import Chip
 from simcore.spec.load import build, build_from_file, read_toml
 from simcore.spec.plan import ParallelPlan
 from simcore.spec.policy import ServingPolicy
@@ -144,7 +145,7 @@ def parameter(name: str, raw: Mapping[str, Any]) -> Parameter:
 def problem_of(
     study: SearchStudy,
     resolve: Resolve,
-    cost_model: Callable[[str, str], Any],
+    cost_model: Callable[[Chip, str], Any],
     calibration: str = "",
     evaluator: PointEvaluator | None = None,
 ) -> Problem:
@@ -175,7 +176,7 @@ def builtin(study: SearchStudy) -> Problem:
 
 
 def evaluator_of(
-    study: SearchStudy, resolve: Resolve, cost_model: Callable[[str, str], Any], calibration: str
+    study: SearchStudy, resolve: Resolve, cost_model: Callable[[Chip, str], Any], calibration: str
 ) -> PointEvaluator:
     """The evaluator that a study names. Raises InputError for what is missing."""
     choice = study.evaluator

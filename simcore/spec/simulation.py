@@ -65,6 +65,8 @@ class PolicyPart(Spec):
     """Scheduler, limits and router; the names are files of `simcore.policy`."""
 
     scheduler: str = "chunked"
+    options: dict[str, float] = Field(default_factory=dict)
+    """of the scheduler, by the names that its file declares"""
     router: str = "least-outstanding"
     replicas: int | None = Field(default=None, ge=1)
     """None: the plan's dp"""
