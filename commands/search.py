@@ -193,8 +193,9 @@ def problem_of(study: Any, allow_code: bool = False) -> Any:
     """The problem of a study with the project's specs, cost models and calibration."""
     from commands.search_specs import calibration_digest
     from planners.search.study import problem_of as prepared
-    from simcore.api import cost_model, resolve
+    from simcore.api import beside, cost_model
 
+    resolve = beside(study.file)
     if study.evaluator.kind == "event":
         from commands.search_event import evaluator
 

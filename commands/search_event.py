@@ -6,6 +6,7 @@ Level 0 serves a tenth of the requests, level 1 all of them: one seed is one dra
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,7 +46,7 @@ class EventEvaluator:
 
     def fingerprint(self) -> str:
         from planners.search.function import digest
-        from planners.search.scenario import code_digest
+        from planners.search.source import code_digest
 
         kept = self.scenario.replace(seed=0).model_dump_json(exclude={"file"})
         return f"event {digest(kept, *_texts(self.scenario))} code {code_digest()} calibration {self.calibration}"
@@ -118,7 +119,24 @@ def _texts(scenario: Any) -> list[str]:
         parts.append(simcore.resolve("model", scenario.model.name).model_dump_json())
     if scenario.traffic.name is not None:
         parts.append(simcore.resolve("traffic", scenario.traffic.name).model_dump_json())
-    return parts
+    return parts + [_content(path) for path in _files(scenario)]
+
+
+def _files(scenario: Any) -> list[Path]:
+    """Files that the scenario names: its trace, its profiles."""
+    here, steps = Path(scenario.file).parent, scenario.steps
+    named = [scenario.traffic.trace, *((steps.mlp, steps.attention, steps.folder) if steps else ())]
+    found: list[Path] = []
+    for name in named:
+        path = here / os.path.expandvars(name or "")
+        found += [] if not name else sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [path for path in found if path.is_file()]
+
+
+def _content(path: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def evaluator(study: Any) -> EventEvaluator:

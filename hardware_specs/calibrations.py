@@ -14,7 +14,10 @@ from simcore.cost.built_on import whole
 from simcore.cost.calibrated import Artefact, OperatorModel
 from simcore.cost.facts import chip_facts
 from simcore.cost.kernel_power import PowerFit, PowerModel
-from simcore.errors import UnknownName
+from simcore.cost.operator_cost import OperatorCost
+from simcore.cost.roofline import Roofline
+from simcore.errors import InputError, UnknownName
+from simcore.registry import normal
 from simcore.spec.hardware import Chip
 
 STACKS = ("vllm", "trtllm", "sglang", "datasheet")
@@ -75,6 +78,29 @@ def measured_stacks(chip_name: str) -> list[str]:
     return sorted(
         p.name.removesuffix(".npz") for p in place.iterdir() if p.name.endswith(".npz") and p.name != "power.npz"
     )
+
+
+def shipped(chip: str | Chip) -> Chip:
+    """The chip whose tables and laws answer for `chip`: the shipped one of its name where there is one.
+
+    A chip of that name with other numbers is a what-if of it, and scales its times by the data-sheet laws of both; a
+    chip of another name has no tables, whatever it extends.
+    """
+    from hardware_specs import chip as chips
+
+    if isinstance(chip, str):
+        return chips(chip)
+    return chips(chip.name) if normal(chip.name) in chips.files else chip
+
+
+def cost_model(chip: str | Chip, stack: str) -> Any:
+    """The cost model of a (chip, stack). Raises InputError for an unknown stack, UnknownName for an unknown chip."""
+    if stack == "roofline":
+        return Roofline()
+    if stack not in STACKS:
+        raise InputError(f"unknown stack {stack!r}", fix=f"known: {', '.join((*STACKS, 'roofline'))}")
+    spec = shipped(chip)
+    return OperatorCost(stack, calibration(spec, stack), power_model(spec))
 
 
 def calibration(chip: str | Chip, stack: str = "datasheet") -> OperatorModel:

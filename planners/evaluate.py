@@ -19,6 +19,7 @@ from simcore.errors import InputError, suggest
 from simcore.ops.op import DEGREES, PlanColumns, plan_columns
 from simcore.result import DoesNotFit, Infeasible, Reason, Result, ResultTable, Unsupported
 from simcore.spec.case import Case
+from simcore.spec.hardware import Chip
 from simcore.spec.model import ModelSpec
 from simcore.spec.system import System
 from simcore.step.price import price
@@ -56,7 +57,7 @@ class Evaluator:
     """
 
     systems: Mapping[str, System]
-    cost_model: Callable[[Any, str], CostModel]
+    cost_model: Callable[[Chip, str], CostModel]
     chunk: int = CHUNK
     share_steps: bool = True
     _machines: dict[Any, tuple[Machine, System]] = field(default_factory=dict, compare=False, repr=False)

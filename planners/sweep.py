@@ -21,6 +21,7 @@ from simcore.result import Result, ResultTable, concatenate
 from simcore.spec.case import Case
 from simcore.spec.demand import Demand, Objectives, fixed
 from simcore.spec.economics import Economics
+from simcore.spec.hardware import Chip
 from simcore.spec.plan import ParallelPlan
 from simcore.spec.system import System
 
@@ -151,13 +152,13 @@ class SweepPages:
     """system -> its best plan on target, with the breakdown"""
 
 
-def prepare(study: Study, resolve: Resolve, cost_model: Callable[[str, str], CostModel]) -> Sweep:
+def prepare(study: Study, resolve: Resolve, cost_model: Callable[[Chip, str], CostModel]) -> Sweep:
     """Resolve a study's names. Raises InputError naming what is unknown or missing."""
     with located(study, "hardware.systems"):
         systems = {name: resolve("system", name) for name in study.hardware.systems}
     with located(study, "hardware.stack"):
         for system in systems.values():
-            cost_model(system.chip.name, study.hardware.stack)
+            cost_model(system.chip, study.hardware.stack)
     with located(study, "model.name"):
         model = resolve("model", study.model.name)
     base = Case(

@@ -132,7 +132,9 @@ def deployed(
     problem = (plan.problem(model) or refusal if is_whole else None) or too_many(plan, system)
     if problem:
         raise InputError(problem, file=scenario.file, key="plan")
-    return Resolved(whole, model, system, named, stack, adds, (*scenario.notes, *told, *more, *notes, *cautions))
+    source = getattr(cost_model(system.chip, named.name), "note", "")
+    said = (*scenario.notes, *told, *more, *notes, *cautions, *([source] if source else []))
+    return Resolved(whole, model, system, named, stack, adds, tuple(dict.fromkeys(said)))
 
 
 def chip_with(chip: Any, path: str, value: Any, file: str) -> Any:

@@ -79,15 +79,7 @@ def cost_model(chip: str | Chip, stack: str) -> Any:
     A shipped chip keeps its fits where a what-if changes its numbers: the cost model scales them. A chip of one's own
     has no tables and answers from its data sheet, with a note.
     """
-    import hardware_specs
-    from hardware_specs.calibrations import power_model
-    from simcore.cost.operator_cost import OperatorCost
-    from simcore.cost.roofline import Roofline
+    from hardware_specs.calibrations import cost_model as found
 
-    if stack == "roofline":
-        return Roofline()
-    if stack not in STACKS:
-        raise InputError(f"unknown stack {stack!r}", fix=f"known: {', '.join(STACKS)}")
-    known = chip if isinstance(chip, str) or chip.name not in hardware_specs.chip.files else chip.name
-    found = OperatorCost(stack, hardware_specs.calibration(known, stack), power_model(known))
-    return replace(found, distribution=EXPERT_LOAD) if stack in NAMED else found
+    made = found(chip, stack)
+    return replace(made, distribution=EXPERT_LOAD) if stack in NAMED else made

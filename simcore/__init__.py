@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["estimate", "evaluator", "report", "resolve", "scenario", "search", "sweep"]
+__all__ = ["estimate", "evaluator", "register", "report", "resolve", "scenario", "search", "sweep"]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simcore.errors import InputError
+from simcore.registry import register
 from simcore.result import Result, ResultTable
 from simcore.spec.case import Case
 
@@ -14,23 +15,25 @@ if TYPE_CHECKING:
     from planners.evaluate import Evaluator
     from planners.search.run import SearchResult
     from planners.study import Study
-    from planners.sweep import Progress, SweepSummary
+    from planners.sweep import Progress, Resolve, SweepSummary
 
+__all__ = ["estimate", "evaluator", "register", "report", "resolve", "scenario", "search", "sweep"]
 STACKS = ("datasheet", "vllm", "trtllm", "sglang", "roofline")
 PLAN_FIELDS = ("tp", "pp", "dp", "attention_dp", "ep", "cp", "sp", "weights", "experts", "activations", "kv")
 
 
-def resolve(kind: str, name: str) -> Any:
-    """A spec by kind (chip, node, cluster, system, model, traffic, economics) and name. Raises UnknownName.
+def resolve(kind: str, name: Any, folder: str | Path = ".") -> Any:
+    """A spec by kind (chip, node, cluster, system, model, traffic, economics) and name, path or table.
 
-    A model may also be the path of a config.json or of a model file.
+    Paths are relative to `folder`; see `scenarios.names`. Raises UnknownName and InputError.
     """
-    import hardware_specs
-    import workloads
+    if kind == "economics":
+        import hardware_specs
 
-    if kind == "model":
-        return workloads.model_or_file(name)
-    return getattr(workloads if kind == "traffic" else hardware_specs, kind)(name)
+        return hardware_specs.economics(name)
+    from scenarios.names import resolve as look_up
+
+    return look_up(kind, name, folder).value
 
 
 def cost_model(chip: Any, stack: str) -> Any:
@@ -45,6 +48,12 @@ def evaluator(systems: tuple[str, ...] | list[str]) -> Evaluator:
     from planners.evaluate import Evaluator
 
     return Evaluator({name: resolve("system", name) for name in systems}, cost_model)
+
+
+def beside(file: str | Path) -> Resolve:
+    """`resolve` for the names in a file: paths are relative to its folder."""
+    folder = Path(file).parent
+    return lambda kind, name: resolve(kind, name, folder)
 
 
 def scenario(
@@ -97,8 +106,18 @@ def estimate(model: str, chip: str, **arguments: Any) -> Result:
     >>> 0.005 < result.tpot_s < 0.05
     True
     """
+    from dataclasses import replace
+
     question = scenario(model, chip, **arguments)
-    return evaluator([chip]).one(question)
+    found = evaluator([chip]).one(question)
+    return replace(found, notes=(*name_notes(model=model, system=chip), *found.notes))
+
+
+def name_notes(**names: Any) -> tuple[str, ...]:
+    """What to tell of names of one's own, by kind: `name_notes(system="h200-sxm")` where a file hides the shipped."""
+    from scenarios.names import resolve as look_up
+
+    return tuple(dict.fromkeys(note for kind, name in names.items() for note in look_up(kind, name).notes))
 
 
 @dataclass(frozen=True)
@@ -131,7 +150,8 @@ def sweep(study: str | Path | Study, out: str | Path | None = None, progress: Pr
     from planners.sweep import prepare
     from simcore.result import concatenate
 
-    prepared = prepare(read_study(study) if isinstance(study, str | Path) else study, resolve, cost_model)
+    read = read_study(study) if isinstance(study, str | Path) else study
+    prepared = prepare(read, beside(read.file), cost_model)
     if out is None:
         tables: list[ResultTable] = []
         summary = prepared.run(tables.append, progress)
@@ -191,7 +211,8 @@ def report(folder: str | Path) -> Path:
     from simcore.spec.load import build, read_json
 
     where = Path(folder)
-    prepared = prepare(build(Study, read_json(where / "study.json"), str(where / "study.json")), resolve, cost_model)
+    read = build(Study, read_json(where / "study.json"), str(where / "study.json"))
+    prepared = prepare(read, beside(read.file), cost_model)
     summary = prepared.restore(read_tables(where / "results.parquet"))
     with output_folder(where, "sweep", keep=("results.parquet",)) as stage:
         write_pages(stage, prepared.pages(summary))

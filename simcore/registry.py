@@ -6,13 +6,36 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any, Generic, TypeVar
 
-from simcore.errors import UnknownName
+from simcore.errors import InputError, UnknownName, suggest
 
 T = TypeVar("T")
+REQUIRED: Any = object()
+GROUPS = {
+    "chip": "simcore.chips",
+    "node": "simcore.nodes",
+    "cluster": "simcore.clusters",
+    "model": "simcore.models",
+    "traffic": "simcore.traffic",
+    "block": "simcore.blocks",
+    "stack": "simcore.stacks",
+    "cost model": "simcore.cost_models",
+    "scheduler": "simcore.schedulers",
+    "router": "simcore.routers",
+    "cache": "simcore.caches",
+    "offload": "simcore.offloads",
+    "power policy": "simcore.power_policies",
+    "role policy": "simcore.role_policies",
+    "trace": "simcore.traces",
+    "engine": "simcore.engines",
+    "method": "simcore.methods",
+    "planner": "simcore.planners",
+    "study": "simcore.studies",
+}
+"""kind -> group of entry points under which installed packages offer more of it"""
 
 
 def normal(name: str) -> str:
@@ -81,11 +104,17 @@ class DataRegistry(Generic[T]):
 
 @dataclass(frozen=True)
 class PluginRegistry:
-    """Modules of one package, each holding one implementation under a fixed attribute name."""
+    """Modules of one package, each holding one implementation under a fixed attribute name.
+
+    With a `group`, implementations of one's own are found before them: what `register` was given, then entry points of
+    installed packages in that group. Such an implementation is a module like the shipped ones, or any object with the
+    same attributes.
+    """
 
     kind: str
     package: str
     attribute: str
+    group: str = ""
 
     @cached_property
     def modules(self) -> dict[str, str]:
@@ -94,16 +123,91 @@ class PluginRegistry:
         return {normal(name): f"{self.package}.{name}" for name in found}
 
     def names(self) -> list[str]:
-        return sorted(self.modules)
+        return sorted({*self.modules, *own_names(self.group)})
+
+    def part(self, name: str, attribute: str, default: Any = REQUIRED) -> Any:
+        """An attribute of the implementation of that name. Raises UnknownName, InputError where it lacks it."""
+        found = self.implementation(name)
+        if default is REQUIRED and not hasattr(found, attribute):
+            raise InputError(f"{self.kind} {name!r} has no {attribute!r}", fix=f"a {self.kind} defines it")
+        return getattr(found, attribute, None if default is REQUIRED else default)
+
+    def implementation(self, name: str) -> Any:
+        """The module (or object) of that name. Raises UnknownName."""
+        key = normal(name)
+        own = own_thing(self.group, key)
+        if own is not None:
+            return own
+        if key not in self.modules:
+            raise UnknownName(self.kind, name, self.names())
+        return importlib.import_module(self.modules[key])
+
+    def hides(self, name: str) -> str:
+        """What to tell about a name of one's own that a shipped implementation also has; else empty."""
+        both = normal(name) in self.modules and own_thing(self.group, normal(name)) is not None
+        return f"{self.kind} {name!r} is one of your own and hides the shipped one" if both else ""
 
     def __call__(self, name: str) -> Any:
-        key = normal(name)
-        if key not in self.modules:
-            raise UnknownName(self.kind, name, self.modules)
-        found = getattr(importlib.import_module(self.modules[key]), self.attribute, None)
+        found = getattr(self.implementation(name), self.attribute, None)
         if found is None:  # a module that others of the package share
-            raise UnknownName(self.kind, name, (other for other in self.modules if other != key))
+            raise UnknownName(self.kind, name, (other for other in self.names() if other != normal(name)))
         return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names())
+
+
+_REGISTERED: dict[str, dict[str, Any]] = {}
+
+
+def register(kind: str, thing: Any, name: str = "") -> None:
+    """Make `thing` known under its name: a spec (chip, node, cluster, model, traffic), or a policy as a module.
+
+    The name is `name`, else the thing's `name`, else the last part of a module's. It goes before entry points and
+    shipped things of that name, in this process. Raises InputError for an unknown kind or a thing without a name.
+    """
+    if kind not in GROUPS:
+        raise InputError(f"unknown kind {kind!r}", fix=suggest(kind, GROUPS))
+    called = name or getattr(thing, "name", "") or getattr(thing, "__name__", "").rpartition(".")[2]
+    if not called:
+        raise InputError(f"a {kind} without a name", fix="give register(kind, thing, name)")
+    _REGISTERED.setdefault(GROUPS[kind], {})[normal(str(called))] = thing
+
+
+def unregister(kind: str, name: str) -> None:
+    """Forget what `register` was given; an unknown name is no error."""
+    _REGISTERED.get(GROUPS.get(kind, ""), {}).pop(normal(name), None)
+
+
+@cache
+def entry_points() -> dict[str, dict[str, Any]]:
+    """group -> name -> entry point, of every group of installed packages that starts with "simcore."."""
+    from importlib import metadata
+
+    points = metadata.entry_points()
+    ours = sorted(group for group in points.groups if group.startswith("simcore."))
+    return {group: {normal(point.name): point for point in points.select(group=group)} for group in ours}
+
+
+def own_names(group: str) -> list[str]:
+    """Names that were registered or that installed packages offer in a group."""
+    return sorted({*_REGISTERED.get(group, {}), *entry_points().get(group, {})}) if group else []
+
+
+def own_thing(group: str, name: str) -> Any:
+    """What was registered, else the loaded entry point, under a normal name; None if there is neither.
+
+    Raises InputError for an entry point that cannot be loaded.
+    """
+    if not group:
+        return None
+    if name in _REGISTERED.get(group, {}):
+        return _REGISTERED[group][name]
+    point = entry_points().get(group, {}).get(name)
+    if point is None:
+        return None
+    try:
+        return point.load()
+    except Exception as error:
+        what = f"entry point {point.name!r} = {point.value!r} of {group} cannot be loaded: {error}"
+        raise InputError(what, fix="mend or remove the package that offers it") from None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from planners.search.space import Array, Parameter, Space
 from simcore.errors import InputError, suggest
-from simcore.registry import PluginRegistry
+from simcore.registry import GROUPS, PluginRegistry
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Method:
         return self.make(task, **settings)
 
 
-METHODS: PluginRegistry = PluginRegistry("search method", "planners.search.methods", "METHOD")
+METHODS: PluginRegistry = PluginRegistry("search method", "planners.search.methods", "METHOD", GROUPS["method"])
 
 
 def method(name: str) -> Method:

@@ -7,11 +7,9 @@ the specs by value, and points that share those values are evaluated together.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
-from importlib import resources
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from planners.evaluate import FORMAT_COLUMNS, MACHINE_COLUMNS, POLICY_COLUMNS, E
 from planners.search.expression import Expression
 from planners.search.function import digest
 from planners.search.problem import Outputs
+from planners.search.source import code_digest
 from planners.search.space import Point
 from planners.study import OBJECTIVES
 from scenarios.fields import changed, read
@@ -58,7 +57,7 @@ class ScenarioEvaluator:
 
     def fingerprint(self) -> str:
         systems = {n: s.model_dump_json() for n, s in sorted(self.evaluator.systems.items())}
-        model = self.evaluator.cost_model(self.base.system.chip.name, self.base.stack)
+        model = self.evaluator.cost_model(self.base.system.chip, self.base.stack)
         laws = ";".join(f"{n}={e.text}" for n, e in self.laws.items())
         parts = (self.base.model_dump_json(), str(systems), laws, str(getattr(model, "name", "")), self.calibration)
         return f"analytic scenario {digest(*parts)} code {code_digest()} calibration {self.calibration or 'none'}"
@@ -180,15 +179,3 @@ def _main(spec: Any, name: str) -> str:
     if isinstance(spec, System) and name.startswith("chip.memory.main."):
         return name.replace("chip.memory.main.", f"chip.memory.{spec.chip.main_tier}.", 1)
     return name
-
-
-@cache
-def code_digest() -> str:
-    """Digest of the source that computes analytic answers."""
-    parts = []
-    for package in ("simcore.spec", "simcore.ops", "simcore.cost", "simcore.engine", "planners"):
-        folder = resources.files(package)
-        for path in sorted(folder.iterdir(), key=lambda p: p.name):
-            if path.name.endswith(".py") and (package != "planners" or path.name == "evaluate.py"):
-                parts.append(hashlib.sha256(path.read_bytes()).hexdigest())
-    return digest(*parts)

@@ -22,6 +22,7 @@ from scenarios.fields import quantity
 from simcore.errors import InputError, suggest
 from simcore.spec.base import MOST_COUNT, Count, FileName, Spec, name_of
 from simcore.spec.case import Case
+from simcore.spec.hardware import Chip
 from simcore.spec.load import build, build_from_file, read_file
 from simcore.spec.plan import ParallelPlan
 from simcore.spec.policy import ServingPolicy
@@ -152,7 +153,7 @@ def parameter(name: str, raw: Mapping[str, Any]) -> Parameter:
 def problem_of(
     study: SearchStudy,
     resolve: Resolve,
-    cost_model: Callable[[str, str], Any],
+    cost_model: Callable[[Chip, str], Any],
     calibration: str = "",
     evaluator: PointEvaluator | None = None,
     allow_code: bool = False,
@@ -202,7 +203,7 @@ def function_of(study: SearchStudy, allow_code: bool) -> PointEvaluator:
 
 
 def evaluator_of(
-    study: SearchStudy, resolve: Resolve, cost_model: Callable[[str, str], Any], calibration: str
+    study: SearchStudy, resolve: Resolve, cost_model: Callable[[Chip, str], Any], calibration: str
 ) -> PointEvaluator:
     """The analytic engine around the scenario of a study. Raises InputError for what is missing."""
     base, systems = scenario_of(study, resolve)

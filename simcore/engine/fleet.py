@@ -17,7 +17,7 @@ from simcore.engine.caches import lay_out
 from simcore.engine.clocks import Clocks
 from simcore.engine.feedback import Clients, Feedback, feedback_of
 from simcore.engine.fleet_plan import Autoscale, Clocking, Failure, FleetPlan, Pool, Roles, Transfer, check_plan
-from simcore.engine.serving import PowerLog, ServingRun, dense_hashes, rank_requests, request_records
+from simcore.engine.serving import PowerLog, ServingRun, dense_hashes, rank_requests, request_records, rerank
 from simcore.policy.records import LOST, NONE, STEP, WAITING, new_replicas
 from simcore.spec.traffic import Slo, Trace
 
@@ -34,7 +34,7 @@ class Fleet:
 
         from simcore.engine.kernels import Composer
         from simcore.policy.router import routers
-        from simcore.policy.scheduler import queue_order, schedulers
+        from simcore.policy.scheduler import schedulers
         from simcore.step.kernel import pack
 
         self.plan, self.trace = plan, trace
@@ -42,8 +42,7 @@ class Fleet:
         self.pools = sorted(plan.pools, key=lambda pool: pool.role == "decode")
         self.env = simpy.Environment()
         self.requests = request_records(trace)
-        rank_requests(self.requests, self.pools[0].settings.scheduler, slos)
-        self.by_deadline = queue_order(self.pools[0].settings.scheduler) == "deadline"
+        rank_requests(self.requests, self.pools[0].settings, slos)
         self.records = new_replicas(sum(pool.engines for pool in self.pools))
         self.hashes, self.entries = dense_hashes(trace, any(p.settings.hash_tokens for p in self.pools))
         self.times = np.concatenate([pack(times) for pool in self.pools for times in (pool.step_times, *pool.clocked)])
@@ -182,8 +181,7 @@ class Fleet:
         later_s = arrival_s - float(request["arrival_s"])
         request["arrival_s"] = arrival_s
         request["deadline_s"] += later_s
-        if self.by_deadline:
-            request["rank"] = request["deadline_s"]
+        rerank(self.requests[number : number + 1], self.pools[0].settings)
         self.send(number, now_s=arrival_s)
 
     def _choose(self, number: int, decode: bool) -> int:

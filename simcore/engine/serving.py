@@ -69,7 +69,7 @@ def laid_out(
 ) -> tuple[Any, Any, Any, Any]:
     """(requests, replicas of one kind, prefix hashes, caches) of a run about to start."""
     requests = request_records(trace)
-    rank_requests(requests, settings.scheduler, slos)
+    rank_requests(requests, settings, slos)
     fleet = new_replicas(replicas)
     for number in range(replicas):
         settings.fill(fleet[number], seed=number)
@@ -77,20 +77,21 @@ def laid_out(
     return requests, fleet, hashes, lay_out(fleet, entries, [settings] * replicas)
 
 
-def rank_requests(requests: Any, scheduler: str, slos: tuple[Slo, ...] = ()) -> None:
+def rank_requests(requests: Any, settings: ReplicaSettings, slos: tuple[Slo, ...] = ()) -> None:
     """Fill deadlines from the SLO classes, and the rank by which the scheduler orders its queue."""
-    from simcore.policy.scheduler import queue_order
-
     if slos:
         which = np.minimum(requests["slo_class"], len(slos) - 1)
         requests["deadline_s"] = requests["arrival_s"] + np.array([slo.ttft_s for slo in slos])[which]
-    order = queue_order(scheduler)
-    if order == "priority":
-        requests["rank"] = requests["priority"]
-    elif order == "shortest":
-        requests["rank"] = requests["input_tokens"] + requests["output_tokens"]
-    elif order == "deadline":
-        requests["rank"] = requests["deadline_s"]
+    rerank(requests, settings)
+
+
+def rerank(requests: Any, settings: ReplicaSettings) -> None:
+    """Ask the scheduler again for the rank of some requests: all at the start, or one whose arrival was not known."""
+    from simcore.policy.scheduler import options_of, rank_of
+
+    rank = rank_of(settings.scheduler)
+    if rank is not None:
+        requests["rank"] = rank(requests, options_of(settings.scheduler, dict(settings.options)))
 
 
 def dense_hashes(trace: Trace, wanted: bool) -> tuple[Any, int]:

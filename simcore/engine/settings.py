@@ -9,7 +9,7 @@ from simcore.errors import InputError
 from simcore.policy.cache import evictions
 from simcore.policy.offload import Tier, offloads
 from simcore.policy.records import MAX_BLOCK_TOKENS, MAX_RUNNING, MAX_TIERS
-from simcore.policy.scheduler import queue_order
+from simcore.policy.scheduler import options_of, rank_of
 
 UNLIMITED = 2**31 - 1
 
@@ -19,6 +19,8 @@ class ReplicaSettings:
     """Scheduler, limits and KV of one replica. Token and block counts are per replica, times in seconds."""
 
     scheduler: str = "chunked"
+    options: tuple[tuple[str, float], ...] = ()
+    """of the scheduler, where they are not its defaults: (name, value)"""
     kv_blocks: int = UNLIMITED
     block_tokens: int = 16
     watermark_blocks: int = 0
@@ -88,7 +90,7 @@ class ReplicaSettings:
     def fill(self, replica: Any, step_times: int = 0, seed: int = 0) -> None:
         """Write the settings into a replica record."""
         for item in fields(self):
-            if item.name not in ("scheduler", "eviction", "tiers", "offload", "kept_pages"):
+            if item.name not in ("scheduler", "options", "eviction", "tiers", "offload", "kept_pages"):
                 replica[item.name] = getattr(self, item.name)
         replica["kept_pages"] = self.growing_pages
         replica["shared_pages"] = self.growing_pages or self.block_pages
@@ -96,7 +98,9 @@ class ReplicaSettings:
             replica[name] = int(getattr(self, name)) * max(self.block_pages, 1)
         replica["evict_by_hits"] = evictions(self.eviction)
         self._fill_tiers(replica)
-        replica["ordered"] = queue_order(self.scheduler) != "arrival"
+        replica["ordered"] = rank_of(self.scheduler) is not None
+        values = list(options_of(self.scheduler, dict(self.options)).values())
+        replica["options"][: len(values)] = values
         replica["step_times"] = step_times
         replica["free_blocks"] = self.kv_blocks
         replica["seed"] = seed

@@ -19,6 +19,10 @@ TIER_ROWS = 2
 """rows of a tier before those of its prefix hashes"""
 ITL_BINS = 1024
 SERIES_BINS = 1024
+USER_REQUEST = 4
+USER_REPLICA = 16
+MAX_OPTIONS = 8
+"""numbers that a scheduler of one's own may keep per request and per replica, and its options"""
 NONE = -1
 
 WAITING, RUNNING, DONE, REFUSED, LOST = range(5)
@@ -58,6 +62,7 @@ REQUEST = np.dtype(
         ("priority", "i2"),
         ("state", "i1"),
         ("swapped", "i1"),
+        ("user", "f8", (USER_REQUEST,)),  # a scheduler's own; 0 at first
     ],
     align=True,
 )
@@ -117,6 +122,8 @@ REPLICA = np.dtype(
         ("staged", "i8"),  # number of the step that has been through `enter_stages`
         ("seed", "u8"),
         ("series_width_s", "f8"),
+        ("options", "f8", (MAX_OPTIONS,)),  # of the scheduler, in the order of its `OPTIONS`
+        ("user", "f8", (USER_REPLICA,)),  # a scheduler's own; 0 at first
         ("up", "i8"),  # 0: failed or not started; 1: serving; 2: serving what it has, no longer routed to
         ("stop_at_done", "i8"),  # 1: `advance` returns whenever a request has finished
         ("wake_s", "f8"),  # a policy that waits on purpose composes again then

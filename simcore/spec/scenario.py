@@ -70,6 +70,8 @@ class PolicyPart(Spec):
     """Scheduler, limits and router; the names are files of `simcore.policy`."""
 
     scheduler: str | None = None
+    options: dict[str, float] = Field(default_factory=dict)
+    """of the scheduler, by the names that its file declares"""
     router: str = "least-outstanding"
     max_running: Count | None = None
     token_budget: Count | None = None

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from simcore.registry import PluginRegistry
+from simcore.registry import GROUPS, PluginRegistry
 from simcore.spec.traffic import Trace
 
-readers = PluginRegistry("trace format", "workloads.traces", "read")
+readers = PluginRegistry("trace format", "workloads.traces", "read", GROUPS["trace"])
 
 
 def read_trace(path: str | Path, form: str | None = None, skip_bad: bool = False) -> Trace:

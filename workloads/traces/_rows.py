@@ -54,7 +54,7 @@ class Rows:
 
     def parse(self, lines: Iterator[tuple[int, Any]], parse: Callable[[Any], Row]) -> None:
         """Parse every (line number, content)."""
-        kept: set[str] | None = None
+        kept: frozenset[str] | None = None
         for number, content in lines:
             try:
                 if isinstance(content, Exception):

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from simcore.registry import PluginRegistry
+from simcore.registry import GROUPS, PluginRegistry
 
-evictions = PluginRegistry("cache policy", "simcore.policy.cache", "BY_HITS")
+evictions = PluginRegistry("cache policy", "simcore.policy.cache", "BY_HITS", GROUPS["cache"])

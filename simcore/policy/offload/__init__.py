@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simcore.errors import InputError
-from simcore.registry import PluginRegistry
+from simcore.registry import GROUPS, PluginRegistry
 
 
 @dataclass(frozen=True)
@@ -46,4 +46,4 @@ class OffloadRule:
     """a block that is fetched leaves its tier (never a shared one)"""
 
 
-offloads = PluginRegistry("offload policy", "simcore.policy.offload", "RULE")
+offloads = PluginRegistry("offload policy", "simcore.policy.offload", "RULE", GROUPS["offload"])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from simcore.errors import InputError
-from simcore.registry import PluginRegistry
+from simcore.registry import GROUPS, PluginRegistry
 
 
 class Levels(NamedTuple):
@@ -72,7 +72,7 @@ class PowerView:
     """how long the first request of the queue has waited"""
 
 
-power_policies = PluginRegistry("power policy", "simcore.policy.power", "choose")
+power_policies = PluginRegistry("power policy", "simcore.policy.power", "choose", GROUPS["power policy"])
 
 
 def bounded(limits: PowerLimits, mixed: int, pure: int) -> Levels:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from simcore.errors import InputError
-from simcore.registry import PluginRegistry
+from simcore.registry import GROUPS, PluginRegistry
 
 Gain = Literal["prefill", "decode"] | None
 """the role that should gain a replica from the other; None: leave things as they are"""
@@ -43,4 +43,4 @@ class RoleLoad:
     """load of the decode replicas: the larger of KV (used and waited for) over capacity, and sequences over slots"""
 
 
-role_policies = PluginRegistry("role policy", "simcore.policy.roles", "choose")
+role_policies = PluginRegistry("role policy", "simcore.policy.roles", "choose", GROUPS["role policy"])

@@ -11,7 +11,7 @@ from numba import int64, types
 
 from simcore.cost.jit import from_dtype, njit
 from simcore.policy.records import BLOCK, REPLICA, REQUEST
-from simcore.registry import PluginRegistry
+from simcore.registry import GROUPS, PluginRegistry
 
 REPLICAS_TYPE = types.Array(from_dtype(REPLICA), 1, "C")
 ROUTE_SIGNATURE = int64(
@@ -22,8 +22,8 @@ ROUTE_SIGNATURE = int64(
     types.Array(from_dtype(BLOCK), 1, "C"),
 )
 ROUTE_TYPE = types.FunctionType(ROUTE_SIGNATURE)
-routers = PluginRegistry("router", "simcore.policy.router", "route")
-router_looks = PluginRegistry("router", "simcore.policy.router", "LOOKS")
+routers = PluginRegistry("router", "simcore.policy.router", "route", GROUPS["router"])
+router_looks = PluginRegistry("router", "simcore.policy.router", "LOOKS", GROUPS["router"])
 
 
 def policy(function: Any) -> Any:

@@ -1,18 +1,47 @@
-"""Scheduling policies of one replica: one file each, found by name. Each composes one step out of `_verbs`.
+"""Scheduling policies of one replica: one file each, found by name; each composes one step (`simcore.policy.verbs`).
 
-A module may also say `ORDER`, how its queue is ordered: "arrival" (default), "priority", "shortest" or "deadline".
+Besides `compose` a file may say:
+
+- `rank(requests, options) -> [requests]`: how its queue is ordered, lowest first (equal ranks as they came). It is
+  asked when requests arrive, gets records as arrays, and may also fill `requests["user"]`. Without it: first come first
+  served.
+- `OPTIONS = {"patience_s": 2.0, ...}`: numbers that a scenario may set under [policy.options], with their defaults, at
+  most `MAX_OPTIONS`; in `compose` they are `replica.options[0]`, `[1]`, ... in that order.
+
+What it must remember between steps it keeps in `requests[number].user[...]` and `replica.user[...]`. A scheduler of
+one's own is such a file in an installed package that names it under the entry points `simcore.schedulers`, or a module
+given to `simcore.register("scheduler", module)`.
 """
 
 from __future__ import annotations
 
-import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from simcore.registry import PluginRegistry, normal
+from simcore.errors import InputError, suggest
+from simcore.policy.records import MAX_OPTIONS
+from simcore.registry import GROUPS, PluginRegistry
 
-schedulers = PluginRegistry("scheduler", "simcore.policy.scheduler", "compose")
+schedulers = PluginRegistry("scheduler", "simcore.policy.scheduler", "compose", GROUPS["scheduler"])
+Options = Mapping[str, float]
 
 
-def queue_order(name: str) -> str:
-    """How the scheduler of that name orders its queue."""
-    schedulers(name)
-    return str(getattr(importlib.import_module(schedulers.modules[normal(name)]), "ORDER", "arrival"))
+def rank_of(name: str) -> Callable[[Any, Options], Any] | None:
+    """How the scheduler of that name orders its queue; None: as requests come. Raises UnknownName."""
+    found: Callable[[Any, Options], Any] | None = schedulers.part(name, "rank", None)
+    return found
+
+
+def options_of(name: str, given: Options | None = None) -> dict[str, float]:
+    """Every option of the scheduler of that name: as given, else its default.
+
+    Raises UnknownName for the scheduler, InputError for an option that it does not have and for too many.
+    """
+    declared: dict[str, float] = dict(schedulers.part(name, "OPTIONS", {}))
+    if len(declared) > MAX_OPTIONS:
+        raise InputError(f"scheduler {name!r} has {len(declared)} options", fix=f"use at most {MAX_OPTIONS}")
+    for key in given or {}:
+        if key not in declared:
+            what = f"scheduler {name!r} has no option {key!r}"
+            raise InputError(what, key=f"policy.options.{key}", fix=suggest(key, declared))
+    return {key: float(value) for key, value in (declared | dict(given or {})).items()}

@@ -350,6 +350,33 @@ def bring_best_hit(replica: Any, requests: Any, hashes: Any, cache: Any) -> None
 
 
 @njit(cache=True)
+def sort_queue(replica: Any, requests: Any) -> None:
+    """Order the queue by `rank` again, after a policy has changed some; equal ranks keep their order."""
+    at = int64(replica.queue_head)
+    tail = int64(NONE)
+    replica.queue_head = NONE
+    while at != NONE:
+        following, rank = int64(requests[at].next), requests[at].rank
+        before = tail
+        if tail != NONE and requests[tail].rank > rank:
+            before = int64(NONE)
+            place = int64(replica.queue_head)
+            while requests[place].rank <= rank:
+                before, place = place, int64(requests[place].next)
+        if before == NONE:
+            requests[at].next = replica.queue_head
+            replica.queue_head = at
+        else:
+            requests[at].next = requests[before].next
+            requests[before].next = at
+        if before == tail:
+            tail = at
+        at = following
+    replica.queue_tail = tail
+    replica.blocked = 0
+
+
+@njit(cache=True)
 def enter(replica: Any, requests: Any, number: int) -> None:
     """The request just admitted has its KV here already: it decodes in this very step."""
     replica.prefill_count -= 1

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from simcore.policy.scheduler.chunked import compose
 
-ORDER = "priority"
+__all__ = ["compose", "rank"]
 
-__all__ = ["ORDER", "compose"]
+
+def rank(requests: Any, options: Any) -> Any:
+    """Lower number first."""
+    return requests["priority"]

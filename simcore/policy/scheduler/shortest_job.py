@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from simcore.policy.scheduler.chunked import compose
 
-ORDER = "shortest"
+__all__ = ["compose", "rank"]
 
-__all__ = ["ORDER", "compose"]
+
+def rank(requests: Any, options: Any) -> Any:
+    """Input and output tokens."""
+    return requests["input_tokens"] + requests["output_tokens"]
