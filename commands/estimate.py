@@ -1,10 +1,16 @@
-"""`simcore estimate`: one plan on one chip."""
+"""`simcore estimate`: the analytic engine on a scenario, from a file or from options."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from commands.asked import Json, Quiet, Set
+
+Name = Annotated[str | None, typer.Option(help="Model: a name, a path, e.g. meta-llama/Llama-3.1-70B.")]
+Chip = Annotated[str | None, typer.Option(help="Chip, node or cluster: a name or a path, e.g. h200-sxm.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -12,87 +18,137 @@ def register(app: typer.Typer) -> None:
 
 
 def estimate(
-    model: Annotated[str, typer.Option(help="Model name, e.g. meta-llama/Llama-3.1-70B (see `simcore list models`).")],
-    chip: Annotated[str, typer.Option(help="Chip, node or cluster, e.g. h200-sxm (see `simcore list chips`).")],
-    tp: Annotated[int, typer.Option(help="Tensor parallelism.", min=1)] = 1,
-    pp: Annotated[int, typer.Option(help="Pipeline stages.", min=1)] = 1,
-    dp: Annotated[int, typer.Option(help="Replicas side by side.", min=1)] = 1,
-    attention_dp: Annotated[int, typer.Option(help="Attention data parallelism inside a replica.", min=1)] = 1,
-    ep: Annotated[int, typer.Option(help="Expert parallelism.", min=1)] = 1,
-    cp: Annotated[int, typer.Option(help="Context parallelism.", min=1)] = 1,
+    scenario: Annotated[Path | None, typer.Argument(help="Scenario file; or use --model and --chip.")] = None,
+    model: Name = None,
+    chip: Chip = None,
+    changes: Set = None,
+    tp: Annotated[int | None, typer.Option(help="Tensor parallelism.", min=1)] = None,
+    pp: Annotated[int | None, typer.Option(help="Pipeline stages.", min=1)] = None,
+    dp: Annotated[int | None, typer.Option(help="Replicas side by side.", min=1)] = None,
+    attention_dp: Annotated[int | None, typer.Option(help="Attention data parallelism in a replica.", min=1)] = None,
+    ep: Annotated[int | None, typer.Option(help="Expert parallelism.", min=1)] = None,
+    cp: Annotated[int | None, typer.Option(help="Context parallelism.", min=1)] = None,
     sp: Annotated[bool, typer.Option(help="Sequence parallelism (reduce-scatter and all-gather).")] = False,
-    batch: Annotated[int, typer.Option(help="Requests in flight per replica.", min=1)] = 1,
-    input_tokens: Annotated[
-        int, typer.Option("--input-tokens", "--isl", help="Input tokens per request.", min=1)
-    ] = 1024,
-    output_tokens: Annotated[int, typer.Option("--output-tokens", "--osl", help="Output tokens.", min=1)] = 128,
+    batch: Annotated[int | None, typer.Option(help="Requests in flight per replica.", min=1)] = None,
+    users: Annotated[int | None, typer.Option(help="A closed loop of users, all replicas together.", min=1)] = None,
+    rate: Annotated[float | None, typer.Option(help="Requests per second.")] = None,
+    input_tokens: Annotated[int | None, typer.Option("--input-tokens", "--isl", help="Input tokens.", min=1)] = None,
+    output_tokens: Annotated[int | None, typer.Option("--output-tokens", "--osl", help="Output tokens.", min=1)] = None,
     traffic: Annotated[str | None, typer.Option(help="Named traffic instead of fixed lengths.")] = None,
-    weights: Annotated[str | None, typer.Option(help="Weight format: bf16, fp8, int8, int4, fp4.")] = None,
+    weights: Annotated[str | None, typer.Option(help="Weight format; default the checkpoint's own.")] = None,
     kv: Annotated[str | None, typer.Option(help="KV cache format.")] = None,
-    stack: Annotated[str, typer.Option(help="Software stack (see `simcore list stacks`).")] = "datasheet",
-    kv_tier: Annotated[str, typer.Option(help="Memory tier that holds the KV cache.")] = "main",
-    weight_tier: Annotated[str, typer.Option(help="Memory tier that weights stream from.")] = "main",
+    stack: Annotated[str | None, typer.Option(help="vllm, trtllm, sglang, datasheet or roofline.")] = None,
+    kv_tier: Annotated[str | None, typer.Option(help="Memory tier that holds the KV cache.")] = None,
+    weight_tier: Annotated[str | None, typer.Option(help="Memory tier that weights stream from.")] = None,
     sub_batches: Annotated[bool, typer.Option(help="Two half batches on matrix unit and PIM in turn.")] = False,
     basis: Annotated[str | None, typer.Option(help="Cost by rental or purchase.")] = None,
     electricity: Annotated[str | None, typer.Option(help='Tariff, e.g. "0.1 USD/kWh".')] = None,
     pue: Annotated[float | None, typer.Option(help="Power usage effectiveness.", min=1.0)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Latency, memory, power and cost of one plan. Breaks times down by operation."""
-    import simcore
     from commands.terminal import print_json
+    from planners.estimate import estimate as found_for
     from simcore.errors import InputError
     from simcore.result import Unsupported
 
-    prices = {"basis": basis, "electricity": electricity, "pue_ratio": pue}
-    formats = {k: v for k, v in (("weights", weights), ("kv", kv)) if v}
-    result = simcore.estimate(
-        model,
-        chip,
-        tp=tp,
-        pp=pp,
-        dp=dp,
-        attention_dp=attention_dp,
-        ep=ep,
-        cp=cp,
-        sp=sp,
-        batch=batch,
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        traffic=traffic,
-        stack=stack,
-        economics={k: v for k, v in prices.items() if v is not None},
-        policy={"kv_tier": kv_tier, "weight_tier": weight_tier, "sub_batches": sub_batches},
-        **formats,
-    )
-    if isinstance(result.infeasible, Unsupported):
-        raise InputError(result.infeasible.what)
+    given = {
+        "model.name": model,
+        "hardware.system": chip,
+        "hardware.stack": stack,
+        "plan.tp": tp,
+        "plan.pp": pp,
+        "plan.dp": dp,
+        "plan.attention_dp": attention_dp,
+        "plan.ep": ep,
+        "plan.cp": cp,
+        "plan.sp": sp or None,
+        "plan.weights": weights,
+        "plan.kv": kv,
+        "policy.sub_batches": sub_batches or None,
+        "residency.kv": None if kv_tier == "main" else kv_tier,
+        "residency.weights": None if weight_tier == "main" else weight_tier,
+        "economics.basis": basis,
+        "economics.electricity": electricity,
+        "economics.pue_ratio": pue,
+    }
+    load = {"batch": batch, "users": users, "rate_per_s": rate}
+    lengths = {"input_tokens": input_tokens, "output_tokens": output_tokens, "name": traffic}
+    question = question_of(scenario, given, lengths, load, changes)
+    found = found_for(question)
+    if isinstance(found.result.infeasible, Unsupported):
+        raise InputError(found.result.infeasible.what, file=question.file)
     if as_json:
-        print_json({"model": model, "chip": chip, "stack": stack, **result.as_dict()})
-        return
-    show(result, f"{model} on {chip}, stack {stack}", stack)
+        print_json({**found.result.as_dict(), **found.flat})
+    elif not quiet:
+        show(found)
+    if found.result.infeasible:
+        raise typer.Exit(1)
 
 
-def show(result: Any, title: str, stack: str) -> None:
+def question_of(
+    file: Path | None, given: dict[str, Any], lengths: dict[str, Any], load: dict[str, Any], changes: list[str] | None
+) -> Any:
+    """The scenario of a file with what the options say on top, or of the options alone. Raises InputError."""
+    from scenarios.read import from_raw, parse_set, put, read_raw
+    from simcore.errors import InputError
+
+    if file is None and (given["model.name"] is None or given["hardware.system"] is None):
+        raise InputError("needs a scenario file, or --model and --chip")
+    raw, notes = read_raw(file) if file is not None else ({"schema": "scenario/2", "name": "estimate"}, ())
+    for key, value in given.items():
+        if value is not None:
+            put(raw, key, value)
+    load_onto(raw, lengths, load)
+    for key, value in parse_set(changes or ()).items():
+        put(raw, key, value)
+    for note in notes:
+        typer.echo(f"simcore: {note}", err=True)
+    return from_raw(raw, "" if file is None else str(file)).replace(notes=notes)
+
+
+def load_onto(raw: dict[str, Any], lengths: dict[str, Any], load: dict[str, Any]) -> None:
+    """The options' lengths and load in place of the file's; without a file 1,024 in, 128 out, batch 1."""
+    traffic = raw.setdefault("traffic", {})
+    said = {k: v for k, v in lengths.items() if v is not None}
+    if "name" in said:
+        raw["traffic"] = traffic = {k: v for k, v in traffic.items() if k in load} | {"name": said["name"]}
+    elif said or not traffic:
+        for key in ("trace", "name"):
+            if said:
+                traffic.pop(key, None)
+        if not any(key in traffic for key in ("trace", "name")):
+            traffic["input_tokens"] = said.get("input_tokens", traffic.get("input_tokens", 1024))
+            traffic["output_tokens"] = said.get("output_tokens", traffic.get("output_tokens", 128))
+    loads = {k: v for k, v in load.items() if v is not None}
+    if loads:
+        for key in load:
+            traffic.pop(key, None)
+        traffic.update(loads)
+    elif not any(key in traffic for key in (*load, "trace")):
+        traffic["batch"] = 1
+
+
+def show(found: Any) -> None:
     """Tables for a person."""
+    from commands.simulate import told_of
     from commands.terminal import print_table
 
-    print(title)
+    result, stack = found.result, found.resolved.release.name
+    print(f"{found.resolved.model.name} on {found.resolved.system.name}, stack {stack}, batch {found.case.batch}")
     if result.infeasible:
         print(f"  {result.infeasible}")
         if "max_batch" in result.values:
             print(f"  largest batch that fits: {result.max_batch:.0f}")
-    for note in result.notes:
-        print(f"  note: {note}")
-    if not result.values:
-        return
-    if not result.infeasible:
+    if result.values and not result.infeasible:
         print_table(["figure", "value", "stack"], [[n, v, stack] for n, v in figures(result)], left=("figure", "stack"))
         phases(result)
-    gb = [
-        (n, result.values[f"{n}_bytes"]) for n in ("weights", "kv", "activation", "buffer", "reserve", "need", "have")
-    ]
-    print("memory per chip: " + ", ".join(f"{name} {value / 1e9:.2f} GB" for name, value in gb))
+    if result.values:
+        names = ("weights", "kv", "activation", "buffer", "reserve", "need", "have")
+        parts = ", ".join(f"{name} {result.values[f'{name}_bytes'] / 1e9:.2f} GB" for name in names)
+        print(f"memory per chip: {parts}")
+    told_of(found.flat)
     if result.assumptions:
         print(f"{len(result.assumptions)} assumed numbers (see --json, or `simcore show chip NAME`)")
 
@@ -106,10 +162,11 @@ def figures(result: Any) -> list[tuple[str, str]]:
         ("throughput", f"{result.throughput_tokens_per_s:,.0f} tokens/s"),
         ("throughput per chip", f"{result.throughput_per_chip_tokens_per_s:,.0f} tokens/s"),
         ("MFU / MBU", f"{result.mfu_ratio * 100:.1f} % / {result.mbu_ratio * 100:.0f} %"),
-        ("power", f"{result.power_w / 1e3:.2f} kW"),
+        ("power: chip / server", f"{result.chip_power_w:,.0f} W / {result.server_power_w:,.0f} W per chip"),
+        ("power: facility", f"{result.power_w / 1e3:.2f} kW"),
         ("energy", f"{result.energy_j_per_token:.3g} J/token"),
         ("cost", f"{result.usd_per_million_tokens:.3g} USD per million tokens"),
-        ("KV pool", f"{result.kv_tokens:,.0f} tokens"),
+        ("KV pool", f"{result.kv_tokens:,.0f} tokens per rank"),
         ("largest batch that fits", f"{result.max_batch:.0f}"),
     ]
 

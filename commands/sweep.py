@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from commands.asked import File, Quiet, Set, Vary, asked
+
 
 def register(app: typer.Typer) -> None:
     app.command()(sweep)
@@ -14,30 +16,50 @@ def register(app: typer.Typer) -> None:
 
 
 def sweep(
-    study: Annotated[Path, typer.Argument(help="Study file (TOML); see examples/.")],
+    scenario: File,
+    changes: Set = None,
+    vary: Vary = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results; default out/NAME.")] = None,
     top: Annotated[int, typer.Option(help="Rows to print.", min=1)] = 20,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+    quiet: Quiet = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the ranked rows as JSON.")] = False,
 ) -> None:
-    """Evaluate every plan of a study and write a report.
+    """Evaluate every plan of a scenario's [vary] and write a report.
 
     Writes results.parquet, frontier.csv, plots and report.html.
     """
     import simcore
     from commands.terminal import print_json, progress
-    from planners.study import read_study
 
-    read = read_study(study)
+    read = asked(scenario, changes, vary)
     folder = out or Path("out") / read.name
     with progress(quiet or as_json, read.name) as update:
-        outcome = simcore.sweep(read, folder, update)
+        outcome = simcore.sweep(read, out=folder, progress=update)
+    summary = outcome.summary
     if as_json:
-        best = outcome.summary.best
-        print_json({"folder": str(folder), "best": [dict(r.values) for r in best.rows()] if best is not None else []})
+        best = [flat_row(row) for row in summary.best.rows()] if summary.best is not None else []
+        print_json({"folder": str(folder), **counts(summary), "best": best, "notes": list(summary.notes)})
     elif not quiet:
-        show(outcome.summary, read.hardware.stack, top)
+        show(summary, summary.study.stack, top)
         print(f"report: {folder / 'report.html'}")
+    if summary.best is None:
+        raise typer.Exit(1)
+
+
+def counts(summary: Any) -> dict[str, Any]:
+    """How many plans there were, and whether one meets the targets."""
+    reason = None if summary.best is not None else "no plan meets the targets"
+    found = {"evaluated": summary.evaluated, "fit": summary.feasible, "on_target": summary.on_target}
+    return {"feasible": summary.best is not None, "reason": reason, **found}
+
+
+def flat_row(row: Any) -> dict[str, Any]:
+    """A row under the names of every verb, beside its own."""
+    from scenarios.answer import flat
+
+    own = dict(row.values)
+    named = {f"{m}_{s}_s": own.get(f"{m}_s") for m in ("ttft", "tpot", "e2e") for s in ("mean", "p50")}
+    return flat({**own, **named}) | own
 
 
 def show(summary: Any, stack: str, top: int) -> None:

@@ -22,13 +22,22 @@ class PlanGrid:
     """Choices per axis; dp follows as chips / (tp x attention_dp x cp x pp) and must come out whole."""
 
     choices: Mapping[str, Sequence[float]]
+    dp: tuple[float, ...] | None = None
+    """replicas where no axis counts chips; None: they follow"""
 
     @property
     def size(self) -> int:
         """Points before the cut."""
         return int(np.prod([len(self.axis(name)) for name in AXES]))
 
+    @property
+    def first_axis(self) -> str:
+        """What the first axis counts."""
+        return "chips" if self.dp is None else "dp"
+
     def axis(self, name: str) -> NDArray[np.float64]:
+        if name == "chips" and self.dp is not None:
+            return np.asarray(self.dp, float)
         return np.asarray(self.choices.get(name, [0.0] if name == "sp" else [1.0]), float)
 
     def chunks(self, model: ModelSpec, max_chips: int, rows: int) -> Iterator[Columns]:
@@ -48,6 +57,8 @@ class PlanGrid:
     ) -> dict[str, NDArray[np.float64]]:
         chips = columns.pop("chips")
         replica = columns["tp"] * columns["attention_dp"] * columns["cp"] * columns["pp"]
+        if self.dp is not None:
+            chips = chips * replica
         columns["dp"] = chips / replica
         degrees: dict[str, Any] = {k: v for k, v in columns.items() if k != "batch"}
         plan = PlanColumns(

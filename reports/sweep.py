@@ -94,11 +94,13 @@ ROOFLINE_CAPTION = "Operations of the best plan: circles decode, triangles prefi
 def question(pages: Pages) -> str:
     """The study in one sentence."""
     study, demand = pages.summary.study, pages.base.demand
-    targets = [f"{n} <= {v * 1e3:g} ms" for n, v in (("TTFT", study.slo.ttft_s), ("TPOT", study.slo.tpot_s)) if v]
-    aim = f", {' and '.join(targets)} at the {study.slo.quantile:g} quantile of the input length" if targets else ""
+    targets = [
+        f"{n} <= {v * 1e3:g} ms" for n, v in (("TTFT", study.targets.ttft_s), ("TPOT", study.targets.tpot_s)) if v
+    ]
+    aim = f", {' and '.join(targets)} at the {study.targets.quantile:g} quantile of the input length" if targets else ""
     lengths = f"{demand.input.mean_tokens:.0f} input and {demand.output.mean_tokens:.0f} output tokens on average"
     who = f"{pages.base.model.name}, traffic {demand.name} ({lengths}){aim}"
-    return f"{who}. Numbers: {study.hardware.stack}, steady state."
+    return f"{who}. Numbers: {study.stack}, steady state."
 
 
 def tiles(summary: Any) -> str:
@@ -114,7 +116,7 @@ def tiles(summary: Any) -> str:
 
 def answer(pages: Pages) -> str:
     """The ranked table, or what comes nearest."""
-    summary, stack = pages.summary, pages.summary.study.hardware.stack
+    summary, stack = pages.summary, pages.summary.study.stack
     rank_by = plots.NAMES[summary.study.objective.rank_by][1]
     left = ("system", "weights", "KV", "decode bound", "stack")
     if summary.best is not None:
@@ -134,7 +136,7 @@ def answer(pages: Pages) -> str:
 def basis(pages: Pages) -> list[str]:
     """Notes, assumptions and sources behind the numbers."""
     summary = pages.summary
-    stack = summary.study.hardware.stack
+    stack = summary.study.stack
     parts = [html.heading("What this rests on")]
     parts.append(html.paragraph(STACK_NOTES.get(stack, f"Calibrated for the software stack {stack}."), "warn"))
     parts += [html.paragraph(note) for note in summary.notes]

@@ -179,6 +179,7 @@ def _analytic_base(raw: Raw) -> Raw:
 
 def new_key(old: str) -> str:
     """The scenario key of a name in an analytic search space."""
+    old = old.removeprefix("policy.").removeprefix("plan.") if old.startswith(("policy.", "plan.")) else old
     head = old.partition(".")[0]
     if old == "system":
         return "hardware.system"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any
 from scenarios.migrate import SCHEMA, is_old, migrated
 from simcore.errors import InputError
 from simcore.spec.base import name_of
-from simcore.spec.load import build, build_from_file, read_file
-from simcore.spec.scenario import Scenario
+from simcore.spec.load import build_from_file, read_file
+from simcore.spec.scenario import Scenario, put
 
 Raw = dict[str, Any]
 
@@ -45,29 +44,9 @@ def from_raw(raw: Raw, path: str = "") -> Scenario:
     return build_from_file(Scenario, raw, path).replace(file=path)
 
 
-def put(raw: Raw, key: str, value: Any, file: str = "") -> None:
-    """Set a dotted key; `hardware.chip.memory.hbm.capacity` is one key of the table `hardware.chip`."""
-    parents, _, last = key.rpartition(".")
-    if key.startswith("hardware.chip."):
-        parents, last = "hardware.chip", key.removeprefix("hardware.chip.")
-    if not last:
-        raise InputError("is empty", file=file, key=key, fix="write KEY=VALUE")
-    for parent in parents.split(".") if parents else ():
-        here = raw.setdefault(parent, {})
-        if not isinstance(here, dict):
-            raise InputError(f"{parent} is no table", file=file, key=key)
-        raw = here
-    raw[last] = value
-
-
 def with_changes(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
     """The scenario with dotted keys changed, checked again. Raises InputError."""
-    raw = scenario.model_dump(exclude_unset=True, by_alias=True, exclude={"file", "notes"})
-    raw = copy.deepcopy(raw)
-    raw["name"] = scenario.name
-    for key, value in changes.items():
-        put(raw, key, value, scenario.file)
-    return build(Scenario, raw, scenario.file).replace(file=scenario.file, notes=scenario.notes)
+    return scenario.set(dict(changes))
 
 
 def parse_set(texts: Iterable[str]) -> Raw:

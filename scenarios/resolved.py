@@ -16,8 +16,10 @@ from simcore.ops.op import PlanColumns, plan_columns
 from simcore.spec.load import build
 from simcore.spec.model import ModelSpec
 from simcore.spec.plan import ParallelPlan, checkpoint_formats
+from simcore.spec.plan_part import HardwarePart, PlanPart
 from simcore.spec.policy import ServingPolicy
-from simcore.spec.scenario import HardwarePart, PlanPart, PolicyPart, Scenario
+from simcore.spec.policy_part import PolicyPart
+from simcore.spec.scenario import Scenario
 from simcore.spec.stack import Stack
 from simcore.spec.system import System
 from simcore.step.price import Physics

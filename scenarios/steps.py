@@ -8,7 +8,8 @@ from pathlib import Path
 
 from scenarios.resolved import Resolved
 from simcore.errors import InputError
-from simcore.spec.scenario import PolicyPart, Scenario, StepsPart
+from simcore.spec.policy_part import PolicyPart
+from simcore.spec.scenario import Scenario, StepsPart
 from simcore.step.sample import RawSteps, raw_steps, served_steps
 from simcore.step.times import StepTimes
 

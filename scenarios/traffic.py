@@ -10,8 +10,9 @@ import numpy as np
 
 from simcore.errors import InputError, suggest
 from simcore.spec.demand import Demand, Lengths, fixed
-from simcore.spec.scenario import LengthsPart, Scenario, TrafficPart
+from simcore.spec.scenario import Scenario
 from simcore.spec.traffic import Slo, Trace
+from simcore.spec.traffic_part import LengthsPart, TrafficPart
 
 PREFIX_BLOCK = 16
 """tokens per hash of a shared prefix"""

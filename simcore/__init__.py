@@ -9,10 +9,29 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["estimate", "evaluator", "register", "report", "resolve", "scenario", "search", "sweep"]
+__all__ = [
+    "Scenario",
+    "capacity",
+    "estimate",
+    "evaluator",
+    "read",
+    "register",
+    "report",
+    "resolve",
+    "scenario",
+    "search",
+    "simulate",
+    "sweep",
+]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "Scenario":
+        return import_module("simcore.spec.scenario").Scenario
     if name in __all__:
         return getattr(import_module("simcore.api"), name)
     raise AttributeError(f"module 'simcore' has no attribute {name!r}; there are {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -6,20 +6,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simcore.errors import InputError
 from simcore.registry import register
 from simcore.result import Result, ResultTable
-from simcore.spec.case import Case
 
 if TYPE_CHECKING:
     from planners.evaluate import Evaluator
     from planners.search.run import SearchResult
-    from planners.study import Study
-    from planners.sweep import Progress, Resolve, SweepSummary
+    from planners.summary import SweepSummary
+    from planners.sweep import Progress
+    from scenarios.simulate import Simulated
+    from simcore.spec.scenario import Scenario
 
-__all__ = ["estimate", "evaluator", "register", "report", "resolve", "scenario", "search", "sweep"]
-STACKS = ("datasheet", "vllm", "trtllm", "sglang", "roofline")
-PLAN_FIELDS = ("tp", "pp", "dp", "attention_dp", "ep", "cp", "sp", "weights", "experts", "activations", "kv")
+__all__ = [
+    "capacity",
+    "estimate",
+    "evaluator",
+    "read",
+    "register",
+    "report",
+    "resolve",
+    "scenario",
+    "search",
+    "simulate",
+    "sweep",
+]
 
 
 def resolve(kind: str, name: Any, folder: str | Path = ".") -> Any:
@@ -50,56 +60,27 @@ def evaluator(systems: tuple[str, ...] | list[str]) -> Evaluator:
     return Evaluator({name: resolve("system", name) for name in systems}, cost_model)
 
 
-def beside(file: str | Path) -> Resolve:
-    """`resolve` for the names in a file: paths are relative to its folder."""
-    folder = Path(file).parent
-    return lambda kind, name: resolve(kind, name, folder)
+def read(path: str | Path) -> Scenario:
+    """The scenario of a file (schema scenario/2; older ones are read with a notice). Raises InputError."""
+    from scenarios.read import read as found
+
+    return found(path)
 
 
-def scenario(
-    model: str,
-    chip: str,
-    *,
-    batch: int = 1,
-    input_tokens: float = 1024,
-    output_tokens: float = 128,
-    traffic: str | None = None,
-    stack: str = "datasheet",
-    policy: dict[str, Any] | None = None,
-    economics: dict[str, Any] | None = None,
-    **plan: Any,
-) -> Case:
-    """A scenario from names. `plan` takes tp, pp, dp, attention_dp, ep, cp, sp, weights, experts, activations, kv.
+def scenario(model: Any, system: Any = None, *, chip: Any = None, **more: Any) -> Scenario:
+    """A scenario from names, paths or tables: `scenario("llama-3.1-70b", "h200-sxm", tp=4, batch=64)`.
 
-    Fixed lengths, or the lengths of named `traffic`. Raises InputError for unknown names and fields.
+    Keywords are degrees and formats of the plan, `stack`, the traffic's keys (`batch`, `users`, `rate_per_s`,
+    `input_tokens`, `output_tokens`, `traffic` for a named one), and whole tables (`policy`, `economics`, `slo`, ...).
+    Raises InputError for unknown names and fields.
     """
-    from simcore.errors import suggest
-    from simcore.spec.demand import Demand, fixed
-    from simcore.spec.load import build
-    from simcore.spec.plan import ParallelPlan, checkpoint_formats
-    from simcore.spec.policy import ServingPolicy
+    from scenarios.build import from_names
 
-    for name in plan:
-        if name not in PLAN_FIELDS:
-            raise InputError(f"unknown argument {name!r}", fix=suggest(name, PLAN_FIELDS))
-    if input_tokens <= 0 or output_tokens <= 0 or batch < 1:
-        raise InputError("input_tokens, output_tokens and batch must be positive")
-    spec = resolve("model", model)
-    demand = Demand(name="fixed", input=fixed(input_tokens), output=fixed(output_tokens))
-    return Case(
-        model=spec,
-        system=resolve("system", chip),
-        plan=build(ParallelPlan, checkpoint_formats(spec, plan), "plan"),
-        policy=build(ServingPolicy, policy or {}, "policy"),
-        demand=resolve("traffic", traffic) if traffic else demand,
-        economics=resolve("economics", "default").changed(economics or {}, "economics"),
-        batch=batch,
-        stack=stack,
-    )
+    return from_names(model, system if chip is None else chip, more)
 
 
-def estimate(model: str, chip: str, **arguments: Any) -> Result:
-    """Steady state of one plan, with its breakdown; arguments as in `scenario`.
+def estimate(question: Any, system: Any = None, **arguments: Any) -> Result:
+    """Steady state of a scenario (a `Scenario`, a path, or names as in `scenario`), with its breakdown.
 
     >>> import simcore
     >>> result = simcore.estimate("llama-3.1-70b", "h100-sxm", tp=8, batch=16, input_tokens=2048, output_tokens=256)
@@ -108,16 +89,45 @@ def estimate(model: str, chip: str, **arguments: Any) -> Result:
     """
     from dataclasses import replace
 
-    question = scenario(model, chip, **arguments)
-    found = evaluator([chip]).one(question)
-    return replace(found, notes=(*name_notes(model=model, system=chip), *found.notes))
+    from planners.estimate import estimate as found_for
+
+    found = found_for(asked(question, system, arguments))
+    numbers = {k: v for k, v in found.flat.items() if not isinstance(v, list | dict)}
+    values = {**{k: v for k, v in numbers.items() if v is not None}, **found.result.values}
+    notes = tuple(dict.fromkeys((*found.resolved.notes, *found.result.notes)))
+    return replace(found.result, values=values, notes=notes)
 
 
-def name_notes(**names: Any) -> tuple[str, ...]:
-    """What to tell of names of one's own, by kind: `name_notes(system="h200-sxm")` where a file hides the shipped."""
-    from scenarios.names import resolve as look_up
+def simulate(question: Any, system: Any = None, seeds: int = 1, **arguments: Any) -> Simulated:
+    """A scenario's traffic served request by request; `.result` has the fields of every verb, `.report` all of it.
 
-    return tuple(dict.fromkeys(note for kind, name in names.items() for note in look_up(kind, name).notes))
+    >>> import simcore
+    >>> found = simcore.simulate("llama-3.1-8b", "h100-sxm", users=4, requests=20, input_tokens=512, output_tokens=32)
+    >>> found.result.served
+    20
+    """
+    from scenarios.simulate import simulate as found_for
+
+    return found_for(asked(question, system, arguments), seeds)
+
+
+def capacity(question: Any, system: Any = None, find: str = "rate", **arguments: Any) -> dict[str, Any]:
+    """The highest rate, or the fewest replicas, within the SLO of a scenario."""
+    from scenarios.capacity import capacity as found_for
+
+    return found_for(asked(question, system, arguments), find)
+
+
+def asked(question: Any, system: Any, arguments: dict[str, Any]) -> Scenario:
+    """A scenario from whatever a verb was given: a `Scenario`, the path of a file, or names with keywords."""
+    from simcore.spec.scenario import Scenario
+
+    if isinstance(question, Scenario):
+        return question.set(arguments) if arguments else question
+    if system is None and "chip" not in arguments and isinstance(question, str | Path):
+        found = read(question)
+        return found.set(arguments) if arguments else found
+    return scenario(question, system, **arguments)
 
 
 @dataclass(frozen=True)
@@ -144,14 +154,20 @@ class SweepOutcome:
         return self.summary.frontier.to_pandas() if self.summary.frontier else pandas.DataFrame()
 
 
-def sweep(study: str | Path | Study, out: str | Path | None = None, progress: Progress | None = None) -> SweepOutcome:
-    """Evaluate every plan of a study; with `out`, write results.parquet, frontier.csv, plots and report.html there."""
-    from planners.study import read_study
+def sweep(
+    question: Any,
+    system: Any = None,
+    vary: dict[str, Any] | None = None,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    **arguments: Any,
+) -> SweepOutcome:
+    """Evaluate every plan of a scenario's [vary]; with `out`, results, frontier, plots and report.html."""
     from planners.sweep import prepare
     from simcore.result import concatenate
 
-    read = read_study(study) if isinstance(study, str | Path) else study
-    prepared = prepare(read, beside(read.file), cost_model)
+    read_in = asked(question, system, arguments)
+    prepared = prepare(read_in.set({"vary": {**read_in.vary, **vary}}) if vary else read_in)
     if out is None:
         tables: list[ResultTable] = []
         summary = prepared.run(tables.append, progress)
@@ -203,16 +219,17 @@ def search(
 
 def report(folder: str | Path) -> Path:
     """Draw the plots and report.html of a finished sweep again, from its results.parquet and study.json."""
-    from planners.study import Study
     from planners.sweep import prepare
     from reports.files import read_tables
     from reports.output import output_folder
     from reports.sweep import write_pages
     from simcore.spec.load import build, read_json
+    from simcore.spec.scenario import Scenario
 
     where = Path(folder)
-    read = build(Study, read_json(where / "study.json"), str(where / "study.json"))
-    prepared = prepare(read, beside(read.file), cost_model)
+    study = read_json(where / "study.json")
+    question = build(Scenario, study.get("scenario", {}), str(where / "study.json"))
+    prepared = prepare(question.replace(file=str(study.get("file", ""))))
     summary = prepared.restore(read_tables(where / "results.parquet"))
     with output_folder(where, "sweep", keep=("results.parquet",)) as stage:
         write_pages(stage, prepared.pages(summary))

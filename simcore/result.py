@@ -46,7 +46,18 @@ class Unsupported:
         return f"unsupported: {self.what}"
 
 
-Infeasible = DoesNotFit | Unsupported
+@dataclass(frozen=True)
+class Overloaded:
+    """A deployment cannot keep up with a rate of requests, whatever its batch."""
+
+    rate_per_s: float
+    most_per_s: float
+
+    def __str__(self) -> str:
+        return f"overloaded: {self.rate_per_s:.4g} requests/s are asked, {self.most_per_s:.4g} are the most it serves"
+
+
+Infeasible = DoesNotFit | Unsupported | Overloaded
 
 
 @dataclass(frozen=True)

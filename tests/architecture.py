@@ -107,6 +107,10 @@ QUANTITIES = re.compile(
 WITHOUT_UNIT = {
     "NumberFormat.scale_block": "elements that share a scale",
     "PolicyPart.options": "each option's name says its unit",
+    "Case.waves": "requests per user",
+    "ObjectivePart.reference": "in the units of the objectives",
+    "SearchPart.budget": "evaluations",
+    "ResidencyPart.share": "of the bytes",
     "TrafficPart.cv": "coefficient of variation",
     "SloPart.attainment": "a share, the key of the file",
     # fields of scenario/1 that are named as the file's keys are; scenario/2 replaces them

@@ -18,7 +18,7 @@ from numba import from_dtype, njit
 __all__ = ["from_dtype", "njit"]
 
 PACKAGE = Path(__file__).resolve().parent.parent
-ROOMS = ("cost", "policy", "engine")
+ROOMS = ("cost", "policy", "step", "engine")
 KEPT = 3
 """cache folders of the latest states of the sources"""
 

@@ -1,0 +1,26 @@
+"""What the verbs of a scenario share: the file, `--set`, `--vary`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+File = Annotated[Path, typer.Argument(help="Scenario file (TOML, schema scenario/2); see examples/.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the scenario, e.g. plan.tp=8; repeatable.")]
+Vary = Annotated[list[str] | None, typer.Option("--vary", help="KEY=A,B: an axis, e.g. plan.tp=1,2,4; repeatable.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+def asked(file: Path, changes: list[str] | None = None, vary: list[str] | None = None) -> Any:
+    """The scenario of a file with keys set and axes added; notices go to standard error. Raises InputError."""
+    from scenarios.read import parse_set, parse_vary, read, with_changes
+
+    scenario = read(file, parse_set(changes or ()))
+    if vary:
+        scenario = with_changes(scenario, {"vary": {**scenario.vary, **parse_vary(vary)}})
+    for note in scenario.notes:
+        typer.echo(f"simcore: {note}", err=True)
+    return scenario

@@ -1,0 +1,38 @@
+"""`simcore migrate`: an old file in today's schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(migrate)
+
+
+def migrate(
+    file: Annotated[Path, typer.Argument(help="File of schema scenario/1, study/1 or search/1.")],
+    out: Annotated[Path | None, typer.Option(help="Where to write; default standard output.")] = None,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Replace the file.")] = False,
+) -> None:
+    """Rewrite an old scenario, sweep or search as schema scenario/2."""
+    from reports.files import write_text
+    from scenarios.migrate import SCHEMA, migrated
+    from scenarios.toml import dumps
+    from simcore.errors import InputError
+    from simcore.spec.base import name_of
+    from simcore.spec.load import read_file
+
+    raw = read_file(file, "scenario")
+    if raw.get("schema") == SCHEMA:
+        raise InputError(f"is {SCHEMA} already", file=str(file))
+    raw.setdefault("name", name_of(str(file)))
+    text = dumps(migrated(raw, str(file)))
+    where = file if in_place else out
+    if where is None:
+        print(text, end="")
+    else:
+        write_text(where, text)
+        print(f"written: {where}")

@@ -1,0 +1,109 @@
+"""The [policy] of a scenario: scheduler, limits, caches, and how the server was started."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from simcore.spec.base import Count, Spec, Whole
+from simcore.units import BytesPerS, Capacity, Seconds
+
+
+class TierPart(Spec):
+    """A tier below the prefix cache of a replica, or a pool that all replicas share."""
+
+    name: str
+    capacity: Capacity
+    read: BytesPerS
+    """bandwidth of bringing prefixes back, all chips of a replica together (of a shared pool: all replicas)"""
+    write: BytesPerS | None = None
+    """bandwidth downwards; None: as `read`"""
+    latency_s: Seconds = Field(default=0.0, alias="latency")
+    """once per run of blocks that a request fetches"""
+    shared: bool = False
+
+
+class PolicyPart(Spec):
+    """Scheduler, limits and router; the names are files of `simcore.policy`."""
+
+    scheduler: str | None = None
+    options: dict[str, float] = Field(default_factory=dict)
+    """of the scheduler, by the names that its file declares"""
+    router: str = "least-outstanding"
+    max_running: Count | None = None
+    token_budget: Count | None = None
+    prefill_budget: Count | None = None
+    chunk_tokens: Count | None = None
+    block_tokens: Count = 16
+    watermark_blocks: Whole = 0
+    memory_fraction: float | None = Field(default=None, gt=0, le=1)
+    graphs: bool = True
+    reserve_output: bool | None = None
+    whole_prompt: bool = True
+    ahead: bool = False
+    prefix_cache: bool | Literal["hash", "radix"] = False
+    """true is "hash": a second copy of a prefix stays with its request; "radix": every prefix is held once"""
+    evict: str = "lru"
+    offload_capacity: Capacity | None = None
+    """evicted prefixes are kept in a tier below of this size per replica (needs prefix_cache)"""
+    offload_bandwidth: BytesPerS | None = None
+    """of fetching them back, all chips of a replica together; writing is free. `tiers` says more"""
+    offload: str = "cascade"
+    """what goes to the tiers and when: a file of `simcore.policy.offload`"""
+    tiers: tuple[TierPart, ...] = Field(default=(), max_length=4)
+    """below the prefix cache, nearest first"""
+    microbatches: int = Field(default=1, ge=1, le=64)
+    """with plan.pp > 1: micro-batches in flight, each with its share of KV and slots, through stages simulated one by
+    one; 1: a step is one piece through all stages"""
+    swap_bandwidth: BytesPerS | None = None
+    """preemption moves KV over a link of this bandwidth; None: it recomputes"""
+    batch_wait_s: Seconds = Field(default=0.0, alias="batch_wait")
+    draft_tokens: Whole = 0
+    draft_width: Count = 1
+    """candidates at each of `draft_tokens` depths; all are verified, the first goes on"""
+    acceptance_ratio: float = Field(default=0.0, ge=0, lt=1)
+    draft_s: Seconds = Field(default=0.0, alias="draft")
+    host_s: Seconds = Field(default=0.0, alias="host")
+    """host time per step that the device waits for"""
+    communication_overlap_ratio: float = Field(default=0.0, ge=0, le=1)
+    """share of the shorter of compute and communication that hides under the other (nano-batches)"""
+    stream_interval: Count | None = None
+    """clients get tokens in groups of this size"""
+    detokenise_s: Seconds = Field(default=0.0, alias="detokenise")
+    """on top of what the stack's calibration holds, once per request"""
+    sub_batches: bool = False
+    """two half batches alternate between matrix unit and PIM, where the PIM may run beside its host"""
+    pim_attention: bool = True
+    """decode attention may run on the tier's PIM unit where that is faster"""
+    imbalance_ratio: float = Field(default=1.0, ge=1)
+    """load of the busiest expert rank over the mean"""
+    overlap_scheduling: bool = True
+    """the server prepares a step while the one before runs (vLLM's async scheduling, SGLang's overlap schedule)"""
+    hold_steps: Whole = 0
+    """new prompts wait until every attention-dp rank has one, at most so many steps (TensorRT-LLM: enable_balance,
+    timeout_iters)"""
+    expert_kernels: str | None = None
+    """the stack whose expert kernels this server runs, where they are not its own"""
+    least_expert_tokens: Whole = 0
+    """kernels that pad every expert to a tile read all experts in steps of fewer tokens"""
+    output_s: Seconds = Field(default=0.0, alias="output")
+    """the frontend streams one token in this time, whatever the chips"""
+    compile_s: Seconds = Field(default=0.0, alias="compile")
+    """kernels are compiled so long before the first step: the first burst waits"""
+    launch: str | None = None
+    """a server's own command line"""
+
+    @model_validator(mode="after")
+    def _offload_is_whole(self) -> PolicyPart:
+        if (self.offload_capacity is None) != (self.offload_bandwidth is None):
+            raise ValueError("offload_capacity and offload_bandwidth go together")
+        if self.launch is not None:
+            raise ValueError("launch commands are not read yet; write their settings as keys of [policy]")
+        if self.offload_capacity is not None and not self.prefix_cache:
+            raise ValueError("offload_capacity needs prefix_cache = true")
+        if self.tiers and (self.offload_capacity is not None or not self.prefix_cache):
+            raise ValueError("tiers need a prefix_cache, and replace offload_capacity and offload_bandwidth")
+        if len({tier.name for tier in self.tiers}) < len(self.tiers):
+            raise ValueError("two tiers have the same name")
+        return self

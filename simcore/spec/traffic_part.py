@@ -1,0 +1,114 @@
+"""The [traffic] of a scenario and its [slo]."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from simcore.spec.base import MOST_COUNT, Count, Spec
+from simcore.units import Seconds
+
+Tokens = Annotated[float, Field(gt=0, le=MOST_COUNT)]
+LengthsPart = Count | tuple[Count, Count] | dict[str, Tokens]
+
+
+class SharedPrefixPart(Spec):
+    """Prompts begin with one of `prompts` system prompts of `tokens` tokens, round after round."""
+
+    tokens: Count
+    prompts: Count = 1
+    per_prompt: Count = 1
+    """users per system prompt, each with the rest of a prompt of his own that repeats; 1: whole prompts repeat"""
+
+
+class TrafficPart(Spec):
+    """A trace file, or generated requests; open loop by rate, or a closed loop of users."""
+
+    trace: str | None = None
+    """a file, relative to the scenario; $NAME is taken from the environment"""
+    form: str | None = None
+    rate_scale: float = Field(default=1.0, gt=0)
+    input_scale: float = Field(default=1.0, gt=0)
+    output_scale: float = Field(default=1.0, gt=0)
+    head: Count | None = None
+    name: str | None = None
+    """lengths of a named traffic"""
+    input_tokens: LengthsPart | None = None
+    """a fixed length, a uniform range [low, high], or quantiles { "0.1" = 559, "0.5" = 575 }"""
+    output_tokens: LengthsPart | None = None
+    input_median_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
+    input_p90_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
+    output_median_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
+    output_p90_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
+    """lognormal lengths with these quantiles"""
+    longest_tokens: int | None = Field(default=None, ge=2, le=MOST_COUNT)
+    """lognormal lengths: inputs are cut so that input and output together stay below"""
+    requests: Count = 1000
+    arrivals: Literal["poisson", "gamma", "constant", "once"] = "poisson"
+    rate_per_s: float | None = Field(default=None, gt=0)
+    cv: float = Field(default=1.0, gt=0)
+    users: Count | None = None
+    """a closed loop of so many users, all replicas together"""
+    batch: Count | None = None
+    """requests in flight per replica, a steady state"""
+    shared_prefix: SharedPrefixPart | None = None
+    think_s: Seconds = Field(default=1e-6, alias="think")
+    turns: Count = 1
+    """generated requests open sessions of so many turns, each with all before it as its input"""
+    pause_s: Seconds = Field(default=0.0, alias="pause")
+    """mean of the exponential pause before the next turn (a tool's, or a person's)"""
+    copies: Count = 1
+    """generated requests: each turn is sent so many times at once"""
+    wait: bool = False
+    """sessions are a closed loop: a turn is sent a pause after all answers of the turn before it are complete"""
+
+    @model_validator(mode="after")
+    def _loops_exclude_each_other(self) -> TrafficPart:
+        if self.users is not None and (self.wait or self.turns > 1 or self.copies > 1):
+            raise ValueError("users and sessions (turns, copies, wait) are two kinds of closed loop; give one")
+        if self.trace is not None and (self.turns > 1 or self.copies > 1):
+            raise ValueError("turns and copies are for generated requests; a trace brings its own sessions")
+        return self
+
+    @model_validator(mode="after")
+    def _one_source(self) -> TrafficPart:
+        fixed = self.input_tokens is not None and self.output_tokens is not None
+        names = ("input_median_tokens", "input_p90_tokens", "output_median_tokens", "output_p90_tokens")
+        quantiles = [getattr(self, name) is not None for name in names]
+        if any(quantiles) and not all(quantiles):
+            raise ValueError(f"lognormal lengths need all of {', '.join(names)}")
+        if sum((self.trace is not None, self.name is not None, fixed, all(quantiles))) != 1:
+            raise ValueError("give exactly one of trace, name, input_tokens with output_tokens, or the four quantiles")
+        loads = [n for n in ("users", "batch", "rate_per_s") if getattr(self, n) is not None]
+        if len(loads) > 1:
+            raise ValueError(f"give one load: {' or '.join(loads)}")
+        if self.trace is None and not loads and self.arrivals != "once":
+            raise ValueError("needs a load: rate_per_s, users, batch, or arrivals = 'once'")
+        return self
+
+
+class ClassPart(Spec):
+    """Bounds of the requests of one class of the trace."""
+
+    ttft_s: Seconds | None = Field(default=None, alias="ttft")
+    tpot_s: Seconds | None = Field(default=None, alias="tpot")
+    e2e_s: Seconds | None = Field(default=None, alias="e2e")
+
+
+class SloPart(Spec):
+    """Bounds of one request; `attainment` is the share of requests that must meet them for a capacity."""
+
+    quantile: float = Field(default=0.5, gt=0, lt=1)
+    """of the input length at which estimates and sweeps tell TTFT"""
+
+    ttft_s: Seconds | None = Field(default=None, alias="ttft")
+    tpot_s: Seconds | None = Field(default=None, alias="tpot")
+    e2e_s: Seconds | None = Field(default=None, alias="e2e")
+    attainment: float = Field(default=0.9, gt=0, le=1)
+    classes: dict[str, ClassPart] = Field(default_factory=dict)
+    """bounds by `slo_class` of the trace; other classes have the bounds above"""
+    itl_p99_s: Seconds | None = Field(default=None, alias="itl_p99")
+    """capacity: bound on the 99th percentile of all gaps between tokens"""
+    queue_p50_s: Seconds | None = Field(default=None, alias="queue_p50")
+    """capacity: bound on the median wait for the first schedule"""
