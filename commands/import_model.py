@@ -38,12 +38,14 @@ def import_model(
         spec = spec.replace(name=name)
     if not spec.sources:
         spec = spec.replace(sources={"config": Source(kind="vendor", title=f"Hugging Face config.json of {spec.name}")})
+    if out is not None:
+        write_own(out, to_toml(spec).encode("utf-8"), (where,))
     if not quiet:
         counts = f"{spec.parameters / 1e9:.2f} B parameters, {spec.active_parameters / 1e9:.2f} B active"
         typer.echo(f"{spec.name}: {spec.family}, {spec.layer_count} layers, {counts}", err=True)
     if out is not None:
-        write_own(out, to_toml(spec).encode("utf-8"), (where,))
-    elif as_json:
+        return
+    if as_json:
         print_json(spec.model_dump(mode="json", exclude_defaults=True))
     else:
         typer.echo(to_toml(spec), nl=False)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from simcore.errors import InputError
 from simcore.spec.base import MOST_COUNT, Count, FileName, Spec, Whole, name_of
 from simcore.spec.load import build_from_file, read_file
 from simcore.spec.plan import ParallelPlan
 from simcore.units import BytesPerS, Capacity, Seconds, Watts
+
+MOST_REQUESTS = 100_000_000
+"""generated ones: 30 GB of records"""
 
 
 class ModelPart(Spec):
@@ -144,7 +147,7 @@ class TrafficPart(Spec):
     """lognormal lengths with these quantiles"""
     longest_tokens: int | None = Field(default=None, ge=2, le=MOST_COUNT)
     """lognormal lengths: inputs are cut so that input and output together stay below"""
-    requests: Count = 1000
+    requests: int = Field(default=1000, ge=1, le=MOST_REQUESTS)
     arrivals: Literal["poisson", "gamma", "uniform", "once"] = "poisson"
     rate_per_s: float | None = Field(default=None, gt=0)
     cv: float = Field(default=1.0, gt=0)
@@ -158,6 +161,13 @@ class TrafficPart(Spec):
     """generated requests: each turn is sent so many times at once"""
     wait: bool = False
     """sessions are a closed loop: a turn is sent a pause after all answers of the turn before it are complete"""
+
+    @field_validator("input_tokens", "output_tokens")
+    @classmethod
+    def _range_ascends(cls, value: int | tuple[int, int] | None) -> int | tuple[int, int] | None:
+        if isinstance(value, tuple) and value[0] > value[1]:
+            raise ValueError(f"[{value[0]}, {value[1]}] is not [low, high]")
+        return value
 
     @model_validator(mode="after")
     def _loops_exclude_each_other(self) -> TrafficPart:
@@ -319,7 +329,7 @@ class Simulation(Spec):
 
     name: FileName
     file: str = ""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     model: ModelPart | None = None
     hardware: HardwarePart | None = None
     steps: StepsPart | None = None
