@@ -42,6 +42,10 @@ def main() -> None:
         sys.stdout.flush()
     except SimcoreError as error:
         fail(str(error))
+    except SystemExit:
+        if type(sys.stdout).__name__ != "PacifyFlushWrapper":  # what click puts there when the reader has gone
+            raise
+        code = 0
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read has gone: the rest goes nowhere
         code = 0

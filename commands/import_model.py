@@ -38,6 +38,8 @@ def import_model(
         spec = spec.replace(name=name)
     if not spec.sources:
         spec = spec.replace(sources={"config": Source(kind="vendor", title=f"Hugging Face config.json of {spec.name}")})
+    if out is not None:
+        write_own(out, to_toml(spec).encode("utf-8"), (where,))
     if not quiet:
         counts = f"{spec.parameters / 1e9:.2f} B parameters, {spec.active_parameters / 1e9:.2f} B active"
         kinds = f"weights {spec.native_format}, experts {spec.expert_format or spec.native_format}, KV {spec.kv_format}"
@@ -45,8 +47,8 @@ def import_model(
         for note in (source.note for source in spec.sources.values() if source.note):
             typer.echo(f"note: {note}", err=True)
     if out is not None:
-        write_own(out, to_toml(spec).encode("utf-8"), (where,))
-    elif as_json:
+        return
+    if as_json:
         print_json(spec.model_dump(mode="json", exclude_defaults=True))
     else:
         typer.echo(to_toml(spec), nl=False)

@@ -25,7 +25,7 @@ def experts(
     method: Annotated[
         str, typer.Option(help="auto, heuristic, spectral, chain, ilp, exact, eplb, exflow or round-robin.")
     ] = "auto",
-    seed: Annotated[int, typer.Option(help="Seed of the search and of the held-out half.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the search and of the held-out half.", min=0)] = 0,
     time_limit: Annotated[float | None, typer.Option(help="CPU seconds; the best found so far is kept.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for placement.json and pictures.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

@@ -15,7 +15,7 @@ def add_to(plan: typer.Typer) -> None:
 
 def power(
     problem: Annotated[Path, typer.Argument(help="Problem file (TOML or JSON); see examples/power-row.toml.")],
-    seed: Annotated[int, typer.Option(help="Seed of the scenarios.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the scenarios.", min=0)] = 0,
     days: Annotated[float, typer.Option(help="Days to simulate under control.", min=0.01)] = 2.0,
     time_limit: Annotated[float | None, typer.Option(help="CPU seconds for the integer program.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for plan.json and pictures.")] = None,

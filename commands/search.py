@@ -40,7 +40,7 @@ def run(
     study: Study,
     method: Annotated[str | None, typer.Option(help="See `simcore search methods`.")] = None,
     budget: Annotated[float | None, typer.Option(help="Evaluations; cheap levels count for their price.")] = None,
-    seed: Annotated[int | None, typer.Option()] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
     batch: Annotated[int | None, typer.Option(help="Candidates asked for at once.", min=1)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a search that was stopped.")] = False,
     shard: Annotated[str, typer.Option(help="I/N: the I-th of N parts, from 1, for job arrays.")] = "1/1",

@@ -44,9 +44,7 @@ def read_model(path: Path) -> ModelSpec:
 
     stem = path.stem if path.stem != "config" else path.resolve().parent.name
     raw = _with_quantization(path)
-    for key in TABLES:
-        if raw.get(key) is not None and not isinstance(raw[key], dict):
-            raise InputError(f"{raw[key]!r} is not an object", file=str(path), key=key)
+    check_config(raw, str(path))
     try:
         return import_model(raw, name_of(f"{stem.split('--')[-1].lower()}.json"), str(path))
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, ArithmeticError, RecursionError) as error:
@@ -54,6 +52,18 @@ def read_model(path: Path) -> ModelSpec:
         raise InputError(what, file=str(path), fix="look for a value of the wrong kind") from None
 
 
+def check_config(raw: dict[str, Any], file: str, prefix: str = "") -> None:
+    """Raise InputError for what no config.json holds: a value in place of an object, a layer count beyond reason."""
+    for key, value in raw.items():
+        if key in TABLES and value is not None and not isinstance(value, dict):
+            raise InputError(f"{value!r} is not an object", file=file, key=prefix + key)
+        if "layer" in key and isinstance(value, int) and abs(value) > MOST_LAYERS:
+            raise InputError(f"{value} layers are too many", file=file, key=prefix + key)
+        if isinstance(value, dict):
+            check_config(value, file, f"{prefix}{key}.")
+
+
+MOST_LAYERS = 100_000
 TABLES = ("quantization_config", "text_config", "language_config", "llm_config", "vision_config", "rope_scaling")
 """keys of a config.json that hold an object or nothing"""
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import InputError
-from simcore.spec.traffic import Floats, Ints, Trace
+from simcore.spec.traffic import MOST_TOKENS, Floats, Ints, Trace
 
 Random = np.random.Generator
 Arrivals = Callable[[int, Random], Floats]
@@ -204,7 +204,8 @@ def resampled(trace: Trace) -> LengthLaw:
 
 
 def _tokens(values: Floats) -> Ints:
-    return np.maximum(1, np.rint(values)).astype(np.int64)
+    """Whole lengths from 1; what does not fit 32 bits stays beyond, for the trace to refuse."""
+    return np.asarray(np.clip(np.rint(values), 1, 2.0 * MOST_TOKENS), np.int64)
 
 
 # structure

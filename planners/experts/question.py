@@ -6,25 +6,37 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from planners.experts.problem import ExpertProblem
 from planners.experts.trace import Trace, generate, loads_of, read_trace, transitions_of
 from simcore.errors import InputError
-from simcore.spec.base import Spec
+from simcore.spec.base import MOST_COUNT, Count, Spec
 from simcore.spec.load import build, read_file, read_json
 
 
 class Synthetic(Spec):
     """A generated trace."""
 
-    layers: int = Field(ge=1)
-    experts: int = Field(ge=2)
-    topk: int = Field(ge=1)
-    tokens: int = Field(default=20_000, ge=2)
+    layers: Count
+    experts: int = Field(ge=2, le=2**15)
+    topk: Count
+    tokens: int = Field(default=20_000, ge=2, le=MOST_COUNT)
     skew: float = Field(default=0.8, ge=0)
     affinity: float = Field(default=1.3, ge=0)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Synthetic:
+        if (choices := self.layers * self.tokens * self.topk) > MOST_CHOICES:
+            raise ValueError(f"layers x tokens x topk = {choices:.2g} is more than {MOST_CHOICES:.0e} choices")
+        if self.layers * self.experts**2 > MOST_CHOICES:
+            raise ValueError(f"layers x experts^2 is more than {MOST_CHOICES:.0e} pairs")
+        return self
+
+
+MOST_CHOICES = 2e9
+"""of a generated trace, which are 4 GB"""
 
 
 class ExpertQuestion(Spec):
@@ -34,9 +46,9 @@ class ExpertQuestion(Spec):
     loads: tuple[tuple[float, ...], ...] | None = None
     transitions: tuple[tuple[tuple[float, ...], ...], ...] | None = None
     synthetic: Synthetic | None = None
-    chips: int = Field(ge=1)
-    nodes: int = Field(default=1, ge=1)
-    slots: int | None = Field(default=None, ge=1)
+    chips: Count
+    nodes: Count = 1
+    slots: Count | None = None
     load_cap_ratio: float | None = Field(default=None, gt=0)
     load_weight: float = Field(default=1.0, ge=0)
     cut_weight: float = Field(default=1.0, ge=0)

@@ -59,9 +59,9 @@ class SearchChoice(Spec):
     """Defaults of the command's options."""
 
     method: str = "surrogate"
-    budget: float = Field(default=200, gt=0)
-    seed: int = 0
-    batch: int | None = Field(default=None, ge=1)
+    budget: float = Field(default=200, gt=0, le=MOST_COUNT)
+    seed: int = Field(default=0, ge=0)
+    batch: Count | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -16,7 +16,10 @@ def resolve_links(raw: Raw, link_text: Callable[[str], tuple[str, str]]) -> Raw:
     Names stand in `links.X` and in `levels[i].link`; a memory tier's `link` is a reference inside the same file and
     stays. The link's sources join the file's own as `nvlink4:ds`. Raises UnknownName for a name that no file has.
     """
-    sources = dict(raw.get("sources", {}))
+    written = raw.get("sources", {})
+    if not isinstance(written, dict):  # told with file and key when the spec is built
+        return raw
+    sources = dict(written)
     for holder, key in _places(raw):
         if isinstance(holder[key], str):
             name = holder[key]
@@ -40,6 +43,6 @@ def _places(raw: Raw) -> Iterator[tuple[Raw, str]]:
 
 
 def _requote(value: Any, name: str, own: Raw) -> Any:
-    if isinstance(value, dict) and value.get("source") in own:
+    if isinstance(value, dict) and isinstance(value.get("source"), str) and value["source"] in own:
         return {**value, "source": f"{name}:{value['source']}"}
     return value

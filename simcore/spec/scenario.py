@@ -104,7 +104,7 @@ class Scenario(Spec):
     name: FileName
     title: str = ""
     file: str = ""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     warm_ratio: float = Field(default=0.0, ge=0, lt=0.5)
     """share of the arrival span left out at the start and at the end of the statistics"""
     model: ModelPart | None = None

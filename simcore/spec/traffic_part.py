@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from simcore.spec.base import MOST_COUNT, Count, Spec
 from simcore.units import Seconds
 
+MOST_REQUESTS = 100_000_000
+"""generated ones: 30 GB of records"""
 Tokens = Annotated[float, Field(gt=0, le=MOST_COUNT)]
 LengthsPart = Count | tuple[Count, Count] | dict[str, Tokens]
 
@@ -44,7 +46,7 @@ class TrafficPart(Spec):
     """lognormal lengths with these quantiles"""
     longest_tokens: int | None = Field(default=None, ge=2, le=MOST_COUNT)
     """lognormal lengths: inputs are cut so that input and output together stay below"""
-    requests: Count = 1000
+    requests: int = Field(default=1000, ge=1, le=MOST_REQUESTS)
     arrivals: Literal["poisson", "gamma", "constant", "once"] = "poisson"
     rate_per_s: float | None = Field(default=None, gt=0)
     cv: float = Field(default=1.0, gt=0)
@@ -62,6 +64,13 @@ class TrafficPart(Spec):
     """generated requests: each turn is sent so many times at once"""
     wait: bool = False
     """sessions are a closed loop: a turn is sent a pause after all answers of the turn before it are complete"""
+
+    @field_validator("input_tokens", "output_tokens")
+    @classmethod
+    def _range_ascends(cls, value: LengthsPart | None) -> LengthsPart | None:
+        if isinstance(value, tuple) and value[0] > value[1]:
+            raise ValueError(f"[{value[0]}, {value[1]}] is not [low, high]")
+        return value
 
     @model_validator(mode="after")
     def _loops_exclude_each_other(self) -> TrafficPart:
