@@ -141,10 +141,12 @@ def _room_bytes(home: Home, resident: Column, peak: Column, reserve: Column) -> 
 
 def sampling_bytes(model: ModelSpec, load: Load, home: Home) -> Column:
     """What sampling the most sequences of a step at once holds."""
+    most: Column
     if load.sampled is not None:
-        return load.sampled * model.vocab_size * home.stack.logit_bytes
-    large = np.asarray(home.reported_bytes) >= home.stack.large_bytes
-    most = np.where(large, home.stack.large_sequences or home.stack.sequences, home.stack.sequences)
+        most = load.sampled
+    else:
+        large = np.asarray(home.reported_bytes) >= home.stack.large_bytes
+        most = np.where(large, home.stack.large_sequences or home.stack.sequences, home.stack.sequences)
     return most * model.vocab_size * home.stack.logit_bytes
 
 

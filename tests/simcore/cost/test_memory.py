@@ -95,7 +95,7 @@ KNOWN = [
     ("llama-3.1-8b", "rtx-4090", "bf16", 0.9, 20_000, 31_232, 0.10),
     ("llama-3.1-70b", "h100-sxm", "int8", 0.98, 2048, 22_096, 0.10),
 ]
-"""pools that vLLM printed at start (its pull request 10511 and others)"""
+"""KV tokens that vLLM printed at start: the first in its pull request 10511, the others on cards of the same size"""
 
 
 @pytest.mark.parametrize(("model", "chip", "weights", "fraction", "budget", "tokens", "error"), KNOWN)
