@@ -24,11 +24,20 @@ class ModelChoice(Spec):
 
 
 class TrafficChoice(Spec):
-    """Named traffic, or fixed lengths."""
+    """Named traffic, fixed lengths, or a trace of one's own, read as in a scenario."""
 
     name: str | None = None
     input_tokens: float | None = Field(default=None, gt=0)
     output_tokens: float | None = Field(default=None, gt=0)
+    trace: str | None = None
+    form: str | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
+    time_unit: str | None = None
+    hash_tokens: int | None = Field(default=None, ge=1)
+    rate_scale: float = Field(default=1.0, gt=0)
+    input_scale: float = Field(default=1.0, gt=0)
+    output_scale: float = Field(default=1.0, gt=0)
+    head: int | None = Field(default=None, ge=1)
 
 
 class HardwareChoice(Spec):

@@ -184,8 +184,12 @@ def located(study: Study, key: str) -> Iterator[None]:
 
 
 def demand_of(study: Study, resolve: Resolve) -> Demand:
-    """Named traffic, or fixed lengths."""
+    """Named traffic, a trace, or fixed lengths."""
     traffic = study.traffic
+    if traffic.trace is not None:
+        from scenarios.traces import demand_of_trace
+
+        return demand_of_trace(traffic, study.file)
     if traffic.name:
         with located(study, "traffic.name"):
             found: Demand = resolve("traffic", traffic.name)
@@ -195,7 +199,7 @@ def demand_of(study: Study, resolve: Resolve) -> Demand:
             "has no lengths",
             file=study.file or study.name,
             key="traffic",
-            fix="give name, or input_tokens and output_tokens",
+            fix="give name, trace, or input_tokens and output_tokens",
         )
     return Demand(name="fixed", input=fixed(traffic.input_tokens), output=fixed(traffic.output_tokens))
 

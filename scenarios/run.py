@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -128,7 +127,7 @@ def resolve(scenario: Any, skip_bad: bool = False) -> Ready:
         scenario.policy.replicas or scenario.plan.dp,
         money,
         problem,
-        notes,
+        (*notes, *trace.notes.get("reading", ())),
     )
 
 
@@ -350,18 +349,11 @@ def hash_tokens(scenario: Any) -> int:
 
 def traffic_of(scenario: Any, skip_bad: bool) -> Any:
     """The trace: read and scaled, or drawn with the scenario's seed."""
-    from workloads.traces import read_trace
+    from scenarios.traces import trace_of
 
     part = scenario.traffic
     if part.trace is not None:
-        named = os.path.expandvars(part.trace)
-        if "$" in named:
-            what = f"{part.trace!r} names a variable that is not set"
-            raise InputError(what, file=scenario.file, key="traffic.trace", fix="set it to the folder of the traces")
-        trace = read_trace(Path(scenario.file).parent / named, part.form, skip_bad)
-        if part.head is not None:
-            trace = trace.head(part.head)
-        return trace.scaled(part.rate_scale, part.input_scale, part.output_scale)
+        return trace_of(part, scenario.file, skip_bad)
     return drawn(part, scenario.seed)
 
 

@@ -21,7 +21,8 @@ PLANTS = (
     "workloads/models/llama-3.1-8b.toml",
     "planners/plans.py",
     "planners/search/fields.py",
-    "commands/step_sources.py",
+    "commands/simulate.py",
+    "scenarios/run.py",
 )
 
 
