@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import sys
 from functools import cache
@@ -38,12 +39,16 @@ def main() -> None:
 
     try:
         code = mount()(prog_name="simcore", standalone_mode=False, args=sys.argv[1:] or ["--help"])
+        sys.stdout.flush()
     except SimcoreError as error:
         fail(str(error))
     except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read has gone: the rest goes nowhere
         code = 0
     except KeyboardInterrupt:
         fail("stopped; finished files are kept", 130)
+    except (OSError, UnicodeError, OverflowError, RecursionError, MemoryError) as error:
+        fail(told(error))
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
@@ -51,14 +56,31 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def told(error: BaseException) -> str:
+    """One line about what a command could not do for reasons of the system or of the size of its input."""
+    from simcore.errors import brief
+
+    where = getattr(error, "filename", None)
+    what = getattr(error, "strerror", None) or str(error) or "no reason given"
+    kinds = {
+        MemoryError: "not enough memory",
+        RecursionError: "nested too deeply",
+        OverflowError: "a number is too large",
+    }
+    kind = next((text for known, text in kinds.items() if isinstance(error, known)), "")
+    return ": ".join(brief(str(part)) for part in (where, kind, what) if part)
+
+
 def usage(error: Any) -> str:
     """What a wrong call is told: one line with the way to the help, or the whole help where nothing was asked."""
+    from simcore.errors import brief
+
     if type(error).__name__ == "NoArgsIsHelpError":
         print(error.format_message())
         sys.exit(0)
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "simcore"
-    return f"{' '.join(str(error.format_message()).split()).rstrip('.')}; see `{path} --help`"
+    return f"{brief(error.format_message(), 400).rstrip('.')}; see `{path} --help`"
 
 
 def fail(message: str, code: int = 2) -> NoReturn:

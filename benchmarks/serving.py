@@ -63,12 +63,13 @@ def step_times() -> Any:
         from simcore.calibration.importers.vidur import vidur_step_times
 
         return vidur_step_times(PEER / "a100_llama2-7b_mlp.csv", PEER / "a800_llama2-7b_attention.csv", layers=32)
+    from simcore.step.served import Work
     from simcore.step.times import SampleRange, StepParts, StepSample, sample_step_times
 
     def evaluate(steps: StepSample) -> StepParts:
         tokens = steps.chunk_tokens + steps.decodes
         work = steps.chunk_tokens * (steps.past_tokens + steps.chunk_tokens / 2) + steps.decodes * steps.kv_tokens
-        return StepParts(0.007 + tokens * 8e-5, work * 3e-10, 0.0 * tokens, 0.0 * tokens)
+        return StepParts(Work(elementwise=0.007 + tokens * 8e-5), work * 3e-10, 0.0 * tokens, 0.0 * tokens)
 
     return sample_step_times(evaluate, SampleRange(tokens=4096, past_tokens=8192))
 

@@ -14,9 +14,9 @@ def figures() -> dict[str, float]:
     table = shared / "measured" / "serving" / "silicon_serving.csv"
     if not table.is_file():
         return {}
-    from commands.serving_inputs import read_frame, replayer
-    from commands.serving_report import answers
-    from simcore.calibration.serving_rows import read_rows
+    from validation.serving.inputs import read_frame, replayer
+    from validation.serving.report import answers
+    from validation.serving.rows import read_rows
 
     start_s = time.process_time()
     found = answers(replayer(), read_rows(read_frame(table)))

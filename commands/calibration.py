@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,19 +53,32 @@ def calibrate(
             print(text, flush=True)
 
     out = out or (tables if chip == "host" else TABLES)
-    folder = tables if importer is None else convert(importer, tables, out / "_imported")
-    facts = host_facts(folder) if chip == "host" else chip_facts(hardware_specs.chip(chip))
     operations = op.split(",") if op else None
-    per_number = 2.0 if chip == "host" else ROWS_PER_NUMBER
     kin = [siblings(text) for text in sibling or ()]
-    for stack, found in build(facts, folder, source, operations, say, per_number, kin).items():
-        old = artefact(facts.name, stack) if operations and out == TABLES else None
-        path = save(merged(old, found), out / facts.name)
-        say(f"{path}: {path.stat().st_size} bytes, {len(found.fits)} fits")
-    if power:
-        from simcore.calibration.power import build_power
+    with artefacts(out, "calibrate") as stage:
+        folder = tables if importer is None else convert(importer, tables, stage / "_imported")
+        facts = host_facts(folder) if chip == "host" else chip_facts(hardware_specs.chip(chip))
+        per_number = 2.0 if chip == "host" else ROWS_PER_NUMBER
+        for stack, found in build(facts, folder, source, operations, say, per_number, kin).items():
+            old = artefact(facts.name, stack) if operations and out == TABLES else None
+            path = save(merged(old, found), stage / facts.name)
+            say(f"{out / facts.name / path.name}: {path.stat().st_size} bytes, {len(found.fits)} fits")
+        if power:
+            from simcore.calibration.power import build_power
 
-        build_power(facts, folder, source, out / facts.name, say)
+            build_power(facts, folder, source, stage / facts.name, say)
+
+
+@contextmanager
+def artefacts(out: Path, command: str) -> Iterator[Path]:
+    """Where to write artefacts: the project's own tree directly, any other folder as a set that grows."""
+    from reports.output import output_folder
+
+    if out == TABLES:
+        yield out
+        return
+    with output_folder(out, command, adds=True) as stage:
+        yield stage
 
 
 def siblings(text: str) -> Any:
@@ -109,9 +124,10 @@ def calibrate_across(
     measured = [(facts, list(table_groups(folder, operations))) for facts, folder in chips]
     found = build_datasheet(measured, source, say)
     old = artefact("", "datasheet") if operations else None
-    say(str(save(with_others(old, found), out, "datasheet")))
-    if not operations:
-        say(str(build_common(chips, source, out)))
+    with artefacts(out, "calibrate-across") as stage:
+        say(str(out / save(with_others(old, found), stage, "datasheet").name))
+        if not operations:
+            say(str(out / build_common(chips, source, stage).name))
 
 
 def convert(importer: str, tables: Path, out: Path) -> Path:
@@ -132,10 +148,13 @@ def profile(
 
     Matrix multiplies, memory-bound work and attention; on a GPU also grouped matrices, launches, copies and power.
     """
+    from reports.output import output_folder
     from simcore.calibration.profile import profile as measure
 
     def say(text: str) -> None:
         if not quiet:
             print(text, flush=True)
 
-    measure(device, size, out, say)
+    with output_folder(out, "profile") as stage:
+        measure(device, size, stage, say)
+    say(f"written: {out}")

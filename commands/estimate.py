@@ -109,6 +109,7 @@ def figures(result: Any) -> list[tuple[str, str]]:
         ("power", f"{result.power_w / 1e3:.2f} kW"),
         ("energy", f"{result.energy_j_per_token:.3g} J/token"),
         ("cost", f"{result.usd_per_million_tokens:.3g} USD per million tokens"),
+        ("KV pool", f"{result.kv_tokens:,.0f} tokens"),
         ("largest batch that fits", f"{result.max_batch:.0f}"),
     ]
 

@@ -24,21 +24,28 @@ def import_model(
     Unknown architectures are refused with what is missing.
     """
     from commands.terminal import print_json
-    from simcore.spec.base import Source
+    from reports.files import write_own
+    from simcore.errors import InputError
+    from simcore.spec.base import Source, name_of
     from workloads import read_model
     from workloads.importers.export import to_toml
 
     where = path / "config.json" if path.is_dir() else path
     spec = read_model(where)
     if name:
+        if name != name_of(f"{name}.toml"):
+            raise InputError(f"{name!r} is no name", key="--name", fix="use letters, digits, '.', '_' and '-'")
         spec = spec.replace(name=name)
     if not spec.sources:
         spec = spec.replace(sources={"config": Source(kind="vendor", title=f"Hugging Face config.json of {spec.name}")})
     if not quiet:
         counts = f"{spec.parameters / 1e9:.2f} B parameters, {spec.active_parameters / 1e9:.2f} B active"
-        typer.echo(f"{spec.name}: {spec.family}, {spec.layer_count} layers, {counts}", err=True)
+        kinds = f"weights {spec.native_format}, experts {spec.expert_format or spec.native_format}, KV {spec.kv_format}"
+        typer.echo(f"{spec.name}: {spec.family}, {spec.layer_count} layers, {counts}, {kinds}", err=True)
+        for note in (source.note for source in spec.sources.values() if source.note):
+            typer.echo(f"note: {note}", err=True)
     if out is not None:
-        out.write_text(to_toml(spec), encoding="utf-8")
+        write_own(out, to_toml(spec).encode("utf-8"), (where,))
     elif as_json:
         print_json(spec.model_dump(mode="json", exclude_defaults=True))
     else:

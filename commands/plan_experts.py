@@ -38,9 +38,11 @@ def experts(
     from planners.experts import place
     from planners.experts.compare import comparison
     from planners.experts.question import ExpertQuestion, problem_of, read_question
+    from reports.output import claim
     from simcore.errors import InputError
     from simcore.spec.load import build
 
+    claim(out, ("placement.json",))
     if problem is not None:
         question, folder = read_question(problem), problem.parent
     else:
@@ -86,7 +88,14 @@ def _number(value: Any) -> str:
 
 
 def write(out: Path, case: Any, answer: Any, rows: list[dict[str, Any]]) -> None:
-    """placement.json and the pictures."""
+    """placement.json and the pictures, as one set."""
+    from reports.output import output_folder
+
+    with output_folder(out, "plan experts", ("placement.json",)) as stage:
+        _write(stage, case, answer, rows)
+
+
+def _write(out: Path, case: Any, answer: Any, rows: list[dict[str, Any]]) -> None:
     from planners.experts import place
     from planners.experts.metrics import chip_loads, flows, padded_share
     from planners.experts.solve import frontier

@@ -29,9 +29,11 @@ def power(
     from planners.power import plan
     from planners.power.problem import read_problem
     from planners.power.replay import most_servers, replay
+    from reports.output import claim
     from simcore.engine.power_control import PowerControl
     from simcore.errors import InputError
 
+    claim(out, ("plan.json",))
     question = read_problem(problem)
     curves = curves_of(question)
     answer = plan(question, curves, seed=seed, time_limit_s=time_limit)
@@ -103,9 +105,12 @@ def show(question: Any, answer: Any, rows: list[dict[str, Any]], out: Path | Non
 
 
 def write(out: Path, result: dict[str, Any], static: Any, controlled: Any, curve: list[tuple[int, float]]) -> None:
+    """plan.json and the pictures, as one set."""
     from reports.files import write_text
+    from reports.output import output_folder
     from reports.power import draw_day, draw_risk
 
-    write_text(out / "plan.json", json.dumps(result, indent=1))
-    draw_day(out, [("planned", static), ("most under control", controlled)])
-    draw_risk(out, curve, result["servers"])
+    with output_folder(out, "plan power", ("plan.json",)) as stage:
+        write_text(stage / "plan.json", json.dumps(result, indent=1))
+        draw_day(stage, [("planned", static), ("most under control", controlled)])
+        draw_risk(stage, curve, result["servers"])

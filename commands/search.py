@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 Study = Annotated[Path, typer.Argument(help="Search study (TOML, schema search/1); see examples/search/.")]
+AllowCode = Annotated[bool, typer.Option("--allow-code", help="Run the Python function that the study names.")]
 BackendName = Annotated[str | None, typer.Option("--backend", help="serial, joblib, dask or ray.")]
 Address = Annotated[str | None, typer.Option("--address", "--scheduler", help="Of a running Dask or Ray cluster.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]
@@ -48,6 +49,7 @@ def run(
     workers: Annotated[int | None, typer.Option(help="Local processes.", min=1)] = None,
     out: Out = None,
     store: StoreFolder = None,
+    allow_code: AllowCode = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -60,15 +62,17 @@ def run(
     from planners.search.run import Setting, open_store, search
     from planners.search.study import read_search
     from reports.files import write_text
-    from reports.search import write_search
+    from reports.output import claim
+    from reports.search import SEARCH_NAMES, write_search
 
     read = read_search(study)
     folder = out or Path("out") / read.name
+    claim(folder, SEARCH_NAMES)
     chosen = named(method or read.search.method)
     part = shard_of(shard)
     mark = folder / f"unfinished-{part[0] + 1}-of-{part[1]}"
     check_resume(mark, resume)
-    problem = problem_of(read)
+    problem = problem_of(read, allow_code)
     with progress(quiet or as_json, read.name) as update, engine(backend, address, workers) as where:
         setting = Setting(
             budget=budget or read.search.budget,
@@ -100,6 +104,7 @@ def compare(
     address: Address = None,
     out: Out = None,
     store: StoreFolder = None,
+    allow_code: AllowCode = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -112,11 +117,13 @@ def compare(
     from planners.search.run import open_store
     from planners.search.study import read_search
     from planners.search.truth import truth as walk
-    from reports.search import comparison_cells, write_comparison
+    from reports.output import claim
+    from reports.search import COMPARE_NAMES, comparison_cells, write_comparison
 
     read = read_search(study)
     folder = out or Path("out") / f"{read.name}-compare"
-    problem = problem_of(read)
+    claim(folder, COMPARE_NAMES)
+    problem = problem_of(read, allow_code)
     names = tuple(name.strip() for name in methods.split(",") if name.strip())
     with progress(quiet or as_json, read.name) as update, engine(backend, address, None) as where:
         contest = Contest(names, budget, tuple(range(seeds)), draws, progress=update)
@@ -182,7 +189,7 @@ def reference(
         print(f"written: {docs}")
 
 
-def problem_of(study: Any) -> Any:
+def problem_of(study: Any, allow_code: bool = False) -> Any:
     """The problem of a study with the project's specs, cost models and calibration."""
     from commands.search_specs import calibration_digest
     from planners.search.study import problem_of as prepared
@@ -193,7 +200,7 @@ def problem_of(study: Any) -> Any:
         from commands.search_event import evaluator
 
         return prepared(study, resolve, cost_model, evaluator=evaluator(study))
-    return prepared(study, resolve, cost_model, calibration_digest())
+    return prepared(study, resolve, cost_model, calibration_digest(), allow_code=allow_code)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ class EventEvaluator:
     """
 
     scenario: Any
-    """a `simcore.spec.simulation.Simulation`"""
+    """a `simcore.spec.scenario.Simulation`"""
     calibration: str = ""
     costs: tuple[float, ...] = (SHORT_RATIO, 1.0)
     noisy: bool = True
@@ -96,7 +96,7 @@ class EventEvaluator:
         return self._ready[key]
 
     def _changed(self, point: Mapping[str, Any], level: int) -> Any:
-        from planners.search.fields import changed
+        from scenarios.fields import changed
 
         scenario = self.scenario
         for name, value in point.items():
@@ -143,7 +143,7 @@ def evaluator(study: Any) -> EventEvaluator:
     """The evaluator of a search study of kind "event". Raises InputError for a missing scenario."""
     from commands.search_specs import calibration_digest, hardware_digest
     from simcore.errors import InputError
-    from simcore.spec.simulation import read_simulation
+    from simcore.spec.scenario import read_simulation
 
     if not study.evaluator.scenario:
         raise InputError("is missing", file=study.file, key="evaluator.scenario", fix="name a scenario file")

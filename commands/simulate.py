@@ -28,15 +28,19 @@ def simulate(
     Latencies, goodput, utilisation, energy and cost; see examples/simulate-llama-70b.toml.
     """
     from commands.terminal import print_json, progress
+    from reports.output import claim
+    from reports.serving import NAMES
     from scenarios.run import prepare
     from simcore.engine.invariants import violations
     from simcore.engine.metrics import middle, summary
     from simcore.errors import SimcoreError
 
+    claim(out, NAMES)
     ready = prepare(scenario, skip_bad=skip_bad)
     if ready.infeasible:
-        print_json({"infeasible": ready.infeasible}) if as_json else print(ready.infeasible)
-        return
+        refused = {"infeasible": ready.infeasible, **memory(ready)}
+        print_json(refused) if as_json else print(ready.infeasible)
+        raise typer.Exit(1)
     reports = []
     with progress(quiet or as_json, ready.scenario.name) as update:
         for number in range(seeds):
@@ -49,7 +53,7 @@ def simulate(
             if number == 0:
                 first = run
             update(number + 1, seeds)
-    report = reports[0] | intervals(reports) | {"skipped_rows": ready.trace.skipped}
+    report = reports[0] | intervals(reports) | {"skipped_rows": ready.trace.skipped} | memory(ready)
     if ready.assumptions:
         report["assumptions"] = list(ready.assumptions)
     if out is not None:
@@ -72,6 +76,18 @@ def full(report: dict[str, Any], ready: Any, run: Any) -> dict[str, Any]:
         groups = by_group(run, "slo_class", ready.slos)
         report["by_class"] = {ready.trace.slo_names[key]: found for key, found in groups.items()}
     return money(report, ready, run)
+
+
+def memory(ready: Any) -> dict[str, Any]:
+    """The KV pool of one rank of a replica, and how many sequences of the traffic's mean length it holds."""
+    import numpy as np
+
+    pool, trace = ready.pool, ready.trace
+    if pool.kv_tokens is None:
+        return {}
+    context = int(np.ceil(np.mean(trace.input_tokens + trace.output_tokens))) if len(trace) else 0
+    found = {"kv_tokens": pool.kv_tokens, "need_bytes": pool.need_bytes, "have_bytes": pool.have_bytes}
+    return found | ({"max_concurrency": pool.max_concurrency(context)} if context else {})
 
 
 def money(report: dict[str, Any], ready: Any, run: Any) -> dict[str, Any]:
@@ -145,6 +161,9 @@ def show(report: dict[str, Any], name: str, out: Path | None) -> None:
         ("USD/M tokens", "usd_per_million_tokens"),
     )
     print(", ".join(f"{label} {report[key]:.4g}" for label, key in rates if report.get(key) is not None))
+    if "kv_tokens" in report:
+        held = f", {report['max_concurrency']:,} requests of the mean length" if "max_concurrency" in report else ""
+        print(f"KV pool: {report['kv_tokens']:,} tokens{held}")
     for tier, found in report.get("tiers", {}).items():
         shares = f"hits {found['hit_ratio']:.4g}, steps waited {found['waited_s']:.4g} s"
         print(f"tier {tier}: {shares}, hashes written {found['written_hashes']}, forgotten {found['forgotten_hashes']}")
@@ -179,7 +198,7 @@ def capacity(
         raise InputError("a closed loop has no rate", file=str(scenario), key="traffic.users")
     if ready.infeasible:
         print_json({"infeasible": ready.infeasible}) if as_json else print(ready.infeasible)
-        return
+        raise typer.Exit(1)
     if find == "rate":
         found = highest_rate(ready.run, ready.criterion, tolerance)
         rate = found.value * ready.trace.rate_requests_per_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -25,8 +25,10 @@ def study(
     A study measures a run, or the capacity under its SLO; see examples/studies/.
     """
     from commands.terminal import print_json, print_table, progress
-    from reports.study import write_study
+    from reports.output import claim
+    from reports.study import NAMES, write_study
 
+    claim(out, NAMES)
     plan = read(file)
     cases = list(combinations(plan))
     rows = []
@@ -49,11 +51,10 @@ def study(
 def read(file: Path) -> dict[str, Any]:
     """The parsed study. Raises InputError for a missing file, a wrong schema or missing parts."""
     from simcore.errors import InputError
-    from simcore.spec.load import read_toml
+    from simcore.spec.base import name_of
+    from simcore.spec.load import read_file
 
-    if not file.is_file():
-        raise InputError("no such file", file=str(file), fix="give the path of a study TOML")
-    plan = read_toml(file.read_text(encoding="utf-8"), str(file))
+    plan = read_file(file, "serving study")
     if plan.get("schema") != "serving-study/1":
         raise InputError("is not a serving study", file=str(file), key="schema", fix='write schema = "serving-study/1"')
     if "scenario" not in plan:
@@ -62,8 +63,43 @@ def read(file: Path) -> dict[str, Any]:
     for key in plan:
         if key not in known:
             raise InputError("unknown key", file=str(file), key=key, fix=f"known: {', '.join(sorted(known))}")
-    plan.setdefault("name", file.stem)
+    plan.setdefault("name", name_of(file))
+    checked(plan, file)
     return plan
+
+
+def checked(plan: dict[str, Any], file: Path) -> None:
+    """Raise InputError for a part of the wrong kind, and for two variants of one label."""
+    from simcore.errors import InputError
+
+    def refuse(what: str, key: str, fix: str) -> NoReturn:
+        raise InputError(what, file=str(file), key=key, fix=fix)
+
+    for key in ("name", "title", "claim", "measure", "compare_to"):
+        if not isinstance(plan.get(key, ""), str):
+            refuse("is not a text", key, "write it in quotes")
+    for key in ("scenario", "vary"):
+        if not isinstance(plan.get(key, {}), dict):
+            refuse("is not a table", key, f"write [{key}]")
+    for key in ("variants", "figures"):
+        if not isinstance(plan.get(key, []), list) or not all(isinstance(v, dict) for v in plan.get(key, [])):
+            refuse("is not a list of tables", key, f"write [[{key}]]")
+    for number, variant in enumerate(plan.get("variants", [])):
+        if not isinstance(variant.get("label"), str) or not isinstance(variant.get("set", {}), dict):
+            refuse(
+                "needs a label and a table `set`", f"variants.{number}", 'write label = "a" and set = { KEY = VALUE }'
+            )
+    labels = [variant["label"] for variant in plan.get("variants", [])]
+    if len(set(labels)) < len(labels):
+        refuse("two variants have the same label", "variants", "give each its own")
+    for key, values in plan.get("vary", {}).items():
+        if not isinstance(values, list) or not values or not all(isinstance(v, str | int | float) for v in values):
+            refuse("is not a list of values", f"vary.{key}", "write it in brackets")
+    for number, one in enumerate(plan.get("figures", [])):
+        if not all(isinstance(one.get(key), str) for key in ("x", "y")):
+            refuse("needs x and y", f"figures.{number}", "name two columns of the table")
+        if one.get("scale", "linear") not in ("linear", "log"):
+            refuse(f"{one['scale']!r} is no scale", f"figures.{number}.scale", "use linear or log")
 
 
 def combinations(plan: dict[str, Any]) -> Any:
@@ -79,10 +115,14 @@ def combinations(plan: dict[str, Any]) -> Any:
 
 
 def put(raw: dict[str, Any], key: str, value: Any) -> None:
-    """Set a dotted key."""
+    """Set a dotted key. Raises InputError for a path through what is no table."""
+    from simcore.errors import InputError
+
     *parents, last = key.split(".")
     for parent in parents:
         raw = raw.setdefault(parent, {})
+        if not isinstance(raw, dict):
+            raise InputError("is not a table", key=key, fix="vary keys of the scenario's tables")
     raw[last] = value
 
 
@@ -91,7 +131,7 @@ def measure(plan: dict[str, Any], raw: dict[str, Any], file: Path) -> dict[str, 
     from scenarios.run import resolve
     from simcore.engine.capacity import highest_rate
     from simcore.engine.metrics import summary
-    from simcore.spec.simulation import simulation_from
+    from simcore.spec.scenario import simulation_from
 
     raw.setdefault("name", plan["name"])
     ready = resolve(simulation_from(raw, str(file)))

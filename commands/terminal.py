@@ -22,7 +22,9 @@ def print_table(
         table.add_column(name, justify="left" if name in left else "right", no_wrap=name not in ("value", "note"))
     for row in rows:
         table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty()).print(table)
+    plain = {"markup": False, "emoji": False, "highlight": False}
+    tty = sys.stdout.isatty()
+    Console(width=None if tty else 200, soft_wrap=not tty, **plain).print(table)  # type: ignore[arg-type]
 
 
 def print_json(value: Any) -> None:
@@ -51,7 +53,7 @@ def progress(quiet: bool, what: str) -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
     task = bar.add_task(what, total=None)
     began = time.monotonic()

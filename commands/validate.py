@@ -53,7 +53,9 @@ def operators(
     scored = score(frame, op or table.stem, model_of, str(table))
     summary = {"table": str(table), "chip": chip} | report(scored)
     if out is not None:
-        predictions(scored).to_csv(out, index=False)
+        from reports.files import write_own
+
+        write_own(out, predictions(scored).to_csv(index=False).encode("utf-8"), (table,))
     if plot is not None:
         from reports.accuracy import draw_operators
 

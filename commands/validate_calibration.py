@@ -24,6 +24,7 @@ def calibration(
 ) -> None:
     """Score every artefact on shapes it has not seen."""
     from commands.terminal import print_json
+    from reports.files import write_text
     from simcore.calibration.accuracy import collect, page, power_page, transfer_page
 
     def say(text: str) -> None:
@@ -31,11 +32,10 @@ def calibration(
             print(text, flush=True)
 
     found = collect(tables, models(), say)
-    docs.mkdir(parents=True, exist_ok=True)
-    (docs / "operators.md").write_text(page(found), encoding="utf-8")
+    write_text(docs / "operators.md", page(found))
     left_out = provenance("datasheet.toml").get("left_out", [])
-    (docs / "transfer.md").write_text(transfer_page(left_out), encoding="utf-8")
-    (docs / "power.md").write_text(power_page(power_records(), power_check(power)), encoding="utf-8")
+    write_text(docs / "transfer.md", transfer_page(left_out))
+    write_text(docs / "power.md", power_page(power_records(), power_check(power)))
     if as_json:
         print_json(found | {"left_out": left_out})
     say(f"{docs}: operators.md, transfer.md, power.md")

@@ -29,10 +29,11 @@ def requests(
 
     TTFT, TPOT, end-to-end times, and the queue by second. Reads arrivals, lengths and engine arguments only.
     """
+    import hardware_specs
     from commands.terminal import print_json
     from simcore.calibration.importers.vllm_run import read_vllm_run
     from simcore.calibration.validate_requests import compare, replay
-    from simcore.calibration.vllm_engine import assumed, memory_of, ranks_of, run_settings
+    from simcore.calibration.vllm_engine import Card, assumed, ranks_of, run_pool, run_settings
 
     recorded = read_vllm_run(run)
     device = find_chip(chip or recorded.device)
@@ -40,8 +41,8 @@ def requests(
     ranks = ranks_of(recorded.engine, model)
     folder = find_profile(run, layers, recorded, chip or recorded.device)
     kind = profile or ("layers" if folder else "operators")
-    memory = memory_of(recorded.engine, model, device.memory[device.main_tier].capacity_bytes, ranks)
-    settings = run_settings(recorded.engine, memory)
+    card = Card(device.memory[device.main_tier].reported_bytes, hardware_specs.stack("vllm").memory)
+    settings = run_settings(recorded.engine, run_pool(recorded.engine, model, card, ranks))
     step_times = step_times_of(kind, folder, recorded, model, device)
     ours = replay(recorded, step_times, settings, ranks)
     report = {"run": run.name, "profile": kind, "kv_blocks": settings.kv_blocks, "assumed": assumed(recorded.engine)}
@@ -151,7 +152,7 @@ def step_times_of(kind: str, folder: Path | None, recorded: Any, model: Any, chi
             raise InputError(what, key="--profile", fix="use operators, or name a folder with --layers")
         return layer_times(folder, recorded, model, chip)
     if kind == "operators":
-        from scenarios.step_sources import operator_step_times
+        from scenarios.replays import operator_step_times
 
         return operator_step_times(model, chip, recorded.engine)
     raise InputError(f"unknown profile {kind!r}", key="--profile", fix="use layers or operators")
@@ -193,7 +194,7 @@ def layer_times(folder: Path, recorded: Any, model: Any, chip: Any) -> Any:
 
 def whole_batch(model: Any, chip: Any, tp: int) -> float:
     """Decodes that FlashAttention-2 does not split on this chip; 0 where vLLM uses another kernel."""
-    from simcore.cost import flash_attention
+    from simcore.step.effects import flash_attention
 
     mixer, count = model.layers[0].mixer, chip.compute[chip.main_unit].count
     if chip.architecture not in flash_attention.ARCHITECTURES or mixer.kind != "attention" or not count:
@@ -203,7 +204,11 @@ def whole_batch(model: Any, chip: Any, tp: int) -> float:
 
 def write_table(out: Path, recorded: Any, ours: Any) -> None:
     """One row per request: lengths, arrival, predicted and measured times; written whole or not at all."""
+    import io
+
     import numpy as np
+
+    from reports.files import write_own
 
     rows = ours.requests
     gaps = np.maximum(rows["output_tokens"] - 1, 1)
@@ -219,6 +224,6 @@ def write_table(out: Path, recorded: Any, ours: Any) -> None:
         "measured_e2e_s": recorded.measured.e2e_s,
     }
     table = np.stack([np.asarray(v, dtype=float) for v in columns.values()], axis=1)
-    temporary = out.with_name(out.name + ".tmp")
-    np.savetxt(temporary, table, delimiter=",", header=",".join(columns), comments="", fmt="%.9g")
-    temporary.replace(out)
+    text = io.StringIO()
+    np.savetxt(text, table, delimiter=",", header=",".join(columns), comments="", fmt="%.9g")
+    write_own(out, text.getvalue().encode("utf-8"))

@@ -36,10 +36,10 @@ def serving(
 
     Where the table holds measurements, says how wrong the predictions are.
     """
-    from commands.serving_inputs import read_frame, read_questions, replayer
-    from commands.serving_page import write_page
-    from commands.serving_report import answers, left_out, print_report, report_of, write_predictions
     from commands.terminal import print_json
+    from validation.serving.inputs import read_frame, read_questions, replayer
+    from validation.serving.page import write_page
+    from validation.serving.report import answers, left_out, print_report, report_of, write_predictions
 
     frame = read_frame(table)
     rows = read_questions(frame, infer_workers)
@@ -78,10 +78,10 @@ def fit_serving(
 
     On the aggregated rows of a table, with and without each fold.
     """
-    from commands.serving_inputs import STACKS, read_frame, read_questions, replayer
-    from commands.serving_report import write_fit
-    from simcore.calibration.serving_fit import distinct, fit_stack, held_out_logs
-    from simcore.calibration.serving_score import intervals
+    from validation.serving.fit import distinct, fit_stack, held_out_logs
+    from validation.serving.inputs import STACKS, read_frame, read_questions, replayer
+    from validation.serving.report import write_fit
+    from validation.serving.score import intervals
 
     frame = read_frame(table)
     rows = list(distinct(read_questions(frame), frame).values())
@@ -95,8 +95,8 @@ def fit_serving(
 
 def _left_out(held_out: bool, held_out_by: str | None) -> str | None:
     """The kind of part that is left out; InputError for an unknown one."""
-    from simcore.calibration.serving_fit import LEFT_OUT
     from simcore.errors import InputError
+    from validation.serving.fit import LEFT_OUT
 
     if held_out_by is not None and held_out_by not in LEFT_OUT:
         raise InputError(f"cannot hold out by {held_out_by!r}", key="held-out-by", fix=", ".join(LEFT_OUT))

@@ -28,6 +28,7 @@ def unseen(
     """
     import hardware_specs
     from commands.terminal import print_json
+    from reports.files import write_text
     from simcore.calibration.accuracy import chip_folders
     from simcore.calibration.unseen import unseen_models, unseen_page
     from simcore.cost.facts import chip_facts
@@ -44,8 +45,7 @@ def unseen(
             raise UnknownName("folder of tables", name, list(folders))
     measured = [(chip_facts(hardware_specs.chip(name)), folders[name]) for name in names]
     lines = list(unseen_models(measured, say))
-    docs.mkdir(parents=True, exist_ok=True)
-    (docs / "unseen.md").write_text(unseen_page(lines), encoding="utf-8")
+    write_text(docs / "unseen.md", unseen_page(lines))
     if as_json:
         print_json(lines)
     say(f"{docs / 'unseen.md'}: {len(lines)} kernels")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import simcore
 from simcore.cost.pim import pim_of
+from simcore.spec.case import Case
 from simcore.spec.demand import Demand, fixed
 from simcore.spec.model import Attention, LayerGroup, Mlp, ModelSpec
-from simcore.spec.scenario import Scenario
 
 Row = tuple[str, str, float, float, str]
 """device, what, ours, published, where the published number comes from"""
@@ -100,8 +100,8 @@ def systolic() -> list[Row]:
     ]
 
 
-def scenario(system: str, model: ModelSpec, batch: int, context: int) -> Scenario:
-    return Scenario(
+def scenario(system: str, model: ModelSpec, batch: int, context: int) -> Case:
+    return Case(
         model=model,
         system=simcore.resolve("system", system),
         demand=Demand(name="fixed", input=fixed(context), output=fixed(1)),

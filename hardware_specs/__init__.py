@@ -1,6 +1,7 @@
 """Hardware facts, one TOML file each: `chip("h200-sxm")`, `node("dgx-h200")`, `cluster("dgx-h100-infiniband")`.
 
-`system(name)` puts a chip where it stands; `economics(name)` holds prices of time and power.
+`system(name)` puts a chip where it stands; `economics(name)` holds prices of time and power; `stack(name)` says what a
+serving stack does by default.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from simcore.spec.economics import Economics
 from simcore.spec.hardware import Chip, Cluster, NamedLink, Node
 from simcore.spec.links import resolve_links
 from simcore.spec.load import build_from_file, derive, read_toml
+from simcore.spec.stack import Stack
 from simcore.spec.system import System
 
 if TYPE_CHECKING:
@@ -44,11 +46,16 @@ def _parse_economics(text: str, file: str) -> Economics:
     return build_from_file(Economics, derive(read_toml(text, file), file, economics.text), file)
 
 
+def _parse_stack(text: str, file: str) -> Stack:
+    return build_from_file(Stack, derive(read_toml(text, file), file, stack.text), file)
+
+
 link: DataRegistry[NamedLink] = DataRegistry("link", "hardware_specs/links", _parse_link)
 chip: DataRegistry[Chip] = DataRegistry("chip", "hardware_specs/chips", _parse_chip)
 node: DataRegistry[Node] = DataRegistry("node", "hardware_specs/nodes", _parse_node)
 cluster: DataRegistry[Cluster] = DataRegistry("cluster", "hardware_specs/clusters", _parse_cluster)
 economics: DataRegistry[Economics] = DataRegistry("economics", "hardware_specs/economics", _parse_economics)
+stack: DataRegistry[Stack] = DataRegistry("stack", "hardware_specs/stacks", _parse_stack)
 
 
 def system(name: str) -> System:

@@ -9,17 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import hardware_specs
+from scenarios import stacks
 from simcore.cost.base import CostModel
+from simcore.cost.loading import Objection, in_words, objections, refused
 from simcore.cost.machine import Machine, computes_natively, machine_of
 from simcore.engine import analytic
 from simcore.errors import InputError, suggest
 from simcore.ops.op import DEGREES, PlanColumns, plan_columns
 from simcore.result import DoesNotFit, Infeasible, Reason, Result, ResultTable, Unsupported
+from simcore.spec.case import Case
 from simcore.spec.hardware import Chip
 from simcore.spec.model import ModelSpec
-from simcore.spec.scenario import Scenario
 from simcore.spec.system import System
-from simcore.step.price import Physics, breakdown
+from simcore.step.price import price
 
 FORMAT_COLUMNS = ("weights", "experts", "activations", "kv")
 POLICY_COLUMNS = (
@@ -59,7 +62,7 @@ class Evaluator:
     share_steps: bool = True
     _machines: dict[Any, tuple[Machine, System]] = field(default_factory=dict, compare=False, repr=False)
 
-    def __call__(self, base: Scenario, columns: Mapping[str, NDArray[Any]]) -> ResultTable:
+    def __call__(self, base: Case, columns: Mapping[str, NDArray[Any]]) -> ResultTable:
         """One row per candidate, in order.
 
         Columns are degrees (tp, pp, dp, attention_dp, ep, cp, sp), batch, formats (weights, experts, activations, kv),
@@ -84,13 +87,11 @@ class Evaluator:
             notes |= dict.fromkeys(self.notes(scenario))
         return ResultTable({**{k: np.asarray(v) for k, v in columns.items()}, **out}, assumptions, tuple(notes))
 
-    def _group(
-        self, scenario: Scenario, numeric: Mapping[str, NDArray[np.float64]], rows: int
-    ) -> dict[str, NDArray[Any]]:
+    def _group(self, scenario: Case, numeric: Mapping[str, NDArray[np.float64]], rows: int) -> dict[str, NDArray[Any]]:
         """Rows that share system, formats and policy."""
         machine = self.machine(scenario)
         changes = {
-            MACHINE_COLUMNS[n]: c + beyond_chip(n, machine, scenario.system)
+            MACHINE_COLUMNS[n]: c * reported(n, scenario.system) + beyond_chip(n, machine, scenario.system)
             for n, c in numeric.items()
             if n in MACHINE_COLUMNS
         }
@@ -100,13 +101,15 @@ class Evaluator:
         batch = numeric.get("batch", np.full(rows, float(scenario.batch)))
         found = analytic.evaluate(self.setting(scenario), machine, plan, batch)
         reason = np.where(plan.chips > scenario.system.max_chips, np.int8(Reason.TOO_MANY_CHIPS), found["reason"])
-        found["reason"] = np.where(valid_degrees(scenario.model, plan), reason, np.int8(Reason.UNSUPPORTED))
+        loader = hardware_specs.stack(scenario.stack).loader
+        good = valid_degrees(scenario.model, plan) & ~refused(objections_to(scenario, plan), loader)
+        found["reason"] = np.where(good, reason, np.int8(Reason.UNSUPPORTED))
         bad = found["reason"] != Reason.FEASIBLE
         for name in ("throughput_tokens_per_s", "ttft_s", "tpot_s", "usd_per_million_tokens", "energy_j_per_token"):
             found[name][bad] = np.nan
         return found
 
-    def machine(self, scenario: Scenario) -> Machine:
+    def machine(self, scenario: Case) -> Machine:
         """The system's facts for the scenario's formats; the cache holds the system, whose identity is the key."""
         weights, experts, activations, kv = scenario.plan.formats()
         key = (id(scenario.system), weights, experts, activations, kv, repr(scenario.policy))
@@ -118,8 +121,9 @@ class Evaluator:
             self._machines[key] = (found, scenario.system)
         return self._machines[key][0]
 
-    def setting(self, scenario: Scenario) -> analytic.Setting:
+    def setting(self, scenario: Case) -> analytic.Setting:
         cost_model = self.cost_model(scenario.system.chip, scenario.stack)
+        other = scenario.expert_stack
         return analytic.Setting(
             scenario.model,
             scenario.demand,
@@ -127,10 +131,14 @@ class Evaluator:
             scenario.economics,
             cost_model,
             scenario.quantile,
+            hardware_specs.stack(scenario.stack).memory,
+            stacks.served(scenario.stack) if scenario.served is None else scenario.served,
+            None if other in (None, scenario.stack) else self.cost_model(scenario.system.chip, str(other)),
+            scenario.waves,
             self.share_steps,
         )
 
-    def notes(self, scenario: Scenario) -> tuple[str, ...]:
+    def notes(self, scenario: Case) -> tuple[str, ...]:
         """What a reader must know about how formats map to this chip, and where its operators' times come from."""
         chip = scenario.system.chip
         unpacked = (
@@ -141,10 +149,14 @@ class Evaluator:
         source = getattr(self.cost_model(chip, scenario.stack), "note", "")
         return (*unpacked, *([source] if source else []))
 
-    def one(self, scenario: Scenario) -> Result:
+    def one(self, scenario: Case) -> Result:
         """One scenario with its breakdown by operation; infeasible is a result with a typed reason."""
         problem = scenario.plan.problem(scenario.model) or too_many(scenario)
         notes = self.notes(scenario)
+        if problem is None:
+            found = objections_to(scenario, plan_columns(scenario.plan, {}))
+            problem, more = in_words(found, hardware_specs.stack(scenario.stack).loader, scenario.stack)
+            notes = (*notes, *more)
         if problem:
             return Result({}, Unsupported(problem), assumptions=scenario.system.assumptions(), notes=notes)
         degrees = {name: np.array([float(getattr(scenario.plan, name))]) for name in DEGREES}
@@ -155,18 +167,24 @@ class Evaluator:
             reason = DoesNotFit(scenario.system.chip.main_tier, values["need_bytes"], values["have_bytes"])
         return Result(values, reason, self.operations(scenario), scenario.system.assumptions(), notes)
 
-    def operations(self, scenario: Scenario) -> Any:
+    def operations(self, scenario: Case) -> Any:
         """Breakdown of one prefill and one decode step."""
         setting, machine = self.setting(scenario), self.machine(scenario)
         plan = plan_columns(scenario.plan, {})
-        physics = Physics(setting.model, machine, setting.cost_model, setting.policy.imbalance_ratio)
+        physics = analytic.physics_of(setting, machine)
         lanes = min(scenario.batch, scenario.plan.attention_dp * scenario.plan.pp)
         prefill = analytic.prefill_step(setting.demand.input.mean_tokens)
         decode = analytic.decode_step(float(np.ceil(scenario.batch / lanes)), setting.demand)
         return tuple(
-            breakdown(physics, plan, prefill, False, "prefill")
-            + breakdown(physics, plan, decode, setting.policy.graphs, "decode")
+            price(physics, plan, prefill, False).rows("prefill")
+            + price(physics, plan, decode, setting.policy.graphs).rows("decode")
         )
+
+
+def reported(name: str, system: System) -> float:
+    """What software sees of a fact of the chip over what its data sheet prints."""
+    chip = system.chip
+    return chip.memory[chip.main_tier].reported_ratio if name == "chip.memory.main.capacity" else 1.0
 
 
 def beyond_chip(name: str, machine: Machine, system: System) -> float:
@@ -188,7 +206,14 @@ def valid_degrees(model: ModelSpec, plan: PlanColumns) -> NDArray[np.bool_]:
     return np.asarray(good & (np.asarray(plan.ep) == 1) & (np.asarray(plan.attention_dp) == 1))
 
 
-def too_many(scenario: Scenario) -> str | None:
+def objections_to(scenario: Case, plan: PlanColumns) -> list[Objection]:
+    """What servers object to in plans of a scenario."""
+    demand = scenario.demand
+    context = demand.input.mean_tokens + demand.output.mean_tokens
+    return objections(scenario.model, plan, scenario.plan.formats()[:2], context)
+
+
+def too_many(scenario: Case) -> str | None:
     have = scenario.system.max_chips
     if scenario.plan.chips > have:
         return f"the plan needs {scenario.plan.chips} chips, {scenario.system.name} has {have}"
@@ -211,8 +236,8 @@ def _check_columns(columns: Mapping[str, Any]) -> None:
 
 
 def _groups(
-    base: Scenario, columns: Mapping[str, NDArray[Any]], systems: Mapping[str, System], rows: int
-) -> Iterator[tuple[NDArray[np.intp], Scenario]]:
+    base: Case, columns: Mapping[str, NDArray[Any]], systems: Mapping[str, System], rows: int
+) -> Iterator[tuple[NDArray[np.intp], Case]]:
     """Row numbers and scenario of each combination of the columns that cannot vary inside one array evaluation."""
     names = [name for name in columns if not _numeric(name)]
     if not names:
@@ -230,7 +255,7 @@ def _groups(
         yield picks, _with(base, row, systems)
 
 
-def _with(base: Scenario, row: Mapping[str, Any], systems: Mapping[str, System]) -> Scenario:
+def _with(base: Case, row: Mapping[str, Any], systems: Mapping[str, System]) -> Case:
     changes: dict[str, Any] = {}
     plan = {k: v for k, v in row.items() if k in FORMAT_COLUMNS}
     policy = {k: v for k, v in row.items() if k in POLICY_COLUMNS}

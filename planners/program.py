@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ctypes
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +71,8 @@ class Program:
         """Run HiGHS on one thread."""
         limit = None if time_limit_s is None or not np.isfinite(time_limit_s) else max(time_limit_s, 0.1)
         solver = self._pulp.getSolver("HiGHS", msg=False, timeLimit=limit, gapRel=gap_ratio, threads=1)
-        stats = self._problem.solve(solver)
+        with silent():
+            stats = self._problem.solve(solver)
         status = stats if isinstance(stats, int) else int(stats.status)
         objective = self._pulp.value(self._problem.objective)
         value = float(objective) if objective is not None else float("nan")
@@ -98,3 +103,29 @@ def values(variables: Any) -> NDArray[np.float64]:
         found = variable.varValue if hasattr(variable, "varValue") else variable.value
         out[index] = float((found() if callable(found) else found) or 0.0)
     return out
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Nothing that compiled code prints reaches standard output: HiGHS greets there whatever it is told.
+
+    Both Python's and the C library's buffers are emptied on the way in and out, so that nothing of others is lost.
+    """
+    _flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        _flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    try:
+        ctypes.CDLL(None).fflush(None)
+    except (OSError, AttributeError, TypeError):  # no C library by that name: nothing to empty
+        return

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from planners.plans import AXES
 from simcore.errors import InputError
-from simcore.spec.base import Spec
+from simcore.spec.base import MOST_COUNT, FileName, Spec, name_of
 from simcore.spec.demand import Objectives
 from simcore.spec.formats import number_format
 from simcore.spec.load import build_from_file, read_file
@@ -27,8 +27,8 @@ class TrafficChoice(Spec):
     """Named traffic, fixed lengths, or a trace of one's own, read as in a scenario."""
 
     name: str | None = None
-    input_tokens: float | None = Field(default=None, gt=0)
-    output_tokens: float | None = Field(default=None, gt=0)
+    input_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
+    output_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
     trace: str | None = None
     form: str | None = None
     columns: dict[str, str] = Field(default_factory=dict)
@@ -69,6 +69,8 @@ class PlanSpace(Spec):
             raise ValueError("has no choices")
         if any(not isinstance(v, bool) and v < 1 for v in value):
             raise ValueError(f"{min(value)} is not a positive whole number")
+        if any(not isinstance(v, bool) and v > MOST_COUNT for v in value):
+            raise ValueError(f"{max(value)} is too large")
         return value
 
     @field_validator("weights", "kv")
@@ -129,7 +131,7 @@ OBJECTIVES = (
 class Study(Spec):
     """The question of a sweep."""
 
-    name: str
+    name: FileName
     title: str = ""
     file: str = ""
     """where it was read from, for messages"""
@@ -150,5 +152,5 @@ def read_study(path: str | Path) -> Study:
     schema = raw.get("schema", "study/1")
     if schema != "study/1":
         raise InputError(f"{schema!r} is not a study", file=str(path), key="schema", fix='write schema = "study/1"')
-    raw.setdefault("name", Path(path).stem)
+    raw.setdefault("name", name_of(path))
     return build_from_file(Study, raw, str(path)).replace(file=str(path))

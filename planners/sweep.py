@@ -18,11 +18,11 @@ from simcore.cost.base import CostModel
 from simcore.errors import InputError
 from simcore.ops.op import DEGREES
 from simcore.result import Result, ResultTable, concatenate
+from simcore.spec.case import Case
 from simcore.spec.demand import Demand, Objectives, fixed
 from simcore.spec.economics import Economics
 from simcore.spec.hardware import Chip
 from simcore.spec.plan import ParallelPlan
-from simcore.spec.scenario import Scenario
 from simcore.spec.system import System
 
 Progress = Callable[[int, int], None]
@@ -86,7 +86,7 @@ class Sweep:
     """A study with everything that its names stand for."""
 
     study: Study
-    base: Scenario
+    base: Case
     evaluator: Evaluator
 
     def tables(self, progress: Progress | None = None) -> Iterator[ResultTable]:
@@ -133,7 +133,7 @@ class Sweep:
                 picks[row.system] = self.evaluator.one(self.scenario_of(row))
         return SweepPages(summary, self.base, dict(self.evaluator.systems), picks)
 
-    def scenario_of(self, row: Result) -> Scenario:
+    def scenario_of(self, row: Result) -> Case:
         """The scenario behind a row of the table."""
         degrees = {name: round(getattr(row, name)) for name in DEGREES}
         plan = ParallelPlan(weights=row.weights, kv=row.kv, activations=self.study.space.activations)
@@ -146,7 +146,7 @@ class SweepPages:
     """A finished sweep for a report to draw."""
 
     summary: SweepSummary
-    base: Scenario
+    base: Case
     systems: dict[str, System]
     picks: dict[str, Result]
     """system -> its best plan on target, with the breakdown"""
@@ -161,7 +161,7 @@ def prepare(study: Study, resolve: Resolve, cost_model: Callable[[Chip, str], Co
             cost_model(system.chip, study.hardware.stack)
     with located(study, "model.name"):
         model = resolve("model", study.model.name)
-    base = Scenario(
+    base = Case(
         model=model,
         system=next(iter(systems.values())),
         policy=study.policy,

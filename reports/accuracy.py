@@ -11,6 +11,8 @@ def draw_operators(path: Path, scored: Any) -> None:
     import matplotlib
     import numpy as np
 
+    from reports.style import write_png
+
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
@@ -28,5 +30,5 @@ def draw_operators(path: Path, scored: Any) -> None:
     left.legend(markerscale=6)
     right.axhline(0, color="black", linewidth=0.6)
     right.set(xscale="log", xlabel="measured [us]", ylabel="error [%]", ylim=(-60, 60), title="error by size")
-    figure.savefig(path, dpi=130)
+    write_png(path, figure, 130)
     pyplot.close(figure)

@@ -3,21 +3,82 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from reports.output import cannot_write
+from reports.stopping import stoppable
+from simcore.errors import InputError
 from simcore.result import ResultTable
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file in one move."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".tmp")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a binary file in one move; links are followed. Raises InputError where it cannot be written."""
+    with part_of(path) as part:
+        part.write_bytes(data)
+
+
+@contextmanager
+def part_of(path: Path) -> Iterator[Path]:
+    """A place beside `path` to write to; it takes the place of `path` at the end and is gone after an error.
+
+    Raises InputError where it cannot be written.
+    """
+    try:
+        final = path.resolve()
+        final.parent.mkdir(parents=True, exist_ok=True)
+        part = final.with_name(f".{final.name}.simcore-part")
+        with stoppable() as stop:
+            try:
+                yield part
+                stop.hold()
+                os.replace(part, final)
+            finally:
+                stop.hold()
+                part.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from None
+
+
+def own_file(path: Path, head: bytes, inputs: Sequence[Path] = ()) -> None:
+    """Check a file that the user names for an answer: `--out FILE` replaces one of its own kind only.
+
+    A file that is there must begin as the new one does (`head`, its first 8 bytes) or be empty. Raises InputError for
+    a folder, for another kind of file and for one of the command's own `inputs`.
+    """
+    if path.is_dir():
+        raise InputError("is a folder, not a file", file=str(path), fix="give the path of a file")
+    try:
+        if not path.is_file():
+            return
+        if any(other.exists() and path.samefile(other) for other in inputs):
+            raise InputError("is what the command reads", file=str(path), fix="give another --out")
+        with path.open("rb") as stream:
+            found = stream.read(8)
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    if found and found != head[: len(found)]:
+        raise InputError("is there and is another kind of file", file=str(path), fix="give another --out, or move it")
+
+
+def write_own(path: Path, data: bytes, inputs: Sequence[Path] = ()) -> None:
+    """Write what the user asked to have in a file; devices and pipes are written to. Raises as `own_file`."""
+    own_file(path, data[:8], inputs)
+    if path.exists() and not path.is_file():
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            raise cannot_write(path, error) from None
+    else:
+        write_bytes(path, data)
 
 
 @contextmanager
@@ -26,8 +87,6 @@ def parquet_sink(path: Path) -> Iterator[Callable[[ResultTable], None]]:
     import pyarrow
     import pyarrow.parquet
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".tmp")
     writer: list[pyarrow.parquet.ParquetWriter] = []
 
     def append(table: ResultTable) -> None:
@@ -36,17 +95,14 @@ def parquet_sink(path: Path) -> Iterator[Callable[[ResultTable], None]]:
             writer.append(pyarrow.parquet.ParquetWriter(part, rows.schema, compression="zstd"))
         writer[0].write_table(rows)
 
-    try:
-        yield append
-    except BaseException:
-        if writer:
-            writer[0].close()
-        part.unlink(missing_ok=True)
-        raise
-    if not writer:
-        append(ResultTable({"reason": np.zeros(0, np.int8)}))
-    writer[0].close()
-    os.replace(part, path)
+    with part_of(path) as part:
+        try:
+            yield append
+            if not writer:
+                append(ResultTable({"reason": np.zeros(0, np.int8)}))
+        finally:
+            if writer:
+                writer[0].close()
 
 
 def _slim(column: np.ndarray) -> np.ndarray:
@@ -58,19 +114,13 @@ def read_tables(path: Path) -> Iterator[ResultTable]:
     """The row groups of a results file as tables: one per table that was written, with one system and format each."""
     import pyarrow.parquet
 
-    from simcore.errors import InputError
-
-    if not path.exists():
+    if not path.is_file():
         raise InputError("no such file", file=str(path), fix="run `simcore sweep` with --out first")
-    with pyarrow.parquet.ParquetFile(path) as file:
-        for number in range(file.num_row_groups):
-            batch = file.read_row_group(number)
-            yield ResultTable({name: batch.column(name).to_numpy() for name in batch.schema.names})
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a binary file in one move."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".tmp")
-    part.write_bytes(data)
-    os.replace(part, path)
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for number in range(file.num_row_groups):
+                batch = file.read_row_group(number)
+                yield ResultTable({name: batch.column(name).to_numpy() for name in batch.schema.names})
+    except (pyarrow.ArrowException, OSError) as error:
+        what = f"is not a whole parquet file: {str(error).splitlines()[0]}"
+        raise InputError(what, file=str(path), fix="run `simcore sweep` again") from None

@@ -10,12 +10,19 @@ from typing import Any
 import numpy as np
 
 from reports.files import write_text
+from reports.output import output_folder
 from reports.style import FAINT, INK, PALETTE, figure, save
+
+SEARCH_NAMES = ("frontier.csv", "evaluations.csv", "search.json")
 
 
 def write_search(folder: Path, result: Any, title: str) -> None:
-    """frontier.csv, evaluations.csv, search.json, frontier.png/.svg and hypervolume.png/.svg; each file whole."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """frontier.csv, evaluations.csv, search.json, frontier.png/.svg and hypervolume.png/.svg as one set."""
+    with output_folder(folder, "search", SEARCH_NAMES) as stage:
+        _write_search(stage, result, title)
+
+
+def _write_search(folder: Path, result: Any, title: str) -> None:
     header, cells = frontier_cells(result, digits=9)
     write_text(folder / "frontier.csv", csv(header, cells))
     write_text(folder / "evaluations.csv", evaluations(result))
@@ -102,9 +109,16 @@ def progress_figure(result: Any, title: str) -> Any:
     return fig
 
 
+COMPARE_NAMES = ("comparison.csv", "comparison.md", "runs.csv")
+
+
 def write_comparison(folder: Path, found: Any, title: str) -> None:
-    """comparison.csv, comparison.md, runs.csv, and the figures."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """comparison.csv, comparison.md, runs.csv, and the figures, as one set."""
+    with output_folder(folder, "search compare", COMPARE_NAMES) as stage:
+        _write_comparison(stage, found, title)
+
+
+def _write_comparison(folder: Path, found: Any, title: str) -> None:
     header, cells = comparison_cells(found)
     write_text(folder / "comparison.csv", csv(header, cells))
     write_text(folder / "comparison.md", markdown(header, cells))

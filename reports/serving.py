@@ -2,52 +2,26 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-RENAME_EXCHANGE = 2
-AT_FDCWD = -100
+from reports.output import output_folder
+
+NAMES = ("requests.parquet", "series.csv", "latency.png", "summary.json")
 
 
 def write_run(folder: Path, run: Any, report: dict[str, Any], window: tuple[float, float] | None = None) -> None:
-    """Write a run's files to `folder` as one set: a reader finds the old set or the new one, whenever it looks."""
-    stage = folder.with_name(f".{folder.name}.tmp-{os.getpid()}")
-    shutil.rmtree(stage, ignore_errors=True)
-    stage.mkdir(parents=True)
-    try:
+    """Write a run's files to `folder` as one set; see `reports.output`."""
+    with output_folder(folder, "simulate", NAMES) as stage:
         write_requests(stage / "requests.parquet", run)
         write_series(stage / "series.csv", run)
         draw(stage / "latency.png", run)
         if window is not None:
             write_timeline(stage / "timeline.json", run, window)
         (stage / "summary.json").write_text(json.dumps(plain(report), indent=1) + "\n", encoding="utf-8")
-        publish(stage, folder)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-
-
-def publish(stage: Path, folder: Path) -> None:
-    """Put `stage` in the place of `folder` in one move (an exchange where the system has it)."""
-    if not folder.exists():
-        os.rename(stage, folder)
-        return
-    try:
-        swap = ctypes.CDLL(None, use_errno=True).renameat2
-        code = swap(AT_FDCWD, os.fsencode(stage), AT_FDCWD, os.fsencode(folder), RENAME_EXCHANGE)
-    except (AttributeError, OSError):
-        code = -1
-    if code == 0:
-        return
-    old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
-    os.rename(folder, old)
-    os.rename(stage, folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def plain(value: Any) -> Any:

@@ -11,6 +11,8 @@ def draw_serving(path: Path, scored: Mapping[str, Any]) -> None:
     """TTFT and TPOT: predicted over measured (log axes, one colour per stack), and predicted / measured by users."""
     import matplotlib
 
+    from reports.style import write_png
+
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
     import numpy as np
@@ -34,5 +36,5 @@ def draw_serving(path: Path, scored: Mapping[str, Any]) -> None:
         upper.set(xlabel=f"measured {label} in ms", ylabel=f"predicted {label} in ms")
         lower.set(xlabel="concurrent users", ylabel=f"predicted / measured {label}")
         upper.legend()
-    figure.savefig(path, dpi=120)
+    write_png(path, figure, 120)
     plt.close(figure)

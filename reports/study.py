@@ -7,14 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from reports.files import write_text
+from reports.output import output_folder
 from reports.style import PALETTE, figure, save
+
+NAMES = ("table.csv", "table.md")
 
 
 def write_study(folder: Path, plan: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     """table.csv, table.md and one figure per entry of `figures` (x, y as dotted columns)."""
+    with output_folder(folder, "study", NAMES) as stage:
+        _write(stage, plan, rows)
+
+
+def _write(folder: Path, plan: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     import io
 
-    folder.mkdir(parents=True, exist_ok=True)
     header = list(dict.fromkeys(key for row in rows for key in row))
     text = io.StringIO()
     out = csv.DictWriter(text, header, lineterminator="\n")
@@ -41,7 +48,7 @@ def draw(folder: Path, name: str, one: dict[str, Any], rows: list[dict[str, Any]
     fig, axes = figure(7.5, 4.2)
     axis = axes[0][0]
     for color, variant in zip(PALETTE, dict.fromkeys(row["variant"] for row in rows), strict=False):
-        mine = [row for row in rows if row["variant"] == variant and one["y"] in row]
+        mine = [row for row in rows if row["variant"] == variant and one["x"] in row and one["y"] in row]
         axis.plot([r[one["x"]] for r in mine], [r[one["y"]] for r in mine], "o-", color=color, label=variant)
     axis.set(xlabel=one.get("x_label", one["x"]), ylabel=one.get("y_label", one["y"]), title=one.get("title", ""))
     axis.set_yscale(one.get("scale", "linear"))

@@ -61,9 +61,12 @@ def save(fig: Any, folder: Path, name: str) -> str:
     import io
 
     from matplotlib import rc_context
+    from matplotlib.text import Text
 
     from reports.files import write_bytes
 
+    for text in fig.findobj(match=Text):
+        text.set_parse_math(False)  # titles and names are the user's: a $ is a dollar
     pictures = {}
     for kind in ("png", "svg"):
         stream = io.BytesIO()
@@ -73,6 +76,17 @@ def save(fig: Any, folder: Path, name: str) -> str:
         write_bytes(folder / f"{name}.{kind}", pictures[kind])
     text = pictures["svg"].decode()
     return text[text.index("<svg") :]
+
+
+def write_png(path: Path, fig: Any, dpi: int) -> None:
+    """A picture that the user asked to have in a file. Raises InputError where it cannot be written."""
+    import io
+
+    from reports.files import write_own
+
+    stream = io.BytesIO()
+    fig.savefig(stream, format="png", dpi=dpi)
+    write_own(path, stream.getvalue())
 
 
 def category(name: str) -> str:

@@ -28,10 +28,13 @@ if TYPE_CHECKING:
         def picks(self) -> dict[str, Result]: ...
 
 
+NAMES = ("results.parquet", "study.json", "frontier.csv", "best.csv", "report.html")
+"""files that every sweep writes; figures come with them"""
+
+
 def write_pages(folder: Path, pages: Pages) -> None:
     """Write everything but results.parquet, each file whole; report.html last."""
     summary = pages.summary
-    folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "study.json", json.dumps(summary.study.model_dump(mode="json", by_alias=False), indent=1))
     for name, table in (("frontier", summary.frontier), ("best", summary.best)):
         write_text(folder / f"{name}.csv", csv_text(table))
@@ -67,7 +70,7 @@ def draw(folder: Path, pages: Pages) -> dict[str, str]:
 def body(pages: Pages, figures: dict[str, str]) -> list[str]:
     """The page from top to bottom: the answer, the figures, what it rests on."""
     summary, study = pages.summary, pages.summary.study
-    parts = [f"<h1>{title_of(study)}</h1>\n", html.paragraph(question(pages), "lead"), tiles(summary), answer(pages)]
+    parts = [html.heading(title_of(study), 1), html.paragraph(question(pages), "lead"), tiles(summary), answer(pages)]
     parts += [html.heading("Frontier"), html.figure(figures["frontier"], FRONTIER_CAPTION)]
     captions = {"breakdown": BREAKDOWN_CAPTION, "memory": MEMORY_CAPTION, "roofline": ROOFLINE_CAPTION}
     for name, title in (("breakdown", "Where the time goes"), ("memory", "Memory"), ("roofline", "Rooflines")):

@@ -2,88 +2,98 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from scenarios.memory import home_of, load_of
+from scenarios.resolved import Resolved, deployed, plan_of
+from scenarios.steps import with_policy
+from simcore.engine.kv_pool import KvPool, pool_of
+from simcore.errors import InputError
+from simcore.step.served import Served
 
-def group_steps(scenario: Any, model: Any, system: Any) -> tuple[Any, int, float, float | None, str | None, Any]:
-    """(step times, KV blocks, bytes per block, USD/h of the group, why it does not fit, assumptions)."""
-    from scenarios.names import system_of
-    from scenarios.run import with_policy
+
+def group_steps(found: Resolved) -> tuple[Any, KvPool, float | None, Any]:
+    """(step times, KV pool, USD/h of the group, assumptions)."""
     from simcore.engine.attention_ffn import AttentionFfn, PoolLink, attention_ffn_step_times
 
+    scenario = found.scenario
     part = scenario.attention_ffn
-    check(scenario, model)
-    home = part.hardware or scenario.hardware
-    there = system_of(scenario, home).value
-    attention, attention_plan = physics(scenario, model, system, scenario.plan, scenario.hardware.stack)
-    ffn, ffn_plan = physics(scenario, model, there, part.plan, home.stack)
+    assert part is not None and scenario.hardware is not None
+    there = far_side(found)
+    check(found, there)
+    ffn = replace(there.physics(), served=without_host(there.served))
     link = PoolLink(part.bandwidth, part.ffn_bandwidth or part.bandwidth, part.latency_s)
-    pools = AttentionFfn(attention, attention_plan, part.replicas, ffn, ffn_plan, link, part.microbatches)
-    source = f"attention on {system.chip.name}, FFN on {there.chip.name}"
+    pools = AttentionFfn(found.physics(), found.columns, part.replicas, ffn, there.columns, link, part.microbatches)
+    source = f"attention on {found.system.chip.name}, FFN on {there.system.chip.name}"
     times = with_policy(attention_ffn_step_times(pools, scenario.policy.graphs, source=source), scenario.policy)
-    blocks, block_bytes, problem = memory_of(scenario, model, pools, system.chip, there.chip)
-    chips = (
-        (scenario.hardware, system.chip, part.replicas * scenario.plan.replica_chips),
-        (home, there.chip, part.plan.replica_chips),
-    )
-    rents = [chip.money.rental_usd_per_hour if h.usd_per_hour is None else h.usd_per_hour for h, chip, _ in chips]
-    money = None if None in rents else sum(rent * count for rent, (_, _, count) in zip(rents, chips, strict=True))
-    found = {**system.assumptions(), **there.assumptions()}
-    return times, blocks, block_bytes, money, problem, tuple(f"{key}: {text}" for key, text in found.items())
+    known = {**found.system.assumptions(), **there.system.assumptions()}
+    money = rents(found, there, part.replicas)
+    return times, pool_of_group(found, there, pools), money, tuple(f"{key}: {text}" for key, text in known.items())
 
 
-def check(scenario: Any, model: Any) -> None:
+def without_host(adds: Served) -> Served:
+    """What a server adds less what it adds once per step, which the attention side has."""
+    return replace(adds, host_s=0.0, mixed_host_s=0.0, other_host_s=0.0, sequence_s=0.0)
+
+
+def far_side(found: Resolved) -> Resolved:
+    """The FFN pool as a deployment of its own."""
+    scenario, part = found.scenario, found.scenario.attention_ffn
+    assert part is not None and scenario.hardware is not None
+    plan, _ = plan_of(part.plan, found.model, scenario.file)
+    mine = scenario.model_copy(update={"plan": plan, "attention_ffn": None})
+    return deployed(mine, part.hardware or scenario.hardware, found.model, is_whole=False)
+
+
+def rents(found: Resolved, there: Resolved, replicas: int) -> float | None:
+    """USD per hour of the whole group."""
+    price = found.scenario.economics.get("usd_per_hour")
+    counts = (found, replicas * found.plan.replica_chips), (there, there.plan.replica_chips)
+    total = 0.0
+    for side, count in counts:
+        rent = side.system.chip.money.rental_usd_per_hour if price is None else float(price)
+        if rent is None:
+            return None
+        total += rent * count
+    return total
+
+
+def check(found: Resolved, there: Resolved) -> None:
     """Both plans must be ones that the composition covers. Raises InputError."""
-    from simcore.errors import InputError
-
-    for key, plan in (("plan", scenario.plan), ("attention_ffn.plan", scenario.attention_ffn.plan)):
-        problem = plan.problem(model) if key == "plan" or model.is_moe else None
+    file = found.scenario.file
+    for key, plan in (("plan", found.plan), ("attention_ffn.plan", there.plan)):
+        problem = plan.problem(found.model) if key == "plan" or found.model.is_moe else None
         if problem:
-            raise InputError(problem, file=scenario.file, key=key)
+            raise InputError(problem, file=file, key=key)
         for degree in ("pp", "cp", "attention_dp"):
             if getattr(plan, degree) > 1:
-                raise InputError(
-                    f"{degree} is {getattr(plan, degree)}", file=scenario.file, key=key, fix=f"{degree} = 1"
-                )
-    if scenario.plan.ep > 1:
-        raise InputError("attention replicas hold no experts", file=scenario.file, key="plan.ep", fix="ep = 1")
+                raise InputError(f"{degree} is {getattr(plan, degree)}", file=file, key=key, fix=f"{degree} = 1")
+    if found.plan.ep > 1:
+        raise InputError("attention replicas hold no experts", file=file, key="plan.ep", fix="ep = 1")
 
 
-def physics(scenario: Any, model: Any, system: Any, plan: Any, stack: str) -> tuple[Any, Any]:
-    """(physics, plan columns) of one side."""
-    from hardware_specs.calibrations import cost_model
-    from simcore.cost.machine import machine_of
-    from simcore.ops.op import plan_columns
-    from simcore.spec.policy import ServingPolicy
-    from simcore.step.price import Physics
-
-    policy = ServingPolicy(memory_fraction=scenario.policy.memory_fraction, graphs=scenario.policy.graphs)
-    weights, experts, activations, kv = plan.formats()
-    machine = machine_of(system, weights, experts, activations, policy, kv)
-    return Physics(model, machine, cost_model(system.chip, stack), 1.0), plan_columns(plan, {})
-
-
-def memory_of(scenario: Any, model: Any, pools: Any, chip: Any, there: Any) -> tuple[int, float, str | None]:
-    """(KV blocks of all attention replicas, bytes per block and chip, why a side does not fit)."""
+def pool_of_group(found: Resolved, there: Resolved, pools: Any) -> KvPool:
+    """KV of all attention replicas together, or why a side does not fit."""
     import numpy as np
 
     from simcore.cost import memory
+    from simcore.cost.cache_pages import cache_pages
     from simcore.engine.attention_ffn import attention_side, ffn_side
 
-    policy, plan, far = scenario.policy, pools.attention_plan, pools.ffn_plan
-    tokens, sequences = float(policy.token_budget), float(policy.max_running)
-    own = attention_side(model)
-    parts = (memory.weight_bytes(own, plan), memory.activation_bytes(own, plan, tokens))
-    needed = float(np.max(sum(parts) + memory.buffer_bytes(own, plan, sequences, tokens)))
-    block = float(np.max(memory.kv_bytes_per_sequence(model, plan, float(policy.block_tokens))))
-    have = chip.memory[chip.main_tier].capacity_bytes * policy.memory_fraction - chip.reserve_bytes
-    side = ffn_side(model)
+    model, policy = found.model, found.scenario.policy
+    load = load_of(policy)
+    sized = memory.footprint(attention_side(model), pools.attention_plan, load, home_of(found))
+    sized = replace(sized, pages=cache_pages(model, pools.attention_plan, policy.block_tokens))
+    pool, side, far = pool_of(sized, found.system.chip.main_tier), ffn_side(model), pools.ffn_plan
+    other = home_of(there)
     weights = sum(g.count * memory.layer_weight_bytes(side, g, far) for g in side.layers)
-    work = memory.activation_bytes(side, far, max(tokens, sequences))
-    room = there.memory[there.main_tier].capacity_bytes * policy.memory_fraction - there.reserve_bytes
-    over = float(np.max(weights + work)) - room
+    work = memory.activation_bytes(side, far, max(load.step_tokens, float(policy.max_running or 1)))
+    room = other.share * other.reported_bytes - other.system_bytes - other.stack.context_bytes
+    over = float(np.max(weights + work - room))
     if over > 0:
-        return 0, block, f"does not fit: the FFN pool misses {over / 1e9:.1f} GB per chip"
-    if have - needed < block:
-        return 0, block, f"does not fit: an attention replica misses {(needed + block - have) / 1e9:.1f} GB per chip"
-    return int((have - needed) // block) * pools.replicas, block, None
+        return replace(pool, blocks=0, problem=f"does not fit: the FFN pool misses {over / 1e9:.1f} GB per chip")
+    if pool.problem:
+        missing = (float(np.max(sized.pages.block_bytes - sized.room_bytes))) / 1e9
+        return replace(pool, problem=f"does not fit: an attention replica misses {missing:.1f} GB per chip")
+    return replace(pool, blocks=pool.blocks * pools.replicas, kv_tokens=(pool.kv_tokens or 0) * pools.replicas)

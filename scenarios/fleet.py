@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from scenarios.settings import settings_of
+from scenarios.steps import clocked_steps
+from simcore.errors import InputError
 
-def fleet_plan(scenario: Any) -> Any:
+
+def fleet_plan(ready: Any) -> Any:
     """Pools resolved one by one: each has the scenario's model, and its own hardware, plan and policy where given."""
     from simcore.engine.fleet import Autoscale, Failure, FleetPlan, Roles
-    from simcore.errors import InputError
 
+    scenario = ready.scenario
     part = scenario.fleet
     pools, bytes_per_token = [], 0.0
     for one in part.pools:
-        pool, size = resolved(scenario, one)
+        pool, size = resolved(ready, one)
         pools.append(pool)
         bytes_per_token = bytes_per_token or size
     if part.transfer is not None:
@@ -36,7 +40,6 @@ def fleet_plan(scenario: Any) -> Any:
 def clocking(scenario: Any) -> Any:
     """The power policy of a scenario; its latency bounds are those of the SLO."""
     from simcore.engine.fleet import Clocking
-    from simcore.errors import InputError
     from simcore.policy.power import PowerLimits, power_policies
 
     part, slo = scenario.power, scenario.slo
@@ -63,7 +66,6 @@ def clocking(scenario: Any) -> Any:
 
 def roles(scenario: Any, build: Any) -> Any:
     """The role policy; switching keeps the weights, so that both pools must hold them in the same way."""
-    from simcore.errors import InputError
     from simcore.policy.roles import RoleLimits
 
     for pool in scenario.fleet.pools:
@@ -79,66 +81,77 @@ def roles(scenario: Any, build: Any) -> Any:
 
 def one_pool(ready: Any, replicas: int | None = None) -> Any:
     """Equal replicas of a scenario without a fleet, for loops that need one."""
-    from scenarios.run import clocked_steps
     from simcore.engine.fleet import FleetPlan, Pool
 
     scenario = ready.scenario
     whole_ranks(scenario)
-    clocked = clocked_steps(scenario)
+    clocked = clocked_steps(ready.resolved) if ready.resolved is not None else ()
     pool = Pool("main", ready.settings, ready.step_times, replicas or ready.replicas, clocked=clocked)
-    pool = staged(scenario, pool)
-    return FleetPlan((pool,), router=scenario.policy.router, clocking=clocking(scenario))
+    return FleetPlan((staged(ready, pool),), router=scenario.policy.router, clocking=clocking(scenario))
 
 
-def resolved(scenario: Any, one: Any) -> tuple[Any, float]:
-    """(pool, KV bytes per token of its replica; 0 where step times are given)."""
-    from scenarios.run import clocked_steps, common_window, physics_of, settings_of
-    from simcore.engine.fleet import Pool
-    from simcore.errors import InputError
+def pool_ready(ready: Any, one: Any) -> Any:
+    """The scenario ready with a pool's own hardware, plan and policy."""
+    from scenarios.resolved import deployed
+    from scenarios.run import with_resolved
 
-    own = {name: value for name in ("hardware", "plan", "policy") if (value := getattr(one, name)) is not None}
-    mine = scenario.replace(**own)
+    mine = ready.scenario
     if one.role == "decode" and one.policy is None:
         mine = mine.replace(policy=mine.policy.replace(scheduler="decode-only"))
-    whole_ranks(mine)
-    times, blocks, block_bytes, _, problem, _ = physics_of(mine)
-    if problem:
-        raise InputError(problem, file=scenario.file, key=f"fleet.pools.{one.name}")
-    settings = settings_of(mine, blocks, block_bytes, common_window(mine))
-    size = block_bytes / mine.policy.block_tokens * mine.plan.tp
-    return staged(mine, Pool(one.name, settings, times, one.count, one.role, one.started, clocked_steps(mine))), size
+    if ready.resolved is None:
+        if one.plan is not None or one.hardware is not None:
+            what = "step times are given: pools cannot have hardware or plans of their own"
+            raise InputError(what, file=mine.file, key=f"fleet.pools.{one.name}")
+        policy = one.policy or mine.policy
+        mine = mine.replace(policy=policy)
+        return replace(ready, scenario=mine, settings=settings_of(mine, ready.pool, ready.trace))
+    plan = one.plan if one.plan is not None else mine.plan
+    mine = mine.model_copy(update={"plan": plan, "policy": one.policy or mine.policy, "fleet": None})
+    found = deployed(mine, one.hardware or ready.scenario.hardware, ready.resolved.model)
+    return with_resolved(found, ready.trace)
+
+
+def resolved(ready: Any, one: Any) -> tuple[Any, float]:
+    """(pool, KV bytes per token of its replica; 0 where step times are given)."""
+    from simcore.engine.fleet import Pool
+
+    own = pool_ready(ready, one)
+    whole_ranks(own.scenario)
+    if own.pool.problem:
+        raise InputError(own.pool.problem, file=own.scenario.file, key=f"fleet.pools.{one.name}")
+    clocked = () if own.resolved is None else clocked_steps(own.resolved)
+    made = Pool(one.name, own.settings, own.step_times, one.count, one.role, one.started, clocked)
+    return staged(own, made), own.pool.bytes_per_token * own.scenario.plan.tp
 
 
 def whole_ranks(scenario: Any) -> None:
     """Raises InputError for attention-dp ranks, which no fleet can make step together."""
-    from simcore.errors import InputError
 
     if scenario.plan.attention_dp > 1:
         what = f"a fleet of replicas with {scenario.plan.attention_dp} attention-dp ranks"
         raise InputError(what, file=scenario.file, key="plan.attention_dp", fix="simulate one replica, or use tp")
 
 
-def staged(scenario: Any, pool: Any) -> Any:
+def staged(ready: Any, pool: Any) -> Any:
     """A pool whose pipeline stages are simulated one by one, where the scenario has micro-batches."""
+    scenario = ready.scenario
     parts = scenario.policy.microbatches
     if parts == 1:
         return pool
     times, *lower = (replace(t, idle_w=t.idle_w / parts) for t in (pool.step_times, *pool.clocked))
-    shares = stage_shares(scenario)
+    shares = stage_shares(ready)
     return replace(pool, step_times=times, clocked=tuple(lower), stage_shares=shares, microbatches=parts)
 
 
-def stage_shares(scenario: Any) -> tuple[float, ...]:
+def stage_shares(ready: Any) -> Any:
     """Share of a step's time in each stage: by layers, of a step that was timed as pp times its fullest stage."""
-    from scenarios.names import model_of
-
-    stages = int(scenario.plan.pp)
-    if scenario.model is None:
+    stages = ready.scenario.plan.pp
+    if ready.resolved is None:
         return (1.0 / stages,) * stages
-    layers = model_of(scenario).value.layer_count
+    layers = ready.resolved.model.layer_count
     fullest = -(-layers // stages)
     counts = [layers // stages + (stage < layers % stages) for stage in range(stages)]
-    return tuple(count / (stages * fullest) for count in counts)
+    return tuple(float(count / (stages * fullest)) for count in counts)
 
 
 def resized(plan: Any, counts: tuple[int, ...]) -> Any:

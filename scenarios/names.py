@@ -234,21 +234,6 @@ class _Look:
         return found.raw
 
 
-def model_of(scenario: Any) -> Found:
-    """The model of a scenario; paths are relative to the scenario's file."""
-    return resolve("model", scenario.model.name, Path(scenario.file).parent, scenario.file or None, "model.name")
-
-
-def system_of(scenario: Any, hardware: Any = None) -> Found:
-    """The system of a scenario, or of another [hardware] table in it, with what a reader must know of its times."""
-    from hardware_specs.calibrations import cost_model
-
-    part = hardware or scenario.hardware
-    found = resolve("system", part.system, Path(scenario.file).parent, scenario.file or None, "hardware.system")
-    note = getattr(cost_model(found.value.chip, part.stack), "note", "")
-    return Found(found.value, (*found.notes, *([note] if note else [])))
-
-
 def stack(value: Any) -> str:
     """A stack by name, with an optional release after "@". Raises UnknownName."""
     from hardware_specs.calibrations import STACKS

@@ -1,29 +1,50 @@
-"""From a scenario file to a run: resolves names, sizes KV, draws traffic. Shared by `simulate` and `capacity`."""
+"""A scenario ready to be served by the event engine: everything looked up, drawn and sized."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from scenarios.memory import kv_pool
+from scenarios.resolved import Resolved, resolve, with_policy
+from scenarios.settings import settings_of
+from scenarios.steps import given_steps, hardware_steps
+from scenarios.traffic import needed, slos_of, traffic_of
+from simcore.engine.kv_pool import KvPool
+from simcore.engine.settings import UNLIMITED
 from simcore.errors import InputError
+from simcore.spec.scenario import Scenario
+from simcore.spec.traffic import Slo, Trace
+from simcore.step.served import NOTHING, Served
+from simcore.step.times import StepTimes
 
 
 @dataclass(frozen=True)
 class Ready:
     """Everything resolved: what the engine needs, and what the money needs."""
 
-    scenario: Any
-    trace: Any
-    step_times: Any
+    scenario: Scenario
+    trace: Trace
+    step_times: StepTimes
     settings: Any
-    slos: tuple[Any, ...]
+    slos: tuple[Slo, ...]
     replicas: int
     usd_per_hour: float | None
     """of one replica"""
     infeasible: str | None = None
     assumptions: tuple[str, ...] = ()
+    pool: KvPool = field(default_factory=lambda: KvPool(1))
+    """KV of one rank of a replica"""
+    resolved: Resolved | None = None
+    """None where step times are given"""
+
+    @property
+    def served(self) -> Served:
+        """What the server adds."""
+        return NOTHING if self.resolved is None else self.resolved.served
 
     @property
     def criterion(self) -> Any:
@@ -37,9 +58,8 @@ class Ready:
     @property
     def chips(self) -> int:
         """Of one replica."""
-        group = self.scenario.attention_ffn
-        own = self.scenario.plan.replica_chips
-        return int(own if group is None else group.replicas * own + group.plan.replica_chips)
+        group, own = self.scenario.attention_ffn, self.scenario.plan.replica_chips
+        return own if group is None else group.replicas * own + group.plan.replica_chips
 
     @property
     def has_bounds(self) -> bool:
@@ -52,7 +72,17 @@ class Ready:
         """The plan of the scenario's fleet."""
         from scenarios.fleet import fleet_plan
 
-        return fleet_plan(self.scenario)
+        return fleet_plan(self)
+
+    def clients(self, replicas: int) -> Any:
+        """The closed loop of the traffic, or None."""
+        from simcore.engine.feedback import Clients
+
+        traffic, policy = needed(self.scenario), self.scenario.policy
+        users = traffic.users
+        if traffic.batch is not None:
+            users = traffic.batch * replicas
+        return None if users is None else Clients(users, traffic.think_s, self.served.token_s, policy.output_s)
 
     def run(
         self,
@@ -62,40 +92,40 @@ class Ready:
         pools: tuple[int, ...] | None = None,
     ) -> Any:
         """Serve the traffic, arrivals `rate_ratio` times as fast, with other counts of replicas if given."""
-        from simcore.engine.serving import Clients, serve, serve_clients
+        from simcore.engine.serving import Ranks, serve, serve_clients
 
         trace = self.trace if rate_ratio == 1.0 else self.trace.scaled(rate_ratio=rate_ratio)
-        traffic = self.scenario.traffic
-        clients = Clients(traffic.users, traffic.think_s) if traffic.users is not None else None
-        ranks = self.scenario.plan.attention_dp
-        several = clients is not None and ranks == 1 and (replicas or self.replicas) > 1
-        staged = self.scenario.policy.microbatches > 1
-        if self.scenario.fleet is not None or self.scenario.power is not None or traffic.wait or several or staged:
-            from scenarios.fleet import one_pool, resized
-            from simcore.engine.fleet import serve_fleet
-
-            plan = self.fleet if self.scenario.fleet is not None else one_pool(self, replicas)
-            if pools is not None:
-                plan = resized(plan, pools)
-            return serve_fleet(plan, trace, self.slos, clients, traffic.wait)
+        count, scenario = replicas or self.replicas, self.scenario
+        clients, ranks = self.clients(count), scenario.plan.attention_dp
+        several = clients is not None and ranks == 1 and count > 1
+        staged = scenario.policy.microbatches > 1
+        if scenario.fleet is not None or scenario.power is not None or needed(scenario).wait or several or staged:
+            return self._fleet_run(trace, clients, replicas, pools)
         if clients is not None:
-            return serve_clients(trace, self.step_times, self.settings, clients, ranks, log_steps)
+            together = Ranks(ranks, scenario.policy.hold_steps)
+            found = serve_clients(trace, self.step_times, self.settings, clients, together, log_steps)
+            return delayed(found, scenario.policy.compile_s)
+        sent = read_by_frontend(trace, self.served.token_s)
         if ranks > 1:
-            return self._open_ranks(trace, replicas or self.replicas, log_steps)
-        return serve(
-            trace,
-            self.step_times,
-            self.settings,
-            replicas=replicas or self.replicas,
-            router=self.scenario.policy.router,
-            log_steps=log_steps,
-            slos=self.slos,
-        )
+            found = self._open_ranks(sent, count, log_steps)
+        else:
+            router = scenario.policy.router
+            found = serve(sent, self.step_times, self.settings, count, router, log_steps, self.slos)
+        return sent_at(found, trace)
 
-    def _open_ranks(self, trace: Any, replicas: int, log_steps: int) -> Any:
+    def _fleet_run(self, trace: Trace, clients: Any, replicas: int | None, pools: tuple[int, ...] | None) -> Any:
+        from scenarios.fleet import one_pool, resized
+        from simcore.engine.fleet import serve_fleet
+
+        plan = self.fleet if self.scenario.fleet is not None else one_pool(self, replicas)
+        if pools is not None:
+            plan = resized(plan, pools)
+        return serve_fleet(plan, trace, self.slos, clients, needed(self.scenario).wait)
+
+    def _open_ranks(self, trace: Trace, replicas: int, log_steps: int) -> Any:
         """Arrivals to the attention-dp ranks of one replica, which step together."""
         from simcore.engine.ranks import SharedSteps, serve_ranks
-        from simcore.step.times import ZERO, StepTimes
+        from simcore.step.times import ZERO
 
         ranks = self.scenario.plan.attention_dp
         if replicas > 1:
@@ -105,284 +135,102 @@ class Ready:
         return serve_ranks(trace, steps, self.settings, ranks, log_steps, self.slos)
 
 
-def prepare(path: Path, seed: int | None = None, skip_bad: bool = False) -> Ready:
-    """Read a scenario and resolve it. Raises InputError for bad input."""
-    from simcore.spec.simulation import read_simulation
-
-    scenario = read_simulation(path)
-    return resolve(scenario if seed is None else scenario.replace(seed=seed), skip_bad)
-
-
-def resolve(scenario: Any, skip_bad: bool = False) -> Ready:
-    """Names to specs, lengths to traces, memory to KV blocks."""
-    trace = traffic_of(scenario, skip_bad)
-    slos = slos_of(scenario, trace.slo_names)
-    step_times, kv_blocks, block_bytes, money, problem, notes = physics_of(scenario)
-    return Ready(
-        scenario,
-        trace,
-        step_times,
-        settings_of(scenario, kv_blocks, block_bytes, common_window(scenario)),
-        slos,
-        scenario.policy.replicas or scenario.plan.dp,
-        money,
-        problem,
-        (*notes, *trace.notes.get("reading", ())),
-    )
+def read_by_frontend(trace: Trace, token_s: float) -> Trace:
+    """The trace as the scheduler sees it: a frontend reads prompts one after the other, `token_s` per token."""
+    if token_s == 0.0 or not len(trace):
+        return trace
+    own = token_s * trace.input_tokens
+    done = np.cumsum(own)
+    return replace(trace, arrival_s=done + np.maximum.accumulate(trace.arrival_s - (done - own)))
 
 
-def slos_of(scenario: Any, names: tuple[str, ...]) -> tuple[Any, ...]:
-    """Bounds by class of the trace, in its order; empty if the scenario states none."""
-    from simcore.errors import suggest
-    from simcore.spec.traffic import Slo
-
-    for name in scenario.slo.classes:
-        if name not in names:
-            raise InputError(
-                "no such class in the trace", file=scenario.file, key=f"slo.classes.{name}", fix=suggest(name, names)
-            )
-    found = []
-    for name in names if scenario.slo.classes else names[:1]:
-        part = scenario.slo.classes.get(name, scenario.slo)
-        bounds = {k: v for k in ("ttft_s", "tpot_s", "e2e_s") if (v := getattr(part, k)) is not None}
-        found.append((Slo(**bounds), bool(bounds)))
-    return tuple(slo for slo, _ in found) if any(stated for _, stated in found) else ()
+def sent_at(run: Any, trace: Trace) -> Any:
+    """The run with the arrivals of the clients, from which latencies count."""
+    if run.trace is not trace:
+        run.requests["arrival_s"] = trace.arrival_s
+    return run
 
 
-def with_policy(times: Any, policy: Any) -> Any:
-    """Step times with the policy's host time and overlap."""
-    return replace(
-        times,
-        host_pure_s=policy.host_s,
-        host_mixed_s=policy.host_s,
-        communication_overlap_ratio=policy.communication_overlap_ratio,
-    )
+def delayed(run: Any, start_s: float) -> Any:
+    """A run whose server begins `start_s` late: whoever is there at time 0 waits, all else moves with it."""
+    if start_s:
+        rows = run.requests
+        first = rows["arrival_s"] <= 0.0
+        for name in ("arrival_s", "scheduled_s", "first_token_s", "last_token_s", "done_s"):
+            rows[name] += np.where(first, 0.0, start_s) if name == "arrival_s" else start_s
+        run.replicas["now_s"] += start_s
+    return run
 
 
-def physics_of(scenario: Any) -> Any:
-    """(step times, KV blocks, bytes per block, USD/h of a replica, why it does not fit, assumptions)."""
+def ready(scenario: Scenario, skip_bad: bool = False) -> Ready:
+    """Names to specs, lengths to traces, memory to KV blocks. Raises InputError for bad input."""
+    needed(scenario)
     if scenario.steps is not None:
-        from simcore.engine.settings import UNLIMITED
-
-        return given_steps(scenario), scenario.steps.kv_blocks or UNLIMITED, 0.0, None, None, ()
-    return hardware_steps(scenario)
-
-
-def given_steps(scenario: Any) -> Any:
-    """Step times from a table in the scenario or from a profile on disk."""
-    steps, here = scenario.steps, Path(scenario.file).parent
-    if steps.profile == "table":
-        times = table_steps(steps)
-    elif steps.profile == "vidur":
-        from simcore.calibration.importers.vidur import vidur_step_times
-
-        if not steps.mlp or not steps.attention:
-            raise InputError("needs mlp and attention", file=scenario.file, key="steps")
-        times = vidur_step_times(here / steps.mlp, here / steps.attention, steps.layers, scenario.plan.tp)
-    else:
-        from simcore.calibration.importers.layer_profile import Shape, layer_step_times
-
-        if not steps.folder:
-            raise InputError("needs folder", file=scenario.file, key="steps")
-        times = layer_step_times(here / steps.folder, Shape(steps.layers))
-    return with_policy(times, scenario.policy)
+        return _given(scenario, skip_bad)
+    found = resolve(scenario)
+    return with_resolved(found, traffic_of(scenario, skip_bad))
 
 
-def table_steps(steps: Any) -> Any:
-    """The linear law of a `table` profile, on the lattice."""
-    from simcore.step.times import SampleRange, StepParts, StepSample, sample_step_times
+def _given(scenario: Scenario, skip_bad: bool) -> Ready:
+    """A scenario that states its step times."""
+    from simcore.spec.plan import ParallelPlan
 
-    def evaluate(sample: StepSample) -> StepParts:
-        tokens = sample.chunk_tokens + sample.decodes
-        attention = sample.decodes * sample.kv_tokens * steps.kv_token_s
-        attention = (
-            attention + sample.chunk_tokens * (sample.past_tokens + sample.chunk_tokens / 2) * steps.past_token_s
-        )
-        return StepParts(steps.step_s + tokens * steps.token_s, attention, 0.0 * tokens, 0.0 * tokens)
+    part, steps = scenario.plan, scenario.steps
+    assert steps is not None
+    plan = part if isinstance(part, ParallelPlan) else ParallelPlan(**part.degrees)
+    whole = scenario.model_copy(update={"plan": plan})
+    trace, pool = traffic_of(scenario, skip_bad), KvPool(steps.kv_blocks or UNLIMITED)
+    settings = settings_of(whole, pool, trace)
+    slos = slos_of(scenario, trace.slo_names)
+    return Ready(whole, trace, given_steps(whole), settings, slos, plan.dp, None, assumptions=reading(trace))
 
-    return sample_step_times(evaluate, SampleRange(), source="table of the scenario")
 
-
-def hardware_steps(scenario: Any, clock_ratio: float = 1.0) -> Any:
-    """Step times from the shared cost models, KV from what the plan leaves free."""
-    from scenarios.names import model_of, system_of
-    from scenarios.step_sources import kept_step_times
-    from simcore.spec.policy import ServingPolicy
-
-    named, placed = model_of(scenario), system_of(scenario)
-    model, system = named.value, placed.value
-    problem = scenario.plan.problem(model)
-    if problem:
-        raise InputError(problem, file=scenario.file, key="plan")
+def with_resolved(found: Resolved, trace: Trace) -> Ready:
+    """A scenario whose names are known, with its traffic."""
+    scenario = found.scenario
     if scenario.attention_ffn is not None:
         from scenarios.attention_ffn import group_steps
 
-        return group_steps(scenario, model, system)
-    policy = ServingPolicy(memory_fraction=scenario.policy.memory_fraction, graphs=scenario.policy.graphs)
-    times = kept_step_times(model, scenario.plan, scenario.hardware.stack, policy, system, clock_ratio)
-    times = with_policy(times, scenario.policy)
-    blocks, block_bytes, problem = kv_of(scenario, model, system)
-    rental = scenario.hardware.usd_per_hour
-    rental = system.chip.money.rental_usd_per_hour if rental is None else rental
-    money = None if rental is None else rental * scenario.plan.replica_chips
-    notes = tuple(f"{key}: {text}" for key, text in system.assumptions().items())
-    notes = (*named.notes, *placed.notes, *notes)
-    return times, blocks, block_bytes, money, problem, notes
-
-
-def clocked_steps(scenario: Any) -> tuple[Any, ...]:
-    """Step times at the lower clocks of the scenario's power policy, if it has one."""
-    if scenario.power is None:
-        return ()
-    return tuple(hardware_steps(scenario, ratio)[0] for ratio in scenario.power.clock_ratios[1:])
-
-
-def kv_of(scenario: Any, model: Any, system: Any) -> tuple[int, float, str | None]:
-    """(KV blocks, bytes per block on all chips of a replica, why nothing fits)."""
-    import numpy as np
-
-    from simcore.cost import memory
-    from simcore.ops.op import plan_columns
-
-    plan, policy = plan_columns(scenario.plan, {}), scenario.policy
-    chip = system.chip
-    have = chip.memory[chip.main_tier].capacity_bytes * policy.memory_fraction
-    weights = float(np.max(memory.weight_bytes(model, plan)))
-    work = float(np.max(memory.activation_bytes(model, plan, float(policy.token_budget))))
-    buffers = float(np.max(memory.buffer_bytes(model, plan, float(policy.max_running), float(policy.token_budget))))
-    block = float(np.max(memory.kv_bytes_per_sequence(model, plan, float(policy.block_tokens))))
-    room = have - weights - work - buffers - chip.reserve_bytes
-    if room < block:
-        need = (have - room + block) / 1e9
-        return 0, block, f"does not fit: {chip.main_tier} needs {need:.1f} GB per chip and has {have / 1e9:.1f} GB"
-    return int(room // block), block, None
-
-
-def settings_of(scenario: Any, kv_blocks: int, block_bytes: float, window: int = 0) -> Any:
-    """The policy part as replica settings."""
-    from simcore.engine.settings import UNLIMITED, ReplicaSettings
-
-    policy = scenario.policy
-    parts = policy.microbatches
-    if parts > 1 and scenario.plan.pp == 1:
-        what = f"{parts} micro-batches need pipeline stages"
-        raise InputError(what, file=scenario.file, key="policy.microbatches", fix="set plan.pp above 1")
-    swap = policy.swap_bandwidth
-    same = (
-        "scheduler",
-        "token_budget",
-        "block_tokens",
-        "watermark_blocks",
-        "reserve_output",
-        "whole_prompt",
-        "ahead",
-        "batch_wait_s",
-        "draft_tokens",
-        "draft_width",
-        "acceptance_ratio",
-        "draft_s",
-    )
-    return ReplicaSettings(
-        **{name: getattr(policy, name) for name in same},
-        options=tuple(policy.options.items()),
-        max_running=-(-policy.max_running // parts),
-        prefill_budget=policy.prefill_budget or UNLIMITED,
-        chunk_tokens=policy.chunk_tokens or UNLIMITED,
-        kv_blocks=max(kv_blocks // parts, 1),
-        eviction=policy.evict,
-        hash_tokens=hash_tokens(scenario) if policy.prefix_cache else 0,
-        window_tokens=window,
-        radix=policy.prefix_cache == "radix",
-        tiers=tiers_of(scenario, block_bytes),
-        offload=policy.offload,
-        swap=swap is not None,
-        swap_s_per_block=block_bytes / swap if swap else 0.0,
-    )
-
-
-def tiers_of(scenario: Any, block_bytes: float) -> tuple[Any, ...]:
-    """The tiers below the prefix cache, sized and timed in hashes."""
-    from simcore.policy.offload import Tier
-
-    policy = scenario.policy
-    key = "policy.tiers" if policy.tiers else "policy.offload_capacity"
-    if not policy.tiers and policy.offload_capacity is None:
-        return ()
-    if not block_bytes:
-        raise InputError("needs [model] and [hardware] to size KV", file=scenario.file, key=key)
-    size = block_bytes * scenario.plan.tp * hash_tokens(scenario) / policy.block_tokens
-    parts = policy.microbatches
-    if policy.offload_capacity is not None:
-        return (Tier("offload", int(policy.offload_capacity // size) // parts, size / policy.offload_bandwidth),)
-    return tuple(
-        Tier(
-            t.name,
-            int(t.capacity // size) // (1 if t.shared else parts),
-            size / t.read,
-            size / (t.write or t.read),
-            t.latency_s,
-            t.shared,
-        )
-        for t in policy.tiers
-    )
-
-
-def common_window(scenario: Any) -> int:
-    """Tokens of KV that any sequence keeps, where every layer has the same sliding window; else 0."""
-    from scenarios.names import model_of
-
-    if scenario.model is None:
-        return 0
-    groups = model_of(scenario).value.layers
-    mixers = [group.mixer for group in groups if group.mixer is not None]
-    spans = {getattr(mixer, "span_tokens", None) for mixer in mixers}
-    return int(spans.pop() or 0) if len(spans) == 1 else 0
-
-
-def hash_tokens(scenario: Any) -> int:
-    """Tokens per prefix hash of the trace."""
-    trace = traffic_of(scenario, True)
-    if not trace.prefix_block_tokens:
-        raise InputError("the traffic has no prefix hashes", file=scenario.file, key="policy.prefix_cache")
-    return int(trace.prefix_block_tokens)
-
-
-def traffic_of(scenario: Any, skip_bad: bool) -> Any:
-    """The trace: read and scaled, or drawn with the scenario's seed."""
-    from scenarios.traces import trace_of
-
-    part = scenario.traffic
-    if part.trace is not None:
-        return trace_of(part, scenario.file, skip_bad)
-    return drawn(part, scenario.seed)
-
-
-def drawn(part: Any, seed: int) -> Any:
-    """Generated requests."""
-    from workloads import generate, traffic
-
-    if part.name is not None:
-        demand = traffic(part.name)
-        points = [{float(q): v for q, v in side.quantiles.items()} for side in (demand.input, demand.output)]
-        lengths = generate.from_quantiles(points[0], points[1])
-    elif part.input_median_tokens is not None:
-        lengths = generate.lognormal_quantiles(
-            (part.input_median_tokens, part.input_p90_tokens),
-            (part.output_median_tokens, part.output_p90_tokens),
-            part.longest_tokens,
-        )
+        times, pool, rental, notes = group_steps(found)
     else:
-        ranges = [(v, v) if isinstance(v, int) else v for v in (part.input_tokens, part.output_tokens)]
-        lengths = generate.uniform_range(ranges[0], ranges[1])
-    rate = (part.rate_per_s or 1.0) * part.rate_scale
-    laws = {
-        "poisson": generate.poisson(rate),
-        "gamma": generate.gamma(rate, part.cv),
-        "uniform": generate.uniform(rate),
-        "once": generate.at_once(),
-    }
-    arrivals = laws["once"] if part.users is not None else laws[part.arrivals]
-    trace = generate.generate(part.requests, arrivals, lengths, seed)
-    if part.turns > 1 or part.copies > 1:
-        return generate.sessions(trace, part.turns, part.pause_s, 0.0, seed=seed, copies=part.copies, answers=True)
-    return trace
+        times, pool, rental = hardware_steps(found), kv_pool(found), rental_of(found)
+        notes = tuple(f"{key}: {text}" for key, text in found.system.assumptions().items())
+    return Ready(
+        scenario,
+        trace,
+        times,
+        settings_of(scenario, pool, trace),
+        slos_of(scenario, trace.slo_names),
+        found.plan.dp,
+        rental,
+        pool.problem,
+        (*notes, *too_long(found.model, trace), *reading(trace)),
+        pool,
+        found,
+    )
+
+
+def reading(trace: Trace) -> tuple[str, ...]:
+    """What was concluded in reading a trace: units, blocks, missing arrivals."""
+    return tuple(trace.notes.get("reading", ()))
+
+
+def too_long(model: Any, trace: Trace) -> tuple[str, ...]:
+    """A note on requests that exceed the model's context, which servers refuse and the engine serves."""
+    most = model.max_context_tokens
+    count = 0 if most is None else int(np.sum(trace.input_tokens + trace.output_tokens > most))
+    return (f"{count} of {len(trace)} requests exceed the {most:,} tokens of the model's context",) if count else ()
+
+
+def with_served(known: Ready, adds: Served) -> Ready:
+    """The same deployment under a server that adds something else: calibration asks so."""
+    assert known.resolved is not None
+    mine = replace(known.resolved, served=with_policy(adds, known.scenario.policy))
+    return replace(known, resolved=mine, step_times=hardware_steps(mine))
+
+
+def rental_of(found: Resolved) -> float | None:
+    """USD per hour of a replica: the scenario's price of a chip, else the chip's own rental."""
+    price = found.scenario.economics.get("usd_per_hour")
+    own = found.system.chip.money.rental_usd_per_hour if price is None else float(price)
+    return None if own is None else own * found.plan.replica_chips

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from simcore.errors import InputError
 from simcore.registry import register
 from simcore.result import Result, ResultTable
-from simcore.spec.scenario import Scenario
+from simcore.spec.case import Case
 
 if TYPE_CHECKING:
     from planners.evaluate import Evaluator
     from planners.search.run import SearchResult
     from planners.study import Study
     from planners.sweep import Progress, Resolve, SweepSummary
-    from simcore.spec.hardware import Chip
 
 __all__ = ["estimate", "evaluator", "register", "report", "resolve", "scenario", "search", "sweep"]
 STACKS = ("datasheet", "vllm", "trtllm", "sglang", "roofline")
@@ -37,11 +36,11 @@ def resolve(kind: str, name: Any, folder: str | Path = ".") -> Any:
     return look_up(kind, name, folder).value
 
 
-def cost_model(chip: str | Chip, stack: str) -> Any:
-    """The cost model of a (chip, stack)."""
-    from hardware_specs.calibrations import cost_model as find
+def cost_model(chip: Any, stack: str) -> Any:
+    """The cost model of a (chip or its name, stack)."""
+    from scenarios.stacks import cost_model as found
 
-    return find(chip, stack)
+    return found(chip, stack)
 
 
 def evaluator(systems: tuple[str, ...] | list[str]) -> Evaluator:
@@ -69,7 +68,7 @@ def scenario(
     policy: dict[str, Any] | None = None,
     economics: dict[str, Any] | None = None,
     **plan: Any,
-) -> Scenario:
+) -> Case:
     """A scenario from names. `plan` takes tp, pp, dp, attention_dp, ep, cp, sp, weights, experts, activations, kv.
 
     Fixed lengths, or the lengths of named `traffic`. Raises InputError for unknown names and fields.
@@ -87,7 +86,7 @@ def scenario(
         raise InputError("input_tokens, output_tokens and batch must be positive")
     spec = resolve("model", model)
     demand = Demand(name="fixed", input=fixed(input_tokens), output=fixed(output_tokens))
-    return Scenario(
+    return Case(
         model=spec,
         system=resolve("system", chip),
         plan=build(ParallelPlan, checkpoint_formats(spec, plan), "plan"),
@@ -158,11 +157,13 @@ def sweep(study: str | Path | Study, out: str | Path | None = None, progress: Pr
         summary = prepared.run(tables.append, progress)
         return SweepOutcome(summary, None, concatenate(tables))
     from reports.files import parquet_sink
-    from reports.sweep import write_pages
+    from reports.output import output_folder
+    from reports.sweep import NAMES, write_pages
 
-    with parquet_sink(Path(out) / "results.parquet") as sink:
-        summary = prepared.run(sink, progress)
-    write_pages(Path(out), prepared.pages(summary))
+    with output_folder(out, "sweep", NAMES) as stage:
+        with parquet_sink(stage / "results.parquet") as sink:
+            summary = prepared.run(sink, progress)
+        write_pages(stage, prepared.pages(summary))
     return SweepOutcome(summary, Path(out), None)
 
 
@@ -173,10 +174,12 @@ def search(
     seed: int | None = None,
     store: str | Path | None = None,
     progress: Progress | None = None,
+    allow_code: bool = False,
 ) -> SearchResult:
     """Search the space of a study (schema search/1); what is not given is the study's own.
 
-    Answers are kept in the folder `store` and found there again; without it they live in memory. Raises InputError.
+    Answers are kept in the folder `store` and found there again; without it they live in memory. A study whose answers
+    come from a Python function is refused unless `allow_code`. Raises InputError.
     """
     from importlib import import_module
 
@@ -186,7 +189,7 @@ def search(
     from planners.search.study import read_search
 
     read = read_search(study)
-    problem, own = import_module("commands.search").problem_of(read), read.search
+    problem, own = import_module("commands.search").problem_of(read, allow_code), read.search
     settings = own.settings if method in (None, own.method) else {}
     setting = Setting(
         budget=own.budget if budget is None else budget,
@@ -203,6 +206,7 @@ def report(folder: str | Path) -> Path:
     from planners.study import Study
     from planners.sweep import prepare
     from reports.files import read_tables
+    from reports.output import output_folder
     from reports.sweep import write_pages
     from simcore.spec.load import build, read_json
 
@@ -210,5 +214,6 @@ def report(folder: str | Path) -> Path:
     read = build(Study, read_json(where / "study.json"), str(where / "study.json"))
     prepared = prepare(read, beside(read.file), cost_model)
     summary = prepared.restore(read_tables(where / "results.parquet"))
-    write_pages(where, prepared.pages(summary))
+    with output_folder(where, "sweep", keep=("results.parquet",)) as stage:
+        write_pages(stage, prepared.pages(summary))
     return where / "report.html"

@@ -24,8 +24,23 @@ class InputError(SimcoreError):
         super().__init__(problem)
 
     def __str__(self) -> str:
-        where = "".join(f"{part}: " for part in (self.file, self.key) if part)
-        return f"{where}{self.problem}" + (f"; {self.fix}" if self.fix else "")
+        where = "".join(f"{part}: " for part in (self.file, self.key and brief(self.key)) if part)
+        return f"{where}{brief(self.problem)}" + (f"; {brief(self.fix)}" if self.fix else "")
+
+
+MOST_CHARACTERS = 200
+"""of each part of a message: what was found may be a file's whole content"""
+
+
+def brief(text: str, most: int = MOST_CHARACTERS) -> str:
+    """The text on one line, cut at `most` characters.
+
+    >>> brief("a\\nb " + "c" * 300, 8)
+    'a b c...'
+    """
+    line = " ".join(str(text)[: 4 * most].split())
+    line = "".join(c if c.isprintable() else "?" for c in line)
+    return line if len(line) <= most else line[: most - 3] + "..."
 
 
 class UnknownName(InputError):
@@ -44,7 +59,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
     'did you mean h200-sxm, a100-sxm?'
     """
     names = sorted(set(known))
-    near = difflib.get_close_matches(str(name).lower(), names, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(str(name)[:MOST_CHARACTERS].lower(), names, n=3, cutoff=0.5)
     if near:
         return f"did you mean {', '.join(near)}?"
     shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")

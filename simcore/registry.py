@@ -148,7 +148,12 @@ class PluginRegistry:
         return f"{self.kind} {name!r} is one of your own and hides the shipped one" if both else ""
 
     def __call__(self, name: str) -> Any:
-        return self.part(name, self.attribute)
+        found = getattr(self.implementation(name), self.attribute, None)
+        if found is None and own_thing(self.group, normal(name)) is not None:
+            return self.part(name, self.attribute)
+        if found is None:  # a module that others of the package share
+            raise UnknownName(self.kind, name, (other for other in self.names() if other != normal(name)))
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names())

@@ -1,11 +1,14 @@
 """Quantities are parsed once, at the border, from strings such as ``"4.8 TB/s"``; inside, everything is an SI float.
 
 A field's type says its unit: ``BytesPerS`` and its like are floats that pydantic reads from a quantity string.
-GB = 1e9 bytes, GiB = 2**30 bytes, 1 MAC = 2 FLOP.
+GB = 1e9 bytes, GiB = 2**30 bytes, 1 MAC = 2 FLOP. No quantity is negative or infinite; a rate, a bandwidth or a
+capacity (`Capacity`) is not zero either, because something is divided by it.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from functools import cache
 from typing import Annotated, Any
 
@@ -38,11 +41,18 @@ def _registry() -> Any:
     return registry
 
 
+QUANTITY = re.compile(
+    r"\s*[+-]?(\d[\d_]*\.?[\d_]*|\.\d+)([eE][+-]?\d{1,4})?\s*[A-Za-z][A-Za-z_]*([ ]?[*/][ ]?[A-Za-z_]+)*\s*"
+)
+MOST_CHARACTERS = 100
+
+
 @cache
 def parse(text: str, unit: str) -> float:
     """The value of a quantity string in `unit`.
 
-    Raises ValueError, saying what is wrong, for a bare number, an unknown unit or a wrong dimension.
+    Raises ValueError, saying what is wrong, for a bare number, an unknown unit, a wrong dimension, and for what is no
+    plain number with a unit: nan, infinity, arithmetic.
 
     >>> parse("4.8 TB/s", "byte/s"), parse("141 GB", "byte"), parse("80 GiB", "byte") / 2**30
     (4800000000000.0, 141000000000.0, 80.0)
@@ -54,14 +64,19 @@ def parse(text: str, unit: str) -> float:
     import pint
 
     hint = f"(write for example '{_EXAMPLES.get(unit, '1 ' + unit)}')"
+    number = text.replace(".", "").replace("e", "").strip("+- ").isdigit()
+    if len(text) > MOST_CHARACTERS or not (number or QUANTITY.fullmatch(text)):
+        raise ValueError(f"{text[:MOST_CHARACTERS]!r} is not a quantity that simcore can read {hint}")
     try:
         quantity = _registry().Quantity(text)
         magnitude = float(quantity.to(unit).magnitude)
     except pint.DimensionalityError:
-        missing = "has no unit" if text.replace(".", "").replace("e", "").strip("+- ").isdigit() else None
+        missing = "has no unit" if number else None
         raise ValueError(f"{text!r} {missing or 'is not a quantity of ' + unit} {hint}") from None
     except Exception:
         raise ValueError(f"{text!r} is not a quantity that simcore can read {hint}") from None
+    if not math.isfinite(magnitude):
+        raise ValueError(f"{text!r} is not a finite quantity {hint}")
     return magnitude
 
 
@@ -80,35 +95,48 @@ _EXAMPLES = {
 }
 
 
-def _reader(unit: str) -> Any:
+def _reader(unit: str, positive: bool) -> Any:
     def read(value: object, info: ValidationInfo) -> float:
+        found = plain(value, info)
+        if not math.isfinite(found) or found < 0 or (positive and found == 0):
+            what = "is not above zero" if positive else "is below zero"
+            raise ValueError(f"{_written(value)!r} {what if math.isfinite(found) else 'is not finite'}")
+        return found
+
+    def plain(value: object, info: ValidationInfo) -> float:
         written = info.context or {}
         if isinstance(value, dict) and "value" in value:
             value = value["value"]
         elif isinstance(value, str) and written.get("sources"):
             raise ValueError(f'has no source (write {{ value = "{value}", source = "..." }})')
         if isinstance(value, float) and not written.get("file"):  # already SI: a value built in Python
-            return value
+            return float(value)
         if isinstance(value, str):
             return parse(value, unit)
-        raise ValueError(f"{value!r} has no unit (write for example '{_EXAMPLES.get(unit, '1 ' + unit)}')")
+        shown = repr(value)[:MOST_CHARACTERS]
+        raise ValueError(f"{shown} has no unit (write for example '{_EXAMPLES.get(unit, '1 ' + unit)}')")
 
     return read
 
 
-def _quantity(unit: str) -> Any:
+def _written(value: object) -> object:
+    return value["value"] if isinstance(value, dict) else value
+
+
+def _quantity(unit: str, positive: bool = False) -> Any:
     return (
-        BeforeValidator(_reader(unit)),
+        BeforeValidator(_reader(unit, positive)),
         WithJsonSchema({"type": ["object", "string"], "description": f"quantity in {unit}"}),
     )
 
 
 Bytes = Annotated[float, *_quantity("byte")]
-BytesPerS = Annotated[float, *_quantity("byte/s")]
-FlopPerS = Annotated[float, *_quantity("flop/s")]
+Capacity = Annotated[float, *_quantity("byte", positive=True)]
+BytesPerS = Annotated[float, *_quantity("byte/s", positive=True)]
+FlopPerS = Annotated[float, *_quantity("flop/s", positive=True)]
 Seconds = Annotated[float, *_quantity("s")]
 Watts = Annotated[float, *_quantity("W")]
-Hertz = Annotated[float, *_quantity("Hz")]
+Hertz = Annotated[float, *_quantity("Hz", positive=True)]
 Usd = Annotated[float, *_quantity("USD")]
 UsdPerHour = Annotated[float, *_quantity("USD/h")]
 UsdPerKwh = Annotated[float, *_quantity("USD/kWh")]

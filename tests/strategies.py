@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 import simcore
-from simcore.spec.scenario import Scenario
+from simcore.spec.case import Case
 
 CHIPS = ("a100-sxm-80gb", "h100-sxm", "h200-sxm", "b200-sxm", "l40s", "mi300x")
 degrees = st.sampled_from([1, 2, 4, 8])
@@ -15,7 +15,7 @@ batches = st.integers(1, 512)
 
 
 @st.composite
-def scenarios(draw: st.DrawFn) -> Scenario:
+def scenarios(draw: st.DrawFn) -> Case:
     """A Llama-70B scenario on one of the usual chips."""
     return simcore.scenario(
         "llama-3.1-70b",

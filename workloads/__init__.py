@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from simcore.errors import InputError
 from simcore.registry import DataRegistry
+from simcore.spec.base import name_of
 from simcore.spec.demand import Demand
-from simcore.spec.load import build_from_file, derive, read_json, read_toml
+from simcore.spec.load import build_from_file, derive, read_json, read_text, read_toml
 from simcore.spec.model import ModelSpec
 
 
@@ -37,14 +39,33 @@ def model_or_file(name_or_path: str) -> ModelSpec:
 def read_model(path: Path) -> ModelSpec:
     """The model in a file; a config.json takes its name from the file or, if that says nothing, from its folder."""
     if path.suffix == ".toml":
-        try:
-            return _parse_model(path.read_text(encoding="utf-8"), str(path))
-        except OSError:
-            raise InputError("no such file", file=str(path)) from None
+        return _parse_model(read_text(path), str(path))
     from workloads.importers.huggingface import import_model
 
     stem = path.stem if path.stem != "config" else path.resolve().parent.name
-    return import_model(read_json(path), stem.split("--")[-1].lower(), str(path))
+    raw = _with_quantization(path)
+    for key in TABLES:
+        if raw.get(key) is not None and not isinstance(raw[key], dict):
+            raise InputError(f"{raw[key]!r} is not an object", file=str(path), key=key)
+    try:
+        return import_model(raw, name_of(f"{stem.split('--')[-1].lower()}.json"), str(path))
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError, ArithmeticError, RecursionError) as error:
+        what = f"is not a config.json that can be read: {type(error).__name__}: {error}"
+        raise InputError(what, file=str(path), fix="look for a value of the wrong kind") from None
+
+
+TABLES = ("quantization_config", "text_config", "language_config", "llm_config", "vision_config", "rope_scaling")
+"""keys of a config.json that hold an object or nothing"""
+
+
+def _with_quantization(path: Path) -> dict[str, Any]:
+    """A config.json with the quantisation that a `hf_quant_config.json` beside it states, where it has none itself."""
+    from workloads.importers.quantization import beside
+
+    raw, file = read_json(path), path.with_name("hf_quant_config.json")
+    if path.name == "config.json" and file.is_file() and not raw.get("quantization_config"):
+        return {**raw, "quantization_config": beside(read_json(file))}
+    return raw
 
 
 def _parse_demand(text: str, file: str) -> Demand:

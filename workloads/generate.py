@@ -110,8 +110,7 @@ def steps(rates_per_s: list[float], each_s: float) -> Arrivals:
     table = np.array(rates_per_s, dtype=float)
 
     def rate_at(time_s: Floats) -> Floats:
-        found: Floats = table[np.minimum((time_s / each_s).astype(int), len(table) - 1)]
-        return found
+        return np.asarray(table[np.minimum((time_s / each_s).astype(int), len(table) - 1)])
 
     return varying(rate_at, float(table.max()))
 

@@ -16,7 +16,7 @@ from simcore.engine.metrics import request_metrics
 from simcore.engine.serving import serve
 from simcore.engine.settings import ReplicaSettings
 from simcore.ops.op import plan_columns
-from simcore.spec.scenario import Scenario
+from simcore.spec.case import Case
 from simcore.step.price import Physics
 from simcore.step.sample import physics_step_times
 from workloads import generate as traffic
@@ -27,19 +27,19 @@ CASES = {  # model: (layers, experts, topk) of its routing, chips
 }
 
 
-def deployment(model: str, chips: int, imbalance: float) -> Scenario:
+def deployment(model: str, chips: int, imbalance: float) -> Case:
     """Experts spread over all chips, attention data parallel."""
     policy = {"imbalance_ratio": imbalance}
     lengths = {"input_tokens": 1024, "output_tokens": 128}
     return simcore.scenario(model, "h100-sxm", attention_dp=chips, ep=chips, batch=64 * chips, policy=policy, **lengths)
 
 
-def step_s(base: Scenario) -> float:
+def step_s(base: Case) -> float:
     """Decode step at the batch's steady state."""
     return float(simcore.evaluator(["h100-sxm"]).one(base).decode_step_s)
 
 
-def tail_s(base: Scenario, rate_per_s: float) -> float:
+def tail_s(base: Case, rate_per_s: float) -> float:
     """P99 of end-to-end time, one replica under Poisson arrivals, in the event engine."""
     evaluator = simcore.evaluator(["h100-sxm"])
     machine, setting = evaluator.machine(base), evaluator.setting(base)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from planners.experts.problem import ExpertProblem
 from planners.experts.trace import Trace, generate, loads_of, read_trace, transitions_of
@@ -44,6 +44,22 @@ class ExpertQuestion(Spec):
     previous: str | None = None
     """a placement file written before (placement.json)"""
     move_cost: float = Field(default=0.0, ge=0)
+
+    @field_validator("loads", "transitions")
+    @classmethod
+    def _even_rows(cls, value: Any) -> Any:
+        rows = (
+            [row for layer in value for row in layer]
+            if value and value[0] and isinstance(value[0][0], tuple)
+            else value
+        )
+        for wanted in (value, rows) if value else ():
+            if len({len(row) for row in wanted}) > 1:
+                raise ValueError("has rows of unequal length")
+        flat = [x for row in rows or () for x in row]
+        if value is not None and (not flat or min(flat) < 0 or max(flat) <= 0):
+            raise ValueError("must be numbers from 0, some above 0")
+        return value
 
 
 def read_question(path: Path) -> ExpertQuestion:
@@ -86,4 +102,7 @@ def read_placement(path: Path) -> Any:
     found = read_json(path)
     if "expert_of_slot" not in found:
         raise InputError("has no expert_of_slot", file=str(path), fix="give a placement.json written by this command")
-    return np.array(found["expert_of_slot"], np.int64)
+    try:
+        return np.array(found["expert_of_slot"], np.int64)
+    except (ValueError, TypeError, OverflowError):
+        raise InputError("is no array of whole numbers", file=str(path), key="expert_of_slot") from None

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import inspect
+import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,13 +62,33 @@ def digest(*texts: str) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
 
 
-def imported(path: str) -> Any:
-    """The object of `package.module:name`. Raises InputError."""
-    import importlib
+CALL = re.compile(r"([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*):([A-Za-z_][A-Za-z0-9_]*)")
 
-    module, _, name = path.partition(":")
+
+def imported(call: str, folder: Path, allow_code: bool) -> Callable[..., Any]:
+    """The function of `module:function`; the module is installed, or a file `module.py` in `folder`.
+
+    Nothing is imported unless `allow_code` says that the user trusts it. Raises InputError for that, for a path in
+    place of a name, for a name that both the folder and an installed module have, and for what cannot be imported.
+    """
+    match = CALL.fullmatch(call)
+    if match is None:
+        raise InputError(f"{call!r} names no function", key="evaluator.call", fix="write module:function")
+    if not allow_code:
+        what = f"{call!r} is code, which runs on request only"
+        raise InputError(what, key="evaluator.call", fix="give --allow-code (allow_code=True) if you trust it")
+    module, name = match.groups()
+    beside = folder.resolve() / f"{module}.py"
+    if beside.is_file() and str(beside.parent) not in sys.path:
+        sys.path.append(str(beside.parent))
     try:
         found = importlib.import_module(module)
-        return getattr(found, name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"cannot import {path!r}: {error}", fix="write package.module:function") from None
+        function = getattr(found, name)
+    except Exception as error:
+        raise InputError(f"cannot import {call!r}: {error}", key="evaluator.call") from None
+    origin = getattr(found, "__file__", None)
+    if beside.is_file() and (origin is None or Path(origin).resolve() != beside):
+        raise InputError(f"{module!r} is also an installed module", file=str(beside), fix="rename the file")
+    if not callable(function):
+        raise InputError(f"{call!r} is not a function", key="evaluator.call")
+    return function  # type: ignore[no-any-return]

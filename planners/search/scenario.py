@@ -16,16 +16,16 @@ import numpy as np
 
 from planners.evaluate import FORMAT_COLUMNS, MACHINE_COLUMNS, POLICY_COLUMNS, Evaluator
 from planners.search.expression import Expression
-from planners.search.fields import changed, read
 from planners.search.function import digest
 from planners.search.problem import Outputs
 from planners.search.source import code_digest
 from planners.search.space import Point
 from planners.study import OBJECTIVES
+from scenarios.fields import changed, read
 from simcore.errors import InputError
 from simcore.ops.op import DEGREES
 from simcore.result import Reason, ResultTable
-from simcore.spec.scenario import Scenario
+from simcore.spec.case import Case
 from simcore.spec.system import System
 
 HARDWARE = ("chip", "node", "cluster")
@@ -44,7 +44,7 @@ class ScenarioEvaluator:
     fitted artefacts, part of the key under which answers are kept.
     """
 
-    base: Scenario
+    base: Case
     evaluator: Evaluator
     laws: Mapping[str, Expression] = field(default_factory=dict)
     calibration: str = ""
@@ -85,11 +85,11 @@ class ScenarioEvaluator:
         """The point with what the laws set."""
         filled = dict(point)
         for name, law in self._rules.items():
-            value = law(_Facts(filled, self._scenario(filled)))
-            filled[name] = float(value) if np.ndim(value) == 0 else value
+            value = np.asarray(law(_Facts(filled, self._scenario(filled))))
+            filled[name] = value.item() if value.ndim == 0 else value
         return filled
 
-    def _scenario(self, point: Point) -> Scenario:
+    def _scenario(self, point: Point) -> Case:
         system = point.get("system")
         return self.base if system is None else self.base.model_copy(update={"system": self._system(system)})
 
@@ -122,14 +122,14 @@ class ScenarioEvaluator:
         for name, law in self.laws.items():
             if not is_field(name):
                 facts = (_Facts(p, self._scenario(p), {k: v[i] for k, v in out.items()}) for i, p in enumerate(points))
-                out[name] = np.array([float(law(f)) for f in facts])
+                out[name] = np.array([float(law.number(f)) for f in facts])
         return out
 
 
 class _Facts(dict[str, Any]):
     """What a law may name: parameters, outputs, then facts of the scenario's specs."""
 
-    def __init__(self, point: Point, scenario: Scenario, outputs: Mapping[str, float] | None = None) -> None:
+    def __init__(self, point: Point, scenario: Case, outputs: Mapping[str, float] | None = None) -> None:
         super().__init__({**(outputs or {}), **point})
         self.scenario = scenario
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 import uuid
@@ -25,6 +26,8 @@ from planners.search.problem import Outputs
 from planners.search.space import Array, Point
 from simcore.errors import InputError
 
+SHARD = re.compile(r"[0-9a-f]{16}-[0-9a-f]{32}\.parquet")
+"""names of shards; any other file in a store's folder is not ours"""
 FLUSH_S = 0.5
 """answers younger than this may be lost by kill -9; a chunk that took longer is written at once"""
 
@@ -129,10 +132,10 @@ class Store:
         import pyarrow.parquet
 
         try:
-            table = pyarrow.parquet.read_table(path)
+            table = pyarrow.parquet.read_table(path, columns=["key", *self.names])
         except FileNotFoundError:  # merged away by another process: its rows are in the shard that replaced it
             return
-        except pyarrow.ArrowInvalid as error:
+        except (pyarrow.ArrowException, OSError) as error:
             raise InputError(f"is not a shard: {error}", file=str(path), fix="delete the file") from None
         outputs = {name: table.column(name).to_numpy() for name in self.names}
         self._take(table.column("key").to_pylist(), outputs)
@@ -168,6 +171,11 @@ def _write(path: Path, records: Sequence[Record], names: Sequence[str], fingerpr
     write_table(path, pyarrow.table(columns).replace_schema_metadata({"fingerprint": fingerprint}))
 
 
+def shards(folder: Path) -> list[Path]:
+    """The shards in a folder, in order of their names."""
+    return sorted(path for path in folder.iterdir() if SHARD.fullmatch(path.name))
+
+
 def write_table(path: Path, table: Any) -> None:
     """One parquet file, whole or absent, on the disk when this returns."""
     import pyarrow.parquet
@@ -187,7 +195,7 @@ def merge(folder: Path, sources: Sequence[Path]) -> int:
     for source in sources:
         if not source.is_dir():
             raise InputError("no such folder", file=str(source), fix="give the store of a search")
-        for path in sorted(source.glob("*.parquet")):
+        for path in shards(source):
             target = folder / path.name
             if not target.exists():
                 part = target.with_name("." + target.name + ".tmp")
@@ -206,7 +214,9 @@ def compact(folder: Path) -> int:
     import pyarrow.parquet
 
     groups: dict[str, list[Path]] = {}
-    for path in sorted(folder.glob("*.parquet")):
+    if not folder.is_dir():
+        raise InputError("no such folder", file=str(folder), fix="give the store of a search")
+    for path in shards(folder):
         groups.setdefault(path.name.partition("-")[0], []).append(path)
     gone = 0
     for prefix, paths in groups.items():

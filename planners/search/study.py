@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +11,6 @@ from pydantic import Field
 
 from planners.evaluate import Evaluator
 from planners.search.expression import Expression
-from planners.search.fields import quantity
 from planners.search.function import FunctionEvaluator, imported
 from planners.search.problem import Objective, PointEvaluator, Problem
 from planners.search.scenario import ScenarioEvaluator
@@ -18,13 +18,14 @@ from planners.search.space import Parameter, Space
 from planners.study import HardwareChoice, ModelChoice, SloChoice, TrafficChoice
 from planners.study import Study as SweepStudy
 from planners.sweep import Resolve, demand_of, located, prices_of
+from scenarios.fields import quantity
 from simcore.errors import InputError, suggest
-from simcore.spec.base import Spec
+from simcore.spec.base import MOST_COUNT, Count, FileName, Spec, name_of
+from simcore.spec.case import Case
 from simcore.spec.hardware import Chip
-from simcore.spec.load import build, build_from_file, read_toml
+from simcore.spec.load import build, build_from_file, read_file
 from simcore.spec.plan import ParallelPlan
 from simcore.spec.policy import ServingPolicy
-from simcore.spec.scenario import Scenario
 
 
 class Aim(Spec):
@@ -44,7 +45,7 @@ class EvaluatorChoice(Spec):
 
     kind: Literal["analytic", "event", "python", "builtin"] = "analytic"
     call: str | None = None
-    """python: package.module:function"""
+    """python: module:function, installed or in a file beside the study; runs with --allow-code only"""
     outputs: tuple[str, ...] = ()
     noisy: bool = False
     version: str = "1"
@@ -67,7 +68,7 @@ class SearchChoice(Spec):
 class SearchStudy(Spec):
     """The question of a search."""
 
-    name: str
+    name: FileName
     title: str = ""
     file: str = ""
     model: ModelChoice | None = None
@@ -75,7 +76,7 @@ class SearchStudy(Spec):
     hardware: HardwareChoice | None = None
     plan: dict[str, Any] = Field(default_factory=dict)
     policy: ServingPolicy = ServingPolicy()
-    batch: int = Field(default=1, ge=1)
+    batch: Count = 1
     quantile: float = Field(default=0.5, gt=0, lt=1)
     economics: dict[str, Any] = Field(default_factory=dict)
     evaluator: EvaluatorChoice = EvaluatorChoice()
@@ -89,14 +90,10 @@ class SearchStudy(Spec):
 def read_search(path: str | Path) -> SearchStudy:
     """Read a study file. Raises InputError naming file, key and fix."""
     file = Path(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError("no such file", file=str(path), fix="give the path of a search study") from None
-    raw = read_toml(text, str(path))
+    raw = read_file(path, "search study")
     if raw.get("schema") != "search/1":
         raise InputError("is not a search study", file=str(path), key="schema", fix='write schema = "search/1"')
-    raw.setdefault("name", file.stem)
+    raw.setdefault("name", name_of(file))
     return build_from_file(SearchStudy, raw, str(path)).replace(file=str(path))
 
 
@@ -131,14 +128,25 @@ def parameter(name: str, raw: Mapping[str, Any]) -> Parameter:
     form = [f for f in FORMS if f in raw]
     if len(form) != 1:
         raise InputError("needs one of choices, ordinal, integer, float", key=name)
-    when = {k: tuple(quantity(x) for x in (v if isinstance(v, list) else [v])) for k, v in raw.get("when", {}).items()}
-    values = [quantity(v) for v in raw[form[0]]]
+    given, listed = raw.get("when", {}), raw[form[0]]
+    if not isinstance(given, dict):
+        what = f"{given!r} is no condition"
+        raise InputError(what, key=f"{name}.when", fix='write a table such as { system = ["h200-sxm"] }')
+    if not isinstance(listed, list):
+        raise InputError(f"{listed!r} is not a list", key=f"{name}.{form[0]}", fix="write it in brackets")
+    when = {k: tuple(quantity(x) for x in (v if isinstance(v, list) else [v])) for k, v in given.items()}
+    values = [quantity(v) for v in listed]
+    if any(not isinstance(v, str | int | float) for v in (*values, *(x for v in when.values() for x in v))):
+        raise InputError("a choice is a number or a word", key=name)
     if form[0] in ("choices", "ordinal"):
         return Parameter(name, "categorical" if form[0] == "choices" else "ordinal", tuple(values), when=when)
-    if len(values) != 2 or any(isinstance(v, str) for v in values):
+    steps = raw.get("steps")
+    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or not 2 <= steps <= MOST_COUNT):
+        raise InputError(f"{steps!r} is no count of steps", key=f"{name}.steps", fix="write a whole number from 2")
+    if len(values) != 2 or any(isinstance(v, str | bool) or not math.isfinite(v) for v in values):
         raise InputError(f"{raw[form[0]]!r} is not [low, high]", key=name, fix="write quantities such as '2 TB/s'")
     kind: Literal["integer", "float"] = "integer" if form[0] == "integer" else "float"
-    bounds = {"low": values[0], "high": values[1], "log": bool(raw.get("log", False)), "steps": raw.get("steps")}
+    bounds = {"low": values[0], "high": values[1], "log": bool(raw.get("log", False)), "steps": steps}
     return Parameter(name, kind, when=when, **bounds)
 
 
@@ -148,10 +156,16 @@ def problem_of(
     cost_model: Callable[[Chip, str], Any],
     calibration: str = "",
     evaluator: PointEvaluator | None = None,
+    allow_code: bool = False,
 ) -> Problem:
-    """Everything that a study's names stand for; `evaluator` replaces the one that the study names."""
+    """Everything that a study's names stand for; `evaluator` replaces the one that the study names.
+
+    A study that names a Python function is refused unless `allow_code` says that its code is trusted.
+    """
     if study.evaluator.kind == "builtin":
         return builtin(study)
+    if evaluator is None and study.evaluator.kind == "python":
+        evaluator = function_of(study, allow_code)
     made = evaluator or evaluator_of(study, resolve, cost_model, calibration)
     space = space_of(study)
     inside = {e.text for e in space.constraints}
@@ -175,21 +189,29 @@ def builtin(study: SearchStudy) -> Problem:
     return problems[name]()
 
 
+def function_of(study: SearchStudy, allow_code: bool) -> PointEvaluator:
+    """The Python function that a study names. Raises InputError for what is missing and for code not allowed."""
+    choice = study.evaluator
+    try:
+        if not choice.call or not choice.outputs:
+            raise InputError("needs call and outputs", key="evaluator")
+        function = imported(choice.call, Path(study.file).parent, allow_code)
+    except InputError as error:
+        error.file = error.file or study.file
+        raise
+    return FunctionEvaluator(function, choice.outputs, choice.noisy, choice.version)
+
+
 def evaluator_of(
     study: SearchStudy, resolve: Resolve, cost_model: Callable[[Chip, str], Any], calibration: str
 ) -> PointEvaluator:
-    """The evaluator that a study names. Raises InputError for what is missing."""
-    choice = study.evaluator
-    if choice.kind == "python":
-        if not choice.call or not choice.outputs:
-            raise InputError("needs call and outputs", file=study.file, key="evaluator")
-        return FunctionEvaluator(imported(choice.call), choice.outputs, choice.noisy, choice.version)
+    """The analytic engine around the scenario of a study. Raises InputError for what is missing."""
     base, systems = scenario_of(study, resolve)
     laws = {name: Expression(text) for name, text in study.laws.items()}
     return ScenarioEvaluator(base, Evaluator(systems, cost_model), laws, calibration)
 
 
-def scenario_of(study: SearchStudy, resolve: Resolve) -> tuple[Scenario, dict[str, Any]]:
+def scenario_of(study: SearchStudy, resolve: Resolve) -> tuple[Case, dict[str, Any]]:
     """(base scenario, systems by name). Raises InputError naming what is unknown or missing."""
     if study.model is None or study.traffic is None or study.hardware is None:
         raise InputError("needs [model], [traffic] and [hardware]", file=study.file or study.name)
@@ -206,7 +228,7 @@ def scenario_of(study: SearchStudy, resolve: Resolve) -> tuple[Scenario, dict[st
         systems = {name: resolve("system", name) for name in study.hardware.systems}
     with located(sweep, "model.name"):
         model = resolve("model", study.model.name)
-    base = Scenario(
+    base = Case(
         model=model,
         system=next(iter(systems.values())),
         plan=build(ParallelPlan, study.plan, study.file or study.name),

@@ -12,6 +12,8 @@ from planners.pareto import non_dominated
 from planners.search.problem import Problem
 from planners.search.quality import hypervolume
 from planners.search.space import Array, Point
+from simcore.errors import InputError
+from simcore.spec.load import read_arrays
 
 TRUTH_SEEDS = tuple(range(50))
 """no search draws these: it uses hashed seeds"""
@@ -65,8 +67,10 @@ def kept_truth(problem: Problem, folder: Path, seeds: Sequence[int] = TRUTH_SEED
     key = digest(problem.evaluator.fingerprint(), repr(asked))
     path = folder / f"truth-{key}.npz"
     if path.exists():
-        with np.load(path, allow_pickle=False) as kept:
-            return Truth(problem, kept["units"], kept["values"])
+        kept = read_arrays(path)
+        if not {"units", "values"} <= set(kept):
+            raise InputError("is not a truth that was kept", file=str(path), fix="delete the file")
+        return Truth(problem, kept["units"], kept["values"])
     found = truth(problem, seeds)
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{path.name}.partial.npz"

@@ -50,8 +50,8 @@ def figure(svg: str, caption: str) -> str:
     return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>\n"
 
 
-def heading(text: str) -> str:
-    return f"<h2>{escape(text)}</h2>\n"
+def heading(text: str, level: int = 2) -> str:
+    return f"<h{level}>{escape(text)}</h{level}>\n"
 
 
 def paragraph(text: str, kind: str = "") -> str:

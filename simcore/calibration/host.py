@@ -11,50 +11,59 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from simcore.cost.calibrated import Artefact, OperatorModel
 from simcore.cost.facts import ChipFacts
 from simcore.errors import InputError
+from simcore.spec.load import read_arrays, read_file
 
 NETS = {"cpu": "simcore.calibration.host_numpy", "cuda": "simcore.calibration.host_torch"}
 
 
 def host_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a profile; raises InputError when there is none."""
-    import tomllib
-
     path = folder / "manifest.toml"
     if not path.exists():
         raise InputError("no profile here", file=str(path), fix="run `simcore profile` first")
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    return read_file(path, "profile")
 
 
 def host_facts(folder: Path) -> ChipFacts:
     """The machine's facts from the manifest of its profile; raises InputError when there is none."""
-    return ChipFacts(**host_manifest(folder)["facts"])
+    try:
+        return ChipFacts(**host_manifest(folder)["facts"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _spoilt(folder / "manifest.toml", error) from None
 
 
 def host_net(folder: Path) -> Any:
     """The module with `Transformer`, `CASES` and `SMALL_CASES` for the device that was profiled."""
-    return import_module(NETS[host_manifest(folder)["kind"]])
+    kind = host_manifest(folder).get("kind")
+    if kind not in NETS:
+        raise InputError(f"{kind!r} is no kind of machine", file=str(folder / "manifest.toml"), key="kind")
+    return import_module(NETS[kind])
 
 
 def host_model(folder: Path) -> OperatorModel:
     """Operator times from `<folder>/host/host.npz`; raises InputError when it is missing."""
-    import tomllib
-
     from simcore.cost.artefact_io import from_arrays
     from simcore.cost.built_on import whole
 
     path = folder / "host" / "host.npz"
     if not path.exists():
         raise InputError("no calibration of this machine", file=str(path), fix="run `simcore calibrate` first")
-    with np.load(path, allow_pickle=False) as arrays:
-        record = tomllib.loads(path.with_suffix(".toml").read_text(encoding="utf-8"))
-        found = whole(from_arrays({key: arrays[key] for key in arrays.files}, record), lambda stack: None, str(path))
-    assert found.facts is not None
+    arrays, record = read_arrays(path), read_file(path.with_suffix(".toml"), "calibration")
+    try:
+        found = whole(from_arrays(arrays, record), lambda stack: None, str(path))
+        if found.facts is None:
+            raise ValueError("no facts of the machine")
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise _spoilt(path, error) from None
     return OperatorModel(found.facts, "host", (found,), Artefact("any", "datasheet", ()))
+
+
+def _spoilt(path: Path, error: Exception) -> InputError:
+    what = f"is not what simcore wrote: {type(error).__name__}: {error}"
+    return InputError(what, file=str(path), fix="run `simcore profile` and `simcore calibrate` again")
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def profile(device: str, size: str, out: Path, say: Say = lambda text: None) -> 
         raise InputError(f"unknown device {device!r}", key="--device", fix=f"known: {', '.join(DEVICES)}")
     tables, manifest = import_module(DEVICES[device]).measure(size, say)
     write(out, tables, manifest)
-    say(f"{out}: {sum(len(rows) for rows in tables.values())} measurements")
+    say(f"{sum(len(rows) for rows in tables.values())} measurements")
     return out
 
 

@@ -27,9 +27,17 @@ def save_power(folder: Path, fits: Sequence[PowerFit], provenance: Mapping[str, 
 
 def write(folder: Path, stem: str, arrays: Mapping[str, NDArray[Any]], provenance: Mapping[str, Any]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{stem}.npz"
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
-    (folder / f"{stem}.toml").write_text(toml_text(provenance), encoding="utf-8")
+    path, told = folder / f"{stem}.npz", folder / f"{stem}.toml"
+    parts = [place.with_name(f".{place.name}.simcore-part") for place in (path, told)]
+    try:
+        with parts[0].open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        parts[1].write_text(toml_text(provenance), encoding="utf-8")
+        for part, place in zip(parts, (path, told), strict=True):
+            part.replace(place)
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)
     return path
 
 

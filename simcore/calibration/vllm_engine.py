@@ -6,12 +6,19 @@ is refused by name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from simcore.cost.memory import Footprint, Home, Load, footprint
+from simcore.engine.kv_pool import KvPool, pool_of
 from simcore.engine.settings import UNLIMITED, ReplicaSettings
 from simcore.errors import InputError
-from simcore.spec.model import ModelSpec, Moe
+from simcore.ops.op import PlanColumns
+from simcore.spec.formats import number_format
+from simcore.spec.model import ModelSpec
+from simcore.spec.stack import StackMemory
 
 VLLM_DEFAULTS = {
     "block_tokens": 16,
@@ -25,12 +32,6 @@ VLLM_DEFAULTS = {
 """of an engine inside a Python program, where the run does not state them; `vllm serve` on a GPU of 70 GiB and more
 would take 1,024 sequences and 8,192 tokens, on a smaller one 256 and 2,048"""
 LARGEST_GRAPH = 512
-VLLM_RESERVE_BYTES = 1.24e9
-"""context, activations and graphs beside weights and KV: what the one recorded run that states its KV size left
-(RTX 4090, Llama-3.1-8B, tp 1, 2,048 tokens and 256 sequences a step); more with tensor parallelism"""
-HIDDEN_GIB, HIDDEN_RATIO = 0.30, 0.0076
-"""of a GPU's memory, printed in GB and meant in GiB, that CUDA does not report: the line through RTX 4090 (23.52 of 24
-GiB) and RTX PRO 6000 (94.97 of 96 GiB); too little where error correction takes its own share (L40S)"""
 DTYPES = ("auto", "bfloat16", "float16", "half", "torch.bfloat16", "torch.float16")
 REFUSED = {
     "pipeline_parallel_size": 1,
@@ -45,12 +46,6 @@ REFUSED = {
     "enable_lora": False,
 }
 """arguments that change what a step is, and the only value of each that the replay knows"""
-
-
-def visible_bytes(printed_bytes: float) -> float:
-    """Memory that an engine sees on a GPU whose data sheet prints `printed_bytes`."""
-    printed_gib = printed_bytes / 1e9
-    return float(printed_gib - HIDDEN_GIB - HIDDEN_RATIO * printed_gib) * 2**30
 
 
 @dataclass(frozen=True)
@@ -94,10 +89,6 @@ def graph_sizes(engine: dict[str, Any]) -> tuple[int, ...]:
     return tuple(size for size in (1, 2, 4, *range(8, 256, 8), *range(256, LARGEST_GRAPH + 1, 16)) if size <= largest)
 
 
-HELD_KV = ("attention", "mla")
-"""mixers whose cache grows with the context; a latent one has no heads to split"""
-
-
 def padded_start(batch: float, sizes: tuple[int, ...]) -> float:
     """The smallest batch that runs in a captured graph of at least `batch` sequences; `batch` without graphs.
 
@@ -110,36 +101,36 @@ def padded_start(batch: float, sizes: tuple[int, ...]) -> float:
 
 
 @dataclass(frozen=True)
-class Memory:
-    """What decides the KV size where the run does not state it, per GPU in bytes."""
+class Card:
+    """What decides the KV size where the run does not state it: a GPU's memory and how vLLM divides it."""
 
-    capacity_bytes: float
-    weight_bytes: float
-    reserve_bytes: float
-    kv_bytes_per_token: float
+    reported_bytes: float
+    rules: StackMemory
 
 
-def memory_of(engine: dict[str, Any], model: ModelSpec, printed_bytes: float, ranks: Ranks) -> Memory:
-    """Weights and KV in the run's formats on one GPU of a memory of `printed_bytes`.
-
-    Experts are spread over all ranks that share them, the rest over tp; a KV head is never cut. Norms, which every
-    rank holds whole, are counted as spread.
-    """
-    routed = sum(
-        group.count * sum(matrix.elements for matrix in block.routed(model.hidden_size))
-        for group in model.layers
-        for block in group.ffn
-        if isinstance(block, Moe)
+def memory_of(engine: dict[str, Any], model: ModelSpec, card: Card, ranks: Ranks) -> Footprint:
+    """Memory of one GPU in the run's formats and limits; experts are spread over all ranks that share them."""
+    weights, kv = (number_format(name).bytes_per_element for name in (weight_format(engine), kv_format(engine)))
+    known = VLLM_DEFAULTS | engine
+    plan = PlanColumns(
+        tp=float(ranks.tp),
+        pp=1.0,
+        dp=1.0,
+        attention_dp=float(ranks.dp if ranks.lockstep else 1),
+        ep=float(ranks.expert_ranks if ranks.expert_parallel else 1),
+        cp=1.0,
+        sp=0.0,
+        weight_bytes=weights,
+        expert_bytes=weights,
+        activation_bytes=2.0,
+        kv_bytes=kv,
+        head_bytes=2.0,
     )
-    elements = (model.parameters - routed) / ranks.tp + routed / ranks.expert_ranks
-    shares = [1.0 / getattr(g.mixer, "kv_heads", 1) for g in model.layers if getattr(g.mixer, "kind", "") in HELD_KV]
-    kv_share = max(1.0 / ranks.tp, *shares, 0.0)
-    return Memory(
-        capacity_bytes=float(engine.get("device_memory_bytes") or visible_bytes(printed_bytes)),
-        weight_bytes=(1.0 if weight_format(engine) == "fp8" else 2.0) * elements,
-        reserve_bytes=VLLM_RESERVE_BYTES,
-        kv_bytes_per_token=(1.0 if kv_format(engine) == "fp8" else 2.0) * model.kv_elements_per_token() * kv_share,
-    )
+    budget, sampled = float(known["max_num_batched_tokens"]), float(known["max_num_seqs"])
+    load = Load(step_tokens=budget, sampled=sampled, block_tokens=int(known["block_tokens"]))
+    reported = float(engine.get("device_memory_bytes") or card.reported_bytes)
+    found = footprint(model, plan, load, Home(reported, card.rules, float(known["memory_fraction"])))
+    return replace(found, room_bytes=float(engine["kv_bytes"])) if "kv_bytes" in engine else found
 
 
 def weight_format(engine: dict[str, Any]) -> str:
@@ -160,30 +151,29 @@ def kv_format(engine: dict[str, Any]) -> str:
     raise InputError(f"kv_cache_dtype {named!r} cannot be replayed", key="kv_cache_dtype", fix="auto or fp8")
 
 
-def kv_blocks(engine: dict[str, Any], memory: Memory) -> int:
-    """KV blocks of one rank: stated, or what the memory fraction leaves; raises InputError if that is nothing."""
-    block_tokens = int(engine.get("block_tokens", VLLM_DEFAULTS["block_tokens"]))
+def run_pool(engine: dict[str, Any], model: ModelSpec, card: Card, ranks: Ranks) -> KvPool:
+    """KV of one rank: stated, or what the memory fraction leaves; raises InputError if that is nothing."""
+    found = memory_of(engine, model, card, ranks)
+    pool = pool_of(found, "memory")
     if "kv_blocks" in engine:
-        return int(engine["kv_blocks"])
+        return replace(pool, blocks=int(engine["kv_blocks"]) * max(pool.block_pages, 1), problem=None)
     if "kv_tokens" in engine:
-        return int(engine["kv_tokens"]) // block_tokens
-    fraction = float(engine.get("memory_fraction", VLLM_DEFAULTS["memory_fraction"]))
-    room_bytes = fraction * memory.capacity_bytes - memory.weight_bytes - memory.reserve_bytes
-    blocks = int(float(engine.get("kv_bytes", room_bytes)) // (block_tokens * memory.kv_bytes_per_token))
-    if blocks < 1:
-        what = f"weights of {memory.weight_bytes / 1e9:.1f} GB leave no room for KV"
-        whole = f"{fraction:g} of {memory.capacity_bytes / 1e9:.1f} GB a GPU"
-        raise InputError(f"{what} in {whole}", key="tensor_parallel_size", fix="use more GPUs or a smaller format")
-    return blocks
+        blocks = int(engine["kv_tokens"]) // pool.block_tokens
+        return replace(pool, blocks=blocks * max(pool.block_pages, 1), problem=None)
+    if pool.problem:
+        weights, have = float(np.max(found.weights_bytes)), pool.have_bytes or 0.0
+        what = f"weights of {weights / 1e9:.1f} GB leave no room for KV in the {have / 1e9:.1f} GB of a GPU"
+        raise InputError(what, key="tensor_parallel_size", fix="use more GPUs or a smaller format")
+    return pool
 
 
-def run_settings(engine: dict[str, Any], memory: Memory) -> ReplicaSettings:
+def run_settings(engine: dict[str, Any], pool: KvPool) -> ReplicaSettings:
     """The scheduler settings of one rank of a recorded vLLM v1 run."""
     known = VLLM_DEFAULTS | engine
     block_tokens = int(known["block_tokens"])
     return ReplicaSettings(
         scheduler="chunked",
-        kv_blocks=kv_blocks(engine, memory),
+        **pool.settings(),
         block_tokens=block_tokens,
         max_running=int(known["max_num_seqs"]),
         token_budget=int(known["max_num_batched_tokens"]),

@@ -30,6 +30,7 @@ class Machine:
     """dense bf16 peak, the denominator of MFU for bf16 plans"""
     memory_bytes_per_s: Column
     memory_bytes: Column
+    """of the main tier, as software sees it"""
     reserve_bytes: Column
     cache_bytes: Column
     cache_bytes_per_s: Column
@@ -107,7 +108,7 @@ def machine_of(
         vector_flop_per_s=max(vector.peak_flop_per_s.values()) if vector else peak(unit, "bf16"),
         bf16_flop_per_s=peak(unit, "bf16"),
         memory_bytes_per_s=memory.read_bytes_per_s,
-        memory_bytes=memory.capacity_bytes,
+        memory_bytes=memory.reported_bytes,
         reserve_bytes=chip.reserve_bytes,
         cache_bytes=cache,
         cache_bytes_per_s=max(cache_rate, memory.read_bytes_per_s),

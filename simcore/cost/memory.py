@@ -1,29 +1,157 @@
-"""What a plan keeps in memory, per chip: weights, KV cache, activations, buffers, the runtime's reserve."""
+"""What a plan keeps in memory, per chip, and how many sequences fit: the one sizing that every engine uses.
+
+A server's KV pool is what a card leaves after weights, the peak of a step and the runtime's own memory; how the parts
+are taken off is the stack's rule (`StackMemory`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from simcore.cost.cache_pages import CachePages, cache_pages
 from simcore.ops.build import local_shape
 from simcore.ops.op import Column, PlanColumns
 from simcore.spec.model import Attention, LayerGroup, Matrix, Mla, ModelSpec, Moe
+from simcore.spec.stack import StackMemory
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is served: scalars, or arrays over plans."""
+
+    context_tokens: float = 1152.0
+    """of one sequence, when it ends"""
+    sequences: Column = 1.0
+    """in flight per attention-dp rank"""
+    step_tokens: Column = 8192.0
+    """of the longest step: the token budget, not a whole prompt"""
+    sampled: float | None = None
+    """most sequences of a step; None: the stack's default"""
+    block_tokens: int = 16
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where it is held: one chip's main tier and how the stack divides it."""
+
+    reported_bytes: Column
+    """as software sees it"""
+    stack: StackMemory = field(default_factory=StackMemory)
+    fraction: float | None = None
+    """None: the stack's default"""
+    system_bytes: Column = 0.0
+    """what the chip's own system keeps"""
+    kv_tier_bytes: Column | None = None
+    """capacity for KV outside the main tier; None: it lies in the main tier"""
+    streams_weights: bool = False
+    """weights live in a slower tier and pass through"""
+
+    @property
+    def share(self) -> float:
+        return self.stack.fraction if self.fraction is None else self.fraction
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes per chip of the busiest pipeline stage, [plans]."""
+    """Bytes per chip of the fullest pipeline stage, [plans]."""
 
     weights_bytes: Column
+    """all of them, routed experts included"""
+    experts_bytes: Column
+    """routed experts alone"""
     kv_bytes: Column
+    """cache of the load's sequences, recurrent state included"""
+    state_bytes: Column
+    """recurrent state alone"""
     activation_bytes: Column
     buffer_bytes: Column
+    """communication buffers and sampling, beyond the activations that they replace"""
     reserve_bytes: Column
+    room_bytes: Column
+    """left for the KV pool; negative where not even the weights fit"""
+    resident_bytes: Column
+    """what stands beside the pool in the main tier"""
+    need_bytes: Column
+    have_bytes: Column
+    """what the server may use of the main tier"""
+    pages: CachePages
+    pool_context_tokens: float
 
     @property
-    def total_bytes(self) -> Column:
-        return self.weights_bytes + self.kv_bytes + self.activation_bytes + self.buffer_bytes + self.reserve_bytes
+    def pool_pages(self) -> Column:
+        """Pages of the KV pool."""
+        return np.floor_divide(np.maximum(self.room_bytes, 0.0), self.pages.page_bytes)
+
+    @property
+    def kv_tokens(self) -> Column:
+        """Tokens that the pool holds, as a server reports it: in sequences as long as the model allows."""
+        block = self.pages.block_tokens
+        context = np.ceil(self.pool_context_tokens / block) * block
+        held: Column = np.floor(self.pool_pages * context / self.pages.of(context))
+        return held
+
+    def max_concurrency(self, context_tokens: Column) -> Column:
+        """Sequences of this length that the pool of one attention-dp rank holds at once."""
+        return np.floor_divide(self.pool_pages, self.pages.of(context_tokens))
+
+
+def footprint(model: ModelSpec, plan: PlanColumns, load: Load, home: Home) -> Footprint:
+    """Memory of plans under a load, [plans].
+
+    With R the reported bytes, f the memory fraction, W weights, P the peak of a step (activations or sampling,
+    whichever is more) and C the context, the room is f R - W - P - C (rule "card", vLLM), f (R - C) - W ("static",
+    SGLang) or f (R - C - W - P) ("free", TensorRT-LLM).
+    """
+    weights = weight_bytes(model, plan)
+    work = activation_bytes(model, plan, load.step_tokens)
+    peak = np.maximum(work + link_bytes(model, plan, load.step_tokens), sampling_bytes(model, load, home))
+    several = np.asarray(plan.replica_chips) > 1
+    reserve = home.system_bytes + home.stack.context_bytes + np.where(several, home.stack.collective_bytes, 0.0)
+    resident = (0.0 if home.streams_weights else weights) + peak + reserve
+    room = _room_bytes(home, resident, peak, reserve)
+    per_sequence = kv_bytes_per_sequence(model, plan, load.context_tokens)
+    elsewhere = home.kv_tier_bytes is not None
+    return Footprint(
+        weights_bytes=weights,
+        experts_bytes=expert_bytes(model, plan),
+        kv_bytes=per_sequence * load.sequences,
+        state_bytes=kv_bytes_per_sequence(model, plan, 0.0) * load.sequences,
+        activation_bytes=work,
+        buffer_bytes=peak - work,
+        reserve_bytes=reserve,
+        room_bytes=home.kv_tier_bytes if home.kv_tier_bytes is not None else room,
+        resident_bytes=resident,
+        need_bytes=resident + (0.0 if elsewhere else per_sequence * load.sequences),
+        have_bytes=resident + room,
+        pages=cache_pages(model, plan, load.block_tokens),
+        pool_context_tokens=float(model.max_context_tokens or load.context_tokens),
+    )
+
+
+def _room_bytes(home: Home, resident: Column, peak: Column, reserve: Column) -> Column:
+    """What the stack's rule leaves of the main tier for KV."""
+    if home.stack.rule == "static":
+        return home.share * (home.reported_bytes - reserve) - (resident - peak - reserve)
+    if home.stack.rule == "free":
+        return home.share * (home.reported_bytes - resident)
+    return home.share * home.reported_bytes - resident
+
+
+def sampling_bytes(model: ModelSpec, load: Load, home: Home) -> Column:
+    """What sampling the most sequences of a step at once holds."""
+    if load.sampled is not None:
+        return load.sampled * model.vocab_size * home.stack.logit_bytes
+    large = np.asarray(home.reported_bytes) >= home.stack.large_bytes
+    most = np.where(large, home.stack.large_sequences or home.stack.sequences, home.stack.sequences)
+    return most * model.vocab_size * home.stack.logit_bytes
+
+
+def link_bytes(model: ModelSpec, plan: PlanColumns, tokens: Column) -> Column:
+    """Two communication buffers of a step, where a replica has several chips."""
+    several = np.where(np.asarray(plan.replica_chips) > 1, 2.0, 0.0)
+    return several * tokens / plan.cp * model.hidden_size * plan.activation_bytes
 
 
 def stage_share(model: ModelSpec, plan: PlanColumns) -> Column:
@@ -59,6 +187,15 @@ def layer_weight_bytes(model: ModelSpec, group: LayerGroup, plan: PlanColumns) -
     return total
 
 
+def expert_bytes(model: ModelSpec, plan: PlanColumns) -> Column:
+    """Routed experts on one chip of the fullest stage."""
+    total: Column = 0.0
+    for group in model.layers:
+        routed = sum(m.elements for f in group.ffn if isinstance(f, Moe) for m in f.routed(model.hidden_size))
+        total = total + group.count * routed / (plan.ep * plan.moe_tp) * plan.expert_bytes
+    return total * stage_share(model, plan)
+
+
 def _local(weights: Matrix, plan: PlanColumns) -> Column:
     n, k = local_shape(weights, plan.tp)
     return n * k
@@ -88,7 +225,7 @@ def kv_bytes_per_sequence(model: ModelSpec, plan: PlanColumns, context_tokens: C
 
 
 def activation_bytes(model: ModelSpec, plan: PlanColumns, tokens: Column) -> Column:
-    """Peak activations of a step of `tokens` on one chip: residual, normed copy and the widest block, plus logits.
+    """Peak activations of a step of `tokens` (spread over cp) on one chip: residual, normed copy and the widest block.
 
     Inference frees a layer's activations after it; two live copies of the hidden state and of the widest matrix's
     output are what remains.
@@ -104,11 +241,4 @@ def activation_bytes(model: ModelSpec, plan: PlanColumns, tokens: Column) -> Col
                 blocks += block.matrices(model.hidden_size)
         for weights in blocks:
             widest = np.maximum(widest, local_shape(weights, plan.tp)[0])
-    return tokens * (2.0 * model.hidden_size + 1.5 * widest) * plan.activation_bytes
-
-
-def buffer_bytes(model: ModelSpec, plan: PlanColumns, sequences: Column, tokens: Column) -> Column:
-    """Logits in fp32 of every sampled sequence; for several chips also two communication buffers of a step."""
-    logits = sequences * model.vocab_size * 4.0
-    links = np.where(np.asarray(plan.replica_chips) > 1, 2.0, 0.0) * tokens * model.hidden_size * plan.activation_bytes
-    return logits + links
+    return tokens / plan.cp * (2.0 * model.hidden_size + 1.5 * widest) * plan.activation_bytes

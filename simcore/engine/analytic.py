@@ -1,20 +1,22 @@
 """The analytic engine: steady state of a replica under a closed loop of `batch` requests, arrays over plans.
 
-Per lane (attention-dp rank x pipeline microbatch) with b requests in flight, prefill time P, decode step D and mean
-output O, exclusive prefill between decode steps gives
+Per lane (attention-dp rank x pipeline microbatch) with b requests in flight, decode step D(b) and mean output O, every
+prompt of another request stalls the decodes by E:
 
-    TPOT       = D + (b - 1) P / O
-    rho        = b P / (O D + b P)                     share of time spent in prefill
+    TPOT       = D + (b - 1) E / O
+    E          = P, a prefill step of its own, or n (M - D): the n steps that hold its chunks beside the decodes
+    rho        = b E / (O D + b E)                     share of time that prompts take
     TTFT       = P(q) + (1 - 1/b) (rho P + (1 - rho) D) / 2
     throughput = batch x O / (TTFT + (O - 1) TPOT)     Little's law
 
-P(q) is the prefill of the q-quantile input. Derivation in docs/analytic.md. Wrong near saturation of an open arrival
-process, where queues grow: that is the event engine's work.
+P(q) is the prefill of the q-quantile input. `users` send at once at the start: their prompts wait for each other, which
+`burst_s` adds to the mean of the run. Derivation in docs/analytic.md. Wrong near saturation of an open arrival process,
+where queues grow: that is the event engine's work.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -27,7 +29,9 @@ from simcore.spec.demand import Demand
 from simcore.spec.economics import Economics
 from simcore.spec.model import ModelSpec
 from simcore.spec.policy import ServingPolicy
+from simcore.spec.stack import StackMemory
 from simcore.step.price import Physics, StepTotal, shared_total, step_total, sub_batched_total
+from simcore.step.served import NOTHING, Served
 
 
 @dataclass(frozen=True)
@@ -41,19 +45,44 @@ class Setting:
     cost_model: CostModel
     quantile: float = 0.5
     """of the input length at which TTFT is told"""
+    stack: StackMemory = field(default_factory=StackMemory)
+    """how its server divides memory"""
+    served: Served = NOTHING
+    """what its server adds"""
+    expert_cost: CostModel | None = None
+    """of another stack's expert kernels, where its server runs them"""
+    waves: float = 0.0
+    """requests per user of a run whose users all start at once; 0: a steady state"""
     share_steps: bool = True
     """plans whose prefill or decode step is the same share its cost"""
 
 
 @dataclass(frozen=True)
 class Phases:
-    """Prefill of one request and one decode step, [plans]."""
+    """Prefill of one request, one decode step, and a step that holds a chunk beside the decodes, [plans]."""
 
     prefill: StepTotal
     prefill_quantile_s: Column
     decode: StepTotal
     lane_batch: Column
     lanes: Column
+    mixed: StepTotal | None = None
+    """None where a step prefills or decodes"""
+    chunks: Column = 1.0
+    """steps that a prompt, or all that come together, is spread over"""
+    together: Column = 1.0
+    """prompts that share those steps"""
+    full: StepTotal | None = None
+    """a step that prefills as much as the budget allows, for runs whose users start at once"""
+    full_prompts: Column = 1.0
+    """prompts in it"""
+
+    @property
+    def stall_s(self) -> Column:
+        """Seconds by which one prompt delays the decodes of its lane."""
+        if self.mixed is None:
+            return self.prefill.time_s
+        return self.chunks * np.maximum(self.mixed.time_s - self.decode.time_s, 0.0) / self.together
 
 
 def evaluate(setting: Setting, machine: Machine, plan: PlanColumns, batch: Column) -> dict[str, Array]:
@@ -61,17 +90,42 @@ def evaluate(setting: Setting, machine: Machine, plan: PlanColumns, batch: Colum
 
     `batch` is the number of requests in flight per replica.
     """
-    found = phases(setting, machine, plan, batch)
-    times = steady_state(setting, found, batch)
-    columns = {**times, **fit(setting, machine, plan, batch)}
-    columns |= efficiency(setting, machine, plan, batch, found, times)
+    space = fit(setting, machine, plan, batch)
+    running = running_of(setting, plan, batch, space["max_resident"])
+    found = phases(setting, machine, plan, running)
+    times = with_queue(steady_state(setting, found, running), batch, running)
+    columns = {**times, **space}
+    columns |= efficiency(setting, machine, plan, running, found, times)
     columns |= {"decode_bound": found.decode.bound.astype(float), "prefill_bound": found.prefill.bound.astype(float)}
     return mask_infeasible(columns, _rows(plan, batch))
 
 
+def running_of(setting: Setting, plan: PlanColumns, batch: Column, most: Column) -> Column:
+    """Requests that run of those in flight: users beyond the memory's or the policy's limit wait for a slot; a batch is
+    what somebody asks to run."""
+    if not setting.waves:
+        return batch
+    limit = setting.policy.max_running
+    slots = np.inf if limit is None else limit * plan.attention_dp
+    return np.maximum(np.minimum(np.minimum(batch, most), slots), 1.0)
+
+
+def with_queue(times: dict[str, Column], batch: Column, running: Column) -> dict[str, Column]:
+    """The times with the wait for a slot: (batch - running) requests wait while `running` take e2e each."""
+    queue_s = (batch - running) / running * times["e2e_s"]
+    late = {name: times[name] + queue_s for name in ("ttft_s", "e2e_s")}
+    return {**times, **late, "queue_s": queue_s}
+
+
+def physics_of(setting: Setting, machine: Machine) -> Physics:
+    """What prices the setting's steps."""
+    imbalance = setting.policy.imbalance_ratio
+    return Physics(setting.model, machine, setting.cost_model, imbalance, setting.served, setting.expert_cost)
+
+
 def phases(setting: Setting, machine: Machine, plan: PlanColumns, batch: Column) -> Phases:
-    """Costs of the two kinds of step."""
-    physics = Physics(setting.model, machine, setting.cost_model, setting.policy.imbalance_ratio)
+    """Costs of the kinds of step."""
+    physics = physics_of(setting, machine)
     lanes = np.minimum(batch, plan.attention_dp * plan.pp)
     lane_batch = batch / lanes
     demand = setting.demand
@@ -82,7 +136,40 @@ def phases(setting: Setting, machine: Machine, plan: PlanColumns, batch: Column)
     else:
         at_quantile = step(setting, physics, plan, prefill_step(typical), False).time_s
     decode = step(setting, physics, plan, decode_step(np.ceil(lane_batch), demand), setting.policy.graphs)
-    return Phases(prefill, at_quantile, decode, lane_batch, lanes)
+    full_prompts, packed = full_step(setting, lane_batch)
+    full = step(setting, physics, plan, packed, False) if setting.waves else None
+    if not setting.policy.mixes or not setting.served.adds:
+        return Phases(prefill, at_quantile, decode, lane_batch, lanes, full=full, full_prompts=full_prompts)
+    chunks, together, beside = mixed_step(setting, lane_batch)
+    mixed = step(setting, physics, plan, beside, False)
+    return Phases(prefill, at_quantile, decode, lane_batch, lanes, mixed, chunks, together, full, full_prompts)
+
+
+def full_step(setting: Setting, lane_batch: Column) -> tuple[Column, StepColumns]:
+    """(prompts, the step) of a prefill that fills the token budget, half of the lane decoding beside it."""
+    inputs, budget = setting.demand.input.mean_tokens, float(setting.policy.token_budget)
+    beside = np.ceil(lane_batch / 2.0) if setting.policy.mixes else 0.0
+    prompts = np.minimum(np.maximum(budget - beside, 1.0) / inputs, lane_batch)
+    sequences = np.maximum(np.floor(prompts), 1.0)
+    own = np.minimum(prompts * inputs / sequences, inputs)
+    past = np.maximum(inputs - own, 0.0) / 2.0
+    return prompts, StepColumns(sequences, own, past, beside, setting.demand.decode_context_tokens)
+
+
+def mixed_step(setting: Setting, lane_batch: Column) -> tuple[Column, Column, StepColumns]:
+    """(steps, prompts in them, the mean one of them) that prefill beside the decodes of a lane.
+
+    Prompts arrive at (b - 1) / O per decode step: where that is above one, as many share a step, and all are cut to
+    the token budget.
+    """
+    demand, policy = setting.demand, setting.policy
+    others = np.maximum(lane_batch - 1.0, 0.0)
+    together = np.maximum(others / demand.output.mean_tokens, 1.0)
+    room = np.maximum(policy.token_budget - others, 1.0)
+    chunks = np.maximum(np.ceil(together * demand.input.mean_tokens / room), 1.0)
+    own = demand.input.mean_tokens / chunks
+    past = own * (chunks - 1.0) / 2.0
+    return chunks, together, StepColumns(together, own, past, np.ceil(others), demand.decode_context_tokens)
 
 
 def step(setting: Setting, physics: Physics, plan: PlanColumns, batch: StepColumns, graphs: bool) -> StepTotal:
@@ -114,52 +201,120 @@ def decode_step(sequences: Column, demand: Demand) -> StepColumns:
 
 def steady_state(setting: Setting, found: Phases, batch: Column) -> dict[str, Column]:
     """TTFT, TPOT, end-to-end time and throughput of one replica."""
-    output = setting.demand.output.mean_tokens
-    prefill_s, decode_s, b = found.prefill.time_s, found.decode.time_s, found.lane_batch
-    prefill_share = b * prefill_s / (output * decode_s + b * prefill_s)
-    others = 1.0 - 1.0 / np.maximum(b, 1.0)
-    wait_s = others * 0.5 * (prefill_share * prefill_s + (1.0 - prefill_share) * decode_s)
-    tpot_s = decode_s + np.maximum(b - 1.0, 0.0) * prefill_s / output
-    ttft_s = found.prefill_quantile_s + wait_s
-    e2e_s = prefill_s + wait_s + (output - 1.0) * tpot_s
+    output, b = setting.demand.output.mean_tokens, found.lane_batch
+    prefill_s, decode_s, stall_s = found.prefill.time_s, found.decode.time_s, found.stall_s
+    first_s = first_token_s(setting, found)
+    tpot_s = decode_s + busy_share(setting, found, first_s) * others(found) * stall_s / output
+    ttft_s = first_s + found.prefill_quantile_s - prefill_s + frontend_s(setting, tpot_s)
+    e2e_s = first_s + frontend_s(setting, 0.0) + (output - 1.0) * tpot_s
     return {
         "ttft_s": ttft_s,
         "tpot_s": tpot_s,
         "e2e_s": e2e_s,
         "prefill_s": prefill_s,
         "decode_step_s": decode_s,
-        "prefill_share_ratio": prefill_share,
+        "prefill_share_ratio": b * stall_s / (output * decode_s + b * stall_s),
         "replica_tokens_per_s": batch * output / e2e_s,
     }
 
 
+def others(found: Phases) -> Column:
+    """Requests in a lane beside one's own."""
+    return np.maximum(found.lane_batch - 1.0, 0.0)
+
+
+def busy_share(setting: Setting, found: Phases, first_s: Column) -> Column:
+    """Share of the others' prompts that fall into one's own decoding: x / (x + T), x = (O - 1) TPOT, T the time to the
+    first token, where x solves x = (O - 1) D + (b - 1) E x / (x + T). Of a run of n requests per user, the first wave
+    meets half of its own prompts and the last one's decodes none: 1 - 1 / (2 n) of them.
+
+    A steady state without a server's effects counts them all.
+    """
+    if not setting.served.adds:
+        return 1.0
+    decode_s = np.maximum(setting.demand.output.mean_tokens - 1.0, 1e-9) * found.decode.time_s
+    stalls_s = others(found) * found.stall_s
+    half = 0.5 * (first_s - decode_s - stalls_s)
+    own_s = np.sqrt(half**2 + decode_s * first_s) - half
+    share = own_s / np.maximum(own_s + first_s, 1e-12)
+    found_s: Column = share * (1.0 - 0.5 / setting.waves) if setting.waves else share
+    return found_s
+
+
+def first_token_s(setting: Setting, found: Phases) -> Column:
+    """Mean seconds from a request's arrival at the scheduler to its first token.
+
+    A steady state waits for half of a step and prefills. Users who all start at once form a burst of b prompts, served
+    `full_prompts` a step; their next requests come in waves that widen with the spread of answer lengths.
+    """
+    if not setting.waves:
+        return found.prefill.time_s + residual_s(found, others(found) / setting.demand.output.mean_tokens)
+    assert found.full is not None
+    burst_s = 0.5 * found.full.time_s * (found.lane_batch / found.full_prompts + 1.0)
+    count = max(round(setting.waves), 1)
+    rest: Column = 0.0
+    for wave in range(1, count):
+        rest = rest + wave_s(setting, found, wave)
+    return (burst_s + rest) / count
+
+
+def wave_s(setting: Setting, found: Phases, wave: int) -> Column:
+    """Mean seconds to the first token in a later wave: what is left of the step in progress, then steps that hold
+    one's own prompt and those that came with it."""
+    output = setting.demand.output
+    spread = np.sqrt(12.0 * max((output.mean_square_tokens or 0.0) - output.mean_tokens**2, 0.0) * wave)
+    width = np.minimum(spread + found.lane_batch / found.full_prompts, output.mean_tokens)
+    density = np.minimum(others(found) / np.maximum(width, 1.0), found.full_prompts)
+    wait_s = residual_s(found, density)
+    if found.mixed is None:
+        alone: Column = wait_s + found.prefill.time_s * (1.0 + 0.5 * density)
+        return alone
+    long = np.maximum(np.ceil(1.0 / np.maximum(found.full_prompts, 1e-9)), 1.0)
+    found_s: Column = wait_s + long * found.decode.time_s + (1.0 + density) * found.stall_s
+    return found_s
+
+
+def residual_s(found: Phases, density: Column) -> Column:
+    """Half of the step that an arrival falls into, E[T^2] / (2 E[T]), with `density` prompts per decode step."""
+    decode_s, stall_s = found.decode.time_s, found.stall_s
+    mean_s = decode_s + density * stall_s
+    alone = 1.0 / np.maximum(found.lane_batch, 1.0)
+    return (1.0 - alone) * 0.5 * (mean_s + density * stall_s**2 / np.maximum(mean_s, 1e-12))
+
+
+def frontend_s(setting: Setting, tpot_s: Column) -> Column:
+    """What the server's frontend adds to a first token: reading the prompt, HTTP, and the tokens that it waits for."""
+    served, inputs = setting.served, setting.demand.input.mean_tokens
+    held = min(setting.policy.stream_interval, setting.demand.output.mean_tokens) - 1.0
+    return served.first_token_s + served.token_s * inputs + held * tpot_s
+
+
 def fit(setting: Setting, machine: Machine, plan: PlanColumns, batch: Column) -> dict[str, Column]:
     """Memory per chip, what is there, and the largest batch that fits. Paged KV of the mean input + output."""
-    demand, model = setting.demand, setting.model
+    demand, policy = setting.demand, setting.policy
     context = demand.input.mean_tokens + demand.output.mean_tokens
-    sequences = np.ceil(batch / plan.attention_dp)
-    per_sequence = memory.kv_bytes_per_sequence(model, plan, context)
-    weights = memory.weight_bytes(model, plan)
-    step_tokens = np.maximum(demand.input.quantile(0.99), sequences)
-    work = memory.activation_bytes(model, plan, step_tokens)
-    buffers = memory.buffer_bytes(model, plan, sequences, step_tokens)
-    have = machine.memory_bytes * setting.policy.memory_fraction
-    fixed = work + buffers + machine.reserve_bytes
-    weights_here = 0.0 if setting.policy.weight_tier != "main" else weights
-    kv_here = 0.0 if setting.policy.kv_tier != "main" else per_sequence * sequences
-    need = weights_here + kv_here + fixed
-    room = np.where(setting.policy.kv_tier == "main", have - weights_here - fixed, machine.kv_tier_bytes)
-    largest = np.floor(np.maximum(room, 0.0) / per_sequence) * plan.attention_dp
-    fits = (need <= have) & (largest >= batch)
+    sampled = None if policy.max_running is None else float(policy.max_running)
+    load = memory.Load(context, np.ceil(batch / plan.attention_dp), float(policy.token_budget), sampled)
+    home = memory.Home(
+        machine.memory_bytes,
+        setting.stack,
+        policy.memory_fraction,
+        machine.reserve_bytes,
+        None if policy.kv_tier == "main" else machine.kv_tier_bytes,
+        policy.weight_tier != "main",
+    )
+    found = memory.footprint(setting.model, plan, load, home)
+    most = found.max_concurrency(context)
+    held = most if policy.reserve_output else found.max_concurrency(demand.decode_context_tokens)
+    asked = plan.attention_dp if setting.waves else batch
+    fits = (most * plan.attention_dp >= asked) & ((found.need_bytes <= found.have_bytes) | bool(setting.waves))
+    named = ("weights", "experts", "kv", "state", "activation", "buffer", "reserve", "need", "have")
     return {
-        "weights_bytes": weights,
-        "kv_bytes": per_sequence * sequences,
-        "activation_bytes": work,
-        "buffer_bytes": buffers,
-        "reserve_bytes": machine.reserve_bytes,
-        "need_bytes": need,
-        "have_bytes": have,
-        "max_batch": largest,
+        **{f"{name}_bytes": getattr(found, f"{name}_bytes") for name in named},
+        "kv_tokens": found.kv_tokens,
+        "max_concurrency": most,
+        "max_batch": most * plan.attention_dp,
+        "max_resident": held * plan.attention_dp,
         "reason": np.where(fits, int(Reason.FEASIBLE), int(Reason.DOES_NOT_FIT)),
     }
 
@@ -204,7 +359,16 @@ def phase_power_w(setting: Setting, machine: Machine, phase: StepTotal, busy: Co
 
 def mask_infeasible(columns: dict[str, Column], rows: int) -> dict[str, Array]:
     """Every column [rows]; performance of infeasible rows is NaN, memory and reason stay."""
-    kept = {"reason", "need_bytes", "have_bytes", "max_batch", "chips", "decode_bound", "prefill_bound"}
+    kept = {
+        "reason",
+        "max_batch",
+        "max_resident",
+        "max_concurrency",
+        "kv_tokens",
+        "chips",
+        "decode_bound",
+        "prefill_bound",
+    }
     bad = np.broadcast_to(np.asarray(columns["reason"]) != int(Reason.FEASIBLE), (rows,))
     out: dict[str, Array] = {}
     for name, column in columns.items():

@@ -24,15 +24,12 @@ import numpy as np
 
 from simcore.ops.moe import touched_experts
 from simcore.ops.op import Op, PlanColumns, StepColumns
-from simcore.ops.transformer import lower
 from simcore.spec.model import ModelSpec, Moe
-from simcore.step.price import Physics
-from simcore.step.sample import ATTENTION, dynamic_w
+from simcore.step.price import Physics, dynamic_w, price
 from simcore.step.times import ZERO, Axis, Floats, SampleRange, StepTimes, Table
 
 ELSEWHERE = ("embedding", "final_norm", "lm_head", "sampling", "all_gather_logits")
 """operations of a whole model that the FFN pool does not do"""
-HEAD = ("final_norm", "lm_head", "sampling", "all_gather_logits")
 
 
 @dataclass(frozen=True)
@@ -99,20 +96,13 @@ class SideCost:
 
 def side_cost(physics: Physics, plan: PlanColumns, step: StepColumns, count: int, graphs: bool, drop: Any) -> SideCost:
     """Operations of one side added up over all layers; collectives inside the side count as its own time."""
-    ops = [op for op in lower(physics.model, plan, step) if not drop(op)]
-    costs = physics.cost_model.costs(ops, physics.machine, plan, graphs)
-    sums = {name: np.zeros(count) for name in ("rest", "attention", "head", "compute", "memory")}
-    for op, cost in zip(ops, costs, strict=True):
-        busy = physics.imbalance_ratio if op.kind == "moe" else 1.0
-        part = "attention" if op.kind in ATTENTION else "head" if op.name in HEAD else "rest"
-        own = 0.0 if op.role == "none" else 1.0
-        work = busy * np.maximum(cost.compute_s, cost.memory_s) + cost.launch_s
-        sums[part] += op.count * (own * work + (1.0 - own) * cost.network_s)
-        sums["compute"] += own * op.count * busy * cost.compute_s
-        sums["memory"] += own * op.count * busy * cost.memory_s
-    if graphs:
-        sums["rest"] += physics.machine.graph_launch_s
-    return SideCost(*(sums[name] for name in ("rest", "attention", "head", "compute", "memory")))
+    whole = price(physics, plan, step, graphs)
+    side = replace(whole.only(lambda op: not drop(op)), extras=whole.extras)
+    parts = side.sum()
+    attention, head = parts.pop("attention", 0.0), parts.pop("head", 0.0)
+    compute, memory, _ = side.busy_s()
+    columns = (sum(parts.values()), attention, head, compute, memory)
+    return SideCost(*(np.broadcast_to(column, (count,)).astype(float) for column in columns))
 
 
 class Group:
@@ -191,7 +181,7 @@ class Group:
         )
         for physics, plan, cost, count in sides:
             chips = count * float(np.max(plan.replica_chips))
-            joules += chips * total_s * dynamic_w(physics, cost.compute_s, cost.memory_s, total_s, 1.0)
+            joules += chips * total_s * dynamic_w(physics, cost.compute_s, cost.memory_s, total_s)
         return joules
 
 

@@ -20,13 +20,13 @@ from simcore.engine.replica import begin, commit, submit
 from simcore.engine.serving import ServingRun, laid_out, names_of
 from simcore.engine.settings import ReplicaSettings
 from simcore.ops.op import PlanColumns, StepColumns
-from simcore.ops.transformer import lower
 from simcore.policy.records import STEP
 from simcore.policy.router import REPLICAS_TYPE
 from simcore.policy.scheduler._verbs import CACHE_TYPE, COMPOSE_TYPE, HASHES_TYPE, REQUESTS_TYPE
 from simcore.spec.traffic import Slo, Trace
 from simcore.step.kernel import COMMUNICATION, DENSE_MIXED, DENSE_PURE, lookup
-from simcore.step.price import Physics
+from simcore.step.price import Physics, price
+from simcore.step.served import NOTHING
 from simcore.step.times import Axis, Floats, StepTimes, Table
 
 PUBLISHED_S = 0.1
@@ -79,15 +79,11 @@ def split_experts(times: StepTimes, physics: Physics, plan: PlanColumns, padded_
 
 def _experts_s(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> tuple[Floats, Floats]:
     """Seconds of the experts' work and of their exchange in one step, `[steps]`."""
-    ops = lower(physics.model, plan, step)
-    work, exchange = np.zeros(np.size(step.tokens)), np.zeros(np.size(step.tokens))
-    for op, cost in zip(ops, physics.cost_model.costs(ops, physics.machine, plan, graphs), strict=True):
-        if op.name in EXCHANGE:
-            exchange += op.count * cost.network_s
-        elif op.kind == "moe" or op.name == "expert_combine":
-            busy = physics.imbalance_ratio if op.kind == "moe" else 1.0
-            work += op.count * (busy * np.maximum(cost.compute_s, cost.memory_s) + cost.launch_s)
-    return work, exchange
+    priced = price(replace(physics, served=NOTHING), plan, step, graphs)
+    work = priced.only(lambda op: op.kind == "moe" or op.name == "expert_combine").sum()
+    exchange = priced.only(lambda op: op.name in EXCHANGE).sum()
+    steps = np.zeros(np.size(step.tokens))
+    return steps + sum(work.values()), steps + sum(exchange.values())
 
 
 EXCHANGE = ("all_to_all_dispatch", "all_to_all_combine")

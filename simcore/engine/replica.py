@@ -50,9 +50,9 @@ def advance(
         if not begin(replica, requests, times, hashes, cache, compose):
             if replica.queue_count == 0:
                 return
-            replica.now_s = min(until_s, max(replica.wake_s, replica.now_s))
-            if replica.wake_s <= replica.now_s and replica.now_s < until_s:
+            if replica.wake_s <= replica.now_s:
                 return
+            replica.now_s = min(until_s, replica.wake_s)
 
 
 @njit(cache=True)

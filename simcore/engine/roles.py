@@ -47,7 +47,8 @@ class Switching:
     def load(self) -> RoleLoad:
         """What the policy sees now."""
         prefill, decode = (self.fleet.records[self.serving(role)] for role in ("prefill", "decode"))
-        blocks = decode["kv_blocks"] - decode["free_blocks"] + decode["queue_tokens"] / decode["block_tokens"]
+        queued = decode["queue_tokens"] / decode["block_tokens"] * decode["block_pages"]
+        blocks = decode["kv_blocks"] - decode["free_blocks"] + queued
         sequences = decode["decode_count"] + decode["prefill_count"] + decode["queue_count"]
         kv = blocks.sum() / max(1, decode["kv_blocks"].sum())
         slots = sequences.sum() / max(1, decode["max_running"].sum())

@@ -46,6 +46,13 @@ class ReplicaSettings:
     offload: str = "cascade"
     """a file of `simcore.policy.offload`"""
     window_tokens: int = 0
+    """tokens that capped layers keep; 0: no layer is capped"""
+    state_blocks: int = 0
+    """KV blocks of a sequence's recurrent state"""
+    block_pages: int = 1
+    """KV blocks that `block_tokens` tokens take within the window"""
+    kept_pages: int | None = None
+    """and beyond it; None: none of them where there is a window, else all"""
     draft_tokens: int = 0
     draft_width: int = 1
     """candidates at each depth of the draft tree: the first goes on, another that is accepted ends the draft"""
@@ -73,11 +80,22 @@ class ReplicaSettings:
         if self.draft_width < 1:
             raise InputError(f"draft_width is {self.draft_width}", key="draft_width", fix="use 1 or more")
 
+    @property
+    def growing_pages(self) -> int:
+        """`kept_pages`, given or not."""
+        if self.kept_pages is None or not self.window_tokens:
+            return 0 if self.window_tokens else self.block_pages
+        return self.kept_pages
+
     def fill(self, replica: Any, step_times: int = 0, seed: int = 0) -> None:
         """Write the settings into a replica record."""
         for item in fields(self):
-            if item.name not in ("scheduler", "options", "eviction", "tiers", "offload"):
+            if item.name not in ("scheduler", "options", "eviction", "tiers", "offload", "kept_pages"):
                 replica[item.name] = getattr(self, item.name)
+        replica["kept_pages"] = self.growing_pages
+        replica["shared_pages"] = self.growing_pages or self.block_pages
+        for name in ("watermark_blocks", "spare_block"):
+            replica[name] = int(getattr(self, name)) * max(self.block_pages, 1)
         replica["evict_by_hits"] = evictions(self.eviction)
         self._fill_tiers(replica)
         replica["ordered"] = rank_of(self.scheduler) is not None

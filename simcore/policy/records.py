@@ -104,7 +104,11 @@ REPLICA = np.dtype(
         ("offload_hits", "i8"),
         ("offload_demotes", "i8"),
         ("offload_moves", "i8"),
-        ("window_tokens", "i8"),  # KV beyond this many tokens is dropped; 0: none
+        ("window_tokens", "i8"),  # tokens that capped layers keep; 0: no layer is capped
+        ("state_blocks", "i8"),  # held by every sequence, however long
+        ("block_pages", "i8"),  # KV blocks that `block_tokens` tokens take within the window
+        ("kept_pages", "i8"),  # and beyond it
+        ("shared_pages", "i8"),  # and in the prefix cache
         ("draft_tokens", "i8"),  # speculation: depth proposed per step; 0: off
         ("draft_width", "i8"),  # candidates at each depth, of which the first goes on
         ("acceptance_ratio", "f8"),  # of each proposed token, given the one before was accepted
@@ -182,7 +186,7 @@ REPLICA = np.dtype(
         ("violation", "i8"),  # number of the first invariant that a checked run found broken; 0: none
         ("series_end_s", "f8"),
         # arrays
-        ("phase_count", "i4", (MAX_BLOCK_TOKENS,)),  # decodes that need a new block when tick = phase modulo block
+        ("phase_count", "i4", (MAX_BLOCK_TOKENS,)),  # blocks that decodes need when tick = phase modulo block
         ("decodes", "i4", (MAX_RUNNING,)),
         ("prefills", "i4", (MAX_RUNNING,)),
         ("chunk_request", "i4", (MAX_RUNNING,)),

@@ -2,9 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+
+MOST_COUNT = 2**31 - 1
+"""of anything counted: the engines keep counts and token numbers in 32 bits"""
+MOST_INTEGER = 2**53
+"""whole numbers beyond are not exact as floats"""
+NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
+
+Count = Annotated[int, Field(ge=1, le=MOST_COUNT)]
+Whole = Annotated[int, Field(ge=0, le=MOST_COUNT)]
+"""a count that may be none"""
+
+
+def _file_name(value: str) -> str:
+    if not NAME.fullmatch(value) or set(value) == {"."}:
+        raise ValueError("a name holds letters, digits, '.', '_' and '-' only")
+    return value
+
+
+FileName = Annotated[str, AfterValidator(_file_name)]
+"""a name that becomes a file or a folder: never a path"""
+
+
+def name_of(path: str | Path) -> str:
+    """A file's stem as a name.
+
+    >>> name_of("runs/my run (2).toml")
+    'my-run-2'
+    """
+    found = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-.")
+    return found[:200] or "unnamed"
+
 
 SourceKind = Literal["vendor", "paper", "measured", "derived", "assumed"]
 
@@ -12,11 +45,37 @@ SourceKind = Literal["vendor", "paper", "measured", "derived", "assumed"]
 class Spec(BaseModel):
     """A frozen value read from TOML. Keys are written without units (`read_bandwidth`), fields carry them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=False, allow_inf_nan=False
+    )
+
+    @field_validator("*")
+    @classmethod
+    def _within_bounds(cls, value: Any) -> Any:
+        """Whole numbers are exact as floats, and no two entries of one list have the same name."""
+        check_integers(value)
+        if isinstance(value, tuple) and len(value) > 1:
+            names = [entry.name for entry in value if isinstance(entry, Spec) and hasattr(entry, "name")]
+            if len(set(names)) < len(names):
+                twice = next(name for at, name in enumerate(names) if name in names[:at])
+                raise ValueError(f"two entries have the name {twice!r}: give each its own")
+        return value
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed (values in SI)."""
         return self.model_copy(update=changes)
+
+
+def check_integers(value: Any) -> None:
+    """Raise ValueError for a whole number beyond MOST_INTEGER, however deep in tables and lists it stands."""
+    if isinstance(value, int) and abs(value) > MOST_INTEGER:
+        raise ValueError("the number is too large: whole numbers go to 2 ** 53")
+    if isinstance(value, dict):
+        for inner in value.values():
+            check_integers(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            check_integers(inner)
 
 
 class Source(Spec):
@@ -41,7 +100,7 @@ class Citation(Spec):
 class Sourced(Spec):
     """A spec whose numbers carry citations, keyed by their dotted TOML path (`memory.hbm.capacity`)."""
 
-    name: str
+    name: FileName
     aliases: tuple[str, ...] = ()
     sources: dict[str, Source] = Field(default_factory=dict)
     citations: dict[str, Citation] = Field(default_factory=dict)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import Field
+from pydantic import model_validator
 
-from simcore.spec.base import Spec
+from simcore.spec.base import Count, Spec, Whole
 
 Split = Literal["column", "row", "none"]
 
@@ -57,12 +57,12 @@ class Attention(Spec):
     """Softmax attention with grouped KV heads (MHA: kv_heads = heads, MQA: 1)."""
 
     kind: Literal["attention"] = "attention"
-    heads: int = Field(ge=1)
-    kv_heads: int = Field(ge=1)
-    head_dim: int = Field(ge=1)
-    window_tokens: int | None = None
+    heads: Count
+    kv_heads: Count
+    head_dim: Count
+    window_tokens: Count | None = None
     """sliding window; None: full"""
-    chunk_tokens: int | None = None
+    chunk_tokens: Count | None = None
     """attention within aligned chunks of this many tokens (Llama 4)"""
     bias: bool = False
     output_bias: bool = False
@@ -109,21 +109,21 @@ class Attention(Spec):
 class Indexer(Spec):
     """A sparse-attention indexer: picks `topk` tokens per query (DeepSeek-V3.2, GLM-5)."""
 
-    heads: int
-    head_dim: int
-    topk: int
+    heads: Count
+    head_dim: Count
+    topk: Count
 
 
 class Mla(Spec):
     """Multi-head latent attention: the cache holds one compressed vector per token (DeepSeek-V2)."""
 
     kind: Literal["mla"] = "mla"
-    heads: int
-    q_lora_rank: int | None = None
-    kv_lora_rank: int
-    qk_nope_head_dim: int
-    qk_rope_head_dim: int
-    v_head_dim: int
+    heads: Count
+    q_lora_rank: Count | None = None
+    kv_lora_rank: Count
+    qk_nope_head_dim: Count
+    qk_rope_head_dim: Count
+    v_head_dim: Count
     indexer: Indexer | None = None
 
     @property
@@ -164,11 +164,11 @@ class LinearAttention(Spec):
     """Gated delta-rule linear attention with a short convolution (Qwen3-Next, Qwen3.5). State instead of KV."""
 
     kind: Literal["linear"] = "linear"
-    key_heads: int
-    value_heads: int
-    key_dim: int
-    value_dim: int
-    conv_width: int
+    key_heads: Count
+    value_heads: Count
+    key_dim: Count
+    value_dim: Count
+    conv_width: Count
 
     span_tokens: Literal[0] = 0
     kv_elements_per_token: Literal[0] = 0
@@ -199,11 +199,11 @@ class Mamba2(Spec):
     """State-space layer of Mamba-2: state [heads, head_dim, state_size] per sequence."""
 
     kind: Literal["mamba2"] = "mamba2"
-    heads: int
-    head_dim: int
-    state_size: int
-    groups: int
-    conv_width: int
+    heads: Count
+    head_dim: Count
+    state_size: Count
+    groups: Count
+    conv_width: Count
 
     span_tokens: Literal[0] = 0
     kv_elements_per_token: Literal[0] = 0
@@ -242,7 +242,7 @@ class Mlp(Spec):
     """Feed-forward block, gated (SwiGLU and its like: three matrices) or plain (two)."""
 
     kind: Literal["mlp"] = "mlp"
-    intermediate_size: int
+    intermediate_size: Count
     gated: bool = True
     bias: bool = False
 
@@ -262,15 +262,21 @@ class Moe(Spec):
     """Routed experts, `topk` per token, with optional shared experts that see every token."""
 
     kind: Literal["moe"] = "moe"
-    experts: int
-    topk: int
-    intermediate_size: int
-    shared_intermediate_size: int = 0
+    experts: Count
+    topk: Count
+    intermediate_size: Count
+    shared_intermediate_size: Whole = 0
     """total width of the shared experts; 0: none"""
     shared_gate: bool = False
     gated: bool = True
     bias: bool = False
     router_bias: bool = False
+
+    @model_validator(mode="after")
+    def _chooses_among_them(self) -> Moe:
+        if self.topk > self.experts:
+            raise ValueError(f"topk = {self.topk} exceeds the {self.experts} experts")
+        return self
 
     def routed(self, hidden_size: int) -> tuple[Matrix, ...]:
         up = (2 if self.gated else 1) * self.intermediate_size

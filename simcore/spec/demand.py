@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import re
 
-from simcore.spec.base import Sourced, Spec
+from pydantic import Field, field_validator
+
+from simcore.spec.base import MOST_COUNT, Count, Sourced, Spec
 
 
 class Lengths(Spec):
     """A length distribution in tokens: its mean and quantiles (keys such as "0.5")."""
 
-    mean_tokens: float = Field(gt=0)
-    mean_square_tokens: float | None = None
+    mean_tokens: float = Field(gt=0, le=MOST_COUNT)
+    mean_square_tokens: float | None = Field(default=None, gt=0)
     """E[length^2]; None: as for a fixed length"""
     quantiles: dict[str, float] = Field(default_factory=dict)
+
+    @field_validator("quantiles")
+    @classmethod
+    def _of_lengths(cls, value: dict[str, float]) -> dict[str, float]:
+        for key, tokens in value.items():
+            if not re.fullmatch(r"[01]|[01]?\.[0-9]+", key) or not 0 <= float(key) <= 1:
+                raise ValueError(f'{key!r} is no quantile: write for example "0.5" = 512')
+            if not 0 < tokens <= MOST_COUNT:
+                raise ValueError(f"{tokens:g} at {key} is no length in tokens")
+        return value
 
     def quantile(self, q: float) -> float:
         """Linear interpolation between the stored quantiles; the mean where none are stored."""
@@ -35,11 +47,11 @@ class Demand(Sourced):
 
     input: Lengths
     output: Lengths
-    requests: int | None = None
+    requests: Count | None = None
     """how many requests the summary was derived from"""
-    mean_context_tokens: float | None = None
+    mean_context_tokens: float | None = Field(default=None, gt=0)
     """time-weighted mean context of a decoding request, E[(input + output/2) output] / E[output]"""
-    rate_requests_per_s: float | None = None
+    rate_requests_per_s: float | None = Field(default=None, gt=0)
 
     @property
     def decode_context_tokens(self) -> float:

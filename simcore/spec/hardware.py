@@ -6,12 +6,12 @@ a cost per tile; a computational SSD is one on the flash tier. Tiers of the node
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from simcore.spec.base import Sourced, Spec
-from simcore.units import Bytes, BytesPerS, FlopPerS, Hertz, JoulePerByte, Seconds, Usd, UsdPerHour, Watts
+from simcore.spec.base import Count, Sourced, Spec
+from simcore.units import Bytes, BytesPerS, Capacity, FlopPerS, Hertz, JoulePerByte, Seconds, Usd, UsdPerHour, Watts
 
 Format = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp6", "fp4", "int4"]
 ChipKind = Literal["gpu", "npu", "tpu", "cpu", "pim", "accelerator"]
@@ -28,23 +28,23 @@ class ComputeUnit(Spec):
     """the memory tier that feeds it"""
     peak_flop_per_s: dict[Format, FlopPerS] = Field(alias="peak")
     sparse_peak_flop_per_s: dict[Format, FlopPerS] = Field(default_factory=dict, alias="sparse_peak")
-    count: int | None = Field(default=None, ge=1)
+    count: Count | None = None
     """how many units make the peak (SMs, cores, arrays, banks)"""
     clock_hz: Hertz | None = Field(default=None, alias="clock")
     """the clock at which the published peak holds"""
-    flop_per_clock: dict[Format, float] = Field(default_factory=dict, alias="flop_per_clock")
+    flop_per_clock: dict[Format, Annotated[float, Field(gt=0)]] = Field(default_factory=dict, alias="flop_per_clock")
     """per unit and clock, dense; peak = count x clock x this, checked by a test where all are published"""
-    array_rows: int | None = None
-    array_columns: int | None = None
+    array_rows: Count | None = None
+    array_columns: Count | None = None
     """systolic array shape"""
     internal_bytes_per_s: BytesPerS | None = Field(default=None, alias="internal_bandwidth")
     """bandwidth the unit sees where that differs from the tier's external one (PIM, in-storage compute)"""
-    tile_bytes: Bytes | None = Field(default=None, alias="tile_size")
+    tile_bytes: Capacity | None = Field(default=None, alias="tile_size")
     tile_s: Seconds | None = Field(default=None, alias="tile_time")
     """one tile of `tile_bytes` takes `tile_s` in one channel (PIM: one row in all banks)"""
     operand_load_s: Seconds = Field(default=0.0, alias="operand_load_time")
     """loading the vector operand before a run of tiles"""
-    channels: int | None = None
+    channels: Count | None = None
     concurrent_with_host: bool = False
     """may run while the chip's main unit works on the same tier"""
 
@@ -53,15 +53,23 @@ class MemoryTier(Spec):
     """A place where tensors live. Bandwidths are one direction, aggregate over the chip (or node) that owns it."""
 
     kind: TierKind
-    capacity_bytes: Bytes = Field(alias="capacity")
+    capacity_bytes: Capacity = Field(alias="capacity")
+    """as the data sheet prints it"""
+    reported_ratio: float = Field(default=1.0, gt=0.5, lt=1.2)
+    """what the driver reports over the printed capacity: cards printed in GB hold GiB, less a share of their own"""
     read_bytes_per_s: BytesPerS = Field(alias="read_bandwidth")
     write_bytes_per_s: BytesPerS | None = Field(default=None, alias="write_bandwidth")
     """None: as fast as reading"""
     latency_s: Seconds = Field(default=0.0, alias="latency")
-    granularity_bytes: Bytes = Field(default=64.0, alias="granularity")
+    granularity_bytes: Capacity = Field(default=64.0, alias="granularity")
     energy_j_per_byte: JoulePerByte | None = Field(default=None, alias="energy")
     link: str | None = None
     """the link crossed to reach it from the chip; None: local"""
+
+    @property
+    def reported_bytes(self) -> float:
+        """The capacity that software sees."""
+        return self.capacity_bytes * self.reported_ratio
 
 
 class Link(Spec):
@@ -126,14 +134,14 @@ class Chip(Sourced):
     released: str | None = None
     home: str | None = None
     """the cluster or node it is usually found in, used where a scenario names only the chip"""
-    compute: dict[str, ComputeUnit]
-    memory: dict[str, MemoryTier]
+    compute: dict[str, ComputeUnit] = Field(min_length=1)
+    memory: dict[str, MemoryTier] = Field(min_length=1)
     links: dict[str, Link] = Field(default_factory=dict)
     power: Power
     money: Money = Field(default_factory=Money)
     issue: Issue
-    reserve_bytes: Bytes = Field(default=1.5e9, alias="reserve")
-    """memory that the runtime keeps for itself (context, workspaces)"""
+    reserve_bytes: Bytes = Field(default=0.0, alias="reserve")
+    """memory that the chip's own system keeps, whatever the serving stack (a host's operating system)"""
 
     @model_validator(mode="after")
     def _units_read_known_tiers(self) -> Chip:
@@ -162,7 +170,7 @@ class Level(Spec):
     """One level of the link hierarchy: `size` children joined by a link of this bandwidth per chip and direction."""
 
     name: str
-    size: int = Field(ge=1)
+    size: Count
     link: Link
     shape: Literal["switch", "ring", "mesh", "torus", "bus"] = "switch"
     oversubscription_ratio: float = Field(default=1.0, ge=1.0)
@@ -173,12 +181,12 @@ class Node(Sourced):
     """A server: chips, how they are joined, the host and the tiers it adds."""
 
     chip: str
-    chips: int = Field(ge=1)
+    chips: Count
     levels: tuple[Level, ...]
     """innermost first; sizes multiply to `chips`"""
     host: str | None = None
     """chip name of the host CPU"""
-    hosts: int = 1
+    hosts: Count = 1
     memory: dict[str, MemoryTier] = Field(default_factory=dict)
     """node-level tiers, totals for the node; `link` names an entry of `links`"""
     links: dict[str, Link] = Field(default_factory=dict)
@@ -202,7 +210,7 @@ class Cluster(Sourced):
     """Nodes and the levels above them."""
 
     node: str
-    nodes: int = Field(ge=1)
+    nodes: Count
     levels: tuple[Level, ...]
     """innermost first; sizes multiply to `nodes`"""
     pue_ratio: float | None = Field(default=None, ge=1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,11 +19,40 @@ S = TypeVar("S", bound=Spec)
 Raw = dict[str, Any]
 
 
+MOST_BYTES = 64_000_000
+"""of a file that a person writes"""
+MOST_EXTENDS = 16
+TAG = re.compile(r"constrained-\w+|int|float|str|bool|none|(tuple|list|dict|literal|function|model)[-\[].*")
+"""what pydantic adds to a place to tell the choices of a union apart"""
+
+
+def read_text(path: str | Path, fix: str | None = None) -> str:
+    """The text of a file that a person wrote. Raises InputError where there is none, and for what is no text."""
+    file = str(path)
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise InputError(f"is larger than {MOST_BYTES / 1e6:g} MB", file=file, fix=fix)
+        return data.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise InputError("no such file", file=file, fix=fix) from None
+    except IsADirectoryError:
+        raise InputError("is a folder, not a file", file=file, fix=fix) from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InputError(f"line {line} is not UTF-8", file=file, fix="save it as UTF-8") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be read: {getattr(error, 'strerror', None) or error}", file=file, fix=fix) from None
+
+
 def read_toml(text: str, file: str) -> Raw:
     """Parse TOML; a syntax error names the line."""
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise InputError("is nested too deeply", file=file, fix="mend the syntax") from None
+    except ValueError as error:  # TOMLDecodeError, and numbers of thousands of digits
         raise InputError(f"not valid TOML: {error}", file=file, fix="mend the syntax") from None
 
 
@@ -31,26 +61,36 @@ def read_file(path: str | Path, what: str) -> Raw:
     file = Path(path)
     if file.suffix == ".json":
         return read_json(file)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError("no such file", file=str(path), fix=f"give the path of a {what} TOML") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read: {error}", file=str(path)) from None
-    return read_toml(text, str(path))
+    return read_toml(read_text(file, f"give the path of a {what} TOML"), str(path))
 
 
 def read_json(path: Path) -> Raw:
     """Parse a JSON object from a file; raises InputError for a missing file and for a syntax error, with its line."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError("no such file", file=str(path)) from None
-    except json.JSONDecodeError as error:
+        found = json.loads(read_text(path))
+    except RecursionError:
+        raise InputError("is nested too deeply", file=str(path), fix="mend the syntax") from None
+    except ValueError as error:  # JSONDecodeError, and numbers of thousands of digits
         raise InputError(f"not valid JSON: {error}", file=str(path), fix="mend the syntax") from None
     if not isinstance(found, dict):
         raise InputError("is not a JSON object", file=str(path))
     return found
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    """The arrays of an .npz file, nothing unpickled. Raises InputError for what is no whole archive of arrays."""
+    import zipfile
+    import zlib
+
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}
+    except FileNotFoundError:
+        raise InputError("no such file", file=str(path)) from None
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"is not a whole npz archive: {error}", file=str(path), fix="write it again") from None
 
 
 def merge(base: Raw, change: Raw) -> Raw:
@@ -62,15 +102,19 @@ def merge(base: Raw, change: Raw) -> Raw:
     return merged
 
 
-def derive(raw: Raw, file: str, base_text: Callable[[str], tuple[str, str]] | None) -> Raw:
+def derive(raw: Raw, file: str, base_text: Callable[[str], tuple[str, str]] | None, depth: int = 0) -> Raw:
     """Resolve `extends = "name"`: this file laid over the named spec; aliases are not inherited."""
     parent = raw.pop("extends", None)
     if parent is None:
         return raw
     if base_text is None:
         raise InputError("`extends` is not possible here", file=file, key="extends")
+    if not isinstance(parent, str):
+        raise InputError(f"{parent!r} is not a name", file=file, key="extends", fix="name a spec in quotes")
+    if depth > MOST_EXTENDS:
+        raise InputError("specs extend each other in a circle", file=file, key="extends")
     text, parent_file = base_text(parent)
-    base = derive(read_toml(text, parent_file), parent_file, base_text)
+    base = derive(read_toml(text, parent_file), parent_file, base_text, depth + 1)
     base.pop("aliases", None)
     return merge(base, raw)
 
@@ -88,29 +132,36 @@ def build_from_file(kind: type[S], raw: Raw, file: str) -> S:
 def _validate(kind: type[S], raw: Raw, file: str, context: Raw) -> S:
     raw = dict(raw)
     raw.pop("schema", None)
-    if issubclass(kind, Sourced):
-        raw["citations"] = citations(raw, file)
     try:
+        if issubclass(kind, Sourced):
+            raw["citations"] = citations(raw, file)
         return kind.model_validate(raw, context=context)
     except ValidationError as error:
         raise _as_input_error(kind, error, file) from None
+    except RecursionError:
+        raise InputError("is nested too deeply", file=file) from None
 
 
 def citations(raw: Raw, file: str) -> Raw:
     """Dotted path -> citation of every `{value, source}` leaf; a quantity without a declared source is refused."""
     declared = raw.get("sources", {})
+    if not isinstance(declared, dict):
+        raise InputError("is not a table of sources", file=file, key="sources", fix="write [sources.NAME]")
     found: Raw = {}
     for path, leaf in _leaves(raw, ""):
         if "source" not in leaf:
             raise InputError("has no source", file=file, key=path, fix='add source = "..." (see [sources])')
-        if leaf["source"] not in declared:
+        source, note = leaf["source"], leaf.get("note")
+        if not isinstance(source, str) or source not in declared:
             raise InputError(
-                f"source {leaf['source']!r} is not declared", file=file, key=path, fix=suggest(leaf["source"], declared)
+                f"source {source!r} is not declared", file=file, key=path, fix=suggest(str(source), declared)
             )
+        if note is not None and not isinstance(note, str):
+            raise InputError(f"the note {note!r} is not a text", file=file, key=path)
         extra = set(leaf) - {"value", "source", "note"}
         if extra:
             raise InputError(f"unknown key {min(extra)!r}", file=file, key=path, fix="a number has value, source, note")
-        found[path] = {"source": leaf["source"], "note": leaf.get("note"), "text": str(leaf["value"])}
+        found[path] = {"source": source, "note": note, "text": str(leaf["value"])}
     return found
 
 
@@ -130,7 +181,7 @@ def _leaves(raw: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Raw]]:
 
 def _as_input_error(kind: type[Spec], error: ValidationError, file: str) -> InputError:
     first = error.errors()[0]
-    place = [str(part) for part in first["loc"]]
+    place = [str(part) for part in first["loc"] if not TAG.fullmatch(str(part))]
     key = ".".join(place)
     if first["type"] == "extra_forbidden":
         return InputError("unknown key", file=file, key=key, fix=suggest(place[-1], _keys_at(kind, place[:-1])))

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from simcore.spec.base import Sourced, Spec
+from simcore.spec.base import Count, Sourced, Spec, Whole
 from simcore.spec.blocks import Attention, Indexer, LinearAttention, Mamba2, Matrix, Mla, Mlp, Moe, Part, matrix
 
 __all__ = (
@@ -38,10 +38,10 @@ class LayerGroup(Spec):
     Groups gather equal layers wherever they stand in the model; their order is that of first appearance.
     """
 
-    count: int = Field(ge=1)
+    count: Count
     mixer: Mixer | None = None
     ffn: tuple[Ffn, ...] = ()
-    norms: int = 2
+    norms: Whole = 2
     """normalisations of hidden_size per layer"""
 
 
@@ -50,25 +50,25 @@ class ModelSpec(Sourced):
     checkpoint's own."""
 
     family: str
-    hidden_size: int
-    vocab_size: int
-    layers: tuple[LayerGroup, ...]
+    hidden_size: Count
+    vocab_size: Count
+    layers: tuple[LayerGroup, ...] = Field(min_length=1)
     tied_embeddings: bool = False
-    max_context_tokens: int | None = None
+    max_context_tokens: Count | None = None
     native_format: str = "bf16"
     """weights of the checkpoint, routed experts aside"""
     expert_format: str | None = None
     """routed experts of the checkpoint; None: as `native_format`"""
     kv_format: str = "bf16"
-    position_tokens: int = 0
+    position_tokens: Whole = 0
     """rows of a learned position table (GPT-2, OPT); 0: none"""
     embedding_norm: bool = False
     """a normalisation straight after the embedding (BLOOM)"""
     card_tables: Literal[0, 1, 2] | None = None
     """embedding and head tables that the vendor's count of active parameters includes; None: all"""
-    mtp_layers: int = 0
+    mtp_layers: Whole = 0
     """multi-token-prediction layers shipped with the checkpoint, not counted in `parameters`"""
-    other_parameters: int = 0
+    other_parameters: int = Field(default=0, ge=0)
     """parameters outside the language model (a vision tower), never in a decode step"""
     norm_bias: bool = False
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field
-
-from simcore.spec.base import Spec
+from simcore.spec.base import Count, Spec
 from simcore.spec.formats import number_format
 from simcore.spec.model import ModelSpec
 
@@ -38,12 +36,12 @@ class ParallelPlan(Spec):
     (moe_tp); cp splits the context; sp shards norms and turns all-reduce into reduce-scatter and all-gather.
     """
 
-    tp: int = Field(default=1, ge=1)
-    pp: int = Field(default=1, ge=1)
-    dp: int = Field(default=1, ge=1)
-    attention_dp: int = Field(default=1, ge=1)
-    ep: int = Field(default=1, ge=1)
-    cp: int = Field(default=1, ge=1)
+    tp: Count = 1
+    pp: Count = 1
+    dp: Count = 1
+    attention_dp: Count = 1
+    ep: Count = 1
+    cp: Count = 1
     sp: bool = False
     weights: str = "bf16"
     experts: str | None = None

@@ -13,8 +13,12 @@ class ServingPolicy(Spec):
     Tiers are names of memory tiers of the chip or node; "main" is the tier that the matrix unit reads.
     """
 
-    memory_fraction: float = Field(default=0.9, gt=0, le=1)
-    """share of the main tier that the server may use"""
+    memory_fraction: float | None = Field(default=None, gt=0, le=1)
+    """share of the main tier that the server may use, as its stack counts it; None: the stack's default"""
+    token_budget: int = Field(default=8192, ge=1)
+    """tokens of the longest step, for which memory is kept"""
+    max_running: int | None = Field(default=None, ge=1)
+    """sequences that a step may sample, for which memory is kept; None: the stack's default"""
     graphs: bool = True
     """decode steps replay a captured graph; prefill launches kernel by kernel"""
     kv_tier: str = "main"
@@ -26,3 +30,9 @@ class ServingPolicy(Spec):
     """two half batches alternate between matrix unit and PIM, where the PIM may run beside its host"""
     imbalance_ratio: float = Field(default=1.0, ge=1)
     """load of the busiest expert rank over the mean"""
+    mixes: bool = True
+    """steps hold prefill chunks beside decodes; else a step prefills or decodes"""
+    stream_interval: int = Field(default=1, ge=1)
+    """clients get tokens in groups of this size"""
+    reserve_output: bool = False
+    """KV is kept for the whole answer when a request starts; else as it grows"""

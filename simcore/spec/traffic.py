@@ -12,6 +12,8 @@ from simcore.errors import InputError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+MOST_TOKENS = 2**31 - 1
+"""of a request, input and output together: engines count tokens in 32 bits"""
 PER_REQUEST = ("session", "priority", "slo_class", "tenant", "turn", "pause_s")
 """optional columns of a trace"""
 
@@ -62,6 +64,13 @@ class Trace:
                 raise InputError(f"has {len(array)} entries, arrival_s has {count}", key=name)
         if count and (np.min(self.input_tokens) < 1 or np.min(self.output_tokens) < 1):
             raise InputError("a request needs at least one input and one output token", file=self.source or None)
+        if count and np.max(np.add(self.input_tokens, self.output_tokens, dtype=float)) > MOST_TOKENS:
+            what = f"a request has more than {MOST_TOKENS} tokens, input and output together"
+            raise InputError(what, file=self.source or None, fix="make it shorter")
+        if not np.isfinite(self.arrival_s).all():
+            raise InputError("an arrival is not a finite time", file=self.source or None)
+        if self.pause_s is not None and not (np.isfinite(self.pause_s) & (self.pause_s >= 0)).all():
+            raise InputError("a pause is no time", file=self.source or None)
         if count > 1 and np.any(np.diff(self.arrival_s) < 0):
             raise InputError("arrivals are not ascending", file=self.source or None, fix="use Trace.sorted(...)")
 
@@ -102,8 +111,8 @@ class Trace:
     def scaled(self, rate_ratio: float = 1.0, input_ratio: float = 1.0, output_ratio: float = 1.0) -> Trace:
         """Faster arrivals and longer or shorter requests; prefix hashes are dropped when inputs change."""
         longer = {
-            "input_tokens": np.maximum(1, np.rint(self.input_tokens * input_ratio)).astype(np.int64),
-            "output_tokens": np.maximum(1, np.rint(self.output_tokens * output_ratio)).astype(np.int64),
+            "input_tokens": _stretched(self.input_tokens, input_ratio),
+            "output_tokens": _stretched(self.output_tokens, output_ratio),
         }
         changes: dict[str, Any] = {"arrival_s": self.arrival_s / rate_ratio, **longer}
         if input_ratio != 1.0:
@@ -134,3 +143,8 @@ class Trace:
             changes["prefix_hashes"] = self.prefix_hashes[int(start[0]) : int(start[-1])]
             changes["prefix_start"] = start - start[0]
         return replace(self, **changes)
+
+
+def _stretched(tokens: Ints, ratio: float) -> Ints:
+    """Lengths times a ratio, at least one token; lengths beyond 32 bits stay beyond, for the trace to refuse."""
+    return np.asarray(np.clip(np.rint(tokens * ratio), 1, 2.0 * MOST_TOKENS), np.int64)

@@ -1,21 +1,67 @@
-"""One step of a replica: operations and their costs added up, arrays over plans."""
+"""The one price of a step: operations and their costs added up, arrays over plans.
+
+`price(physics, plan, step, graphs)` lowers the model, asks the cost model and lets the server's effects change what it
+changes. Every engine reads its answer: the analytic one at the steps it needs, the event engine on the knots of its
+tables (`simcore.step.sample`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simcore.cost.base import Bound, CostModel, OpCost
+from simcore.cost.kernel_power import CLOCKED_SHARE
 from simcore.cost.machine import Machine
 from simcore.ops.op import Column, Op, PlanColumns, StepColumns, pick, repeats
 from simcore.ops.transformer import lower
 from simcore.result import OperationRow
+from simcore.spec.formats import number_format
 from simcore.spec.model import ModelSpec
+from simcore.step.served import NOTHING, Changes, Served, Work, changes, expert_tokens
 
 MEMORY_SIDE = ("attention_decode", "mla_decode")
 """operations that a PIM unit may take over"""
+ATTENTION = ("attention_prefill", "attention_decode", "mla_prefill", "mla_decode", "linear_attention_gdn", "mamba2")
+HEAD = ("lm_head", "sampling", "final_norm", "all_gather_logits")
+"""what is done once per sequence that needs a token, the gathering of its logits included"""
+
+Part = Literal["matrix", "expert", "elementwise", "attention", "head", "communication", "launch", "host"]
+
+
+def part_of(op: Op) -> Part:
+    """Where an operation's time belongs."""
+    if op.name in HEAD:
+        return "head"
+    if op.role == "none":
+        return "communication"
+    if op.kind in ATTENTION:
+        return "attention"
+    kinds: dict[str, Part] = {"gemm": "matrix", "moe": "expert"}
+    return kinds.get(op.kind, "elementwise")
+
+
+@dataclass(frozen=True)
+class Physics:
+    """What turns a step into seconds."""
+
+    model: ModelSpec
+    machine: Machine
+    cost_model: CostModel
+    imbalance_ratio: Column = 1.0
+    """busiest expert rank over the mean"""
+    served: Served = NOTHING
+    """what the stack adds"""
+    expert_cost: CostModel | None = None
+    """of the experts, where a server runs another stack's kernels; None: the cost model's"""
+    small_kernel_s: float = 0.0
+    """least time of a norm, rotation or activation, launch included: under a graph the roofline says less"""
+    clock_ratio: float = 1.0
+    """over the top clock: compute takes 1 / ratio as long, memory as long until what feeds it becomes slower"""
 
 
 @dataclass(frozen=True)
@@ -42,20 +88,184 @@ class StepTotal:
 
 
 @dataclass(frozen=True)
-class Physics:
-    """What turns a step into seconds."""
+class Extra:
+    """Seconds of a step that belong to no operation."""
 
-    model: ModelSpec
-    machine: Machine
-    cost_model: CostModel
-    imbalance_ratio: Column = 1.0
-    """busiest expert rank over the mean"""
+    name: str
+    part: Part
+    time_s: Column
+
+
+@dataclass(frozen=True)
+class Priced:
+    """A priced step: its operations with their costs, and what the server changed. Nothing is added up until asked."""
+
+    ops: tuple[Op, ...]
+    costs: tuple[OpCost, ...]
+    physics: Physics
+    pace: Column
+    """the slowest stage over the mean of a pipeline whose layers do not divide evenly"""
+    ratio: dict[str, Column] = field(default_factory=dict)
+    """by part, of work and launches"""
+    extras: tuple[Extra, ...] = ()
+
+    def only(self, wanted: Callable[[Op], bool]) -> Priced:
+        """Some of the operations, without extras."""
+        kept = [(op, cost) for op, cost in zip(self.ops, self.costs, strict=True) if wanted(op)]
+        return replace(self, ops=tuple(o for o, _ in kept), costs=tuple(c for _, c in kept), extras=())
+
+    def _each(self) -> Iterator[tuple[Op, OpCost, Part, Column]]:
+        """(operation, cost, part, executions that count)."""
+        for op, cost in zip(self.ops, self.costs, strict=True):
+            part = part_of(op)
+            ratio = self.ratio.get(part)
+            yield op, cost, part, op.count if ratio is None else op.count * ratio
+
+    def _busy(self, op: Op, count: Column) -> Column:
+        return count * self.physics.imbalance_ratio if op.kind == "moe" else count
+
+    def _work_s(self, op: Op, cost: OpCost, clocked: bool = True) -> Column:
+        clock = self.physics.clock_ratio if clocked else 1.0
+        slow = max(1.0, CLOCKED_SHARE / clock)
+        work_s = np.maximum(cost.compute_s / clock, cost.memory_s * slow)
+        least_s = self.physics.small_kernel_s
+        if least_s and op.kind == "elementwise" and op.name not in HEAD:
+            return np.maximum(work_s, least_s - cost.launch_s)
+        return work_s
+
+    def sum(self, by: str = "part") -> dict[str, Column]:
+        """Seconds by `part` or by `name` of operation, [plans]; their sum is the step's time."""
+        found: dict[str, Column] = {}
+        for op, cost, part, count in self._each():
+            if op.role == "none":
+                time_s = count * cost.network_s
+            else:
+                time_s = (self._busy(op, count) * self._work_s(op, cost) + count * cost.launch_s) * self.pace
+            key = part if by == "part" else op.name
+            found[key] = found.get(key, 0.0) + time_s
+        for extra in self.extras:
+            key = extra.part if by == "part" else extra.name
+            found[key] = found.get(key, 0.0) + extra.time_s
+        return found
+
+    @property
+    def work(self) -> Work:
+        """Dense work by kind."""
+        found = self.sum()
+        return Work(*(found.get(name, 0.0) for name in ("matrix", "expert", "elementwise")))
+
+    def totals(self) -> StepTotal:
+        """Seconds by bound at the top clock, and the work behind them."""
+        compute: Column = 0.0
+        memory: Column = 0.0
+        network: Column = 0.0
+        launch: Column = 0.0
+        flop: Column = 0.0
+        moved: Column = 0.0
+        for op, cost, _, count in self._each():
+            if op.role == "none":
+                network = network + count * cost.network_s
+                continue
+            busy = self._busy(op, count)
+            by_compute = cost.compute_s >= cost.memory_s
+            compute = compute + busy * np.where(by_compute, cost.compute_s, 0.0)
+            memory = memory + busy * np.where(by_compute, 0.0, cost.memory_s)
+            launch = launch + count * cost.launch_s
+            flop = flop + op.count * op.flop
+            moved = moved + op.count * (op.stream_bytes + op.cache_bytes)
+        extra = sum((e.time_s for e in self.extras), 0.0)
+        return StepTotal(compute * self.pace, memory * self.pace, network, launch * self.pace + extra, flop, moved)
+
+    def busy_s(self) -> tuple[Column, Column, Column]:
+        """(compute, memory, all) seconds at the top clock, each operation's two sides in full: what power follows."""
+        compute: Column = 0.0
+        memory: Column = 0.0
+        total: Column = sum((e.time_s for e in self.extras), 0.0)
+        for op, cost, _, count in self._each():
+            if op.role == "none":
+                total = total + count * cost.network_s
+                continue
+            busy = self._busy(op, count) * self.pace
+            compute = compute + busy * cost.compute_s
+            memory = memory + busy * cost.memory_s
+            total = total + busy * self._work_s(op, cost, clocked=False) + count * cost.launch_s * self.pace
+        return compute, memory, total
+
+    def rows(self, phase: str) -> list[OperationRow]:
+        """One plan's operations and extras; their times sum to the step's."""
+        found = [self._row(op, cost, count, phase) for op, cost, _, count in self._each()]
+        for extra in self.extras:
+            time_s = float(np.max(extra.time_s))
+            found.append(OperationRow(phase, extra.name, 1.0, time_s, 0.0, 0.0, Bound.LAUNCH.name.lower()))
+        return [row for row in found if row.count > 0]
+
+    def _row(self, op: Op, cost: OpCost, count: Column, phase: str) -> OperationRow:
+        parts = [float(np.max(p)) for p in (cost.compute_s, cost.memory_s, cost.network_s, cost.launch_s)]
+        times = float(np.max(op.count))
+        busy = float(np.max(self.physics.imbalance_ratio)) if op.kind == "moe" else 1.0
+        pace = 1.0 if op.role == "none" else float(np.max(self.pace))
+        time_s = float(np.max(count)) * pace * (busy * max(parts[0], parts[1]) + parts[2] + parts[3])
+        work = [parts[0] if parts[0] >= parts[1] else 0.0, parts[1] if parts[1] > parts[0] else 0.0, *parts[2:]]
+        moved = times * float(np.max(op.stream_bytes + op.cache_bytes))
+        bound = Bound(int(np.argmax(work))).name.lower()
+        return OperationRow(phase, op.name, times, time_s, times * float(np.max(op.flop)), moved, bound)
+
+
+def price(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> Priced:
+    """A step through all stages of a replica; `graphs`: its kernels are launched as one captured graph."""
+    plain = _unserved(physics, plan, step, graphs)
+    served = physics.served
+    if not served.adds:
+        launch_s = physics.machine.graph_launch_s * plain.pace
+        return replace(plain, extras=(Extra("graph_launch", "launch", launch_s),)) if graphs else plain
+    plain = _with_expert_tokens(plain, physics, plan, step, graphs)
+    eight_bit = number_format(physics.machine.formats[0]).name == "fp8"
+    layers = physics.model.layer_count
+    found = changes(served, plain.work, step.tokens, layers, eight_bit, step.prefills)
+    return replace(plain, ratio=found.ratio, extras=_extras(physics, plain, found, step, graphs))
+
+
+def _unserved(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> Priced:
+    """The step as the operators say."""
+    ops = lower(physics.model, plan, step)
+    costs = physics.cost_model.costs(ops, physics.machine, plan, graphs)
+    if physics.expert_cost is not None:
+        theirs = physics.expert_cost.costs(ops, physics.machine, plan, graphs)
+        costs = [t if op.kind == "moe" else c for op, c, t in zip(ops, costs, theirs, strict=True)]
+    return Priced(tuple(ops), tuple(costs), physics, stage_imbalance(physics.model, plan))
+
+
+def _with_expert_tokens(plain: Priced, physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> Priced:
+    """The experts' operations at the tokens that they see, where those differ from the step's own."""
+    served, chunk = physics.served, step.prefills
+    spread = chunk and bool(np.any(np.asarray(plan.attention_dp) > 1))
+    if not physics.model.is_moe or not (spread or served.least_expert_tokens):
+        return plain
+    seen = expert_tokens(served, step.tokens, plan.attention_dp, chunk)
+    other = StepColumns(1.0, seen) if chunk else StepColumns(decode_sequences=seen, kv_tokens=1.0)
+    theirs = _unserved(physics, plan, other, graphs)
+    pairs = zip(plain.ops, plain.costs, theirs.ops, theirs.costs, strict=True)
+    picked = [(b, y) if a.kind == "moe" else (a, x) for a, x, b, y in pairs]
+    return replace(plain, ops=tuple(o for o, _ in picked), costs=tuple(c for _, c in picked))
+
+
+def _extras(physics: Physics, plain: Priced, found: Changes, step: StepColumns, graphs: bool) -> tuple[Extra, ...]:
+    """Gaps, launches, sampler and host time as lines of their own."""
+    served = physics.served
+    extras = [
+        Extra("kernel_gaps", "elementwise", found.gaps_s * plain.pace),
+        Extra("launches", "elementwise", found.floor_s * plain.pace),
+        Extra("sampler_and_stream", "head", served.sequence_s * step.sequences),
+        Extra("host", "host", served.step_host_s(step.prefills)),
+    ]
+    if graphs and not served.replaces_launch:
+        extras.append(Extra("graph_launch", "launch", physics.machine.graph_launch_s * plain.pace))
+    return tuple(extra for extra in extras if np.any(np.asarray(extra.time_s) != 0.0))
 
 
 def step_total(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> StepTotal:
     """Cost of one step through all stages of a replica."""
-    ops = lower(physics.model, plan, step)
-    return add_up(ops, physics.cost_model.costs(ops, physics.machine, plan, graphs), physics, plan, graphs)
+    return price(physics, plan, step, graphs).totals()
 
 
 def shared_total(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> StepTotal:
@@ -64,7 +274,7 @@ def shared_total(physics: Physics, plan: PlanColumns, step: StepColumns, graphs:
     Plans that differ only in replicas or in the batch have the same prefill; the machine must be the same for all.
     """
     columns = {id(c): c for part in (plan, step) for f in fields(part) if np.size(c := getattr(part, f.name)) > 1}
-    varying = [c for name, c in columns.items() if c is not plan.dp]
+    varying = [c for c in columns.values() if c is not plan.dp]
     if not varying:
         return step_total(physics, plan, step, graphs)
     first, back = repeats(varying)
@@ -75,44 +285,14 @@ def shared_total(physics: Physics, plan: PlanColumns, step: StepColumns, graphs:
     return StepTotal(**{f.name: pick(getattr(total, f.name), back) for f in fields(total)})
 
 
-def add_up(ops: list[Op], costs: list[OpCost], physics: Physics, plan: PlanColumns, graphs: bool) -> StepTotal:
-    """Sum of count x cost; the slowest stage paces a pipeline whose layers do not divide evenly."""
-    compute: Column = 0.0
-    memory: Column = 0.0
-    network: Column = 0.0
-    launch: Column = 0.0
-    flop: Column = 0.0
-    moved: Column = 0.0
-    for op, cost in zip(ops, costs, strict=True):
-        busy = op.count * (physics.imbalance_ratio if op.kind == "moe" else 1.0)
-        if op.role == "none":
-            network = network + op.count * cost.network_s
-            continue
-        by_compute = cost.compute_s >= cost.memory_s
-        compute = compute + busy * np.where(by_compute, cost.compute_s, 0.0)
-        memory = memory + busy * np.where(by_compute, 0.0, cost.memory_s)
-        launch = launch + op.count * cost.launch_s
-        flop = flop + op.count * op.flop
-        moved = moved + op.count * (op.stream_bytes + op.cache_bytes)
-    if graphs:
-        launch = launch + physics.machine.graph_launch_s
-    uneven = stage_imbalance(physics.model, plan)
-    return StepTotal(compute * uneven, memory * uneven, network, launch * uneven, flop, moved)
-
-
 def sub_batched_total(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> StepTotal:
     """Two half batches: while one is in its matrices, the other's attention runs on the PIM unit.
 
     T = 2 max(T_matrices(b/2), T_attention(b/2)) per layer (NeuPIMs); weights are streamed once per half.
     """
-    half = replace(step, decode_sequences=np.ceil(step.decode_sequences / 2.0))
-    ops = lower(physics.model, plan, half)
-    costs = physics.cost_model.costs(ops, physics.machine, plan, graphs)
-    pairs = list(zip(ops, costs, strict=True))
-    attention, matrices = (
-        add_up([o for o, _ in some], [c for _, c in some], physics, plan, False)
-        for some in ([p for p in pairs if p[0].kind in MEMORY_SIDE], [p for p in pairs if p[0].kind not in MEMORY_SIDE])
-    )
+    half = price(physics, plan, replace(step, decode_sequences=np.ceil(step.decode_sequences / 2.0)), graphs)
+    attention = half.only(lambda op: op.kind in MEMORY_SIDE).totals()
+    matrices = half.only(lambda op: op.kind not in MEMORY_SIDE).totals()
     hidden = np.minimum(attention.time_s, matrices.time_s)
     return StepTotal(
         2.0 * matrices.compute_s,
@@ -129,26 +309,13 @@ def stage_imbalance(model: ModelSpec, plan: PlanColumns) -> Column:
     return plan.pp * np.ceil(model.layer_count / plan.pp) / model.layer_count
 
 
-def breakdown(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool, phase: str) -> list[OperationRow]:
-    """The operations of one plan's step; their times sum to the step's time."""
-    ops = lower(physics.model, plan, step)
-    costs = physics.cost_model.costs(ops, physics.machine, plan, graphs)
-    uneven = float(np.max(stage_imbalance(physics.model, plan)))
-    rows = [_row(op, cost, physics, uneven, phase) for op, cost in zip(ops, costs, strict=True)]
-    if graphs:
-        launch = float(np.max(physics.machine.graph_launch_s)) * uneven
-        rows.append(OperationRow(phase, "graph_launch", 1.0, launch, 0.0, 0.0, Bound.LAUNCH.name.lower()))
-    return [row for row in rows if row.count > 0]
-
-
-def _row(op: Op, cost: OpCost, physics: Physics, uneven: float, phase: str) -> OperationRow:
-    parts = [float(np.max(p)) for p in (cost.compute_s, cost.memory_s, cost.network_s, cost.launch_s)]
-    count = float(np.max(op.count))
-    busy = float(np.max(physics.imbalance_ratio)) if op.kind == "moe" else 1.0
-    pace = 1.0 if op.role == "none" else uneven
-    time_s = count * pace * (busy * max(parts[0], parts[1]) + parts[2] + parts[3])
-    work = [parts[0] if parts[0] >= parts[1] else 0.0, parts[1] if parts[1] > parts[0] else 0.0, *parts[2:]]
-    moved = count * float(np.max(op.stream_bytes + op.cache_bytes))
-    return OperationRow(
-        phase, op.name, count, time_s, count * float(np.max(op.flop)), moved, Bound(int(np.argmax(work))).name.lower()
-    )
+def dynamic_w(physics: Physics, compute_s: Any, memory_s: Any, total_s: Any) -> Any:
+    """Power above idle of one chip, from its utilisation at full clock; the core's part follows the clock's cube."""
+    machine, power_w, clock_ratio = physics.machine, physics.cost_model.board_power_w, physics.clock_ratio
+    total_s = np.maximum(total_s, 1e-12)
+    busy = np.minimum(compute_s / total_s, 1.0), np.minimum(memory_s / total_s, 1.0)
+    full_w = power_w(machine, busy[0], busy[1]) - machine.idle_w
+    if clock_ratio == 1.0:
+        return np.asarray(full_w)
+    memory_w = np.minimum(power_w(machine, 0.0 * busy[0], busy[1]) - machine.idle_w, full_w)
+    return np.asarray(memory_w + (full_w - memory_w) * clock_ratio**3)

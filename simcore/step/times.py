@@ -20,6 +20,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from simcore.step.served import Work
+
 Floats = NDArray[np.float64]
 
 TABLES = (
@@ -149,11 +151,28 @@ class StepSample:
 class StepParts:
     """What a cost model answers, all in seconds, `[steps]`: the parts that add up (before any overlap)."""
 
-    dense_s: Floats
+    work: Work
+    """dense work by kind"""
     attention_s: Floats
     head_s: Floats
     communication_s: Floats
+    launch_s: Floats | float = 0.0
+    """of a captured graph"""
     energy_j: Floats | None = None
+
+    @property
+    def dense_s(self) -> Floats:
+        """Everything that is not attention, head or communication."""
+        return np.asarray(self.work.total_s + self.launch_s)
+
+
+@dataclass(frozen=True)
+class SampledSteps:
+    """Tables, and the parts behind the two dense ones on the knots of their tokens."""
+
+    times: StepTimes
+    pure: StepParts
+    mixed: StepParts
 
 
 Evaluate = Callable[[StepSample], StepParts]
@@ -187,6 +206,11 @@ def padded(tokens: Floats, sizes: tuple[int, ...]) -> Floats:
 
 
 def sample_step_times(evaluate: Evaluate, reach: SampleRange, **fields: Any) -> StepTimes:
+    """The tables of `sample_steps`."""
+    return sample_steps(evaluate, reach, **fields).times
+
+
+def sample_steps(evaluate: Evaluate, reach: SampleRange, **fields: Any) -> SampledSteps:
     """Fill the tables from a cost model by asking it on the lattice knots.
 
     `evaluate` is called a handful of times with arrays of steps: steps of `chunk_tokens` alone (dense and
@@ -218,7 +242,7 @@ def sample_step_times(evaluate: Evaluate, reach: SampleRange, **fields: Any) -> 
     energy: dict[str, Any] = {}
     if by_tokens.energy_j is not None and as_decodes.energy_j is not None:
         energy = {"energy_mixed": Table(tokens, by_tokens.energy_j), "energy_pure": Table(tokens, as_decodes.energy_j)}
-    return StepTimes(
+    times = StepTimes(
         dense_pure=Table(tokens, as_decodes.dense_s),
         dense_mixed=Table(tokens, by_tokens.dense_s),
         prefill=Table(chunk, prefill, past),
@@ -229,6 +253,7 @@ def sample_step_times(evaluate: Evaluate, reach: SampleRange, **fields: Any) -> 
         **energy,
         **fields,
     )
+    return SampledSteps(times, as_decodes, by_tokens)
 
 
 def _steps(

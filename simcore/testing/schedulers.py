@@ -10,6 +10,7 @@ from simcore.engine.invariants import violations
 from simcore.engine.serving import ServingRun, serve
 from simcore.engine.settings import ReplicaSettings
 from simcore.spec.traffic import Slo, Trace
+from simcore.step.served import Work
 from simcore.step.times import SampleRange, StepParts, StepSample, StepTimes, sample_step_times
 
 WAYS: tuple[dict[str, Any], ...] = (
@@ -67,6 +68,6 @@ def step_times() -> StepTimes:
     def evaluate(sample: StepSample) -> StepParts:
         tokens = sample.chunk_tokens + sample.decodes
         attention = sample.decodes * sample.kv_tokens * 1e-7
-        return StepParts(5e-3 + tokens * 1e-4, attention, 0.0 * tokens, 0.0 * tokens)
+        return StepParts(Work(elementwise=5e-3 + tokens * 1e-4), attention, 0.0 * tokens, 0.0 * tokens)
 
     return sample_step_times(evaluate, SampleRange(), source="contract")

@@ -114,7 +114,7 @@ def test_sweep_writes_everything_and_report_redraws(tmp_path: Path, simcore) -> 
     study.write_text(small)
     code, printed, _ = simcore(["sweep", str(study), "--out", str(out)])
     assert code == 0 and "report:" in printed and "b200-sxm" in printed
-    names = {p.name for p in out.iterdir()}
+    names = {p.name for p in out.iterdir()} - {".simcore.json"}
     pictures = {f"{n}.{k}" for n in ("frontier", "breakdown", "memory", "roofline") for k in ("png", "svg")}
     assert names == {"results.parquet", "frontier.csv", "best.csv", "study.json", "report.html"} | pictures
     before = {name: (out / name).read_text() for name in ("frontier.csv", "best.csv", "report.html")}

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from commands.simulate import capacity, simulate
 from commands.study import study
-from reports import serving as files
 from simcore.errors import InputError
 
 SCENARIO = """
@@ -54,7 +55,7 @@ def test_simulate_prints_and_writes(scenario: Path, tmp_path: Path, capsys: Any)
     report = printed(capsys)
     assert report["served"] == 300 and 0 < report["ttft_s"]["p50"] < report["ttft_s"]["p99.9"]
     assert report["over_seeds"]["ttft_s.mean"]["half_width"] > 0
-    names = {path.name for path in (tmp_path / "out").iterdir()}
+    names = {path.name for path in (tmp_path / "out").iterdir()} - {".simcore.json"}
     assert names == {"requests.parquet", "series.csv", "summary.json", "latency.png", "timeline.json"}
     events = json.loads((tmp_path / "out" / "timeline.json").read_text())["traceEvents"]
     assert {event["name"] for event in events} >= {"decode", "queue", "prefill"}
@@ -114,27 +115,23 @@ def test_bad_scenarios_are_told_in_one_line(change: tuple[str, str], problem: st
 
 def test_a_killed_run_leaves_the_old_files(scenario: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
+    (out).mkdir()
+    (out / "thesis.tex").write_text("mine")
     simulate(scenario, out=out, timeline=None, quiet=True, seeds=1, as_json=False, check=False)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     code = (
         "import os, reports.serving as s; from pathlib import Path; from commands.simulate import simulate\n"
-        "s.publish = lambda *a: os.kill(os.getpid(), 9)\n"
+        "s.draw = lambda *a: os.kill(os.getpid(), 9)\n"
         f"simulate(Path({str(scenario)!r}), out=Path({str(out)!r}), timeline=None, quiet=True, seeds=1)"
     )
     root = Path(__file__).resolve().parents[2]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, check=False
+    )
     assert done.returncode == -9
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+    simulate(scenario, out=out, timeline=None, quiet=True, seeds=1, as_json=False, check=False)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
-
-
-def test_publish_replaces_the_whole_folder(tmp_path: Path) -> None:
-    for name, text in (("new", "2"), ("old", "1")):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").write_text(text)
-    (tmp_path / "old" / "stale").write_text("x")
-    files.publish(tmp_path / "new", tmp_path / "old")
-    assert [path.name for path in (tmp_path / "old").iterdir()] == ["file"]
-    assert (tmp_path / "old" / "file").read_text() == "2"
 
 
 FLEET = """
@@ -268,7 +265,8 @@ def test_attention_and_ffn_on_different_chips(tmp_path: Path, capsys: Any) -> No
     simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
     assert printed(capsys)["served"] == 80
     file.write_text(text.replace("tp = 8, ep = 8", "tp = 1, ep = 1"))
-    simulate(file, out=None, timeline=None, as_json=True, seeds=1)
+    with pytest.raises(typer.Exit):
+        simulate(file, out=None, timeline=None, as_json=True, seeds=1)
     assert "FFN pool misses" in printed(capsys)["infeasible"]
     for change, problem in (
         (("tp = 8, ep = 8", "tp = 8, ep = 3"), "ep = 3 must divide"),

@@ -17,20 +17,20 @@ from simcore.cost.roofline import Roofline, peak_of
 from simcore.engine import analytic
 from simcore.ops.op import StepColumns, plan_columns
 from simcore.ops.transformer import lower
-from simcore.spec.scenario import Scenario
+from simcore.spec.case import Case
 from tests.strategies import scenarios
 
 MODELS = {"roofline": lambda chip: Roofline(), "datasheet": lambda chip: cost_model(chip, "datasheet")}
 models = st.sampled_from(sorted(MODELS))
 
 
-def step_of(scenario: Scenario, decode: bool) -> StepColumns:
+def step_of(scenario: Case, decode: bool) -> StepColumns:
     if decode:
         return analytic.decode_step(float(scenario.batch), scenario.demand)
     return analytic.prefill_step(scenario.demand.input.mean_tokens)
 
 
-def times(scenario: Scenario, decode: bool, model: str, **changes: float) -> tuple[list, list, object]:
+def times(scenario: Case, decode: bool, model: str, **changes: float) -> tuple[list, list, object]:
     weights, experts, activations, _ = scenario.plan.formats()
     machine = machine_of(scenario.system, weights, experts, activations, scenario.policy).with_fields(**changes)
     plan = plan_columns(scenario.plan, {})
@@ -38,14 +38,14 @@ def times(scenario: Scenario, decode: bool, model: str, **changes: float) -> tup
     return ops, MODELS[model](scenario.system.chip.name).costs(ops, machine, plan, decode), machine
 
 
-def total(scenario: Scenario, decode: bool, model: str) -> float:
+def total(scenario: Case, decode: bool, model: str) -> float:
     ops, costs, _ = times(scenario, decode, model)
     return float(sum(np.max(op.count * cost.time_s) for op, cost in zip(ops, costs, strict=True)))
 
 
 @settings(max_examples=60, deadline=None)
 @given(scenarios(), st.booleans(), models)
-def test_no_operation_beats_its_roofline(scenario: Scenario, decode: bool, model: str) -> None:
+def test_no_operation_beats_its_roofline(scenario: Case, decode: bool, model: str) -> None:
     ops, costs, machine = times(scenario, decode, model)
     for op, cost in zip(ops, costs, strict=True):
         if op.role == "none":
@@ -59,7 +59,7 @@ def test_no_operation_beats_its_roofline(scenario: Scenario, decode: bool, model
 
 @settings(max_examples=30, deadline=None)
 @given(scenarios(), st.booleans(), models)
-def test_one_rank_has_no_communication(scenario: Scenario, decode: bool, model: str) -> None:
+def test_one_rank_has_no_communication(scenario: Case, decode: bool, model: str) -> None:
     alone = scenario.replace(plan=scenario.plan.replace(tp=1, pp=1, dp=1))
     ops, costs, _ = times(alone, decode, model)
     assert all(np.all(np.asarray(cost.network_s) == 0) for cost in costs)
@@ -68,7 +68,7 @@ def test_one_rank_has_no_communication(scenario: Scenario, decode: bool, model: 
 
 @settings(max_examples=150, deadline=None)
 @given(scenarios(), st.booleans(), st.floats(1.0, 8.0), models)
-def test_more_bandwidth_or_peak_is_never_slower(scenario: Scenario, decode: bool, factor: float, model: str) -> None:
+def test_more_bandwidth_or_peak_is_never_slower(scenario: Case, decode: bool, factor: float, model: str) -> None:
     _, before, machine = times(scenario, decode, model)
     faster = {name: getattr(machine, name) * factor for name in ("memory_bytes_per_s", "cache_bytes_per_s")}
     peaks = {n: getattr(machine, n) * factor for n in PEAKS}
@@ -79,7 +79,7 @@ def test_more_bandwidth_or_peak_is_never_slower(scenario: Scenario, decode: bool
 
 @settings(max_examples=40, deadline=None)
 @given(scenarios(), st.booleans(), st.integers(1, 4000), models)
-def test_more_work_is_never_faster(scenario: Scenario, decode: bool, more: int, model: str) -> None:
+def test_more_work_is_never_faster(scenario: Case, decode: bool, more: int, model: str) -> None:
     demand = scenario.demand
     lengths = {"input": demand.input.replace(mean_tokens=demand.input.mean_tokens + more)}
     longer = scenario.replace(demand=demand.replace(**lengths), batch=scenario.batch + more)
@@ -89,7 +89,7 @@ def test_more_work_is_never_faster(scenario: Scenario, decode: bool, more: int, 
 
 @settings(max_examples=25, deadline=None)
 @given(scenarios())
-def test_breakdown_sums_to_the_total_and_survives_json(scenario: Scenario) -> None:
+def test_breakdown_sums_to_the_total_and_survives_json(scenario: Case) -> None:
     result = simcore.evaluator([scenario.system.chip.name]).one(scenario)
     if not result.infeasible:
         for phase, total in (("prefill", result.prefill_s), ("decode", result.decode_step_s)):
@@ -100,7 +100,7 @@ def test_breakdown_sums_to_the_total_and_survives_json(scenario: Scenario) -> No
 
 @settings(max_examples=40, deadline=None)
 @given(scenarios())
-def test_infeasible_is_a_result_with_bytes(scenario: Scenario) -> None:
+def test_infeasible_is_a_result_with_bytes(scenario: Case) -> None:
     result = simcore.evaluator([scenario.system.chip.name]).one(scenario)
     if result.infeasible and "need_bytes" in result.values:
         assert result.need_bytes > result.have_bytes or result.max_batch < scenario.batch

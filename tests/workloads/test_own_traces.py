@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scenarios.run import prepare
+from scenarios.read import read
+from scenarios.run import ready
 from simcore import registry
 from simcore.errors import InputError
 from simcore.spec.traffic import Trace
@@ -229,8 +230,8 @@ def test_a_scenario_says_it_all(tmp_path: Path) -> None:
         'time_unit = "ms"\ncolumns = { arrival = "when", input = "prompt", output = "completion" }\n',
         "own.toml",
     )
-    ready = prepare(scenario)
-    assert list(ready.trace.arrival_s) == [0.0, 1.5] and len(ready.run().requests) == 2
+    question = ready(read(scenario))
+    assert list(question.trace.arrival_s) == [0.0, 1.5] and len(question.run().requests) == 2
 
 
 def test_demand_of_a_trace_agrees_with_its_definition(tmp_path: Path) -> None:

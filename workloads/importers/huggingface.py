@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 from simcore.errors import InputError, suggest
+from simcore.spec.base import Source
 from simcore.spec.model import ModelSpec
 from workloads.importers.architecture import Architecture, gather
 from workloads.importers.keys import Keys
@@ -16,6 +18,8 @@ from workloads.importers.quantization import formats
 from workloads.importers.vision import vision_parameters
 
 Reader = Callable[[Keys], Architecture]
+TEXT = ("text_config", "llm_config", "language_config")
+"""where wrappers keep their language model"""
 
 
 @cache
@@ -32,8 +36,9 @@ def import_model(raw: dict[str, Any], name: str, file: str) -> ModelSpec:
     """The model that a config.json describes.
 
     `name` becomes the spec's name, `file` stands in complaints. A multimodal file's `text_config` is the model; the
-    vision tower is counted in `other_parameters`. Raises InputError for an unknown architecture, a missing key, a
-    feature or quantisation that is not modelled, and a key that sounds like architecture and is not understood.
+    vision tower is counted in `other_parameters` where the wrapper is known, else left out and noted in the sources.
+    Raises InputError for an unknown architecture, a missing key, a feature or quantisation that is not modelled, and a
+    key that sounds like architecture and is not understood.
     """
     keys = text_keys(raw, file)
     found = readers()[keys.family](keys)
@@ -50,11 +55,21 @@ def import_model(raw: dict[str, Any], name: str, file: str) -> ModelSpec:
         layers=layers,
         tied_embeddings=found.tied_embeddings,
         max_context_tokens=context(keys),
-        other_parameters=vision_parameters(raw, file, facts["hidden_size"]),
+        other_parameters=vision_parameters(raw, file, facts["hidden_size"]) if raw["model_type"] in readers() else 0,
+        sources=left_out(raw, name),
         **facts,
     )
     holder, where = (raw, "") if raw.get("quantization_config") else (dict(keys.raw), keys.where)
-    return spec.replace(**formats(holder, file, where, spec.is_moe))
+    return spec.replace(**formats(holder, file, where, spec))
+
+
+def left_out(raw: dict[str, Any], name: str) -> dict[str, Source]:
+    """What an unknown wrapper of a known text model has beside it, as a source with a note."""
+    if raw["model_type"] in readers():
+        return {}
+    others = [key for key in raw if key.endswith("_config") and key not in (*TEXT, "quantization_config")]
+    note = f"text model of {raw['model_type']}" + (f"; {', '.join(others)} left out" if others else "")
+    return {"config": Source(kind="vendor", title=f"Hugging Face config.json of {name}", note=note)}
 
 
 def text_keys(raw: dict[str, Any], file: str) -> Keys:
@@ -68,16 +83,34 @@ def text_keys(raw: dict[str, Any], file: str) -> Keys:
         raise InputError(
             "audio towers are not modelled", file=file, key="audio_config", fix="remove it to import the text"
         )
-    inner = raw.get("text_config")
-    if inner is None:
+    holder = next((name for name in TEXT if raw.get(name) is not None), None)
+    if holder is None:
         return Keys(raw, file, known(outer, file, "model_type"))
+    inner = raw[holder]
     if not isinstance(inner, dict):
-        raise InputError("is not an object", file=file, key="text_config")
-    known(outer, file, "model_type")
+        raise InputError("is not an object", file=file, key=holder)
+    family = inner.get("model_type", outer)
+    if not isinstance(family, str):
+        raise InputError(f"{family!r} is not a name", file=file, key=f"{holder}.model_type")
+    if "model_type" not in inner and outer not in readers():
+        what = f"{outer!r} wraps a {holder} without a model_type"
+        raise InputError(what, file=file, key=f"{holder}.model_type", fix="say which family its text model is")
     if "tie_word_embeddings" in raw:
         inner = {**inner, "tie_word_embeddings": raw["tie_word_embeddings"]}
-    family = inner.get("model_type", outer)
-    return Keys(inner, file, known(family, file, "text_config.model_type"), "text_config.")
+    return Keys(inner, file, known(text_family(family), file, f"{holder}.model_type"), f"{holder}.")
+
+
+def text_family(name: str) -> str:
+    """The family that reads a text model of this name: itself, or without what says that it is part of a wrapper.
+
+    >>> text_family("qwen3_vl_moe_text"), text_family("qwen2_5_vl_text"), text_family("gemma3_text")
+    ('qwen3_moe', 'qwen2', 'gemma3_text')
+    """
+    if name in readers():
+        return name
+    bare = re.sub(r"(?:_?vl|v)?(_moe)?(?:_text)?$", r"\1", name)
+    shorter = re.sub(r"_\d+(?=_|$)", "", bare)
+    return next((found for found in (bare, shorter) if found in readers()), name)
 
 
 def known(model_type: str, file: str, key: str) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from simcore.errors import InputError
+from simcore.spec.model import ModelSpec
 from workloads.importers.keys import Keys
 
 Formats = dict[str, str]
 
 
-def formats(raw: dict[str, Any], file: str, where: str, is_moe: bool) -> Formats:
+def formats(raw: dict[str, Any], file: str, where: str, spec: ModelSpec) -> Formats:
     """`native_format`, `expert_format` and `kv_format` where they differ from bf16.
 
     Where an MoE checkpoint keeps its attention in bf16, only the experts are quantised: weights bf16, experts in the
@@ -18,26 +21,71 @@ def formats(raw: dict[str, Any], file: str, where: str, is_moe: bool) -> Formats
     table = raw.get("quantization_config")
     if not table:
         return {}
+    if not isinstance(table, dict):
+        raise InputError(f"{table!r} is not an object", file=file, key=f"{where}quantization_config")
     keys = Keys(table, file, "quantised", f"{where}quantization_config.")
-    method = table.get("quant_method")
+    method = method_of(table)
     if method not in METHODS:
         raise keys.refuse("quant_method", f"{method!r} is not known", f"known: {', '.join(METHODS)}")
     found = {"native_format": METHODS[method](keys)}
-    if is_moe and (keeps_attention(table) or method == "mxfp4"):
+    if spec.is_moe and (keeps_attention(table, spec) or method == "mxfp4"):
         found = {"expert_format": found["native_format"]}
-    if _kv_bits(keys) == 8:
-        found["kv_format"] = "fp8"
-    return found
+    kept = kv_format(keys)
+    return found | ({"kv_format": kept} if kept else {})
 
 
-def keeps_attention(table: dict[str, Any]) -> bool:
-    """Whether the list of excluded modules names the attention projections."""
-    excluded = [
-        str(entry)
-        for name in ("modules_to_not_convert", "ignore", "exclude_modules", "ignored_layers")
-        for entry in table.get(name) or []
-    ]
-    return any("self_attn" in entry and "norm" not in entry for entry in excluded)
+def method_of(table: dict[str, Any]) -> Any:
+    """`quant_method`; where a file leaves it out, what its producer's keys say."""
+    if table.get("quant_method") is not None:
+        return table["quant_method"]
+    producer = table.get("producer")
+    named = producer.get("name") if isinstance(producer, dict) else None
+    if named == "modelopt" or table.get("quant_algo"):
+        return "modelopt"
+    return "compressed-tensors" if table.get("config_groups") else None
+
+
+ATTENTION = re.compile(r"(?:self_attn|linear_attn|self_attention|attention|attn)(?P<tail>(?:[.(*].*)?)$")
+LAYER = re.compile(r"layers?\.\(?([\d|]+)\)?\.")
+QUERY = re.compile(r"(^|[.(|])(q|q_a|q_b|qkv|wq|query|query_key_value|in)(_proj|[_|)]|$)")
+OUTPUT = re.compile(r"(^|[.(|])(o|out|dense|wo)(_proj|[_|)]|$)")
+
+
+def keeps_attention(table: dict[str, Any], spec: ModelSpec) -> bool:
+    """Whether the list of excluded modules holds the attention of most layers: as a whole, or query and output.
+
+    Norms, an indexer's small projections, and single layers do not count.
+    """
+    kept: dict[str, set[str]] = {}
+    for entry in excluded_modules(table):
+        name = entry.removeprefix("re:").replace("\\", "").rstrip("$*.")
+        found = ATTENTION.search(name)
+        if found is None or "norm" in name or "index" in name:
+            continue
+        tail = found["tail"].strip(".*")
+        parts = {"query", "output"} if not tail else set()
+        parts |= {"query"} if QUERY.search(tail) else set()
+        parts |= {"output"} if OUTPUT.search(tail) else set()
+        numbers = LAYER.search(name)
+        for layer in numbers[1].split("|") if numbers else ("all",):
+            kept.setdefault(layer, set()).update(parts)
+    common = kept.pop("all", set())
+    if common == {"query", "output"}:
+        return True
+    whole = sum(parts | common == {"query", "output"} for parts in kept.values())
+    return whole > 0.5 * sum(group.count for group in spec.layers if group.mixer is not None)
+
+
+def excluded_modules(table: dict[str, Any]) -> list[str]:
+    """Names of modules that stay in 16 bits, under any of the keys that say so."""
+    names = ("modules_to_not_convert", "ignore", "exclude_modules", "ignored_layers")
+    return [str(entry) for name in names for entry in table.get(name) or []]
+
+
+def beside(table: dict[str, Any]) -> dict[str, Any]:
+    """The `quantization_config` that a `hf_quant_config.json` stands for."""
+    inner = table.get("quantization")
+    return {"quant_method": "modelopt", **(inner if isinstance(inner, dict) else table)}
 
 
 def fp8(keys: Keys) -> str:
@@ -95,12 +143,29 @@ def modelopt(keys: Keys) -> str:
     return known[algorithm]
 
 
-def _kv_bits(keys: Keys) -> int | None:
+def kv_format(keys: Keys) -> str | None:
+    """Format of the cache under any of the keys that name it; None: not said."""
     scheme = keys.raw.get("kv_cache_scheme")
     if isinstance(scheme, dict):
-        bits: int | None = scheme.get("num_bits")
-        return bits
-    return 8 if str(keys.raw.get("kv_cache_quant_algo")) == "FP8" else None
+        bits, kind = scheme.get("num_bits"), scheme.get("type", "float")
+        known: dict[Any, str | None] = {
+            (8, "float"): "fp8",
+            (8, "int"): "int8",
+            (4, "float"): "fp4",
+            (16, "float"): None,
+        }
+        if (bits, kind) not in known:
+            raise keys.refuse("kv_cache_scheme", f"{bits}-bit {kind} is not modelled", "known: 8-bit float")
+        return known[bits, kind]
+    for name in ("kv_cache_scheme", "kv_cache_quant_algo"):
+        word = keys.raw.get(name)
+        if word is None or str(word).lower() in ("auto", "none"):
+            continue
+        words = {"FP8": "fp8", "INT8": "int8", "NVFP4": "fp4"}
+        if str(word).upper() not in words:
+            raise keys.refuse(name, f"{word!r} is not known", f"known: {', '.join(words)}")
+        return words[str(word).upper()]
+    return None
 
 
 METHODS = {

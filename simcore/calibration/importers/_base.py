@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simcore.errors import InputError, suggest
 
@@ -34,7 +34,7 @@ def require(frame: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
 
 
 def positive(frame: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
-    """Raise InputError for a column that is no number or nowhere positive."""
+    """Raise InputError for a column that is no number, somewhere negative or infinite, or nowhere positive."""
     import pandas as pd
 
     for name in columns:
@@ -42,8 +42,32 @@ def positive(frame: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
         if values.isna().any():
             bad = frame[name][values.isna()].iloc[0]
             raise InputError(f"{bad!r} is not a number", file=str(path), key=name)
+        refuse_rows(values.abs() == float("inf"), frame[name], path, name)
+        refuse_rows(values < 0, frame[name], path, name)
         if not (values > 0).any():
             raise InputError("no value is positive", file=str(path), key=name)
+
+
+def refuse_rows(bad: Any, column: Any, path: Path, name: str, what: str = "is not above zero") -> None:
+    """Raise InputError for the first row where `bad`; the line counts the header, where the file has lines."""
+    if bad.any():
+        at = int(bad.to_numpy().argmax())
+        where = f"{path}:{at + 2}" if path.suffix == ".csv" else f"{path}, row {at}"
+        found = column.iloc[at]
+        shown = found.item() if hasattr(found, "item") else found
+        raise InputError(f"{shown!r} {what}", file=where, key=name, fix="mend it or leave the row out")
+
+
+def numbers(frame: pd.DataFrame, columns: Iterable[str], above: Iterable[str], path: Path) -> None:
+    """Raise InputError for the first row where one of `columns` is no finite number from 0, or one of `above` is 0."""
+    import pandas as pd
+
+    for name in (*columns, *above):
+        values = pd.to_numeric(frame[name], errors="coerce")
+        bad = values.isna() | (values.abs() == float("inf")) | (values < 0)
+        refuse_rows(bad, frame[name], path, name, "is not a number from 0")
+        if name in above:
+            refuse_rows(values == 0, frame[name], path, name)
 
 
 def labelled(frame: pd.DataFrame, constants: Mapping[str, object]) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from simcore.calibration.importers._base import numbers, read, require
 from simcore.engine.ranks import SharedSteps
 from simcore.errors import InputError
 from simcore.step.times import ZERO, Axis, Floats, StepTimes, Table, padded
@@ -135,13 +136,27 @@ def exchange_over(link_bytes_per_s: float, dp: int, hidden_size: int, dtype_byte
     return lambda tokens: 2.0 * there_s(tokens)
 
 
-def _read(folder: Path, name: str) -> Any:
-    import pandas as pd
+COLUMNS = {
+    "dense.csv": (("layer",), (), ("tokens", "time_us")),
+    "per_sequence.csv": (("layer",), (), ("sequences", "time_us")),
+    "attention.csv": ((), ("prefill_chunk", "kv_prefill", "n_decode", "kv_decode"), ("time_us",)),
+    "moe.csv": ((), (), ("tokens", "activated_experts", "time_us")),
+    "skew.csv": (("regime", "alpha"), ("nb",), ("n",)),
+}
+"""by file: columns of any kind, numbers from 0, numbers above 0"""
 
+
+def _read(folder: Path, name: str) -> Any:
+    """A file of the profile. Raises InputError for a missing one, for a missing column and, with its line, for a time
+    or a count that is none."""
     file = folder / name
     if not file.is_file():
         raise InputError("is not there", file=str(file), fix="a layer profile holds dense, attention and per_sequence")
-    return pd.read_csv(file)
+    frame = read(file)
+    words, counts, above = COLUMNS[name]
+    require(frame, (*words, *counts, *above), file)
+    numbers(frame, counts, above, file)
+    return frame
 
 
 def _dense_s(dense: Any, shape: Shape, tokens: Floats) -> Floats:
@@ -207,6 +222,8 @@ def _attention(rows: Any, layers: int) -> tuple[Table, Table, Table]:
 def _grid(rows: Any, keys: tuple[str, str], x: Axis, y: Axis) -> Floats:
     """Times on the lattice: along the second key within each profiled value of the first, then between those."""
     values, profiles = [], []
+    if not len(rows):
+        raise InputError(f"the profile has no rows of {keys[0]} alone", key=keys[0], fix="profile prefill and decode")
     for value, group in rows.groupby(keys[0]):
         values.append(float(value))
         profiles.append(along(y.knots(), group[keys[1]], group.time_us))

@@ -37,10 +37,13 @@ def rows(file: Path) -> list[dict[str, Any]]:
     text = file.read_text(encoding="utf-8", errors="replace")
     op, ranks = operation(file, text), rank_count(file, text)
     found = []
-    for line in text.splitlines():
+    for number, line in enumerate(text.splitlines(), start=1):
         match = ROW.match(line)
         time_us = first_time(match.group(4)) if match else None
         if match and time_us is not None and int(match.group(1)) > 0:
+            if time_us <= 0:
+                what = f"{match.group(1)} bytes take {time_us} us"
+                raise InputError(what, file=f"{file}:{number}", fix="mend it or leave the line out")
             common = {"stack": "nccl", "stack_version": "0", "kernel_source": "NCCL", "op_name": op, "num_gpus": ranks}
             found.append(common | {"message_bytes": int(match.group(1)), "latency_ms": time_us * 1e-3})
     if not found:

@@ -7,11 +7,14 @@ several chunks as one chunk of the root of the sum of squares over the summed pa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from simcore.calibration.importers._base import numbers, read, require
+from simcore.errors import InputError
 from simcore.step.times import Axis, Floats, StepTimes, Table
 
 OPERATORS = (
@@ -30,7 +33,10 @@ MS = 1e-3
 
 def vidur_step_times(mlp_file: Path, attention_file: Path, layers: int, tp: int = 1) -> StepTimes:
     """Read a model's two profiles (milliseconds, medians) into step times for `layers` layers at degree `tp`."""
-    mlp, attention = _read(mlp_file, tp), _read(attention_file, tp)
+    mlp = _read(mlp_file, tp, OPERATORS, ("num_tokens",))
+    kernels, counts = ("attn_prefill", "attn_decode", "attn_kv_cache_save"), ("batch_size", "kv_cache_size")
+    attention = _read(attention_file, tp, kernels, ("prefill_chunk_size", *counts))
+    require(attention, ("is_prefill",), attention_file)
     dense = Table(_dense_axis(mlp), layers * _dense_s(mlp, attention))
     prefill = attention[attention.is_prefill]
     decode = attention[~attention.is_prefill]
@@ -52,12 +58,17 @@ def vidur_step_times(mlp_file: Path, attention_file: Path, layers: int, tp: int 
     )
 
 
-def _read(file: Path, tp: int) -> Any:
-    import pandas as pd
-
-    rows = pd.read_csv(file)
-    rows.columns = [name.removeprefix("time_stats.") for name in rows.columns]
-    return rows[rows.num_tensor_parallel_workers == tp]
+def _read(file: Path, tp: int, names: Sequence[str], counts: Sequence[str]) -> Any:
+    """Rows of a degree. Raises InputError for a missing file, column or degree, and for a time that is none."""
+    rows = read(file)
+    rows.columns = [str(name).removeprefix("time_stats.") for name in rows.columns]
+    times = [f"{name}.median" for name in names]
+    require(rows, ("num_tensor_parallel_workers", *counts, *times), file)
+    numbers(rows, ("num_tensor_parallel_workers", *counts), (), file)
+    found = rows[rows.num_tensor_parallel_workers == tp]
+    if not len(found):
+        raise InputError(f"holds no rows of {tp} tensor-parallel workers", file=str(file), key="plan.tp")
+    return found
 
 
 def _dense_axis(mlp: Any) -> Axis:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import InputError
+from simcore.spec.load import read_text
 from simcore.spec.traffic import Trace
 
 Floats = NDArray[np.float64]
@@ -83,16 +84,19 @@ def _rows(file: Path) -> list[dict[str, Any]]:
     if not file.is_file():
         raise InputError("is not there", file=str(file), fix="give a folder with requests.jsonl and meta.json")
     rows = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_text(file).splitlines(), start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
             rows.append({key: float(row[key]) for key in KEYS})
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise InputError(f"not a request: {error}", file=f"{file}:{number}") from None
         if not all(map(math.isfinite, rows[-1].values())) or min(rows[-1]["input_toks"], rows[-1]["output_toks"]) < 1:
             raise InputError("needs finite times and at least one input and output token", file=f"{file}:{number}")
+        times = [rows[-1][key] for key in ("queued_ts", "first_token_ts", "last_token_ts")]
+        if sorted(times) != times:
+            raise InputError("a token comes before its request or the one before it", file=f"{file}:{number}")
     if not rows:
         raise InputError("holds no requests", file=str(file))
     return sorted(rows, key=lambda row: row["queued_ts"])
@@ -103,8 +107,8 @@ KEYS = ("input_toks", "output_toks", "queued_ts", "first_token_ts", "last_token_
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        found = json.loads(read_text(file))
+    except (ValueError, RecursionError) as error:
         raise InputError(f"cannot be read: {error}", file=str(file)) from None
     if not isinstance(found, dict) or not found.get("model") or not isinstance(found.get("engine_kwargs"), dict):
         raise InputError("has no model or no engine_kwargs", file=str(file))

@@ -12,19 +12,34 @@ NEVER = 2**62
 
 
 @njit(cache=True)
+def hash_blocks(replica: Any) -> Any:
+    """KV blocks of one prefix hash."""
+    return int64(replica.hash_tokens // replica.block_tokens * replica.shared_pages)
+
+
+@njit(cache=True)
 def blocks_of(replica: Any, tokens: int) -> Any:
-    """KV blocks of so many tokens of one sequence (no more than its window)."""
-    held = tokens
-    if replica.window_tokens > 0 and held > replica.window_tokens:
-        held = replica.window_tokens
-    return (held + replica.block_tokens - 1) // replica.block_tokens
+    """KV blocks of so many tokens of one sequence: its state, layers that keep all, layers that keep their window."""
+    blocks = (tokens + replica.block_tokens - 1) // replica.block_tokens
+    if replica.window_tokens > 0 and tokens > replica.window_tokens:
+        capped = (replica.window_tokens + replica.block_tokens - 1) // replica.block_tokens
+        grown = replica.kept_pages * blocks + (replica.block_pages - replica.kept_pages) * capped
+        return replica.state_blocks + grown
+    return replica.state_blocks + replica.block_pages * blocks
+
+
+@njit(cache=True)
+def grown_pages(replica: Any, request: Any) -> Any:
+    """Blocks that a decode takes whenever it fills one more block of tokens."""
+    return replica.block_pages if request.cap_tick >= 0 else replica.kept_pages
 
 
 @njit(cache=True)
 def stop_growing(replica: Any, request: Any) -> None:
-    """A decode's KV takes no further blocks: its window is full, or it leaves."""
+    """A decode's window is full: capped layers take no further blocks."""
     if request.cap_tick >= 0:
-        replica.phase_count[(request.join_tick - request.computed_tokens) % replica.block_tokens] -= 1
+        phase = (request.join_tick - request.computed_tokens) % replica.block_tokens
+        replica.phase_count[phase] -= replica.block_pages - replica.kept_pages
         request.cap_tick = -1
 
 
@@ -45,7 +60,8 @@ def find_span(replica: Any, requests: Any) -> None:
 def settle(replica: Any, requests: Any, number: int) -> None:
     """Bring a decoding request's record up to this tick and take it out of the sums over decodes."""
     request = requests[number]
-    stop_growing(replica, request)
+    phase = (request.join_tick - request.computed_tokens) % replica.block_tokens
+    replica.phase_count[phase] -= grown_pages(replica, request)
     if replica.draft_tokens == 0:
         ticks = replica.tick - request.join_tick
         if ticks > 0:
@@ -53,7 +69,7 @@ def settle(replica: Any, requests: Any, number: int) -> None:
         request.generated_tokens += ticks
         request.computed_tokens += ticks
         if replica.reserve_output == 0:
-            shared = int64(request.held_hashes) * replica.hash_tokens // replica.block_tokens
+            shared = int64(request.held_hashes) * hash_blocks(replica)
             request.blocks = max(int64(request.blocks), blocks_of(replica, request.computed_tokens) - shared)
     replica.decode_kv_tokens -= request.computed_tokens + 1
 
@@ -81,6 +97,7 @@ def join_decodes(replica: Any, requests: Any, number: int) -> None:
         request.cap_tick = replica.tick + replica.window_tokens - request.computed_tokens
         if request.cap_tick <= replica.tick:
             request.cap_tick = -1
-            return
-        replica.next_finish_tick = min(replica.next_finish_tick, request.cap_tick)
-    replica.phase_count[(request.join_tick - request.computed_tokens) % replica.block_tokens] += 1
+        else:
+            replica.next_finish_tick = min(replica.next_finish_tick, request.cap_tick)
+    phase = (request.join_tick - request.computed_tokens) % replica.block_tokens
+    replica.phase_count[phase] += grown_pages(replica, request)

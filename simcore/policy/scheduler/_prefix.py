@@ -16,12 +16,7 @@ from numba import int64
 from simcore.cost.jit import njit
 from simcore.policy.records import NONE
 from simcore.policy.scheduler import _tiers
-
-
-@njit(cache=True)
-def hash_blocks(replica: Any) -> Any:
-    """KV blocks of one prefix hash."""
-    return int64(replica.hash_tokens // replica.block_tokens)
+from simcore.policy.scheduler._decodes import hash_blocks
 
 
 @njit(cache=True)

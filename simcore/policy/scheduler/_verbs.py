@@ -12,7 +12,7 @@ from numba import int64, types
 from simcore.cost.jit import from_dtype, njit
 from simcore.policy.records import BLOCK, MAX_RUNNING, NONE, REPLICA, REQUEST, RUNNING, WAITING
 from simcore.policy.scheduler import _prefix
-from simcore.policy.scheduler._decodes import blocks_of, find_span, join_decodes, settle
+from simcore.policy.scheduler._decodes import blocks_of, find_span, grown_pages, hash_blocks, join_decodes, settle
 
 REPLICA_TYPE = from_dtype(REPLICA)
 REQUESTS_TYPE = types.Array(from_dtype(REQUEST), 1, "C")
@@ -101,7 +101,7 @@ def admission_blocks(replica: Any, request: Any, cached_tokens: int) -> Any:
         tokens = int64(request.input_tokens + request.output_tokens)
     elif replica.whole_prompt == 0 and replica.check_prompt == 0:
         tokens = min(tokens, cached_tokens + min(replica.chunk_tokens, replica.token_budget))
-    return blocks_of(replica, tokens) - cached_tokens // replica.block_tokens
+    return blocks_of(replica, tokens) - cached_tokens // replica.block_tokens * replica.shared_pages
 
 
 @njit(cache=True)
@@ -159,7 +159,7 @@ def take(replica: Any, requests: Any, hashes: Any, cache: Any, number: int, toke
         replica.extra_s += replica.swap_s_per_block * blocks_of(replica, request.computed_tokens)
     if replica.whole_prompt == 0 and replica.reserve_output == 0:
         end = request.computed_tokens + tokens
-        shared = int64(request.held_hashes) * replica.hash_tokens // replica.block_tokens
+        shared = int64(request.held_hashes) * hash_blocks(replica)
         need = blocks_of(replica, end) - shared - request.blocks
         while need > replica.free_blocks:
             if not preempt_after(replica, requests, hashes, cache, request.admission):
@@ -217,7 +217,7 @@ def new_blocks(replica: Any, requests: Any) -> Any:
 @njit(cache=True)
 def draft_blocks(replica: Any, request: Any) -> Any:
     """Blocks that a decode with all its drafted tokens needs beyond those it has."""
-    shared = int64(request.held_hashes) * replica.hash_tokens // replica.block_tokens
+    shared = int64(request.held_hashes) * hash_blocks(replica)
     end = request.computed_tokens + 1 + replica.draft_tokens * replica.draft_width
     return int64(max(0, blocks_of(replica, end) - shared - request.blocks))
 
@@ -269,9 +269,9 @@ def preempt_after(replica: Any, requests: Any, hashes: Any, cache: Any, admissio
 def _give_back_token(replica: Any, request: Any) -> None:
     """A decode is preempted after it was put into this very step: its token, and the block it took for it, are free."""
     replica.step_tokens -= 1 + replica.draft_tokens * replica.draft_width
-    grows = request.cap_tick >= 0 and replica.draft_tokens == 0 and replica.reserve_output == 0
+    grows = replica.draft_tokens == 0 and replica.reserve_output == 0
     if grows and (replica.tick - request.join_tick + request.computed_tokens) % replica.block_tokens == 0:
-        replica.free_blocks += 1
+        replica.free_blocks += grown_pages(replica, request)
     if replica.decode_count == 1:
         replica.step_decodes = 0
 

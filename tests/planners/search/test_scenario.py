@@ -10,9 +10,9 @@ import pytest
 import simcore
 from planners.evaluate import Evaluator
 from planners.search.expression import Expression
-from planners.search.fields import changed, read
 from planners.search.scenario import ScenarioEvaluator
 from planners.search.study import problem_of, read_search
+from scenarios.fields import changed, read
 from simcore.api import cost_model, resolve
 from simcore.errors import InputError
 

@@ -20,7 +20,7 @@ PLANTS = (
     "workloads/generate.py",
     "workloads/models/llama-3.1-8b.toml",
     "planners/plans.py",
-    "planners/search/fields.py",
+    "planners/search/space.py",
     "commands/simulate.py",
     "scenarios/run.py",
 )

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from commands.serving_inputs import replayer
-from commands.serving_report import answers
-from simcore.calibration.serving_choice import Service
-from simcore.calibration.serving_disagg import PrefillStep, loop
-from simcore.calibration.serving_fit import Measured, distinct, fold_of, names, parameters, solve, start
-from simcore.calibration.serving_measures import errors, spearman
-from simcore.calibration.serving_replay import chosen, mean_stall_s
-from simcore.calibration.serving_rows import Pool, read_row, repaired_pool, wide_pools
-from simcore.calibration.serving_score import campaign_factors, coverage_across_folds
 from tests.shared import shared
-from workloads.recipes import recipe
+from validation.serving.choice import Service
+from validation.serving.disagg import PrefillStep, loop
+from validation.serving.fit import Measured, distinct, fold_of, names, parameters, solve, start
+from validation.serving.inputs import replayer
+from validation.serving.measures import errors, spearman
+from validation.serving.recipes import recipe
+from validation.serving.replay import chosen, mean_stall_s
+from validation.serving.report import answers
+from validation.serving.rows import Pool, read_row, repaired_pool, wide_pools
+from validation.serving.score import campaign_factors, coverage_across_folds
 
 ROW = {
     "id": "a",
@@ -116,11 +116,12 @@ def test_experts_of_another_stack_change_experts_alone() -> None:
     row = ROW | {"model_path": "openai/gpt-oss-120b", "precision": "fp4", "tp_size": 2, "moe_tp_size": 2}
     question, asks = read_row(row).question, replayer()
     own, other = (
-        asks.pool_parts(question, question.pool, {"kv": "fp8", "expert_kernels": stack})[0]
+        asks.pool_parts(question, question.pool, {"kv": "fp8", "expert_kernels": stack})
         for stack in (question.stack, "sglang" if question.stack != "sglang" else "vllm")
     )
-    assert np.array_equal(own.pure["matrix"], other.pure["matrix"])
-    assert not np.allclose(own.pure["expert"], other.pure["expert"], rtol=0.01)
+    mine, theirs = own.sampled.pure.work, other.sampled.pure.work
+    assert np.array_equal(mine.matrix, theirs.matrix)
+    assert not np.allclose(mine.expert, theirs.expert, rtol=0.01)
 
 
 def test_closed_loop_of_prefill_workers() -> None:
@@ -164,7 +165,7 @@ def test_a_few_measured_rows() -> None:
     """Twelve dense rows: half of them within 20 % of the measured TPOT, and equal rows counted once."""
     import pandas as pd
 
-    from simcore.calibration.serving_rows import read_rows
+    from validation.serving.rows import read_rows
 
     table = pd.read_csv(shared("measured/serving/silicon_serving.csv"), low_memory=False)
     some = table[(table["model_path"].str.contains("Llama-3.1-70B")) & (table["system"] == "h200_sxm")]
@@ -179,8 +180,8 @@ def test_a_few_measured_rows() -> None:
 def test_predictions_do_not_depend_on_results_or_day(tmp_path: Path) -> None:
     import pandas as pd
 
-    from commands.serving_report import write_predictions
-    from simcore.calibration.serving_rows import read_rows
+    from validation.serving.report import write_predictions
+    from validation.serving.rows import read_rows
 
     table = pd.DataFrame([ROW | {"id": str(n), "silicon_ttft_ms": 10.0 * n, "silicon_tpot_ms": 1.0} for n in (1, 2)])
     bare = table.drop(columns=[name for name in table.columns if name.startswith("silicon_")])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from simcore.api import resolve
-from simcore.calibration.serving_models import is_dense, served_model
 from simcore.errors import UnknownName
+from validation.serving.models import is_dense, served_model
 
 
 @pytest.mark.parametrize(

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import hardware_specs
+import workloads
 from simcore.calibration.importers.layer_profile import Shape, layer_step_times
 from simcore.calibration.importers.vllm_run import read_vllm_run
 from simcore.calibration.validate_requests import compare, replay
-from simcore.calibration.vllm_engine import VLLM_RESERVE_BYTES, Memory, graph_sizes, run_settings, visible_bytes
+from simcore.calibration.vllm_engine import Card, Ranks, graph_sizes, run_pool, run_settings
+from simcore.engine.kv_pool import KvPool
 from simcore.errors import InputError
 from tests.shared import shared
 
-LLAMA_8B = Memory(capacity_bytes=96e9, weight_bytes=16.06e9, reserve_bytes=1.5e9, kv_bytes_per_token=131_072)
+LLAMA_8B = workloads.model("llama-3.1-8b")
+CHIPS = {"RTX4090": "rtx-4090", "RTXPRO6000": "rtx-pro-6000"}
 RUNS = {"RTX4090": "RTX4090_Llama-3.1-8B", "RTXPRO6000": "RTXPRO6000_Llama-3.1-8B"}
+
+
+def pool(engine: dict, device: str) -> KvPool:
+    card = Card(hardware_specs.chip(CHIPS[device]).memory["gddr"].reported_bytes, hardware_specs.stack("vllm").memory)
+    return run_pool(engine, LLAMA_8B, card, Ranks())
 
 
 def replayed(device: str, folder: Path | None = None) -> tuple[dict, np.ndarray]:
     run = read_vllm_run(folder or shared("measured/serving/vllm_runs") / RUNS[device])
     profile = shared(f"measured/layers/{device}/meta-llama/Llama-3.1-8B/bf16/tp1")
     times = layer_step_times(profile, Shape(layers=32, graph_sizes=graph_sizes(run.engine)))
-    ours = replay(run, times, run_settings(run.engine, LLAMA_8B))
+    ours = replay(run, times, run_settings(run.engine, pool(run.engine, device)))
     return compare(run, ours), ours.requests
 
 
@@ -42,13 +50,12 @@ def test_errors_stay_where_they_are(device: str) -> None:
 
 
 def test_kv_follows_from_the_memory_fraction() -> None:
-    """The one run that states its KV also gave the reserve, so this checks the sums; the visible share is a guess."""
+    """The one run that states its KV: 2,588 blocks; nothing of the footprint was fitted to it."""
     run = read_vllm_run(shared("measured/serving/vllm_runs") / RUNS["RTX4090"])
     unstated = {key: value for key, value in run.engine.items() if key not in ("kv_blocks", "kv_tokens")}
-    for capacity_bytes in (run.engine["device_memory_bytes"], visible_bytes(24e9)):
-        memory = replace(LLAMA_8B, capacity_bytes=capacity_bytes, reserve_bytes=VLLM_RESERVE_BYTES)
-        assert run_settings(unstated, memory).kv_blocks == pytest.approx(2588, rel=0.005)
-        assert run_settings(run.engine, memory).kv_blocks == 2588
+    for engine in (unstated, {k: v for k, v in unstated.items() if k != "device_memory_bytes"}):
+        assert pool(engine, "RTX4090").blocks == pytest.approx(2588, rel=0.04)
+    assert run_settings(run.engine, pool(run.engine, "RTX4090")).kv_blocks == 2588
 
 
 def test_the_replay_reads_no_measured_column(tmp_path: Path) -> None:

@@ -11,18 +11,26 @@ import pytest
 import workloads
 from simcore.calibration.importers.vllm_run import read_vllm_run, stated_engine
 from simcore.calibration.vllm_engine import (
-    Memory,
+    Card,
     assumed,
     graph_sizes,
-    kv_blocks,
     memory_of,
     padded_start,
     ranks_of,
+    run_pool,
     run_settings,
 )
+from simcore.engine.kv_pool import KvPool
 from simcore.errors import InputError
+from simcore.spec.stack import StackMemory
 
-MEMORY = Memory(capacity_bytes=100e9, weight_bytes=16e9, reserve_bytes=1e9, kv_bytes_per_token=131_072)
+RULES = StackMemory(context_bytes=1e9, logit_bytes=22.0)
+CARD = Card(100e9, RULES)
+LLAMA = workloads.model("llama-3.1-8b")
+
+
+def pool(engine: dict[str, Any]) -> KvPool:
+    return run_pool(engine, LLAMA, CARD, ranks_of(engine, LLAMA))
 
 
 def stated(**meta: Any) -> dict[str, Any]:
@@ -37,22 +45,25 @@ def test_blocks_that_are_null_or_absent_are_not_stated() -> None:
 def test_resolved_values_stand_in_for_arguments_that_are_null() -> None:
     resolved = {"scheduler_config": {"max_num_seqs": 64, "async_scheduling": False}, "cache_config": {"block_size": 32}}
     engine = stated(engine_kwargs={"max_num_seqs": None}, resolved_config=resolved)
-    settings = run_settings(engine, MEMORY)
+    settings = run_settings(engine, pool(engine))
     assert (settings.max_running, settings.block_tokens, settings.ahead) == (64, 32, False)
 
 
 def test_arguments_of_the_engine_are_heard() -> None:
     engine = stated(engine_kwargs={"enable_prefix_caching": False, "async_scheduling": False, "max_num_seqs": 7})
-    settings = run_settings(engine, MEMORY)
+    settings = run_settings(engine, pool(engine))
     assert (settings.hash_tokens, settings.ahead, settings.max_running) == (0, False, 7)
 
 
 def test_stated_kv_is_taken_and_unstated_kv_derived() -> None:
-    assert kv_blocks({"kv_blocks": 12}, MEMORY) == 12
-    assert kv_blocks({"kv_tokens": 160}, MEMORY) == 10
-    assert kv_blocks({"memory_fraction": 0.5}, MEMORY) == int(33e9 // (16 * 131_072))
+    assert pool({"kv_blocks": 12}).blocks == 12
+    assert pool({"kv_tokens": 160}).blocks == 10
+    assert pool({"kv_bytes": 20e9}).blocks == int(20e9 // (16 * 131_072))
+    peak = max(128 * 128_256 * 22.0, 2048 * (2 * 4096 + 1.5 * 28_672) * 2.0)
+    room = 0.5 * 100e9 - float(memory_of({}, LLAMA, CARD, ranks_of({}, LLAMA)).weights_bytes) - peak - 1e9
+    assert pool({"memory_fraction": 0.5}).blocks == int(room // (16 * 131_072))
     with pytest.raises(InputError, match="leave no room"):
-        kv_blocks({"memory_fraction": 0.1}, MEMORY)
+        pool({"memory_fraction": 0.1})
 
 
 @pytest.mark.parametrize("key", ["tensor_parallel_size", "max_num_seqs", "max_num_batched_tokens"])
@@ -81,30 +92,30 @@ def test_only_ranks_of_a_mixture_of_experts_step_together() -> None:
 def test_weights_are_spread_as_the_ranks_share_them() -> None:
     model = workloads.model("qwen3-30b-a3b")
     one, data, tensor = (
-        memory_of(engine, model, 96e9, ranks_of(engine, model))
+        memory_of(engine, model, CARD, ranks_of(engine, model))
         for engine in ({}, {"data_parallel_size": 2}, {"tensor_parallel_size": 2})
     )
-    assert one.weight_bytes == pytest.approx(2.0 * model.parameters)
-    assert tensor.weight_bytes == pytest.approx(one.weight_bytes / 2)
-    assert tensor.weight_bytes < data.weight_bytes < 0.55 * one.weight_bytes  # attention whole, experts halved
-    assert (data.kv_bytes_per_token, tensor.kv_bytes_per_token) == (one.kv_bytes_per_token, one.kv_bytes_per_token / 2)
+    assert float(one.weights_bytes) == pytest.approx(2.0 * model.parameters, rel=1e-3)
+    assert float(tensor.weights_bytes) == pytest.approx(float(one.weights_bytes) / 2, rel=1e-2)
+    assert tensor.weights_bytes < data.weights_bytes < 0.55 * one.weights_bytes  # attention whole, experts halved
+    pages = [float(found.pages.page_bytes) for found in (one, data, tensor)]
+    assert pages == [pages[0], pages[0], pages[0] / 2]
 
 
 def test_a_kv_head_is_never_cut() -> None:
     model = workloads.model("qwen3-30b-a3b")
     wide = {"tensor_parallel_size": 8}
-    memory = memory_of(wide, model, 96e9, ranks_of(wide, model))
-    assert memory.kv_bytes_per_token == 2.0 * model.kv_elements_per_token() / 4
+    found = memory_of(wide, model, CARD, ranks_of(wide, model))
+    assert float(found.pages.page_bytes) == 16 * 2.0 * model.kv_elements_per_token() / 4
 
 
 def test_narrow_formats_take_half() -> None:
-    model, one = workloads.model("llama-3.1-8b"), ranks_of({}, workloads.model("llama-3.1-8b"))
-    wide = memory_of({}, model, 96e9, one)
-    narrow = memory_of({"kv_cache_dtype": "fp8_e4m3", "quantization": "fp8"}, model, 96e9, one)
-    assert narrow.kv_bytes_per_token == wide.kv_bytes_per_token / 2
-    assert narrow.weight_bytes == wide.weight_bytes / 2
+    wide = memory_of({}, LLAMA, CARD, ranks_of({}, LLAMA))
+    narrow = memory_of({"kv_cache_dtype": "fp8_e4m3", "quantization": "fp8"}, LLAMA, CARD, ranks_of({}, LLAMA))
+    assert float(narrow.pages.page_bytes) == pytest.approx(float(wide.pages.page_bytes) / 2, rel=1e-3)
+    assert narrow.weights_bytes < 0.6 * wide.weights_bytes  # tables stay in 16 bits
     with pytest.raises(InputError, match="quantization"):
-        memory_of({"quantization": "awq"}, model, 96e9, one)
+        memory_of({"quantization": "awq"}, LLAMA, CARD, ranks_of({}, LLAMA))
 
 
 def test_graphs_follow_the_sequences_as_both_recorded_runs_have_them() -> None:

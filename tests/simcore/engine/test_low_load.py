@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import simcore
-from scenarios.step_sources import scenario_step_times
+from scenarios.replays import scenario_step_times
 from simcore.engine.serving import serve
 from simcore.engine.settings import ReplicaSettings
 from simcore.spec.traffic import Trace

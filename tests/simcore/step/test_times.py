@@ -19,6 +19,7 @@ from simcore.step.kernel import (
     mixed_step_s,
     pack,
 )
+from simcore.step.served import Work
 from simcore.step.times import Axis, SampleRange, StepParts, StepSample, StepTimes, Table, sample_step_times
 
 
@@ -28,7 +29,7 @@ def roofline(steps: StepSample) -> StepParts:
     dense = np.maximum(7e9 / 2e12, tokens * 14e9 / 2e14)
     prefill = steps.chunk_tokens * (steps.past_tokens + steps.chunk_tokens / 2) * 5e5 / 2e14
     decode = steps.decodes * steps.kv_tokens * 1.3e5 / 2e12
-    return StepParts(dense, prefill + decode, steps.sequences * 1e-6, tokens * 1e-8)
+    return StepParts(Work(elementwise=dense), prefill + decode, steps.sequences * 1e-6, tokens * 1e-8)
 
 
 TIMES = sample_step_times(roofline, SampleRange(tokens=8192, past_tokens=32768, decodes=256), host_pure_s=1e-3)

@@ -42,18 +42,14 @@ def _dense(keys: Keys, count: int) -> list[Mlp | Moe]:
 
 
 def nemotron_h(keys: Keys) -> Architecture:
-    """One block per layer, by the letters of `hybrid_override_pattern`: M Mamba-2, E experts, * attention, - MLP."""
-    count = layers(keys)
+    """One block per layer: M Mamba-2, E experts, * attention, - MLP; as letters or, in newer files, as words."""
     for name in ("attention_bias", "mamba_proj_bias", "mlp_bias", "use_bias"):
         keys.expect(name, False)
     keys.expect("mlp_hidden_act", "relu2")
     keys.ignore("intermediate_size", "expand", "chunk_size", "attention_head_dim", "moe_latent_size")
     keys.expect("use_conv_bias", True)
     keys.expect("moe_latent_size", None)
-    pattern = keys.raw.get("hybrid_override_pattern")
-    keys.ignore("hybrid_override_pattern")
-    if not isinstance(pattern, str) or len(pattern) != count:
-        raise keys.refuse("hybrid_override_pattern", f"must have one letter for each of the {count} layers")
+    pattern = _pattern(keys)
     build = {"M": _mamba, "E": _experts, "*": _attention, "-": _mlp}
     unknown = set(pattern) - set(build)
     if unknown:
@@ -63,6 +59,22 @@ def nemotron_h(keys: Keys) -> Architecture:
     mtp = keys.whole("num_nextn_predict_layers", default=0, least=0)
     order = [found[letter] for letter in pattern]
     return Architecture(order, keys.flag("tie_word_embeddings", False), {"mtp_layers": mtp})
+
+
+WORDS = {"mamba": "M", "mamba2": "M", "moe": "E", "attention": "*", "mlp": "-"}
+
+
+def _pattern(keys: Keys) -> str:
+    """Letters of the layers: `hybrid_override_pattern`, else the words of `layers_block_type`."""
+    keys.ignore("hybrid_override_pattern", "layers_block_type")
+    pattern = keys.raw.get("hybrid_override_pattern")
+    if pattern is None and keys.raw.get("layers_block_type") is not None:
+        kinds = keys.names("layers_block_type", layers(keys), tuple(WORDS)) or []
+        return "".join(WORDS[kind] for kind in kinds)
+    count = layers(keys)
+    if not isinstance(pattern, str) or len(pattern) != count:
+        raise keys.refuse("hybrid_override_pattern", f"must have one letter for each of the {count} layers")
+    return pattern
 
 
 def _mamba(keys: Keys) -> LayerGroup:

@@ -85,6 +85,12 @@ def gemma3(keys: Keys) -> Architecture:
 
 
 def layers(keys: Keys) -> int:
+    """`num_hidden_layers`; where a file leaves it out, as many as it lists by kind."""
+    for name in () if keys.has("num_hidden_layers") else ("layer_types", "layers_block_type"):
+        listed = keys.raw.get(name)
+        if isinstance(listed, list) and listed:
+            keys.ignore(name)
+            return len(listed)
     return keys.whole("num_hidden_layers")
 
 

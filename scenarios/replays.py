@@ -1,12 +1,9 @@
-"""Step times by name: a model on a chip under a stack, from the shared cost models."""
+"""Step times for replays of recorded runs: operators under vLLM, with what tables do not hold of its attention."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from dataclasses import replace
 from typing import Any
-
-KEPT = 256
-_KNOWN: OrderedDict[tuple[str, ...], Any] = OrderedDict()
 
 
 def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
@@ -15,11 +12,11 @@ def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
     Of softmax attention: the KV cold in the cache, and FlashAttention-2 where vLLM uses it. `SharedSteps` for ranks
     that share experts.
     """
+    from scenarios.stacks import default_stack
     from simcore.calibration.vllm_engine import graph_sizes, kv_format, ranks_of, weight_format
     from simcore.engine.ranks import split_experts
     from simcore.spec.plan import ParallelPlan
-    from simcore.spec.policy import ServingPolicy
-    from simcore.step.sample import physics_step_times, with_small_kernels
+    from simcore.step.sample import SMALL_KERNEL_S, physics_step_times
 
     ranks = ranks_of(engine, model)
     plan = ParallelPlan(
@@ -29,10 +26,10 @@ def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
         weights=weight_format(engine),
         kv=kv_format(engine),
     )
-    system, stack = joined(chip, ranks.tp * ranks.dp), stacks_of(chip.name)
-    physics, columns = scenario_physics(model, chip, plan, stack, ServingPolicy(), system)
-    times = physics_step_times(physics, columns, source=f"{chip.name}, {stack}")
-    times = with_attention(with_small_kernels(times, physics, columns), model, chip, plan)
+    system, stack = joined(chip, ranks.tp * ranks.dp), default_stack(chip)
+    physics, columns = scenario_physics(model, chip, plan, stack, system)
+    physics = replace(physics, small_kernel_s=SMALL_KERNEL_S)
+    times = with_attention(physics_step_times(physics, columns, source=f"{chip.name}, {stack}"), model, chip, plan)
     if not ranks.lockstep:
         return times
     return split_experts(times, physics, columns, max(graph_sizes(engine), default=0))
@@ -82,52 +79,22 @@ def joined(chip: Any, gpus: int) -> Any:
     return system.replace(node=system.node.replace(chips=gpus, levels=(Level(name=name, size=gpus, link=link),)))
 
 
-def stacks_of(chip: str) -> str:
-    """`vllm` where the chip has operator tables of its own for it, else `datasheet`."""
-    from hardware_specs.calibrations import measured_stacks
-
-    return "vllm" if "vllm" in measured_stacks(chip) else "datasheet"
-
-
-def scenario_step_times(
-    model: Any,
-    chip: Any,
-    plan: Any,
-    stack: str,
-    policy: Any = None,
-    system: Any = None,
-    clock_ratio: float = 1.0,
-) -> Any:
-    """Step times of a model under a plan on a chip, in its usual home unless a system is given."""
-    from simcore.spec.policy import ServingPolicy
-    from simcore.step.sample import physics_step_times
-
-    policy = policy or ServingPolicy()
-    physics, columns = scenario_physics(model, chip, plan, stack, policy, system)
-    source = f"{chip.name}, {stack}"
-    return physics_step_times(physics, columns, policy.graphs, clock_ratio=clock_ratio, source=source)
-
-
-def scenario_physics(model: Any, chip: Any, plan: Any, stack: str, policy: Any, system: Any = None) -> tuple[Any, Any]:
-    """(physics, plan columns) of a model under a plan on a chip."""
+def scenario_physics(model: Any, chip: Any, plan: Any, stack: str, system: Any = None) -> tuple[Any, Any]:
+    """(physics of the operators alone, plan columns) of a model under a plan on a chip."""
     import hardware_specs
-    from hardware_specs.calibrations import cost_model
+    from scenarios.stacks import cost_model
     from simcore.cost.machine import machine_of
     from simcore.ops.op import plan_columns
     from simcore.step.price import Physics
 
     weights, experts, activations, kv = plan.formats()
-    machine = machine_of(system or hardware_specs.system(chip.name), weights, experts, activations, policy, kv)
-    return Physics(model, machine, cost_model(chip, stack), policy.imbalance_ratio), plan_columns(plan, {})
+    machine = machine_of(system or hardware_specs.system(chip.name), weights, experts, activations, None, kv)
+    return Physics(model, machine, cost_model(chip.name, stack)), plan_columns(plan)
 
 
-def kept_step_times(model: Any, plan: Any, stack: str, policy: Any, system: Any, clock_ratio: float = 1.0) -> Any:
-    """`scenario_step_times`, kept by value: scheduler, limits, traffic and the number of replicas do not enter them."""
-    one = plan.replace(dp=1)
-    key = (*(spec.model_dump_json() for spec in (model, system, one, policy)), stack, str(clock_ratio))
-    if key not in _KNOWN:
-        _KNOWN[key] = scenario_step_times(model, system.chip, one, stack, policy, system, clock_ratio)
-    _KNOWN.move_to_end(key)
-    if len(_KNOWN) > KEPT:
-        _KNOWN.popitem(last=False)
-    return _KNOWN[key]
+def scenario_step_times(model: Any, chip: Any, plan: Any, stack: str, system: Any = None) -> Any:
+    """Step times of the operators alone."""
+    from simcore.step.sample import physics_step_times
+
+    physics, columns = scenario_physics(model, chip, plan, stack, system)
+    return physics_step_times(physics, columns, source=f"{chip.name}, {stack}")

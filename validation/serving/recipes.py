@@ -17,7 +17,7 @@ from simcore.errors import UnknownName
 @cache
 def recipe(stack: str) -> dict[str, Any]:
     """The recipe file of a stack; raises UnknownName."""
-    folder = resources.files("workloads") / "recipes"
+    folder = resources.files("hardware_specs") / "calibration" / "serving" / "recipes"
     path = folder / f"{stack}.toml"
     if not path.is_file():
         known = sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml"))

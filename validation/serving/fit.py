@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from simcore.calibration.serving_replay import Replayer
-from simcore.calibration.serving_rows import Question
-from simcore.calibration.serving_tables import ServingParameters
+from scenarios.stacks import MEASURED
+from simcore.step.served import Served
 from simcore.step.times import Floats
+from validation.serving.replay import Replayer
+from validation.serving.rows import Question
 
 FITTED = (
     "fused_layer_s",
@@ -72,8 +73,8 @@ class StackFit:
     `without[kind][label]`: the kinds are those of `LEFT_OUT`.
     """
 
-    parameters: ServingParameters
-    without: Mapping[str, Mapping[str, ServingParameters]]
+    parameters: Served
+    without: Mapping[str, Mapping[str, Served]]
     rows: int
     curves: int
 
@@ -88,15 +89,15 @@ def start() -> Floats:
     return np.array([START.get(name, 0.0) for name in names()])
 
 
-def parameters(unknowns: Floats) -> ServingParameters:
+def parameters(unknowns: Floats) -> Served:
     """Unknowns as parameters; seconds are not negative."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, value in zip(names(), unknowns, strict=True):
         if name in UNITS:
             found[name] = (float(value) if name in SIGNED else max(float(value), 0.0)) * UNITS[name]
         else:
             found[name] = float(np.exp(RATIO_STEP * value))
-    return ServingParameters(**found)
+    return replace(MEASURED, **found)
 
 
 def fold_of(question: Question) -> int:
@@ -112,7 +113,7 @@ LEFT_OUT: dict[str, Callable[[Question], str]] = {
 """what a hold-out leaves out as a whole: label of a question's part"""
 
 
-def residuals(replayer: Replayer, rows: Sequence[Measured], by: ServingParameters) -> Floats:
+def residuals(replayer: Replayer, rows: Sequence[Measured], by: Served) -> Floats:
     """log(predicted / measured) of (TPOT, TTFT), `[rows, 2]`; NaN where nothing is predicted."""
     answers = {q: replayer.answer(q, by) for q in dict.fromkeys(row.question for row in rows)}
     out = np.full((len(rows), 2), np.nan)
@@ -175,7 +176,7 @@ def fit_stack(replayer: Replayer, rows: Sequence[Measured], most: int = 300, pro
 
 def _without(
     used: Sequence[Measured], label: Callable[[Question], str], left: Floats, slopes: Floats, at: Floats
-) -> dict[str, ServingParameters]:
+) -> dict[str, Served]:
     """Parameters without the rows of each label."""
     labels = np.repeat([label(row.question) for row in used], 2)
     return {

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from simcore.calibration.serving_choice import choosing
-from simcore.calibration.serving_fit import Measured
-from simcore.calibration.serving_measures import errors, grouped, spearman
-from simcore.calibration.serving_rows import Question
 from simcore.step.times import Floats
+from validation.serving.choice import choosing
+from validation.serving.fit import Measured
+from validation.serving.measures import errors, grouped, spearman
+from validation.serving.rows import Question
 
 LEAST_CAMPAIGN = 6
 OWN_ROWS = 3

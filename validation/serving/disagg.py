@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simcore.calibration.serving_rows import Question
-from simcore.calibration.serving_tables import ServingParameters, scaled
-from simcore.errors import InputError
+from scenarios.resolved import with_policy
+from scenarios.run import with_served
+from scenarios.steps import hardware_steps
+from simcore.step.served import Served
 from simcore.step.times import Floats, StepTimes
+from validation.serving.rows import Question
 
 if TYPE_CHECKING:
-    from simcore.calibration.serving_replay import Answer, Replayer
+    from validation.serving.replay import Answer, Replayer
 
 SETTLE_ROUNDS = 4
 PROMPTS = 16
@@ -29,19 +31,17 @@ MEAN_SHARE = 0.9
 REQUESTS_PER_USER = 10
 
 
-def disaggregated(replayer: Replayer, question: Question, by: ServingParameters, recipe: Mapping[str, Any]) -> Answer:
+def disaggregated(replayer: Replayer, question: Question, by: Served, recipe: Mapping[str, Any]) -> Answer:
     """TTFT and TPOT of a deployment with separate prefill and decode pools; InputError where weights do not fit."""
-    from simcore.calibration.serving_replay import Answer
+    from validation.serving.replay import Answer
 
     assert question.prefill is not None
     share = 1.0 if question.fixed_lengths else MEAN_SHARE
-    prefill = prefill_step(replayer, question, by, recipe)
-    parts, room_tokens = replayer.pool_parts(question, question.pool, recipe)
-    if room_tokens < question.input_tokens + question.output_tokens:
-        raise InputError(f"weights of {question.model} leave no room for one request on {question.pool.chips} chips")
+    prefill = prefill_step(replayer, question, by)
+    decode = with_served(replayer.pool_ready(question, question.pool), by)
     ranks = question.pool.workers * question.pool.attention_dp
     kv_tokens = share * (question.input_tokens + question.output_tokens / 2.0)
-    times = scaled(parts, by)
+    times = decode.step_times
     decoding = float(question.users)
     ttft_s = tpot_s = 0.0
     low = 1.0 if question.fixed_lengths else SHORTEST / MEAN_SHARE
@@ -67,19 +67,17 @@ class PrefillStep:
         return max(self.alone_s, prompts * self.saturated_s)
 
 
-def prefill_step(
-    replayer: Replayer, question: Question, by: ServingParameters, recipe: Mapping[str, Any]
-) -> PrefillStep:
+def prefill_step(replayer: Replayer, question: Question, by: Served) -> PrefillStep:
     """A prefill worker's step times, from the replay of one prompt and of many."""
     from simcore.engine.serving import Clients, serve_clients
     from simcore.spec.traffic import Trace
 
     assert question.prefill is not None
     pool = question.prefill
-    asked = replace(question, pool=pool, prefill=None, output_tokens=1)
-    parts, room_tokens = replayer.pool_parts(replace(question, pool=pool), pool, recipe)
-    how = replayer.settings(asked, recipe, room_tokens, 1.0 - float(recipe["memory_fraction"]))
-    times = scaled(parts, by, peer_share=1.0)  # all ranks of a prefill worker prefill
+    worker = replayer.pool_ready(replace(question, output_tokens=1), pool)
+    assert worker.resolved is not None
+    every = replace(with_policy(by, worker.scenario.policy), peer_share=1.0)  # all ranks of a prefill worker prefill
+    how, times = worker.settings, hardware_steps(replace(worker.resolved, served=every))
     share = 1.0 if question.fixed_lengths else MEAN_SHARE
 
     def span_s(count: int) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from commands.serving_report import number, short
+from validation.serving.report import number, short
 
 
 def write_page(path: Path, report: Mapping[str, Any], held_out_by: str | None) -> None:
@@ -49,7 +49,9 @@ def write_page(path: Path, report: Mapping[str, Any], held_out_by: str | None) -
     lines += _left_out_lines(report.get("left_out", {}))
     lines += ["### Refused", ""]
     lines += [f"* {count} rows: {reason}" for reason, count in report["refused"].items()]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    from reports.files import write_text
+
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def _choosing_lines(choice: Mapping[str, Any]) -> list[str]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from simcore.calibration.serving_fit import StackFit
-    from simcore.calibration.serving_replay import Answer, Replayer
-    from simcore.calibration.serving_rows import ServingRow
+    from validation.serving.fit import StackFit
+    from validation.serving.replay import Answer, Replayer
+    from validation.serving.rows import ServingRow
 
 Progress = Callable[[str], None] | None
 NUMBERS = ("median", "mean", "p90", "bias", "spearman")
@@ -19,9 +19,9 @@ def answers(
     asks: Replayer, rows: Sequence[ServingRow], held_out_by: str | None = None, progress: Progress = None
 ) -> list[Answer]:
     """One answer per row; equal questions are answered once. `held_out_by`: a kind of `serving_fit.LEFT_OUT`."""
-    from commands.serving_inputs import parameters
-    from simcore.calibration.serving_replay import Answer
     from simcore.errors import InputError
+    from validation.serving.inputs import parameters
+    from validation.serving.replay import Answer
 
     seen: dict[Any, Answer] = {}
     out = []
@@ -44,19 +44,23 @@ def answers(
 def write_predictions(path: Path, rows: Sequence[ServingRow], found: Sequence[Answer]) -> None:
     """id, ttft_ms, tpot_ms, reason, then the 80 % interval of each; empty numbers where there is a reason."""
     import csv
+    import io
+
+    from reports.files import write_own
 
     bounds = [f"{name}_{end}_ms" for name in ("ttft", "tpot") for end in ("low", "high")]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["id", "ttft_ms", "tpot_ms", "reason", *bounds])
-        for row, answer in zip(rows, found, strict=True):
-            if answer.reason or row.question is None:
-                writer.writerow([row.id, "", "", answer.reason, *[""] * len(bounds)])
-                continue
-            times_ms = {"ttft": answer.ttft_s * 1e3, "tpot": answer.tpot_s * 1e3}
-            ends = [times_ms[name] * end for name in times_ms for end in _band(row.question, name)]
-            numbers = [f"{times_ms['ttft']:.4f}", f"{times_ms['tpot']:.5f}"]
-            writer.writerow([row.id, *numbers, "", *(f"{end:.5f}" for end in ends)])
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["id", "ttft_ms", "tpot_ms", "reason", *bounds])
+    for row, answer in zip(rows, found, strict=True):
+        if answer.reason or row.question is None:
+            writer.writerow([row.id, "", "", answer.reason, *[""] * len(bounds)])
+            continue
+        times_ms = {"ttft": answer.ttft_s * 1e3, "tpot": answer.tpot_s * 1e3}
+        ends = [times_ms[name] * end for name in times_ms for end in _band(row.question, name)]
+        numbers = [f"{times_ms['ttft']:.4f}", f"{times_ms['tpot']:.5f}"]
+        writer.writerow([row.id, *numbers, "", *(f"{end:.5f}" for end in ends)])
+    write_own(path, file.getvalue().encode("utf-8"))
 
 
 def report_of(
@@ -65,8 +69,8 @@ def report_of(
     """(report, scored columns): every mode by itself, distinct measurements only, repeats counted."""
     import numpy as np
 
-    from simcore.calibration.serving_fit import distinct
-    from simcore.calibration.serving_score import score
+    from validation.serving.fit import distinct
+    from validation.serving.score import score
 
     kept = distinct(rows, frame)
     report: dict[str, Any] = {
@@ -108,15 +112,15 @@ def left_out(asks: Replayer, rows: Sequence[ServingRow], frame: Any, progress: P
 
 def speculation(question: Any) -> str:
     """Whether the recipe infers speculation for the question."""
-    from simcore.calibration.serving_replay import chosen
-    from workloads.recipes import recipe
+    from validation.serving.question import chosen
+    from validation.serving.recipes import recipe
 
     return "inferred" if chosen(recipe(question.stack), question).get("draft_tokens") else "none"
 
 
 def _coverage(frame: Any, found: Sequence[Answer], mode: str) -> float:
     """Share of a mode's rows that are predicted; disaggregated rows without worker counts do not count."""
-    from simcore.calibration.serving_rows import NO_WORKERS
+    from validation.serving.rows import NO_WORKERS
 
     some = zip(found, frame["mode"], strict=True)
     mine = [not answer.reason for answer, m in some if m == mode and answer.reason != NO_WORKERS]
@@ -135,7 +139,7 @@ def _repeats(kept: Mapping[int, Any]) -> dict[str, Any]:
     """Distinct measurements of one curve and load, and how far apart they lie."""
     import numpy as np
 
-    from simcore.calibration.serving_score import grouped
+    from validation.serving.measures import grouped
 
     rows = list(kept.values())
     groups = [g for g in grouped(f"{m.question.curve}|{m.question.users}" for m in rows).values() if len(g) > 1]
@@ -153,8 +157,8 @@ def _inside(rows: Sequence[Any], ttft_s: Any, tpot_s: Any) -> dict[str, float]:
     """Share of measurements within 80 % intervals learnt from the other folds of these predictions."""
     import numpy as np
 
-    from simcore.calibration.serving_fit import fold_of
-    from simcore.calibration.serving_score import coverage_across_folds
+    from validation.serving.fit import fold_of
+    from validation.serving.score import coverage_across_folds
 
     measured = np.array([(row.tpot_s, row.ttft_s) for row in rows])
     logs = np.log(np.stack([tpot_s, ttft_s], axis=1) / measured)
@@ -165,7 +169,7 @@ def _inside_stated(scored: Mapping[str, Any]) -> dict[str, float]:
     """Share of aggregated measurements within the stated intervals, which are learnt from held-out curves."""
     import numpy as np
 
-    from simcore.calibration.serving_score import interval_coverage
+    from validation.serving.score import interval_coverage
 
     mine = [at for at, row in enumerate(scored["rows"]) if row.question.mode == "agg"]
     out = {}
@@ -178,8 +182,8 @@ def _inside_stated(scored: Mapping[str, Any]) -> dict[str, float]:
 
 def _band(question: Any, name: str) -> tuple[float, float]:
     """The stated 80 % interval of measured / predicted."""
-    from commands.serving_inputs import fitted
-    from simcore.calibration.serving_score import interval_kind, interval_of
+    from scenarios.stacks import calibrated as fitted
+    from validation.serving.score import interval_kind, interval_of
 
     return interval_of(fitted(question.stack)["interval"], interval_kind(question), name)
 
@@ -188,7 +192,7 @@ def _peer(frame: Any, peer: Any, places: list[int], some: list[Any], ttft_s: Any
     """Both tools on the distinct rows that both predict, by mode and stack."""
     import numpy as np
 
-    from simcore.calibration.serving_score import errors
+    from validation.serving.measures import errors
 
     by_id = peer.drop_duplicates("id").set_index("id")
     theirs = by_id.reindex(frame["id"].iloc[places])
@@ -281,5 +285,6 @@ def write_fit(path: Path, stack: str, fit: StackFit, rows: int, interval: Mappin
         lines.append(f"[interval.{kind}]")
         lines += [f"{name} = [{low:.4f}, {high:.4f}]" for name, (low, high) in bands.items()]
         lines.append("")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines), encoding="utf-8")
+    from reports.files import write_text
+
+    write_text(path, "\n".join(lines))

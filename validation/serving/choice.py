@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from simcore.calibration.serving_fit import Measured
-from simcore.calibration.serving_measures import grouped, spearman
 from simcore.step.times import Floats
+from validation.serving.fit import Measured
+from validation.serving.measures import grouped, spearman
 
 LEAST_GROUP = 8
 GOOD_CHOICE = 0.95

@@ -1,0 +1,88 @@
+"""The flat answer that every verb gives: one schema of field names, whatever engine answered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from scenarios.resolved import Resolved
+from scenarios.run import Ready
+from simcore.result import Result
+
+METRICS = ("ttft", "tpot", "itl", "e2e", "queue")
+STATISTICS = ("mean", "p50", "p90", "p95", "p99")
+COUNTS = ("requests", "served", "refused", "lost", "preemptions", "steps")
+SPACE = ("kv_tokens", "max_concurrency", "need_bytes", "have_bytes")
+RATES = (
+    "throughput_tokens_per_s",
+    "throughput_per_chip_tokens_per_s",
+    "goodput_requests_per_s",
+    "attainment_ratio",
+    "mfu_ratio",
+    "mbu_ratio",
+    "kv_occupancy_ratio",
+    "chip_power_w",
+    "server_power_w",
+    "facility_power_w",
+    "energy_j_per_token",
+    "usd_per_million_tokens",
+)
+FIELDS = (*(f"{m}_{s}_s" for m in METRICS for s in STATISTICS), *COUNTS, *SPACE, *RATES)
+"""numbers of an answer; a number that an engine does not know is null"""
+
+
+def flat(values: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """All of `FIELDS`, missing and infinite ones None, then `more`."""
+    return {name: plain(values.get(name)) for name in FIELDS} | more
+
+
+def plain(value: Any) -> Any:
+    """A number for JSON: NaN and infinity become None."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value.item() if hasattr(value, "item") else value
+
+
+def formats_of(found: Resolved | None) -> dict[str, str] | None:
+    """The formats that a plan runs in."""
+    if found is None:
+        return None
+    return dict(zip(("weights", "experts", "activations", "kv"), found.plan.formats(), strict=True))
+
+
+def of_simulation(report: Mapping[str, Any], ready: Ready) -> dict[str, Any]:
+    """The summary of a run (`simcore.engine.metrics.summary`, with cost and power) as flat fields."""
+    values: dict[str, Any] = {}
+    for metric in METRICS:
+        told = report.get(f"{metric}_s") or {}
+        values |= {f"{metric}_{statistic}_s": told.get(statistic) for statistic in STATISTICS}
+    values |= {name: report.get(name) for name in (*COUNTS, *RATES, *SPACE)}
+    return flat(values, **common(ready.resolved, ready.infeasible, ready.assumptions))
+
+
+def of_estimate(result: Result, found: Resolved) -> dict[str, Any]:
+    """An analytic result as flat fields: means, and TTFT at the scenario's quantile of the input length."""
+    known = result.values
+    values: dict[str, Any] = {f"{m}_mean_s": known.get(f"{m}_s") for m in ("ttft", "tpot", "e2e")}
+    values |= {f"{m}_p50_s": known.get(f"{m}_s") for m in ("ttft", "tpot", "e2e")}
+    values |= {"itl_mean_s": known.get("tpot_s"), "queue_mean_s": known.get("queue_s")}
+    values |= {name: known.get(name) for name in (*SPACE, *RATES)}
+    reason = str(result.infeasible) if result.infeasible else None
+    more = common(found, reason, tuple(f"{k}: {v}" for k, v in result.assumptions.items()), result.notes)
+    return flat(values, **more)
+
+
+def common(
+    found: Resolved | None, reason: str | None, assumptions: tuple[str, ...] = (), notes: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """What every answer says beside its numbers."""
+    told = () if found is None else found.notes
+    return {
+        "feasible": reason is None,
+        "reason": reason,
+        "assumptions": list(assumptions),
+        "notes": list(dict.fromkeys((*told, *notes))),
+        "formats": formats_of(found),
+        "stack": None if found is None else found.release.name,
+    }

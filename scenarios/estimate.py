@@ -1,0 +1,59 @@
+"""A scenario as the analytic engine's question: lengths as a summary, the load as a batch per replica."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hardware_specs
+from scenarios.resolved import Resolved, resolve
+from scenarios.traffic import demand_of, needed
+from simcore.errors import InputError
+from simcore.spec.case import Case
+from simcore.spec.scenario import Scenario
+
+UNHONOURED = ("fleet", "power", "attention_ffn", "steps")
+"""parts that the analytic engine refuses by name"""
+
+
+def case_of(scenario: Scenario) -> tuple[Case, Resolved]:
+    """(the question, what its names stand for). A rate stands for batch 1: see `planners.load`. Raises InputError."""
+    for part in UNHONOURED:
+        if getattr(scenario, part) is not None:
+            what = f"the analytic engine does not know [{part}]"
+            raise InputError(what, file=scenario.file, key=part, fix="simulate it, or leave it out")
+    found = resolve(scenario)
+    return resolved_case(found), found
+
+
+def resolved_case(found: Resolved) -> Case:
+    """The question of a scenario whose names are known."""
+    scenario, traffic = found.scenario, needed(found.scenario)
+    batch, waves = traffic.batch or 1, 0.0
+    if traffic.users is not None:
+        batch = max(1, round(traffic.users / found.plan.dp))
+        waves = traffic.requests / traffic.users
+    prices = {k: v for k, v in scenario.economics.items() if k != "usd_per_hour"}
+    return Case(
+        model=found.model,
+        system=priced(found),
+        plan=found.plan,
+        policy=found.serving_policy,
+        demand=demand_of(scenario),
+        economics=hardware_specs.economics("default").changed(prices, scenario.file),
+        batch=batch,
+        stack=found.release.name,
+        served=found.served,
+        expert_stack=scenario.policy.expert_kernels,
+        waves=waves,
+        quantile=scenario.slo.quantile,
+        seed=scenario.seed,
+    )
+
+
+def priced(found: Resolved) -> Any:
+    """The system, its chip rented at the scenario's price if it states one."""
+    price = found.scenario.economics.get("usd_per_hour")
+    if price is None:
+        return found.system
+    chip = found.system.chip
+    return found.system.replace(chip=chip.replace(money=chip.money.replace(rental_usd_per_hour=float(price))))

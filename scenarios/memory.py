@@ -1,0 +1,35 @@
+"""Memory of a scenario's replica: the KV pool that its plan, stack and policy leave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scenarios.resolved import Resolved
+from simcore.cost.memory import Home, Load, footprint
+from simcore.engine.kv_pool import KvPool, pool_of
+
+
+def load_of(policy: Any, context_tokens: float = 1152.0) -> Load:
+    """The load that memory is kept for: the policy's limits."""
+    tokens, sampled = float(policy.token_budget), float(policy.max_running)
+    return Load(context_tokens, step_tokens=tokens, sampled=sampled, block_tokens=policy.block_tokens)
+
+
+def home_of(resolved: Resolved) -> Home:
+    """One chip's main tier under its stack."""
+    chip, policy, machine = resolved.system.chip, resolved.scenario.policy, resolved.machine
+    tier, serving = chip.memory[chip.main_tier], resolved.serving_policy
+    return Home(
+        tier.reported_bytes,
+        resolved.stack.memory,
+        policy.memory_fraction,
+        chip.reserve_bytes,
+        None if serving.kv_tier == "main" else machine.kv_tier_bytes,
+        serving.weight_tier != "main",
+    )
+
+
+def kv_pool(resolved: Resolved) -> KvPool:
+    """What the scenario's plan leaves for KV on the fullest stage."""
+    found = footprint(resolved.model, resolved.columns, load_of(resolved.scenario.policy), home_of(resolved))
+    return pool_of(found, resolved.system.chip.main_tier)

@@ -1,0 +1,218 @@
+"""A scenario with its names looked up, its formats and its stack's defaults filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from scenarios.fields import changed, quantity, read
+from scenarios.names import resolve as look_up
+from scenarios.stacks import Release, cost_model, default_stack, documented, release, served
+from simcore.cost.loading import in_words, objections
+from simcore.errors import InputError, suggest
+from simcore.ops.op import PlanColumns, plan_columns
+from simcore.spec.load import build
+from simcore.spec.model import ModelSpec
+from simcore.spec.plan import ParallelPlan, checkpoint_formats
+from simcore.spec.policy import ServingPolicy
+from simcore.spec.scenario import HardwarePart, PlanPart, PolicyPart, Scenario
+from simcore.spec.stack import Stack
+from simcore.spec.system import System
+from simcore.step.price import Physics
+from simcore.step.served import Served
+
+UNSAID = ("models", "jobs")
+"""parts of a scenario that no engine honours yet"""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What a scenario's names stand for; `scenario` is the same question with nothing left to default."""
+
+    scenario: Scenario
+    model: ModelSpec
+    system: System
+    release: Release
+    stack: Stack
+    served: Served
+    notes: tuple[str, ...] = ()
+
+    @property
+    def plan(self) -> ParallelPlan:
+        """With formats."""
+        assert isinstance(self.scenario.plan, ParallelPlan)
+        return self.scenario.plan
+
+    @property
+    def columns(self) -> PlanColumns:
+        """The plan for the engines."""
+        return plan_columns(self.plan)
+
+    @cached_property
+    def cost_model(self) -> Any:
+        """Of the stack on the chip."""
+        return cost_model(self.system.chip, self.release.name)
+
+    @cached_property
+    def expert_cost(self) -> Any:
+        """Of the experts, where the server runs another stack's kernels; else None."""
+        other = self.scenario.policy.expert_kernels
+        return None if other in (None, self.release.name) else cost_model(self.system.chip, str(other))
+
+    @property
+    def serving_policy(self) -> ServingPolicy:
+        """The policy as the machine and the analytic engine read it."""
+        policy, places = self.scenario.policy, self.scenario.residency
+        tiers = {field: places[name].tier for name, field in TIERS.items() if name in places}
+        fields = {name: getattr(policy, name) for name in SERVING}
+        return ServingPolicy(**fields, **tiers, mixes=policy.scheduler in MIXING)
+
+    @cached_property
+    def machine(self) -> Any:
+        """The system's facts in the plan's formats. Raises InputError for a tier that is not there."""
+        from simcore.cost.machine import machine_of
+
+        weights, experts, activations, kv = self.plan.formats()
+        try:
+            return machine_of(self.system, weights, experts, activations, self.serving_policy, kv)
+        except KeyError as error:
+            raise InputError(str(error.args[0]), file=self.scenario.file, key="residency") from None
+
+    def physics(self, clock_ratio: float = 1.0) -> Physics:
+        """What turns this deployment's steps into seconds."""
+        imbalance = self.scenario.policy.imbalance_ratio
+        return Physics(
+            self.model, self.machine, self.cost_model, imbalance, self.served, self.expert_cost, clock_ratio=clock_ratio
+        )
+
+
+SERVING = (
+    "memory_fraction",
+    "token_budget",
+    "max_running",
+    "graphs",
+    "pim_attention",
+    "sub_batches",
+    "imbalance_ratio",
+    "stream_interval",
+    "reserve_output",
+)
+"""fields of the policy that the analytic engine knows too"""
+TIERS = {"kv": "kv_tier", "weights": "weight_tier"}
+MIXING = ("chunked", "inflight", "orca", "earliest-deadline", "shortest-job", "priority")
+"""schedulers whose steps hold prefill chunks beside decodes"""
+
+
+def resolve(scenario: Scenario) -> Resolved:
+    """Look up the names of a scenario with [model] and [hardware]. Raises InputError naming the key."""
+    for part in UNSAID:
+        if getattr(scenario, part):
+            raise InputError("is not supported yet", file=scenario.file, key=part, fix="leave it out")
+    assert scenario.model is not None and scenario.hardware is not None
+    model, told = find("model", scenario.model.value, scenario.file, "model.name")
+    return deployed(scenario, scenario.hardware, model, told)
+
+
+def deployed(
+    scenario: Scenario, hardware: HardwarePart, model: ModelSpec, told: tuple[str, ...] = (), is_whole: bool = True
+) -> Resolved:
+    """The scenario's plan and policy on some hardware; `is_whole`: every layer runs on this plan."""
+    system, more = find("system", hardware.system, scenario.file, "hardware.system")
+    for path, value in hardware.chip.items():
+        system = system.replace(chip=chip_with(system.chip, path, value, scenario.file))
+    named = release(hardware.stack) if hardware.stack else Release(default_stack(system.chip))
+    stack = documented(named.name)
+    plan, notes = full_plan(scenario, model)
+    policy = full_policy(scenario.policy, stack, system)
+    adds = with_policy(served(named.name), policy)
+    whole = scenario.model_copy(update={"plan": plan, "policy": policy, "hardware": hardware})
+    refusal, cautions = in_words(objections(model, plan_columns(plan), plan.formats()[:2]), stack.loader, named.name)
+    problem = (plan.problem(model) or refusal if is_whole else None) or too_many(plan, system)
+    if problem:
+        raise InputError(problem, file=scenario.file, key="plan")
+    source = getattr(cost_model(system.chip, named.name), "note", "")
+    said = (*scenario.notes, *told, *more, *notes, *cautions, *([source] if source else []))
+    return Resolved(whole, model, system, named, stack, adds, tuple(dict.fromkeys(said)))
+
+
+def chip_with(chip: Any, path: str, value: Any, file: str) -> Any:
+    """The chip with one field of its spec changed: a quantity, a number in SI, or a factor such as "2x"."""
+    where = path.replace("memory.main.", f"memory.{chip.main_tier}.")
+    try:
+        text = str(value)
+        if text.endswith("x") and text[:-1].replace(".", "", 1).isdigit():
+            return changed(chip, where, float(read(chip, where)) * float(text[:-1]))
+        return changed(chip, where, quantity(value))
+    except InputError as error:
+        error.file, error.key = file, f"hardware.chip.{path}"
+        raise
+
+
+def full_plan(scenario: Scenario, model: ModelSpec) -> tuple[ParallelPlan, tuple[str, ...]]:
+    """(the plan with the checkpoint's own formats where none are given, what to tell)."""
+    part = scenario.plan
+    if isinstance(part, ParallelPlan):
+        return part, ()
+    return plan_of(part, model, scenario.file)
+
+
+def plan_of(part: PlanPart, model: ModelSpec, file: str = "") -> tuple[ParallelPlan, tuple[str, ...]]:
+    """As `full_plan`, of any plan."""
+    formats = {k: v for k, v in checkpoint_formats(model, part.formats).items() if v is not None}
+    plan = build(ParallelPlan, {**part.degrees, **formats}, file)
+    own = model.expert_format or model.native_format
+    told = []
+    if part.weights and own != "bf16" and plan.formats()[1] not in (own, plan.formats()[0] if own is None else own):
+        told.append(f"weights in {part.weights} as asked; the checkpoint's own format is {own}")
+    plan.formats()
+    return plan, tuple(told)
+
+
+def full_policy(policy: PolicyPart, stack: Stack, system: System) -> PolicyPart:
+    """The policy with the stack's documented defaults for what is left out."""
+    chip = system.chip
+    reported = chip.memory[chip.main_tier].reported_bytes
+    serving, memory = stack.serving, stack.memory
+    defaults = {
+        "scheduler": serving.scheduler,
+        "token_budget": serving.budget(reported, memory),
+        "max_running": memory.sampled(reported),
+        "memory_fraction": memory.fraction,
+        "reserve_output": serving.reserve_output,
+        "stream_interval": serving.stream_interval,
+    }
+    missing = {name: value for name, value in defaults.items() if getattr(policy, name) is None}
+    return policy.model_copy(update=missing)
+
+
+def with_policy(adds: Served, policy: PolicyPart) -> Served:
+    """What a server adds under the policy's switches."""
+    if not adds.adds:
+        return adds
+    return replace(
+        adds,
+        older=not policy.overlap_scheduling,
+        peer_share=1.0 if policy.hold_steps else adds.peer_share,
+        least_expert_tokens=float(policy.least_expert_tokens),
+    )
+
+
+def too_many(plan: ParallelPlan, system: System) -> str | None:
+    """Why the system has too few chips; None if it has enough."""
+    if plan.chips > system.max_chips:
+        return f"the plan needs {plan.chips} chips, {system.name} has {system.max_chips}"
+    return None
+
+
+def find(kind: str, value: Any, file: str, key: str) -> tuple[Any, tuple[str, ...]]:
+    """(the spec that a value stands for, what to tell)."""
+    found = look_up(kind, value, Path(file).parent, file or None, key)
+    return found.value, found.notes
+
+
+def known_word(word: str, words: tuple[str, ...], key: str, file: str) -> None:
+    """Raises InputError with the nearest word for an unknown one."""
+    if word not in words:
+        raise InputError(f"unknown {word!r}", file=file, key=key, fix=suggest(word, words))

@@ -1,0 +1,82 @@
+"""What a serving stack does by default, as its documentation and source say: how it divides memory, what it refuses."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from simcore.spec.base import Sourced, Spec
+from simcore.units import Bytes
+
+Rule = Literal["card", "static", "free"]
+
+
+class StackMemory(Spec):
+    """How a server sizes its KV pool on a card that reports R bytes, at a memory fraction f.
+
+    `card` (vLLM): f R - weights - peak of a profiling step - context. `static` (SGLang): f (R - context) - weights;
+    activations live in the rest. `free` (TensorRT-LLM): f (R - context - weights - peak). Wrong where another process
+    holds memory of the card, and for buffers that a kernel library allocates on its own.
+    """
+
+    rule: Rule = "card"
+    fraction: float = Field(default=0.9, gt=0, le=1)
+    """f where the scenario does not say"""
+    context_bytes: Bytes = Field(default=0.0, alias="context")
+    """outside the framework's allocator, per process: CUDA context, kernels' workspaces"""
+    collective_bytes: Bytes = Field(default=0.0, alias="collective")
+    """more of it where the chips of a replica exchange data (communicators and their buffers)"""
+    logit_bytes: float = Field(default=4.0, gt=0)
+    """held per logit at the peak of sampling"""
+    sequences: int = Field(default=256, ge=1)
+    """most sequences of a step, sampled at once by the profiling step, where the scenario does not say"""
+    large_sequences: int | None = Field(default=None, ge=1)
+    """the same on a card of at least `large_bytes`"""
+    large_bytes: Bytes = Field(default=float("inf"), alias="large")
+
+    def sampled(self, reported_bytes: float) -> int:
+        """Sequences that the profiling step samples on a card that reports so many bytes.
+
+        >>> StackMemory(sequences=256, large_sequences=1024, large_bytes=70e9).sampled(85e9)
+        1024
+        """
+        large = self.large_sequences is not None and reported_bytes >= self.large_bytes
+        return self.large_sequences if large and self.large_sequences is not None else self.sequences
+
+
+class StackServing(Spec):
+    """What a server decides where nobody says otherwise."""
+
+    scheduler: str = "chunked"
+    token_budget: int = Field(default=2048, ge=1)
+    """tokens of a step"""
+    large_token_budget: int | None = Field(default=None, ge=1)
+    """the same on a card of at least `memory.large`"""
+    reserve_output: bool = False
+    """KV is kept for the whole answer when a request starts"""
+    stream_interval: int = Field(default=1, ge=1)
+
+    def budget(self, reported_bytes: float, memory: StackMemory) -> int:
+        """Tokens of a step on a card that reports so many bytes."""
+        large = self.large_token_budget is not None and reported_bytes >= memory.large_bytes
+        return self.large_token_budget if large and self.large_token_budget is not None else self.token_budget
+
+
+class StackLoader(Spec):
+    """What a server refuses to load or to serve."""
+
+    whole_blocks: bool = False
+    """a rank's slice of a block-quantised matrix must be whole blocks"""
+    whole_heads: bool = False
+    """tp and the KV heads: one must divide the other"""
+    within_context: bool = False
+    """a request may not be longer than the model's context"""
+
+
+class Stack(Sourced):
+    """A serving stack as documented."""
+
+    memory: StackMemory = StackMemory()
+    serving: StackServing = StackServing()
+    loader: StackLoader = StackLoader()

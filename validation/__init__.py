@@ -1,0 +1,1 @@
+"""Every comparison with measurements, made with the functions that users call."""

@@ -1,0 +1,53 @@
+"""What serving proofs read: the table, recipes, fitted parameters; everything named here, nothing computed."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from validation.serving.replay import Replayer
+    from validation.serving.rows import Question, ServingRow
+
+STACKS = ("vllm", "trtllm", "sglang")
+
+
+def read_frame(table: Path) -> Any:
+    """The table as a data frame; InputError if it is not there."""
+    from simcore.calibration.tables import read_table
+
+    return read_table(str(table))
+
+
+def read_questions(frame: Any, infer_workers: bool = False) -> list[ServingRow]:
+    """Rows of the table as questions; InputError for a missing column."""
+    from simcore import api
+    from validation.serving.models import is_dense
+    from validation.serving.rows import read_rows
+
+    return read_rows(frame, infer_workers, cache(lambda name: is_dense(api.resolve, name)))
+
+
+def replayer() -> Replayer:
+    """A replayer over the project's models, systems, cost models and recipes."""
+    from simcore import api
+    from validation.serving.recipes import recipe
+    from validation.serving.replay import Replayer
+
+    return Replayer(api.resolve, recipe)
+
+
+def parameters(question: Question, held_out_by: str | None = None) -> Any:
+    """Parameters of a question's stack from all rows, or from all rows outside the question's curve fold, model family
+    or system; a part that the fit did not see leaves the parameters of all rows."""
+    from dataclasses import replace
+
+    from scenarios.stacks import MEASURED, calibrated
+    from validation.serving.fit import LEFT_OUT
+
+    found = calibrated(question.stack)
+    numbers = found["parameters"]
+    if held_out_by is not None:
+        numbers = found["without"][held_out_by].get(LEFT_OUT[held_out_by](question), numbers)
+    return replace(MEASURED, **numbers)

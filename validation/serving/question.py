@@ -1,0 +1,119 @@
+"""A measured configuration as a scenario that a user could have written: `scenario/2` tables, nothing else.
+
+What the client did is public (a closed loop, ten requests per user, lengths uniform on [0.8, 1] of the stated ones
+unless they are fixed); how the server was started is the recipe of its stack (`hardware_specs/calibration/serving`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from validation.serving.models import served_model
+from validation.serving.rows import Pool, Question
+
+REQUESTS_PER_USER = 10
+SHORTEST = 0.8
+"""lengths are uniform between this share of the stated length and all of it"""
+MISSES = "1 ms"
+"""a completed request's successor reaches the scheduler so much later"""
+Raw = dict[str, Any]
+
+
+def chosen(recipe: Mapping[str, Any], question: Question) -> Raw:
+    """The recipe's settings for a question: defaults, then every rule that applies, later ones winning."""
+    settings = dict(recipe["default"])
+    for rule in recipe.get("rule", ()):
+        if all(_applies(name, wanted, question) for name, wanted in rule["when"].items()):
+            settings.update(rule["set"])
+    return settings
+
+
+def _applies(name: str, wanted: Any, question: Question) -> bool:
+    value = getattr(question, name) if name != "attention_dp" else question.pool.attention_dp
+    if name in ("users", "attention_dp"):
+        return bool(wanted[0] <= value <= wanted[1])
+    return value in wanted if isinstance(wanted, list) else bool(value == wanted)
+
+
+def formats(model: Any, precision: str) -> dict[str, str]:
+    """Weights and experts of a checkpoint at a stated precision.
+
+    Checkpoints with their own expert format (gpt-oss) keep it. Four-bit checkpoints of expert models quantise the
+    experts alone and leave attention in bf16; eight-bit ones of models with block scales keep their blocks.
+    """
+    native = str(model.native_format)
+    if model.expert_format:
+        return {"weights": native, "experts": str(model.expert_format)}
+    if precision in ("fp4", "nvfp4"):
+        return {"weights": "bf16", "experts": "fp4"} if model.is_moe else {"weights": "fp4"}
+    if precision == "fp8":
+        return {"weights": native if native.startswith("fp8") else "fp8-block" if model.is_moe else "fp8"}
+    return {"weights": "bf16"}
+
+
+def scenario_tables(question: Question, recipe: Mapping[str, Any], resolve: Any, name: str = "") -> Raw:
+    """The tables of a `scenario/2` file for one replica under the question's load.
+
+    Raises UnknownName for a model that no spec knows.
+    """
+    settings = chosen(recipe, question)
+    model = served_model(resolve, question.model)
+    return {
+        "schema": "scenario/2",
+        "name": name or "row",
+        "model": {"name": model.name},
+        "hardware": {"system": question.system, "stack": question.stack},
+        "plan": plan(question.pool) | formats(model, question.precision) | {"kv": settings["kv"]},
+        "policy": policy(question, settings),
+        "traffic": traffic(question, settings),
+    }
+
+
+def plan(pool: Pool) -> Raw:
+    """Degrees of a pool; those of 1 are left out."""
+    degrees = {"tp": pool.tp, "attention_dp": pool.attention_dp, "ep": pool.ep}
+    return {name: value for name, value in degrees.items() if value > 1}
+
+
+def policy(question: Question, settings: Mapping[str, Any]) -> Raw:
+    """How the server was started, in the words of [policy]."""
+    prompt = question.input_tokens if settings.get("budget_covers_prompt") else 0
+    found: Raw = {
+        "scheduler": settings["scheduler"],
+        "token_budget": max(int(settings["token_budget"]), prompt),
+        "memory_fraction": float(settings["memory_fraction"]),
+        "max_running": int(settings["max_running"]),
+        "reserve_output": bool(settings["reserve_output"]),
+        "stream_interval": int(settings["stream_interval"]),
+    }
+    if fewer := int(settings.get("fewer_slots", 0)):
+        found["max_running"] = min(found["max_running"], max(question.users - fewer, 1))
+    if question.fixed_lengths:
+        found["overlap_scheduling"] = False
+    for key in ("draft_tokens", "acceptance_ratio", "hold_steps", "expert_kernels", "least_expert_tokens"):
+        if settings.get(key):
+            found[key] = settings[key]
+    if settings.get("output_s"):
+        found["output"] = f"{float(settings['output_s']):g} s"
+    if settings.get("cached_prompts"):
+        found["prefix_cache"] = "radix"
+    if question.users * question.input_tokens >= float(settings.get("stall_tokens", float("inf"))):
+        found["compile"] = f"{float(settings['stall_s']):g} s"
+    return found
+
+
+def traffic(question: Question, settings: Mapping[str, Any]) -> Raw:
+    """What the client sent."""
+    sides = question.input_tokens, question.output_tokens
+    lengths = sides if question.fixed_lengths else tuple([int(SHORTEST * side), side] for side in sides)
+    found: Raw = {
+        "input_tokens": lengths[0],
+        "output_tokens": lengths[1],
+        "users": question.users,
+        "requests": REQUESTS_PER_USER * question.users,
+        "think": MISSES,
+    }
+    if settings.get("cached_prompts"):
+        found["shared_prefix"] = {"tokens": question.input_tokens}
+    return found
