@@ -181,7 +181,8 @@ def _given(scenario: Scenario, skip_bad: bool) -> Ready:
     whole = scenario.model_copy(update={"plan": plan})
     trace, pool = traffic_of(scenario, skip_bad), KvPool(steps.kv_blocks or UNLIMITED)
     settings = settings_of(whole, pool, trace)
-    return Ready(whole, trace, given_steps(whole), settings, slos_of(scenario, trace.slo_names), plan.dp, None)
+    slos = slos_of(scenario, trace.slo_names)
+    return Ready(whole, trace, given_steps(whole), settings, slos, plan.dp, None, assumptions=reading(trace))
 
 
 def with_resolved(found: Resolved, trace: Trace) -> Ready:
@@ -203,10 +204,15 @@ def with_resolved(found: Resolved, trace: Trace) -> Ready:
         found.plan.dp,
         rental,
         pool.problem,
-        (*notes, *too_long(found.model, trace)),
+        (*notes, *too_long(found.model, trace), *reading(trace)),
         pool,
         found,
     )
+
+
+def reading(trace: Trace) -> tuple[str, ...]:
+    """What was concluded in reading a trace: units, blocks, missing arrivals."""
+    return tuple(trace.notes.get("reading", ()))
 
 
 def too_long(model: Any, trace: Trace) -> tuple[str, ...]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from scenarios.names import resolve
+from scenarios.traces import trace_of
 from simcore.errors import InputError, suggest
-from simcore.spec.demand import Demand, Lengths, fixed
+from simcore.spec.demand import Demand, fixed
 from simcore.spec.scenario import Scenario
 from simcore.spec.traffic import Slo, Trace
 from simcore.spec.traffic_part import LengthsPart, TrafficPart
@@ -21,7 +22,9 @@ PREFIX_BLOCK = 16
 def traffic_of(scenario: Scenario, skip_bad: bool = False) -> Trace:
     """The trace: read and scaled, or drawn with the scenario's seed."""
     part = needed(scenario)
-    return from_file(scenario, part, skip_bad) if part.trace is not None else drawn(part, scenario.seed)
+    if part.trace is not None:
+        return trace_of(part, scenario.file, skip_bad)
+    return drawn(part, scenario.seed, scenario.file)
 
 
 def needed(scenario: Scenario) -> TrafficPart:
@@ -31,25 +34,17 @@ def needed(scenario: Scenario) -> TrafficPart:
     return scenario.traffic
 
 
-def from_file(scenario: Scenario, part: TrafficPart, skip_bad: bool) -> Trace:
-    """A recorded trace, relative to the scenario's folder."""
-    from workloads.traces import read_trace
-
-    named = os.path.expandvars(str(part.trace))
-    if "$" in named:
-        what = f"{part.trace!r} names a variable that is not set"
-        raise InputError(what, file=scenario.file, key="traffic.trace", fix="set it to the folder of the traces")
-    trace = read_trace(Path(scenario.file).parent / named, part.form, skip_bad)
-    if part.head is not None:
-        trace = trace.head(part.head)
-    return trace.scaled(part.rate_scale, part.input_scale, part.output_scale)
+def named(name: str, file: str) -> Demand:
+    """Named traffic, shipped or of one's own; a path is relative to `file`, the scenario."""
+    found: Demand = resolve("traffic", name, Path(file).parent, file or None, "traffic.name").value
+    return found
 
 
-def drawn(part: TrafficPart, seed: int) -> Trace:
+def drawn(part: TrafficPart, seed: int, file: str = "") -> Trace:
     """Generated requests."""
     from workloads import generate
 
-    lengths = length_law(part)
+    lengths = length_law(part, file)
     rate = (part.rate_per_s or 1.0) * part.rate_scale
     laws: dict[str, Any] = {
         "poisson": generate.poisson(rate),
@@ -64,12 +59,12 @@ def drawn(part: TrafficPart, seed: int) -> Trace:
     return with_shared_prefix(trace, part) if part.shared_prefix is not None else trace
 
 
-def length_law(part: TrafficPart) -> Any:
+def length_law(part: TrafficPart, file: str = "") -> Any:
     """The law that lengths are drawn from."""
-    from workloads import generate, traffic
+    from workloads import generate
 
     if part.name is not None:
-        demand = traffic(part.name)
+        demand = named(part.name, file)
         points = [{float(q): v for q, v in side.quantiles.items()} for side in (demand.input, demand.output)]
         return generate.from_quantiles(points[0], points[1])
     if part.input_median_tokens is not None:
@@ -138,12 +133,9 @@ def hash_tokens(scenario: Scenario, trace: Trace) -> int:
 
 def demand_of(scenario: Scenario) -> Demand:
     """Lengths as a summary: of named traffic, of stated lengths, of a trace."""
-    import workloads
-
     part = needed(scenario)
     if part.name is not None:
-        found: Demand = workloads.traffic(part.name)
-        return found
+        return named(part.name, scenario.file)
     given = part.input_tokens, part.output_tokens
     if part.trace is None and all(isinstance(side, int) for side in given):
         return Demand(name="fixed", input=fixed(float(given[0])), output=fixed(float(given[1])))  # type: ignore[arg-type]
@@ -152,19 +144,6 @@ def demand_of(scenario: Scenario) -> Demand:
 
 def summary_of(trace: Trace) -> Demand:
     """Means, quantiles and the mean context of decoding requests of a trace."""
-    inputs, outputs = trace.input_tokens.astype(float), trace.output_tokens.astype(float)
-    context = float(((inputs + outputs / 2.0) * outputs).mean() / outputs.mean())
-    return Demand(
-        name=trace.source or "drawn",
-        input=lengths_of(inputs),
-        output=lengths_of(outputs),
-        requests=len(trace),
-        mean_context_tokens=context,
-        rate_requests_per_s=trace.rate_requests_per_s or None,
-    )
+    from workloads.demand import demand_of as summed
 
-
-def lengths_of(tokens: Any) -> Lengths:
-    """Mean, mean square and quantiles of `[requests]` lengths."""
-    quantiles = {str(q): float(np.quantile(tokens, q)) for q in (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)}
-    return Lengths(mean_tokens=float(tokens.mean()), mean_square_tokens=float((tokens**2).mean()), quantiles=quantiles)
+    return summed(trace, trace.source or "drawn")

@@ -149,6 +149,8 @@ class PluginRegistry:
 
     def __call__(self, name: str) -> Any:
         found = getattr(self.implementation(name), self.attribute, None)
+        if found is None and own_thing(self.group, normal(name)) is not None:
+            return self.part(name, self.attribute)
         if found is None:  # a module that others of the package share
             raise UnknownName(self.kind, name, (other for other in self.names() if other != normal(name)))
         return found

@@ -52,7 +52,7 @@ FACE = {"simcore.api", "simcore"}
 """the public face: the one module that may look upward, lazily, and holds no logic"""
 USERS_OF_THE_FACE = ("validation", "studies", "commands", "cli")
 ROOMS = {
-    "pydantic": ("simcore.spec", "simcore.units", "planners"),
+    "pydantic": ("simcore.spec", "simcore.units", "scenarios", "planners"),
     "pint": ("simcore.units",),
     "pyarrow": ("workloads", "planners", "reports"),
     "simpy": ("simcore.engine",),
@@ -98,6 +98,16 @@ MANY_ARGUMENTS = {
     "workloads.generate.sessions": "the parameters of a random process",
 }
 """functions with more, why. A kernel (decorated with njit) takes arrays and records, which no dataclass can hold"""
+LONG = {"simcore.spec.scenario": "every part of the one question; to be cut by part"}
+"""files with more lines, why"""
+CLIMBERS = {
+    # to be moved: what writes and prints belongs to reports and commands, what a step adds to spec
+    ("simcore.spec.case", "simcore.step"),
+    ("validation.serving.page", "reports"),
+    ("validation.serving.report", "reports"),
+    ("validation.serving.report", "commands"),
+}
+"""(module, higher room) that are let through until they are moved"""
 WITH_UNIT = re.compile(
     r"(^|_)(s|bytes|flop|w|j|hz|usd|tokens|ratios?|fraction|bits|blocks|requests|chips|scale|quantiles?)$|_per_"
 )
@@ -113,7 +123,11 @@ WITHOUT_UNIT = {
     "ResidencyPart.share": "of the bytes",
     "TrafficPart.cv": "coefficient of variation",
     "SloPart.attainment": "a share, the key of the file",
-    # fields of scenario/1 that are named as the file's keys are; scenario/2 replaces them
+    "Case.waves": "a count",
+    "ObjectivePart.reference": "in the units of the objectives",
+    "SearchPart.budget": "full evaluations",
+    "ResidencyPart.share": "a share, the key of the file",
+    # fields of scenario/1 that are named as the file's keys are
     **dict.fromkeys(("TierPart.capacity", "TierPart.read", "TierPart.write", "TransferPart.bandwidth"), "scenario/1"),
     **dict.fromkeys(("PolicyPart.offload_capacity", "PolicyPart.offload_bandwidth"), "scenario/1"),
     **dict.fromkeys(("PolicyPart.swap_bandwidth", "PowerPart.cap"), "scenario/1"),
@@ -205,8 +219,8 @@ def modules(root: Path) -> list[Module]:
     return found
 
 
-def layers(root: Path, known: frozenset[tuple[str, str]] = frozenset()) -> Iterator[str]:
-    """Lower imports higher, or a sibling; `known` are (module, room) pairs that are let through."""
+def layers(root: Path) -> Iterator[str]:
+    """Lower imports higher, or a sibling."""
     for module in modules(root):
         if module.room is None and module.name not in FACE:
             yield f"{module.name} lies outside the layers of the design"
@@ -214,7 +228,7 @@ def layers(root: Path, known: frozenset[tuple[str, str]] = frozenset()) -> Itera
             continue
         for imported in module.imports:
             other = room(imported.module)
-            if other in (None, module.room) or (module.name, other) in known:
+            if other in (None, module.room) or (module.name, other) in CLIMBERS:
                 continue
             if other is not None and LAYER[other] >= LAYER[module.room]:
                 yield f"{module.name}:{imported.line} must not import {imported.module}"
@@ -243,10 +257,10 @@ def string_imports(root: Path) -> Iterator[str]:
                 yield f"{module.name}:{node.lineno} imports by a string"
 
 
-def face_from_below(root: Path, known: frozenset[str] = frozenset()) -> Iterator[str]:
+def face_from_below(root: Path) -> Iterator[str]:
     """simcore.api, or `import simcore` itself, used by what it stands on."""
     for module in modules(root):
-        if module.name in FACE | known or module.name.partition(".")[0] in USERS_OF_THE_FACE:
+        if module.name in FACE or module.name.partition(".")[0] in USERS_OF_THE_FACE:
             continue
         for imported in module.imports:
             if not imported.names and imported.module.partition(".")[0] == "simcore" and not _below(imported.module):
@@ -292,7 +306,7 @@ def sizes(root: Path) -> Iterator[str]:
     """Files, functions and argument lists that are too long."""
     for module in modules(root):
         lines = module.text.count("\n")
-        if lines > MOST_LINES:
+        if lines > MOST_LINES and module.name not in LONG:
             yield f"{module.name} has {lines} lines, at most {MOST_LINES}"
         for node in module.nodes:
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

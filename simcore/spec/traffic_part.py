@@ -30,6 +30,12 @@ class TrafficPart(Spec):
     trace: str | None = None
     """a file, relative to the scenario; $NAME is taken from the environment"""
     form: str | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
+    """of a trace: role (arrival, input, output, session, turn, class, hashes) -> name of its column"""
+    time_unit: Literal["s", "ms", "us", "ns", "min", "h"] | None = None
+    """of numeric arrivals of a trace; None: as its columns or its format say"""
+    hash_tokens: Count | None = None
+    """input tokens that one prefix hash of a trace covers; None: as its format says or its hashes agree with"""
     rate_scale: float = Field(default=1.0, gt=0)
     input_scale: float = Field(default=1.0, gt=0)
     output_scale: float = Field(default=1.0, gt=0)

@@ -17,7 +17,7 @@ FILES = {
     "azure-2024": "TIMESTAMP,ContextTokens,GeneratedTokens\n"
     "2024-05-10 00:00:00.009930+00:00,480,10\n2024-05-10 00:00:00.061930+00:00,31,8\n",
     "mooncake": '{"timestamp": 1000, "input_length": 480, "output_length": 10, "hash_ids": [0]}\n'
-    '{"timestamp": 1052, "input_length": 31, "output_length": 8, "hash_ids": [0, 1]}\n',
+    '{"timestamp": 1052, "input_length": 31, "output_length": 8, "hash_ids": [1]}\n',
     "burstgpt": "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n"
     "5,ChatGPT,480,10,490,API log\n5.052,ChatGPT,31,8,39,API log\n",
     "native": "arrival_s,input_tokens,output_tokens\n1,480,10\n1.052,31,8\n",
@@ -54,7 +54,7 @@ def test_native_round_trip(tmp_path: Path) -> None:
     file = tmp_path / "trace.csv"
     file.write_text(
         "arrival_s,input_tokens,output_tokens,session,turn,pause_s,prefix_hashes,priority,slo_class\n"
-        "0,10,5,3,0,0,1 2 3,0,chat\n0.5,20,6,3,1,0.25,1 9,1,batch\n"
+        "0,1210,5,3,0,0,1 2 3,0,chat\n0.5,820,6,3,1,0.25,1 9,1,batch\n"
     )
     trace = read_trace(file)
     native.write(trace, tmp_path / "again.csv")

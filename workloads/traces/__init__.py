@@ -1,26 +1,55 @@
-"""Trace readers: one file per format, each with `read(path, skip_bad) -> Trace`; found by name.
+"""Traces of requests from files: `read_trace("mine.csv", TraceOptions(columns={"input": "prompt"}))`.
 
-A malformed row is refused with file and line, or left out and counted in `Trace.skipped` when `skip_bad` is set.
+CSV, JSON lines, JSON and parquet, read column by column. Which column is what is told by the options, by a documented
+format (one file each here, a `FORM`), or by its usual name, without regard to case. Times are numbers or ISO dates.
+What could be read in two ways is refused by name; what was concluded is told in `Trace.notes["reading"]`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from simcore.registry import GROUPS, PluginRegistry
 from simcore.spec.traffic import Trace
+from workloads.traces._options import Form, TraceOptions
 
-readers = PluginRegistry("trace format", "workloads.traces", "read", GROUPS["trace"])
+__all__ = ["Form", "TraceOptions", "read_trace", "readers"]
+
+readers = PluginRegistry("trace format", "workloads.traces", "FORM", GROUPS["trace"])
+PRECISE = ("azure", "burstgpt", "mooncake", "native", "benchmark")
+"""formats that are recognised by the names of their columns"""
 
 
-def read_trace(path: str | Path, form: str | None = None, skip_bad: bool = False) -> Trace:
-    """Read a trace file; the format is told by its header or first line unless `form` names it.
+def read_trace(path: str | Path, options: TraceOptions | str | None = None, skip_bad: bool = False) -> Trace:
+    """Read a trace file; a malformed row is refused with its line, or left out and counted in `Trace.skipped`.
 
-    Raises InputError for a missing file, an unknown format or (without `skip_bad`) a malformed row.
+    `options` may be just the name of a format. A format of one's own may have `read(path, skip_bad) -> Trace` instead
+    of a `FORM`. Raises InputError for a missing file, for columns or units that are not understood, and (without
+    `skip_bad`) for a malformed row.
     """
-    from workloads.traces._rows import existing, guess
+    from workloads.traces._build import Reading
+    from workloads.traces._table import read_table
 
-    file = existing(path)
-    reader = readers(form or guess(file))
-    trace: Trace = reader(file, skip_bad)
-    return trace
+    wanted = TraceOptions(form=options) if isinstance(options, str) else options or TraceOptions()
+    own = getattr(readers.implementation(wanted.form), "read", None) if wanted.form else None
+    if own is not None:
+        trace: Trace = own(Path(path), skip_bad)
+    else:
+        table = read_table(path, skip_bad)
+        form = readers(wanted.form) if wanted.form else _recognised(table.columns)
+        reading = Reading(table, wanted, form, skip_bad)
+        reading.told += [form.note] if form and form.note else []
+        trace = reading.trace()
+    if wanted.head is not None:
+        trace = trace.head(wanted.head)
+    scales = (wanted.rate_scale, wanted.input_scale, wanted.output_scale)
+    return trace if scales == (1.0, 1.0, 1.0) else trace.scaled(*scales)
+
+
+def _recognised(columns: dict[str, Any]) -> Form | None:
+    for name in PRECISE:
+        form: Form = readers(name)
+        if all(column in columns for column in form.columns.values()):
+            return form
+    return None

@@ -10,46 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from simcore.spec.traffic import Trace
-from workloads.traces._rows import Row, Rows, csv_lines, whole
+from workloads.traces._options import Form
 
-BLOCK_TOKENS = 512
-
-
-def read(file: Path, skip_bad: bool = False) -> Trace:
-    """Requests with whatever optional columns the file has; further columns are ignored."""
-    rows = Rows(file, skip_bad)
-    rows.parse(csv_lines(file), _parse)
-    names = sorted({row["slo_class"] for row in rows.rows if "slo_class" in row}) or ["default"]
-    more: dict[str, Any] = {"slo_names": tuple(names)}
-    trace = rows.trace()
-    if any("slo_class" in row for row in rows.rows):
-        more["slo_class"] = np.array([names.index(row["slo_class"]) for row in rows.rows])
-    if trace.prefix_hashes is not None:
-        more["prefix_block_tokens"] = rows.rows[0].get("prefix_block_tokens", BLOCK_TOKENS)
-    from dataclasses import replace
-
-    return replace(trace, **more)
-
-
-def _parse(row: dict[str, Any]) -> Row:
-    found: Row = {
-        "arrival_s": float(row["arrival_s"]),
-        "input_tokens": whole(row["input_tokens"]),
-        "output_tokens": whole(row["output_tokens"]),
-    }
-    for name in ("session", "turn", "priority", "prefix_block_tokens"):
-        if row.get(name) not in (None, ""):
-            found[name] = whole(row[name])
-    if row.get("pause_s") not in (None, ""):
-        found["pause_s"] = float(row["pause_s"])
-    if row.get("slo_class"):
-        found["slo_class"] = row["slo_class"].strip()
-    if row.get("prefix_hashes") is not None and "prefix_hashes" in row:
-        found["hashes"] = [int(value) for value in row["prefix_hashes"].split()]
-    return found
+FORM = Form({"arrival": "arrival_s", "input": "input_tokens", "output": "output_tokens"}, "s", 512)
 
 
 def write(trace: Trace, file: Path) -> None:

@@ -20,8 +20,9 @@ PLANTS = (
     "workloads/generate.py",
     "workloads/models/llama-3.1-8b.toml",
     "planners/plans.py",
-    "planners/search/fields.py",
-    "commands/step_sources.py",
+    "planners/search/space.py",
+    "commands/simulate.py",
+    "scenarios/run.py",
 )
 
 

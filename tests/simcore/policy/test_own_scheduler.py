@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import simcore
-from scenarios.run import prepare
+from scenarios.read import read
+from scenarios.run import ready
 from simcore import registry
 from simcore.engine.serving import ServingRun, serve
 from simcore.engine.settings import ReplicaSettings
@@ -76,11 +77,11 @@ def test_sorting_again_keeps_the_order_of_equals(own: str) -> None:
 def test_its_option_comes_from_a_scenario(own: str, tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
     file.write_text(SCENARIO.format(scheduler=own, options="patience_s = 0.25"))
-    assert dict(prepare(file).settings.options) == {"patience_s": 0.25}
-    assert prepare(file).run().requests["done_s"].min() > 0
+    assert dict(ready(read(file)).settings.options) == {"patience_s": 0.25}
+    assert ready(read(file)).run().requests["done_s"].min() > 0
     file.write_text(SCENARIO.format(scheduler=own, options="patience = 0.25"))
     with pytest.raises(InputError, match="no option 'patience'; did you mean patience_s"):
-        prepare(file).run()
+        ready(read(file)).run()
 
 
 def test_shipped_schedulers_declare_their_order() -> None:
