@@ -123,10 +123,6 @@ WITHOUT_UNIT = {
     "ResidencyPart.share": "of the bytes",
     "TrafficPart.cv": "coefficient of variation",
     "SloPart.attainment": "a share, the key of the file",
-    "Case.waves": "a count",
-    "ObjectivePart.reference": "in the units of the objectives",
-    "SearchPart.budget": "full evaluations",
-    "ResidencyPart.share": "a share, the key of the file",
     # fields of scenario/1 that are named as the file's keys are
     **dict.fromkeys(("TierPart.capacity", "TierPart.read", "TierPart.write", "TransferPart.bandwidth"), "scenario/1"),
     **dict.fromkeys(("PolicyPart.offload_capacity", "PolicyPart.offload_bandwidth"), "scenario/1"),
