@@ -193,7 +193,7 @@ def layer_times(folder: Path, recorded: Any, model: Any, chip: Any) -> Any:
 
 def whole_batch(model: Any, chip: Any, tp: int) -> float:
     """Decodes that FlashAttention-2 does not split on this chip; 0 where vLLM uses another kernel."""
-    from simcore.cost import flash_attention
+    from simcore.step.effects import flash_attention
 
     mixer, count = model.layers[0].mixer, chip.compute[chip.main_unit].count
     if chip.architecture not in flash_attention.ARCHITECTURES or mixer.kind != "attention" or not count:

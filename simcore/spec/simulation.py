@@ -120,8 +120,6 @@ class PolicyPart(Spec):
             raise ValueError("offload_capacity needs prefix_cache = true")
         if self.tiers and (self.offload_capacity is not None or not self.prefix_cache):
             raise ValueError("tiers need a prefix_cache, and replace offload_capacity and offload_bandwidth")
-        if len({tier.name for tier in self.tiers}) < len(self.tiers):
-            raise ValueError("two tiers have the same name")
         return self
 
 

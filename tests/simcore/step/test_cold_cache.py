@@ -9,7 +9,7 @@ import pytest
 
 from simcore.step.effects.cold_cache import KEPT_SHARE, Cache, cold_s, with_cold_cache
 from simcore.step.times import Axis, Table
-from tests.simcore.cost.test_step_times import TIMES
+from tests.simcore.step.test_times import TIMES
 
 TOKENS = np.array([0.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0])
 

@@ -22,7 +22,7 @@ from simcore.step.effects.flash_attention import (
 )
 from simcore.step.kernel import decode_step_s, mixed_step_s, pack
 from simcore.step.times import Axis, Table
-from tests.simcore.cost.test_step_times import EQUAL, TIMES
+from tests.simcore.step.test_times import EQUAL, TIMES
 
 TOKEN_S = 1e-6
 
