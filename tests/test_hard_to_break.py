@@ -165,7 +165,7 @@ def test_two_classes_of_one_name(
 ) -> None:
     (tmp_path / "p.toml").write_text(POWER)
     code, _, err = simcore(monkeypatch, capsys, "plan", "power", tmp_path / "p.toml")
-    assert code == 2 and "classes: two entries have the name 'chat'" in err
+    assert code == 2 and "classes: two entries have the same name, 'chat'" in err
 
 
 NET = [

@@ -22,8 +22,8 @@ class Synthetic(Spec):
     experts: int = Field(ge=2, le=2**15)
     topk: Count
     tokens: int = Field(default=20_000, ge=2, le=MOST_COUNT)
-    skew: float = Field(default=0.8, ge=0)
-    affinity: float = Field(default=1.3, ge=0)
+    skew: float = Field(default=0.8, ge=0, le=1_000)
+    affinity: float = Field(default=1.3, ge=0, le=1_000)
     seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")

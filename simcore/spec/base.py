@@ -58,7 +58,7 @@ class Spec(BaseModel):
             names = [entry.name for entry in value if isinstance(entry, Spec) and hasattr(entry, "name")]
             if len(set(names)) < len(names):
                 twice = next(name for at, name in enumerate(names) if name in names[:at])
-                raise ValueError(f"two entries have the name {twice!r}: give each its own")
+                raise ValueError(f"two entries have the same name, {twice!r}: give each its own")
         return value
 
     def replace(self, **changes: Any) -> Self:
