@@ -1,10 +1,13 @@
 """Blocks of a layer: token mixers and feed-forward blocks, each with the list of its matrices.
 
-Parameter counts, memory and GEMM shapes all derive from that list.
+Parameter counts, memory and GEMM shapes all derive from that list. Nothing above asks for a class: a kind of block says
+by the properties of `MixerBlock` or `FeedForward` what it stores, and its operations are found by kind
+(`simcore.ops.blocks`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,7 +56,92 @@ def matrix(name: str, inputs: int, outputs: int, split: Split, *, bias: bool = F
     return Matrix(name, inputs, (Part(outputs, width),), split, bias, copies)
 
 
-class Attention(Spec):
+Domain = Literal["attention", "dense", "routed", "shared"]
+"""whose format weights are stored in: `routed` the experts', all others the weights'"""
+
+
+class MixerBlock(Spec):
+    """What every token mixer says; the defaults are those of one without cache and without state."""
+
+    def matrices(self, hidden_size: int) -> tuple[Matrix, ...]:
+        """Projections, cut over tp, in the weights' format; the output's is called `attention_out`."""
+        raise NotImplementedError
+
+    def small_elements(self) -> int:
+        """Vectors beside them, whole on every rank, 2 bytes each."""
+        return 0
+
+    @property
+    def split_heads(self) -> int:
+        """Heads that tp must divide."""
+        raise NotImplementedError
+
+    @property
+    def span_tokens(self) -> int | None:
+        """The furthest a query looks back; None: everything."""
+        return None
+
+    @property
+    def kept_tokens(self) -> int | None:
+        """The most tokens that it keeps in its cache; None: all."""
+        return None
+
+    @property
+    def kv_elements_per_token(self) -> int:
+        """Elements written to the cache per token; 0: no cache."""
+        return 0
+
+    @property
+    def cache_pieces(self) -> int:
+        """Ranks over which a token's cache can be divided (KV heads); beyond, and with 1, ranks hold copies."""
+        return 1
+
+    @property
+    def state_elements(self) -> int:
+        """Of a sequence, however long, in fp32, divided over tp; 0: none."""
+        return 0
+
+    @property
+    def conv_elements(self) -> int:
+        """The same in the activations' format (the window of a short convolution)."""
+        return 0
+
+
+class FeedForward(Spec):
+    """What every feed-forward block says; the defaults are those of one without experts."""
+
+    def cut(self, hidden_size: int) -> tuple[Matrix, ...]:
+        """Matrices that tp cuts, in the weights' format."""
+        raise NotImplementedError
+
+    def routed(self, hidden_size: int) -> tuple[Matrix, ...]:
+        """Matrices of the routed experts, spread over ep x moe_tp ranks, in the experts' format."""
+        return ()
+
+    def whole_elements(self, hidden_size: int) -> int:
+        """Elements that every rank holds in 2 bytes (a router)."""
+        return 0
+
+    def token_matrices(self, hidden_size: int) -> list[Matrix]:
+        """Matrices that one token passes."""
+        return list(self.cut(hidden_size))
+
+    def parameters(self, hidden_size: int) -> Iterator[tuple[Domain, int]]:
+        """(domain, elements)."""
+        yield "dense", sum(m.elements for m in self.cut(hidden_size))
+
+    @property
+    def routed_experts(self) -> int:
+        """How many experts it chooses from; 0: none."""
+        return 0
+
+    @property
+    def chosen_experts(self) -> int:
+        """How many a token passes."""
+        return 0
+
+
+class Attention(MixerBlock):
     """Softmax attention with grouped KV heads (MHA: kv_heads = heads, MQA: 1)."""
 
     kind: Literal["attention"] = "attention"
@@ -77,9 +165,20 @@ class Attention(Spec):
     sinks: bool = False
 
     @property
+    def split_heads(self) -> int:
+        return self.heads
+
+    @property
     def span_tokens(self) -> int | None:
-        """The furthest a query looks back; None: everything."""
         return self.window_tokens or self.chunk_tokens
+
+    @property
+    def kept_tokens(self) -> int | None:
+        return self.span_tokens
+
+    @property
+    def cache_pieces(self) -> int:
+        return self.kv_heads
 
     @property
     def mean_span_tokens(self) -> float | None:
@@ -114,7 +213,7 @@ class Indexer(Spec):
     topk: Count
 
 
-class Mla(Spec):
+class Mla(MixerBlock):
     """Multi-head latent attention: the cache holds one compressed vector per token (DeepSeek-V2)."""
 
     kind: Literal["mla"] = "mla"
@@ -125,6 +224,10 @@ class Mla(Spec):
     qk_rope_head_dim: Count
     v_head_dim: Count
     indexer: Indexer | None = None
+
+    @property
+    def split_heads(self) -> int:
+        return self.heads
 
     @property
     def span_tokens(self) -> int | None:
@@ -160,7 +263,7 @@ class Mla(Spec):
         return (self.q_lora_rank or 0) + self.kv_lora_rank + (2 * self.indexer.head_dim if self.indexer else 0)
 
 
-class LinearAttention(Spec):
+class LinearAttention(MixerBlock):
     """Gated delta-rule linear attention with a short convolution (Qwen3-Next, Qwen3.5). State instead of KV."""
 
     kind: Literal["linear"] = "linear"
@@ -170,12 +273,17 @@ class LinearAttention(Spec):
     value_dim: Count
     conv_width: Count
 
-    span_tokens: Literal[0] = 0
-    kv_elements_per_token: Literal[0] = 0
+    @property
+    def split_heads(self) -> int:
+        return self.value_heads
+
+    @property
+    def inner_size(self) -> int:
+        """Width of what is mixed."""
+        return self.value_heads * self.value_dim
 
     @property
     def state_elements(self) -> int:
-        """Per sequence: recurrent matrices (kept in fp32) and the convolution's window."""
         return self.value_heads * self.key_dim * self.value_dim
 
     @property
@@ -195,7 +303,7 @@ class LinearAttention(Spec):
         return self.conv_width * channels + 2 * self.value_heads + self.value_dim
 
 
-class Mamba2(Spec):
+class Mamba2(MixerBlock):
     """State-space layer of Mamba-2: state [heads, head_dim, state_size] per sequence."""
 
     kind: Literal["mamba2"] = "mamba2"
@@ -205,8 +313,9 @@ class Mamba2(Spec):
     groups: Count
     conv_width: Count
 
-    span_tokens: Literal[0] = 0
-    kv_elements_per_token: Literal[0] = 0
+    @property
+    def split_heads(self) -> int:
+        return self.heads
 
     @property
     def inner_size(self) -> int:
@@ -238,7 +347,7 @@ class Mamba2(Spec):
         return (self.conv_width + 1) * self.conv_channels + 3 * self.heads + self.inner_size
 
 
-class Mlp(Spec):
+class Mlp(FeedForward):
     """Feed-forward block, gated (SwiGLU and its like: three matrices) or plain (two)."""
 
     kind: Literal["mlp"] = "mlp"
@@ -253,12 +362,11 @@ class Mlp(Spec):
             Matrix("mlp_down", self.intermediate_size, (Part(hidden_size, self.intermediate_size),), "row", self.bias),
         )
 
-    def token_matrices(self, hidden_size: int) -> list[Matrix]:
-        """Matrices that one token passes."""
-        return list(self.matrices(hidden_size))
+    def cut(self, hidden_size: int) -> tuple[Matrix, ...]:
+        return self.matrices(hidden_size)
 
 
-class Moe(Spec):
+class Moe(FeedForward):
     """Routed experts, `topk` per token, with optional shared experts that see every token."""
 
     kind: Literal["moe"] = "moe"
@@ -292,7 +400,28 @@ class Moe(Spec):
             ),
         )
 
+    @property
+    def routed_experts(self) -> int:
+        return self.experts
+
+    @property
+    def chosen_experts(self) -> int:
+        return self.topk
+
+    def cut(self, hidden_size: int) -> tuple[Matrix, ...]:
+        return self.shared(hidden_size)
+
+    def whole_elements(self, hidden_size: int) -> int:
+        return self.router(hidden_size).elements
+
+    def parameters(self, hidden_size: int) -> Iterator[tuple[Domain, int]]:
+        yield "routed", sum(m.elements for m in self.routed(hidden_size))
+        gate = hidden_size if self.shared_gate else 0
+        shared = sum(m.elements for m in self.shared(hidden_size))
+        yield "shared", shared + gate + self.whole_elements(hidden_size)
+
     def shared(self, hidden_size: int) -> tuple[Matrix, ...]:
+        """Of the experts that see every token."""
         if not self.shared_intermediate_size:
             return ()
         return Mlp(intermediate_size=self.shared_intermediate_size, gated=self.gated).matrices(hidden_size)
