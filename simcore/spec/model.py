@@ -11,21 +11,8 @@ from pydantic import Field, SerializeAsAny, WrapValidator
 
 from simcore.registry import GROUPS, normal, own_thing
 from simcore.spec.base import Count, Sourced, Spec, Whole
-from simcore.spec.blocks import (
-    Attention,
-    Domain,
-    FeedForward,
-    Indexer,
-    LinearAttention,
-    Mamba2,
-    Matrix,
-    MixerBlock,
-    Mla,
-    Mlp,
-    Moe,
-    Part,
-    matrix,
-)
+from simcore.spec.block_kinds import Domain, FeedForward, Matrix, MixerBlock, Part, matrix
+from simcore.spec.blocks import Attention, Indexer, LinearAttention, Mamba2, Mla, Mlp, Moe
 
 __all__ = (
     "Attention",

@@ -2,7 +2,7 @@
 
 A file defines `lower(model, block, count, plan, step) -> list[Op]`: `count` equal blocks in one step, as one rank
 executes them. What a block keeps per token and per sequence and which matrices it has its spec says
-(`simcore.spec.blocks.MixerBlock`, `FeedForward`). A kind of one's own is one such file that also names its spec,
+(`simcore.spec.block_kinds`). A kind of one's own is one such file that also names its spec,
 `SPEC = MyMixer`, under the entry points `simcore.blocks` or given to `simcore.register("block", module, kind)`;
 `simcore.testing.check_block` says whether the two agree.
 """
