@@ -25,7 +25,7 @@ N_TABLES = len(TABLES)
     UNEVEN_MIXED,
 ) = range(N_TABLES)
 
-TWO_AXES = (PREFILL, DECODE_PURE, DECODE_MIXED, UNEVEN_PURE, UNEVEN_MIXED)
+TWO_AXES = (PREFILL, DECODE_PURE, DECODE_MIXED, ENERGY_PURE, UNEVEN_PURE, UNEVEN_MIXED)
 """tables that kernels look up by two values"""
 
 STEP_TIMES = np.dtype(
@@ -180,3 +180,19 @@ def mixed_step_s(record: Any, tokens: float, prefill_s: float, batch: float, kv_
         attention = merged(prefill_s, decode, record.attention_overlap_ratio)
     busy = lookup(record, DENSE_MIXED, tokens) + attention + lookup(record, HEAD, sequences)
     return record.host_mixed_s + merged(busy, lookup(record, COMMUNICATION, tokens), record.communication_overlap_ratio)
+
+
+@njit(cache=True)
+def pure_step_j(record: Any, tokens: float, kv_tokens: float) -> Any:
+    """Joules above idle of a step of decodes of `tokens` in all, on `kv_tokens` on average."""
+    return lookup_2d(record, ENERGY_PURE, tokens, kv_tokens)
+
+
+@njit(cache=True)
+def mixed_step_j(record: Any, tokens: float, batch: float, kv_tokens: float) -> Any:
+    """Joules above idle of a step with chunks beside `batch` decodes; `tokens` counts both."""
+    joules = lookup(record, ENERGY_MIXED, tokens)
+    if batch > 0:
+        longer = lookup_2d(record, ENERGY_PURE, batch, kv_tokens) - lookup_2d(record, ENERGY_PURE, batch, 1.0)
+        joules += max(0.0, longer)
+    return joules
