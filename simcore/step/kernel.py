@@ -28,12 +28,23 @@ N_TABLES = len(TABLES)
 TWO_AXES = (PREFILL, DECODE_PURE, DECODE_MIXED, ENERGY_PURE, UNEVEN_PURE, UNEVEN_MIXED)
 """tables that kernels look up by two values"""
 
+SCALARS = (
+    "host_pure_s",
+    "host_mixed_s",
+    "attention_overlap_ratio",
+    "communication_overlap_ratio",
+    "stream_s",
+    "stream_first_s",
+    "idle_w",
+)
 STEP_TIMES = np.dtype(
     [
         ("host_pure_s", "f8"),
         ("host_mixed_s", "f8"),
         ("attention_overlap_ratio", "f8"),
         ("communication_overlap_ratio", "f8"),
+        ("stream_s", "f8"),
+        ("stream_first_s", "f8"),
         ("idle_w", "f8"),
         ("square_merge", "i8"),
         ("has_uneven", "i8"),
@@ -57,7 +68,7 @@ def pack(times: StepTimes) -> Any:
     """The record (length-1 structured array) that the kernels read; raises ValueError if the tables are too large."""
     packed = np.zeros(1, STEP_TIMES)
     record = packed[0]
-    for name in ("host_pure_s", "host_mixed_s", "attention_overlap_ratio", "communication_overlap_ratio", "idle_w"):
+    for name in SCALARS:
         record[name] = getattr(times, name)
     record["square_merge"] = times.prefill_merge == "square"
     record["has_uneven"] = bool(np.any(times.uneven_pure.values) or np.any(times.uneven_mixed.values))
@@ -163,12 +174,21 @@ def uneven_s(record: Any, decode: int, uneven: int, batch: float, kv_tokens: Any
 
 
 @njit(cache=True)
+def streamed(record: Any, step_s: Any) -> Any:
+    """A step whose weights pass through from a slower tier; unchanged where they are resident."""
+    if record.stream_s > 0.0:
+        return max(step_s, record.stream_s) + record.stream_first_s
+    return step_s
+
+
+@njit(cache=True)
 def decode_step_s(record: Any, batch: float, kv_tokens: Any) -> Any:
     """Seconds of a step in which `batch` sequences decode; `kv_tokens` is (mean, shortest, longest) of their KV."""
     attention = uneven_s(record, DECODE_PURE, UNEVEN_PURE, batch, kv_tokens)
     busy = lookup(record, DENSE_PURE, batch) + attention
     busy += lookup(record, HEAD, batch)
-    return record.host_pure_s + merged(busy, lookup(record, COMMUNICATION, batch), record.communication_overlap_ratio)
+    busy = merged(busy, lookup(record, COMMUNICATION, batch), record.communication_overlap_ratio)
+    return streamed(record, record.host_pure_s + busy)
 
 
 @njit(cache=True)
@@ -179,7 +199,8 @@ def mixed_step_s(record: Any, tokens: float, prefill_s: float, batch: float, kv_
         decode = uneven_s(record, DECODE_MIXED, UNEVEN_MIXED, batch, kv_tokens)
         attention = merged(prefill_s, decode, record.attention_overlap_ratio)
     busy = lookup(record, DENSE_MIXED, tokens) + attention + lookup(record, HEAD, sequences)
-    return record.host_mixed_s + merged(busy, lookup(record, COMMUNICATION, tokens), record.communication_overlap_ratio)
+    busy = merged(busy, lookup(record, COMMUNICATION, tokens), record.communication_overlap_ratio)
+    return streamed(record, record.host_mixed_s + busy)
 
 
 @njit(cache=True)
