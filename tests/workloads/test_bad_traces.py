@@ -10,7 +10,7 @@ from simcore.errors import InputError
 from workloads.traces import read_trace
 
 HEAD = b"arrival_s,input_tokens,output_tokens,session,turn,pause_s,prefix_hashes\n"
-GOOD = b"0.0,10,5,1,0,0.5,1 2\n"
+GOOD = b"0.0,10,5,1,0,0.5,1\n"
 BAD_ROWS = {
     "inf": b"1.0,inf,5,1,0,0,1\n",
     "nan": b"1.0,10,nan,1,0,0,1\n",
