@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from scenarios.intervals import in_words, intervals_of
 from scenarios.resolved import Resolved
 from scenarios.run import Ready
 from simcore.result import Result
@@ -58,7 +59,7 @@ def of_simulation(report: Mapping[str, Any], ready: Ready) -> dict[str, Any]:
         told = report.get(f"{metric}_s") or {}
         values |= {f"{metric}_{statistic}_s": told.get(statistic) for statistic in STATISTICS}
     values |= {name: report.get(name) for name in (*COUNTS, *RATES, *SPACE)}
-    return flat(values, **common(ready.resolved, ready.infeasible, ready.assumptions))
+    return flat(values, **common(ready.resolved, ready.infeasible, values, ready.assumptions))
 
 
 def of_estimate(result: Result, found: Resolved) -> dict[str, Any]:
@@ -69,20 +70,27 @@ def of_estimate(result: Result, found: Resolved) -> dict[str, Any]:
     values |= {"itl_mean_s": known.get("tpot_s"), "queue_mean_s": known.get("queue_s")}
     values |= {name: known.get(name) for name in (*SPACE, *RATES)}
     reason = str(result.infeasible) if result.infeasible else None
-    more = common(found, reason, tuple(f"{k}: {v}" for k, v in result.assumptions.items()), result.notes)
+    assumed = tuple(f"{k}: {v}" for k, v in result.assumptions.items())
+    more = common(found, reason, values, assumed, result.notes)
     return flat(values, **more)
 
 
 def common(
-    found: Resolved | None, reason: str | None, assumptions: tuple[str, ...] = (), notes: tuple[str, ...] = ()
+    found: Resolved | None,
+    reason: str | None,
+    values: dict[str, Any],
+    assumptions: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """What every answer says beside its numbers."""
     told = () if found is None else found.notes
+    notes = (*notes, *in_words(found, values)) if reason is None else notes
     return {
         "feasible": reason is None,
         "reason": reason,
         "assumptions": list(assumptions),
         "notes": list(dict.fromkeys((*told, *notes))),
+        "intervals": intervals_of(found, values) if reason is None else {},
         "formats": formats_of(found),
         "stack": None if found is None else found.release.name,
     }
