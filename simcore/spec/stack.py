@@ -36,6 +36,15 @@ class StackMemory(Spec):
     large_bytes: Bytes = Field(default=float("inf"), alias="large")
     """as the card reports it"""
 
+    def sampled(self, reported_bytes: float) -> int:
+        """Sequences that the profiling step samples on a card that reports so many bytes.
+
+        >>> StackMemory(sequences=256, large_sequences=1024, large_bytes=70e9).sampled(85e9)
+        1024
+        """
+        large = self.large_sequences is not None and reported_bytes >= self.large_bytes
+        return self.large_sequences if large and self.large_sequences is not None else self.sequences
+
 
 class StackServing(Spec):
     """What a server decides where nobody says otherwise."""
