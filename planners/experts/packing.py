@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from simcore.cost.jit import njit
 
 from planners.experts.problem import Floats, Ints
 
