@@ -97,7 +97,7 @@ MANY_ARGUMENTS = {
     "planners.search.synthetic.tiered": "the signature is the space of a test problem",
     "workloads.generate.sessions": "the parameters of a random process",
 }
-"""functions with more, why. A kernel (decorated with njit or entry) takes arrays and records, which no dataclass can hold"""
+"""functions with more, why. A kernel (under njit or entry) takes arrays and records, which no dataclass can hold"""
 LONG = {"simcore.spec.scenario": "every part of the one question; to be cut by part"}
 """files with more lines, why"""
 CLIMBERS = {

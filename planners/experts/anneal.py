@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from simcore.cost.jit import njit
 
 Tuple = tuple[Any, ...]
