@@ -1,4 +1,4 @@
-"""Plan evaluations per CPU second, memory of five million plans, start-up times."""
+"""Plan evaluations per CPU second, memory of five million plans."""
 
 from __future__ import annotations
 
@@ -12,17 +12,12 @@ STUDY = Path(__file__).with_name("plans.toml")
 
 
 def figures() -> dict[str, float]:
-    help_s, _ = cpu_and_peak(["-m", "cli", "--help"])
-    estimate = "estimate --model meta-llama/Llama-3.1-70B --chip h200-sxm --tp 4 --batch 64 --input-tokens 2048"
-    estimate_s, _ = cpu_and_peak(["-m", "cli", *estimate.split(), "--output-tokens", "256"])
     _, peak_mb = cpu_and_peak(["-c", "from benchmarks.plans import stream; stream(5_000_000)"], repeats=1)
     return {
         "plans_per_cpu_s": rate(1_000_000),
         "plans_calibrated_per_cpu_s": rate(1_000_000, stack="vllm"),
         "plans_unshared_per_cpu_s": rate(300_000, share_steps=False),
         "plans_5m_peak_mb": peak_mb,
-        "help_cpu_s": help_s,
-        "estimate_cpu_s": estimate_s,
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import int64, types
 
-from simcore.cost.jit import from_dtype, njit
+from simcore.cost.jit import entry, from_dtype, njit
 from simcore.engine.kernels import LOG_TYPE, TIMES_TYPE
 from simcore.engine.replica import advance, begin, commit, submit
 from simcore.policy.records import NONE
@@ -106,7 +106,7 @@ def _lockstep(
     return True
 
 
-@njit(
+@entry(
     types.void(
         REPLICAS_TYPE,
         REQUESTS_TYPE,
@@ -117,8 +117,7 @@ def _lockstep(
         LOG_TYPE,
         LOOP_TYPE,
         types.Array(types.float64, 1, "C"),
-    ),
-    cache=True,
+    )
 )
 def serve_closed(
     replicas: Any,

@@ -9,7 +9,7 @@ from typing import Any
 
 from numba import int64, types
 
-from simcore.cost.jit import from_dtype, njit
+from simcore.cost.jit import compiled, from_dtype
 from simcore.policy.records import BLOCK, REPLICA, REQUEST
 from simcore.registry import GROUPS, PluginRegistry
 
@@ -28,4 +28,4 @@ router_looks = PluginRegistry("router", "simcore.policy.router", "LOOKS", GROUPS
 
 def policy(function: Any) -> Any:
     """Compile a router with the one signature that the engine calls."""
-    return njit(ROUTE_SIGNATURE, cache=True)(function)
+    return compiled(function, ROUTE_SIGNATURE)
