@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import hardware_specs
 from scenarios import stacks
 from simcore.cost.base import CostModel
 from simcore.cost.loading import Objection, in_words, objections, refused
@@ -58,7 +57,7 @@ class Evaluator:
     """
 
     systems: Mapping[str, System]
-    cost_model: Callable[[Chip, str], CostModel]
+    cost_model: Callable[[Chip, Any], CostModel]
     chunk: int = CHUNK
     share_steps: bool = True
     _machines: dict[Any, tuple[Machine, System]] = field(default_factory=dict, compare=False, repr=False)
@@ -103,7 +102,7 @@ class Evaluator:
         batch = numeric.get("batch", np.full(rows, float(scenario.batch)))
         found = analytic.evaluate(self.setting(scenario), machine, plan, batch)
         reason = np.where(plan.chips > scenario.system.max_chips, np.int8(Reason.TOO_MANY_CHIPS), found["reason"])
-        loader = hardware_specs.stack(scenario.stack).loader
+        loader = stacks.documented(scenario.stack).loader
         good = valid_degrees(scenario.model, plan) & ~refused(objections_to(scenario, plan), loader)
         found["reason"] = np.where(good, reason, np.int8(Reason.UNSUPPORTED))
         bad = found["reason"] != Reason.FEASIBLE
@@ -133,7 +132,7 @@ class Evaluator:
             scenario.economics,
             cost_model,
             scenario.quantile,
-            hardware_specs.stack(scenario.stack).memory,
+            stacks.documented(scenario.stack).memory,
             stacks.served(scenario.stack) if scenario.served is None else scenario.served,
             None if other in (None, scenario.stack) else self.cost_model(scenario.system.chip, str(other)),
             scenario.waves,
@@ -158,7 +157,9 @@ class Evaluator:
         notes = self.notes(scenario)
         if problem is None:
             found = objections_to(scenario, plan_columns(scenario.plan, {}))
-            problem, more = in_words(found, hardware_specs.stack(scenario.stack).loader, scenario.stack)
+            problem, more = in_words(
+                found, stacks.documented(scenario.stack).loader, stacks.documented(scenario.stack).name
+            )
             notes = (*notes, *more)
         if problem:
             return Result({}, Unsupported(problem), assumptions=scenario.system.assumptions(), notes=notes)

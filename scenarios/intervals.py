@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scenarios.resolved import Resolved
-from scenarios.stacks import NAMED, calibrated
+from scenarios.stacks import calibrated
 
 METRICS = {"tpot": "tpot_mean_s", "ttft": "ttft_mean_s"}
 
@@ -16,29 +16,36 @@ def intervals_of(found: Resolved | None, values: dict[str, Any]) -> dict[str, li
     Only under a stack with measured runs, on a chip with its tables; they say nothing of a load or a chip of another
     kind.
     """
-    if found is None or found.release.name not in NAMED or not measured(found):
+    if found is None or not found.stack.effects or not measured(found):
         return {}
-    bands = calibrated(found.release.name).get("interval", {}).get("experts" if found.model.is_moe else "dense", {})
+    bands = bands_of(found)
     known = {name: key for name, key in METRICS.items() if values.get(key) is not None and name in bands}
     return {key: [values[key] * bands[name][0], values[key] * bands[name][1]] for name, key in known.items()}
+
+
+def bands_of(found: Resolved) -> dict[str, list[float]]:
+    """[low, high] of measured / predicted by metric, for models of this kind."""
+    kind = "experts" if found.model.is_moe else "dense"
+    bands: dict[str, list[float]] = calibrated(found.stack.effects).get("interval", {}).get(kind, {})
+    return bands
 
 
 def measured(found: Resolved) -> bool:
     """Whether the chip has operator tables of the stack."""
     from hardware_specs.calibrations import measured_stacks
 
-    return found.release.name in measured_stacks(found.system.chip.name)
+    return found.stack.kernels in measured_stacks(found.system.chip.name)
 
 
 def in_words(found: Resolved | None, values: dict[str, Any]) -> tuple[str, ...]:
     """One sentence about how wrong such numbers were."""
-    if found is None or found.release.name not in NAMED:
+    if found is None or not found.stack.effects:
         return ()
     name, chip = found.release.name, found.system.chip.name
     if not measured(found):
         return (f"{name} on {chip} was never measured: how wrong these numbers are is not known",)
     kind = "experts" if found.model.is_moe else "dense"
-    bands = calibrated(name).get("interval", {}).get(kind)
+    bands = bands_of(found)
     if not bands:
         return ()
     told = ", ".join(

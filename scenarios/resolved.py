@@ -63,7 +63,7 @@ class Resolved:
     @cached_property
     def cost_model(self) -> Any:
         """Of the stack on the chip."""
-        return cost_model(self.system.chip, self.release.name)
+        return cost_model(self.system.chip, self.stack)
 
     @cached_property
     def expert_cost(self) -> Any:
@@ -132,16 +132,17 @@ def deployed(
     system, more = find("system", hardware.system, scenario.file, "hardware.system")
     for path, value in hardware.chip.items():
         system = system.replace(chip=chip_with(system.chip, path, value, scenario.file))
-    named = release(hardware.stack) if hardware.stack else Release(default_stack(system.chip))
-    stack = documented(named.name)
+    asked = hardware.stack or default_stack(system.chip)
+    named, heard = release(asked, Path(scenario.file).parent, scenario.file or None)
+    stack = documented(named.stack)
     plan, notes = full_plan(scenario, model)
     policy = full_policy(scenario.policy, stack, system)
-    adds = with_policy(served(named.name), policy)
+    adds = with_policy(served(stack), policy)
     whole = scenario.model_copy(update={"plan": plan, "policy": policy, "hardware": hardware})
     refusal, cautions = in_words(objections(model, plan_columns(plan), plan.formats()[:2]), stack.loader, named.name)
     problem = (plan.problem(model) or refusal if is_whole else None) or too_many(plan, system)
-    source = getattr(cost_model(system.chip, named.name), "note", "")
-    said = (*scenario.notes, *told, *more, *notes, *cautions, *([source] if source else []))
+    source = getattr(cost_model(system.chip, stack), "note", "")
+    said = (*scenario.notes, *told, *more, *heard, *notes, *cautions, *([source] if source else []))
     return Resolved(whole, model, system, named, stack, adds, tuple(dict.fromkeys(said)), problem)
 
 

@@ -33,7 +33,8 @@ def agreement(rows: Sequence[ServingRow], measured: Any = None) -> dict[str, Any
             answer = asks.answer(question, parameters(question, left_out))
             found[name].append((answer.tpot_s, answer.ttft_s))
         for name, flat in (("simulate", simulate(question_file).flat), ("estimate", estimate(question_file).flat)):
-            found[name].append(tuple(np.nan if (v := flat[f"{m}_mean_s"]) is None else v for m in METRICS))
+            tpot_s, ttft_s = (np.nan if (v := flat[f"{m}_mean_s"]) is None else v for m in METRICS)
+            found[name].append((tpot_s, ttft_s))
     answers = {name: np.array(values) for name, values in found.items()}
     out: dict[str, Any] = {"rows": len(rows)}
     for name, other in (("simulate", "validate"), ("simulate", "held_out"), ("estimate", "validate")):

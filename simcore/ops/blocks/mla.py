@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from simcore.ops.build import gemm
+from simcore.ops.build import gemm, projected
 from simcore.ops.cache import context_exchange, rope_and_write
 from simcore.ops.op import Column, Op, PlanColumns, StepColumns
-from simcore.ops.spans import Span, span_of
-from simcore.spec.model import Matrix, Mla, Part
+from simcore.ops.spans import Span
+from simcore.spec.model import Matrix, Mla, ModelSpec, Part
+
+
+def lower(model: ModelSpec, mixer: Mla, count: int, plan: PlanColumns, step: StepColumns) -> list[Op]:
+    """Projections around the mixing, `count` times."""
+    return projected(model, mixer, count, plan, step, latent_attention(mixer, count, plan, step))
 
 
 def latent_attention(mixer: Mla, count: int, plan: PlanColumns, step: StepColumns) -> list[Op]:
@@ -26,6 +31,11 @@ def latent_attention(mixer: Mla, count: int, plan: PlanColumns, step: StepColumn
     if step.decodes:
         ops.append(_decode(mixer, count, plan, step))
     return ops + context_exchange((heads * mixer.v_head_dim, width), count, plan, step)
+
+
+def span_of(mixer: Mla) -> Span:
+    """All tokens, or those that the indexer chooses."""
+    return Span(mixer.indexer.topk if mixer.indexer else None)
 
 
 def latent_width(mixer: Mla) -> float:
