@@ -165,6 +165,8 @@ def prepare(scenario: Scenario) -> Sweep:
         raise InputError("has no axes", file=scenario.file, key="vary", fix=fix)
     fast = {k: a for k, a in axes.items() if (k.startswith("plan.") or k == "traffic.batch") and engine_name(k) in FAST}
     slow = {k: a for k, a in axes.items() if k not in fast}
+    if "traffic.batch" in axes:
+        scenario.set({"traffic.batch": 1})
     if any(axis.when for axis in fast.values()):
         slow, fast = axes, {}
     tables = scenario.model_dump(exclude_unset=True, by_alias=True, exclude={"file", "notes"}) | {"name": scenario.name}

@@ -61,16 +61,21 @@ def of_simulation(report: Mapping[str, Any], ready: Ready) -> dict[str, Any]:
     return flat(values, **common(ready.resolved, ready.infeasible, ready.assumptions))
 
 
+def named(known: Mapping[str, Any]) -> dict[str, Any]:
+    """The analytic engine's figures under the names of every verb: its latencies are means, and those of TTFT and of
+    what contains it are at one quantile of the input length."""
+    values: dict[str, Any] = {
+        f"{m}_{s}_s": known.get(f"{m}_s") for m in ("ttft", "tpot", "e2e") for s in ("mean", "p50")
+    }
+    values |= {"itl_mean_s": known.get("tpot_s"), "queue_mean_s": known.get("queue_s")}
+    return values | {name: known.get(name) for name in (*SPACE, *RATES)}
+
+
 def of_estimate(result: Result, found: Resolved) -> dict[str, Any]:
     """An analytic result as flat fields: means, and TTFT at the scenario's quantile of the input length."""
-    known = result.values
-    values: dict[str, Any] = {f"{m}_mean_s": known.get(f"{m}_s") for m in ("ttft", "tpot", "e2e")}
-    values |= {f"{m}_p50_s": known.get(f"{m}_s") for m in ("ttft", "tpot", "e2e")}
-    values |= {"itl_mean_s": known.get("tpot_s"), "queue_mean_s": known.get("queue_s")}
-    values |= {name: known.get(name) for name in (*SPACE, *RATES)}
     reason = str(result.infeasible) if result.infeasible else None
     more = common(found, reason, tuple(f"{k}: {v}" for k, v in result.assumptions.items()), result.notes)
-    return flat(values, **more)
+    return flat(named(result.values), **more)
 
 
 def common(
