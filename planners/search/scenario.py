@@ -140,7 +140,8 @@ class ScenarioEvaluator:
     def _columns(self, looked: Looked, points: list[Point]) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]:
         """(degrees and batch `[points]`, whether every degree comes out whole)."""
         own = self.scenario.plan
-        columns = {n: np.array([float(p.get(f"plan.{n}", getattr(own, n) or 1)) for p in points]) for n in DEGREES}
+        stated = {name: 1.0 if (v := getattr(own, name)) is None else float(v) for name in DEGREES}
+        columns = {n: np.array([float(p.get(f"plan.{n}", stated[n])) for p in points]) for n in DEGREES}
         chips = np.array([float(p.get("plan.chips", getattr(own, "chips", None) or np.nan)) for p in points])
         replica = columns["tp"] * columns["pp"] * columns["attention_dp"] * columns["cp"]
         columns["dp"] = np.where(np.isnan(chips), columns["dp"], chips / replica)
