@@ -40,6 +40,14 @@ class Resolved:
     stack: Stack
     served: Served
     notes: tuple[str, ...] = ()
+    problem: str | None = None
+    """why no server runs this plan"""
+
+    def checked(self) -> Resolved:
+        """Itself. Raises InputError for a plan that no server runs."""
+        if self.problem:
+            raise InputError(self.problem, file=self.scenario.file, key="plan")
+        return self
 
     @property
     def plan(self) -> ParallelPlan:
@@ -132,11 +140,9 @@ def deployed(
     whole = scenario.model_copy(update={"plan": plan, "policy": policy, "hardware": hardware})
     refusal, cautions = in_words(objections(model, plan_columns(plan), plan.formats()[:2]), stack.loader, named.name)
     problem = (plan.problem(model) or refusal if is_whole else None) or too_many(plan, system)
-    if problem:
-        raise InputError(problem, file=scenario.file, key="plan")
     source = getattr(cost_model(system.chip, named.name), "note", "")
     said = (*scenario.notes, *told, *more, *notes, *cautions, *([source] if source else []))
-    return Resolved(whole, model, system, named, stack, adds, tuple(dict.fromkeys(said)))
+    return Resolved(whole, model, system, named, stack, adds, tuple(dict.fromkeys(said)), problem)
 
 
 def system_with(system: System, path: str, value: Any, file: str) -> System:

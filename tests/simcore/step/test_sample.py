@@ -81,7 +81,7 @@ def test_a_rank_and_the_experts_add_up_to_the_whole_step() -> None:
     """Four ranks of 64 decodes each: the rank's own part and the experts' for 256 tokens."""
     model, chip = workloads.model("qwen3-30b-a3b"), hardware_specs.chip("h100-sxm")
     plan = ParallelPlan(attention_dp=4, ep=4)
-    physics, columns = scenario_physics(model, chip, plan, "vllm", ServingPolicy())
+    physics, columns = scenario_physics(model, chip, plan, "vllm")
     whole = physics_step_times(physics, columns)
     parts = split_experts(whole, physics, columns, padded_tokens=512)
     for name in ("dense_pure", "dense_mixed", "communication"):
