@@ -41,10 +41,11 @@ def list_names(
 ) -> None:
     """Names that other commands accept."""
     from commands.terminal import print_json, print_table
-    from simcore.api import STACKS
+    from scenarios.names import stack_names
 
     if kind == "stacks":
-        names, rows = list(STACKS), [[s, ""] for s in STACKS]
+        names = list(stack_names())
+        rows = [[name, ""] for name in names]
     else:
         found = registry(kind)
         names = found.names()

@@ -234,13 +234,17 @@ class _Look:
         return found.raw
 
 
-def stack(value: Any) -> str:
-    """A stack by name, with an optional release after "@". Raises UnknownName."""
+def stack_names() -> tuple[str, ...]:
+    """The stacks that a scenario may name, shipped ones first."""
     from hardware_specs.calibrations import STACKS
 
-    known = (*STACKS, "roofline", *own_names(GROUPS["stack"]))
-    if str(value).partition("@")[0] not in known:
-        raise UnknownName("stack", str(value), known)
+    return (*STACKS, "roofline", *own_names(GROUPS["stack"]))
+
+
+def stack(value: Any) -> str:
+    """A stack by name, with an optional release after "@". Raises UnknownName."""
+    if str(value).partition("@")[0] not in stack_names():
+        raise UnknownName("stack", str(value), stack_names())
     return str(value)
 
 
