@@ -93,8 +93,9 @@ def question_of(
     file: Path | None, given: dict[str, Any], lengths: dict[str, Any], load: dict[str, Any], changes: list[str] | None
 ) -> Any:
     """The scenario of a file with what the options say on top, or of the options alone. Raises InputError."""
-    from scenarios.read import from_raw, parse_set, put, read_raw
+    from scenarios.read import from_raw, parse_set, read_raw
     from simcore.errors import InputError
+    from simcore.spec.scenario import put
 
     if file is None and (given["model.name"] is None or given["hardware.system"] is None):
         raise InputError("needs a scenario file, or --model and --chip")

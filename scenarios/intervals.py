@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from scenarios.resolved import Resolved
@@ -10,7 +11,7 @@ from scenarios.stacks import calibrated
 METRICS = {"tpot": "tpot_mean_s", "ttft": "ttft_mean_s"}
 
 
-def intervals_of(found: Resolved | None, values: dict[str, Any]) -> dict[str, list[float]]:
+def intervals_of(found: Resolved | None, values: Mapping[str, Any]) -> dict[str, list[float]]:
     """80 % intervals in seconds of the answer's means, learnt from measurements whose curve the fit had not seen.
 
     Only under a stack with measured runs, on a chip with its tables; they say nothing of a load or a chip of another
@@ -37,7 +38,7 @@ def measured(found: Resolved) -> bool:
     return found.stack.kernels in measured_stacks(found.system.chip.name)
 
 
-def in_words(found: Resolved | None, values: dict[str, Any]) -> tuple[str, ...]:
+def in_words(found: Resolved | None) -> tuple[str, ...]:
     """One sentence about how wrong such numbers were."""
     if found is None or not found.stack.effects:
         return ()

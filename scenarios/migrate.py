@@ -23,6 +23,8 @@ OLD_POLICY = {
 """defaults of scenario/1, where scenario/2 takes the stack's"""
 OLD_BATCHES = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 OLD_CHIPS = [1, 2, 4, 8]
+SEARCHES = ("analytic", "event")
+"""evaluators of search/1 whose questions are scenarios"""
 DEGREES = ("tp", "pp", "dp", "attention_dp", "ep", "cp", "sp")
 FORMATS = ("weights", "experts", "activations", "kv")
 POLICY_AXES = ("memory_fraction", "graphs", "pim_attention", "sub_batches", "imbalance_ratio")
@@ -129,7 +131,7 @@ def from_search(raw: Raw, file: str) -> Raw:
     raw.pop("schema", None)
     evaluator = raw.pop("evaluator", {"kind": "analytic"})
     kind = evaluator.get("kind", "analytic")
-    if kind not in ("analytic", "event"):
+    if kind not in SEARCHES:
         problem = f"a search with evaluator {kind!r} is no scenario"
         raise InputError(problem, file=file, key="evaluator.kind", fix="keep it as search/1")
     found: Raw = {k: raw.pop(k) for k in ("name", "title", "seed") if k in raw}

@@ -130,8 +130,8 @@ def deployed(
 ) -> Resolved:
     """The scenario's plan and policy on some hardware; `is_whole`: every layer runs on this plan."""
     system, more = find("system", hardware.system, scenario.file, "hardware.system")
-    for path, value in hardware.chip.items():
-        system = system.replace(chip=chip_with(system.chip, path, value, scenario.file))
+    for path, value in hardware.changes.items():
+        system = system_with(system, path, value, scenario.file)
     asked = hardware.stack or default_stack(system.chip)
     named, heard = release(asked, Path(scenario.file).parent, scenario.file or None)
     stack = documented(named.stack)
@@ -146,17 +146,19 @@ def deployed(
     return Resolved(whole, model, system, named, stack, adds, tuple(dict.fromkeys(said)), problem)
 
 
-def chip_with(chip: Any, path: str, value: Any, file: str) -> Any:
-    """The chip with one field of its spec changed: a quantity, a number in SI, or a factor such as "2x"."""
-    where = path.replace("memory.main.", f"memory.{chip.main_tier}.")
+def system_with(system: System, path: str, value: Any, file: str) -> System:
+    """The system with one field of a spec changed (`chip.power.tdp`, `node.levels.0.link.bandwidth`): a quantity, a
+    number in SI, or a factor such as "2x"."""
+    where = path.replace("chip.memory.main.", f"chip.memory.{system.chip.main_tier}.")
     try:
         text = str(value)
         if text.endswith("x") and text[:-1].replace(".", "", 1).isdigit():
-            return changed(chip, where, float(read(chip, where)) * float(text[:-1]))
-        return changed(chip, where, quantity(value))
+            value = float(read(system, where)) * float(text[:-1])
+        found: System = changed(system, where, quantity(value))
     except InputError as error:
-        error.file, error.key = file, f"hardware.chip.{path}"
+        error.file, error.key = file, f"hardware.{path}"
         raise
+    return found
 
 
 def full_plan(scenario: Scenario, model: ModelSpec) -> tuple[ParallelPlan, tuple[str, ...]]:
@@ -171,11 +173,16 @@ def plan_of(part: PlanPart, model: ModelSpec, file: str = "") -> tuple[ParallelP
     """As `full_plan`, of any plan."""
     formats = {k: v for k, v in checkpoint_formats(model, part.formats).items() if v is not None}
     plan = build(ParallelPlan, {**part.degrees, **formats}, file)
+    try:
+        plan.formats()
+    except InputError as error:
+        key = next((k for k, v in formats.items() if repr(v) in error.problem), "formats")
+        error.file, error.key = error.file or file, f"plan.{key}"
+        raise
     own = model.expert_format or model.native_format
     told = []
     if part.weights and own != "bf16" and plan.formats()[1] not in (own, plan.formats()[0] if own is None else own):
         told.append(f"weights in {part.weights} as asked; the checkpoint's own format is {own}")
-    plan.formats()
     return plan, tuple(told)
 
 
