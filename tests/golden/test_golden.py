@@ -1,5 +1,7 @@
-"""Golden answers: 200 random scenarios and the examples, on both engines. A changed one needs a line in CHANGELOG.md under
-"Numbers changed"; `python -m tests.golden` records them again."""
+"""Golden answers: 200 random scenarios and the examples, on both engines.
+
+A changed one needs a line in CHANGELOG.md under "Numbers changed"; `python -m tests.golden` records them again.
+"""
 
 from __future__ import annotations
 
