@@ -100,12 +100,12 @@ class EventEvaluator:
             changes["traffic.requests"] = max(LEAST_REQUESTS, round(count * SHORT_RATIO))
         return self.scenario.set(changes)
 
-    def told(self, point: Point) -> dict[str, Any]:
-        """What every answer says beside its numbers: formats, stack, assumptions, notes."""
+    def told(self, point: Point, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What every answer says beside its numbers: formats, stack, assumptions, notes, intervals of `values`."""
         known = self.prepared(point)
         if isinstance(known, str):
             return common(None, known)
-        return common(known.resolved, known.infeasible, known.assumptions)
+        return common(known.resolved, known.infeasible, known.assumptions, values=values)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_ready": {}}

@@ -28,7 +28,7 @@ def told(result: SearchResult, point: Point) -> dict[str, Any]:
     analytic = "ttft_s" in outputs
     known = named(outputs) | outputs if analytic else outputs
     more = {name: plain(value) for name, value in outputs.items() if name not in FIELDS and name != "violation"}
-    return more | flat(known, **evaluator.told(point))
+    return more | flat(known, **evaluator.told(point, known))
 
 
 def means(result: SearchResult, point: Point) -> dict[str, float]:

@@ -176,14 +176,14 @@ class ScenarioEvaluator:
                 filled[name] = whole_degree(name, value.item() if value.ndim == 0 else value)
         return filled
 
-    def told(self, point: Point) -> dict[str, Any]:
-        """What every answer says beside its numbers: formats, stack, assumptions, notes."""
+    def told(self, point: Point, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What every answer says beside its numbers: formats, stack, assumptions, notes, intervals of `values`."""
         looked = self.looked(slow_of(self.ruled(point)))
         if isinstance(looked, InputError):
             return common(None, str(looked))
         case, found = looked.case, looked.found
         assumed = tuple(f"{k}: {v}" for k, v in case.system.assumptions().items())
-        return common(found, None, assumed, looked.evaluator.notes(case))
+        return common(found, None, assumed, looked.evaluator.notes(case), values)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_known": {}}

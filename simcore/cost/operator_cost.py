@@ -189,7 +189,7 @@ class OperatorCost:
         predict = predictor(model, op.kind, number, kv)
         if op.kind in ("attention_prefill", "mla_prefill"):
             return prefill_s(predict, columns, op.shape)
-        return predict(columns)
+        return decode_s(predict, columns) if op.kind in ("attention_decode", "mla_decode") else predict(columns)
 
     def _network(self, op: Op, machine: Machine, plan: PlanColumns) -> OpCost:
         """Measured collectives inside a node; alpha-beta across nodes, for transfers, and for a single rank."""
@@ -290,6 +290,14 @@ def prefill_s(predict: Callable[[dict[str, Any]], Array], columns: dict[str, Any
     if np.any(past > 0):
         time_s = time_s - np.where(past > 0, predict({**columns, "isl": np.maximum(past, 1.0)}), 0.0)
     return np.where(busy, time_s, 0.0)
+
+
+def decode_s(predict: Callable[[dict[str, Any]], Array], columns: dict[str, Any]) -> Array:
+    """One token of each of `batch_size` sequences; nothing where nobody decodes."""
+    busy = np.asarray(columns["batch_size"], float) > 0
+    if np.all(busy):
+        return predict(columns)
+    return np.where(busy, predict({**columns, "batch_size": np.where(busy, columns["batch_size"], 1.0)}), 0.0)
 
 
 def distinct(columns: dict[str, Any], evaluate: Callable[[dict[str, Any]], Array]) -> Array:
