@@ -262,8 +262,9 @@ def _with_expert_tokens(plain: Priced, physics: Physics, plan: PlanColumns, step
     seen = expert_tokens(served, step.tokens, plan.attention_dp, chunk)
     other = StepColumns(1.0, seen) if chunk else StepColumns(decode_sequences=seen, kv_tokens=1.0)
     theirs = _unserved(physics, plan, other, graphs)
-    pairs = zip(plain.ops, plain.costs, theirs.ops, theirs.costs, strict=True)
-    picked = [(b, y) if a.kind == "moe" else (a, x) for a, x, b, y in pairs]
+    experts = iter([pair for pair in zip(theirs.ops, theirs.costs, strict=True) if pair[0].kind == "moe"])
+    own = zip(plain.ops, plain.costs, strict=True)
+    picked = [next(experts) if op.kind == "moe" else (op, cost) for op, cost in own]
     return replace(plain, ops=tuple(o for o, _ in picked), costs=tuple(c for _, c in picked))
 
 
