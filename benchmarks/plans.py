@@ -34,12 +34,11 @@ def rate(plans: int, stack: str = "datasheet", share_steps: bool = True) -> floa
 
 def stream(plans: int, stack: str = "datasheet", share_steps: bool = True) -> int:
     """Evaluate the first `plans` plans of the study, keeping only what a sweep keeps; returns how many there were."""
-    from planners.study import read_study
     from planners.sweep import SweepSummary, prepare
-    from simcore.api import cost_model, resolve
+    from scenarios.read import read
 
-    study = read_study(STUDY)
-    prepared = prepare(study.replace(hardware=study.hardware.replace(stack=stack)), resolve, cost_model)
+    study = read(STUDY)
+    prepared = prepare(study.replace(hardware=study.hardware.replace(stack=stack)))
     prepared = replace(prepared, evaluator=replace(prepared.evaluator, share_steps=share_steps))
     summary = SweepSummary(prepared.study)
     for table in prepared.tables():

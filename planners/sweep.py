@@ -81,7 +81,9 @@ class Sweep:
         for labels in combinations(self.slow):
             asked = with_changes(base, {**plain, **labels, "vary": {}})
             case, found = case_of(asked)
-            names = {"system": labels.get("hardware.system", found.system.name), "chip": found.system.chip.name}
+            said = self.scenario.hardware.system if self.scenario.hardware is not None else ""
+            usual = said if isinstance(said, str) else found.system.name
+            names = {"system": labels.get("hardware.system", usual), "chip": found.system.chip.name}
             weights, _, _, kv = found.plan.formats()
             more = {key: str(value) for key, value in labels.items() if key not in LABELLED}
             rate = None if "traffic.batch" in self.fast else rate_of(found.scenario)

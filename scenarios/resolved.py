@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.fields import changed, quantity, read
+from scenarios.homes import several
 from scenarios.names import resolve as look_up
 from scenarios.stacks import Release, cost_model, default_stack, documented, release, served
 from simcore.cost.loading import in_words, objections
@@ -132,6 +133,7 @@ def deployed(
     system, more = find("system", hardware.system, scenario.file, "hardware.system")
     for path, value in hardware.changes.items():
         system = system_with(system, path, value, scenario.file)
+    system, housed = several(system, scenario.plan.replica_chips)
     asked = hardware.stack or default_stack(system.chip)
     named, heard = release(asked, Path(scenario.file).parent, scenario.file or None)
     stack = documented(named.stack)
@@ -142,7 +144,7 @@ def deployed(
     refusal, cautions = in_words(objections(model, plan_columns(plan), plan.formats()[:2]), stack.loader, named.name)
     problem = (plan.problem(model) or refusal if is_whole else None) or too_many(plan, system)
     source = getattr(cost_model(system.chip, stack), "note", "")
-    said = (*scenario.notes, *told, *more, *heard, *notes, *cautions, *([source] if source else []))
+    said = (*scenario.notes, *told, *more, *housed, *heard, *notes, *cautions, *([source] if source else []))
     return Resolved(whole, model, system, named, stack, adds, tuple(dict.fromkeys(said)), problem)
 
 

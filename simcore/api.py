@@ -46,7 +46,7 @@ def resolve(kind: str, name: Any, folder: str | Path = ".") -> Any:
     return look_up(kind, name, folder).value
 
 
-def cost_model(chip: Any, stack: str) -> Any:
+def cost_model(chip: Any, stack: Any) -> Any:
     """The cost model of a (chip or its name, stack)."""
     from scenarios.stacks import cost_model as found
 

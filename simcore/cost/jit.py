@@ -19,9 +19,10 @@ from numba import from_dtype, njit
 from numba.core import caching
 
 from simcore.cost.kept_files import home, keep_latest
-from simcore.cost.sources import digest_of, reaches_packages
+from simcore.cost.libraries import keep
+from simcore.cost.sources import ROOT, digest_of, reaches_packages
 
-__all__ = ["Entry", "compiled", "entry", "from_dtype", "njit"]
+__all__ = ["Entry", "address_of", "compiled", "entry", "from_dtype", "njit"]
 
 KEPT = 600
 """folders of kept functions, one per function and state of its code"""
@@ -102,9 +103,37 @@ def entry(signature: Any) -> Callable[[Any], Entry]:
 
 def compiled(function: Any, signature: Any) -> Any:
     """A function compiled for one signature; says so on standard error where no kept one can be had."""
+    tell(function)
+    made = njit(signature, cache=True)(function)
+    code = getattr(made, "overloads", {})
+    for result in code.values():
+        keep_code(function, result.library, result.fndesc.llvm_cfunc_wrapper_name)
+    return made
+
+
+def address_of(made: Any, signature: Any) -> int:
+    """The C function of something compiled."""
+    return int(numba.types.CompileResultWAP(made.get_compile_result(signature)).address)
+
+
+def keep_code(function: Any, library: Any, symbol: str) -> None:
+    """Keep the object code of something just compiled as a library, if it is simcore's and can be linked.
+
+    numba hands the code out once, to its own cache and to whoever asks; what it took from its cache has none.
+    """
+    file, name = function.__code__.co_filename, function.__qualname__
+    try:
+        code = library._get_compiled_object()
+    except (AttributeError, RuntimeError, ValueError):
+        return
+    if isinstance(code, bytes) and Path(file).is_relative_to(ROOT / "simcore"):
+        keep(file, name, code, symbol)
+
+
+def tell(function: Any) -> None:
+    """Say on standard error, once a process, that something is compiled, where no kept one can be had."""
     if not _is_kept(function):
         _tell()
-    return njit(signature, cache=True)(function)
 
 
 def _is_kept(function: Any) -> bool:

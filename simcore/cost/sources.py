@@ -34,7 +34,7 @@ File = dict[str, Any]
 @cache
 def digest_of(file: str, name: str) -> str:
     """A digest of what `name` of a source file, and everything that it reaches, says. Raises OSError, SyntaxError."""
-    table, seen, todo = _known(), set(), [(file, name), (file, EVERY)]
+    table, seen, todo = _known(), set[tuple[str, str]](), [(file, name), (file, EVERY)]
     parts = []
     while todo:
         place = todo.pop()
@@ -47,8 +47,9 @@ def digest_of(file: str, name: str) -> str:
             continue
         own, uses = found
         if own is None:
-            todo.append((uses[0], uses[1]))
-            todo.append((uses[0], EVERY))
+            there = table.of(uses[0])
+            wanted = [uses[1]] if uses[1] in there or uses[1] == EVERY else list(there)  # made at run time: all counts
+            todo += [(uses[0], one) for one in (*wanted, EVERY)]
         else:
             parts.append(f"{Path(place[0]).name}:{place[1]}:{own}")
             todo += [_place(place[0], names, use) for use in uses]
@@ -57,6 +58,25 @@ def digest_of(file: str, name: str) -> str:
     for part in sorted(parts):
         whole.update(part.encode())
     return whole.hexdigest()[:16]
+
+
+def origin(file: str, name: str) -> tuple[str, str]:
+    """(file, name) of the definition, where a name is imported from another file. Raises OSError, SyntaxError."""
+    found = _known().of(file).get(name)
+    return origin(*found[1]) if found is not None and found[0] is None else (file, name)
+
+
+def defines(file: str, name: str) -> bool:
+    """Whether a file binds a name at its top. Raises OSError, SyntaxError."""
+    return name in _known().of(file)
+
+
+def literal(file: str, name: str) -> Any:
+    """The value of a name that a file binds to a literal. Raises LookupError where it does not."""
+    for statement in ast.parse(Path(file).read_bytes()).body:
+        if isinstance(statement, ast.Assign) and [ast.unparse(t) for t in statement.targets] == [name]:
+            return ast.literal_eval(statement.value)
+    raise LookupError(name)
 
 
 def _place(file: str, names: File, use: str) -> tuple[str, str]:

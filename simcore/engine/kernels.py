@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numba import int64, types
 
-from simcore.cost.jit import entry, from_dtype
+from simcore.cost.jit import address_of, entry, from_dtype, njit
 from simcore.engine.replica import advance, submit
 from simcore.policy.records import STEP
-from simcore.policy.router import REPLICAS_TYPE, ROUTE_TYPE
+from simcore.policy.router._verbs import REPLICAS_TYPE
 from simcore.policy.scheduler._tiers import clear
 from simcore.policy.scheduler._verbs import (
     CACHE_TYPE,
@@ -34,18 +34,14 @@ class Composer:
     _numba_type_ = COMPOSE_TYPE
 
     def __init__(self, compose: Any) -> None:
-        self.address = types.CompileResultWAP(compose.get_compile_result(COMPOSE_SIGNATURE)).address
+        self.address = address_of(compose, COMPOSE_SIGNATURE)
 
     def __wrapper_address__(self) -> int:
         """What numba asks of a first-class function."""
         return int(self.address)
 
 
-@entry(
-    types.void(
-        REPLICAS_TYPE, REQUESTS_TYPE, TIMES_TYPE, HASHES_TYPE, CACHE_TYPE, COMPOSE_TYPE, ROUTE_TYPE, int64, LOG_TYPE
-    )
-)
+@njit(cache=True)
 def serve_open(
     replicas: Any,
     requests: Any,

@@ -21,7 +21,7 @@ from simcore.engine.serving import ServingRun, laid_out, names_of
 from simcore.engine.settings import ReplicaSettings
 from simcore.ops.op import PlanColumns, StepColumns
 from simcore.policy.records import STEP
-from simcore.policy.router import REPLICAS_TYPE
+from simcore.policy.router._verbs import REPLICAS_TYPE
 from simcore.policy.scheduler._verbs import CACHE_TYPE, COMPOSE_TYPE, HASHES_TYPE, REQUESTS_TYPE
 from simcore.spec.traffic import Slo, Trace
 from simcore.step.kernel import COMMUNICATION, DENSE_MIXED, DENSE_PURE, lookup

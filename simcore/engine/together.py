@@ -16,7 +16,7 @@ from simcore.engine.kernels import LOG_TYPE, TIMES_TYPE, Composer
 from simcore.engine.replica import advance
 from simcore.errors import InputError
 from simcore.policy.records import NONE
-from simcore.policy.router import REPLICAS_TYPE
+from simcore.policy.router._verbs import REPLICAS_TYPE
 from simcore.policy.scheduler._verbs import CACHE_TYPE, COMPOSE_TYPE, HASHES_TYPE, REQUESTS_TYPE
 
 SCHEDULERS = 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from simcore.ops.build import gemm, projected
@@ -26,7 +28,7 @@ def latent_attention(mixer: Mla, count: int, plan: PlanColumns, step: StepColumn
     if step.prefills:
         again = _expanded_past(mixer, plan, step)
         if np.any(np.asarray(again) > 0):
-            ops.append(gemm(_expansion(mixer), again, plan, count, 0.0))
+            ops.append(replace(gemm(_expansion(mixer), again, plan, count, 0.0), part="attention"))
         ops.append(_prefill(mixer, count, plan, step))
     if step.decodes:
         ops.append(_decode(mixer, count, plan, step))
@@ -116,4 +118,5 @@ def _indexer(mixer: Mla, count: int, plan: PlanColumns, step: StepColumns) -> Op
         stream_bytes=keys * index.head_dim * plan.kv_bytes,
         cache_bytes=pairs * 4.0 * 2.0,
         kernels=2,
+        part="attention",
     )

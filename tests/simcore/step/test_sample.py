@@ -7,7 +7,8 @@ import pytest
 
 import hardware_specs
 import workloads
-from scenarios.replays import joined, operator_step_times, scenario_physics, scenario_step_times
+from scenarios.homes import joined
+from scenarios.replays import operator_step_times, scenario_physics, scenario_step_times
 from simcore import api
 from simcore.cost.machine import machine_of
 from simcore.engine.ranks import split_experts
