@@ -27,6 +27,7 @@ def registry(kind: str) -> Any:
         "node": hardware_specs.node,
         "cluster": hardware_specs.cluster,
         "economic": hardware_specs.economics,
+        "stack": hardware_specs.stack,
         "model": workloads.model,
         "traffic": workloads.traffic,
     }
@@ -41,17 +42,13 @@ def list_names(
 ) -> None:
     """Names that other commands accept."""
     from commands.terminal import print_json, print_table
-    from simcore.api import STACKS
 
-    if kind == "stacks":
-        names, rows = list(STACKS), [[s, ""] for s in STACKS]
-    else:
-        found = registry(kind)
-        names = found.names()
-        rows = [
-            [name, ", ".join(sorted(a for a, stem in found.aliases.items() if stem == name and a != name))]
-            for name in names
-        ]
+    found = registry(kind)
+    names = found.names()
+    rows = [
+        [name, ", ".join(sorted(a for a, stem in found.aliases.items() if stem == name and a != name))]
+        for name in names
+    ]
     if as_json:
         print_json(names)
     else:

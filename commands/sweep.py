@@ -74,11 +74,10 @@ def counts(summary: Any) -> dict[str, Any]:
 
 def flat_row(row: Any) -> dict[str, Any]:
     """A row under the names of every verb, beside its own."""
-    from scenarios.answer import flat
+    from scenarios.answer import flat, named
 
     own = dict(row.values)
-    named = {f"{m}_{s}_s": own.get(f"{m}_s") for m in ("ttft", "tpot", "e2e") for s in ("mean", "p50")}
-    return flat({**own, **named}) | own
+    return flat(named(own)) | own
 
 
 def show(summary: Any, stack: str, top: int) -> None:

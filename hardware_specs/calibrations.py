@@ -14,9 +14,7 @@ from simcore.cost.built_on import whole
 from simcore.cost.calibrated import Artefact, OperatorModel
 from simcore.cost.facts import chip_facts
 from simcore.cost.kernel_power import PowerFit, PowerModel
-from simcore.cost.operator_cost import OperatorCost
-from simcore.cost.roofline import Roofline
-from simcore.errors import InputError, UnknownName
+from simcore.errors import UnknownName
 from simcore.registry import normal
 from simcore.spec.hardware import Chip
 
@@ -93,14 +91,11 @@ def shipped(chip: str | Chip) -> Chip:
     return chips(chip.name) if normal(chip.name) in chips.files else chip
 
 
-def cost_model(chip: str | Chip, stack: str) -> Any:
-    """The cost model of a (chip, stack). Raises InputError for an unknown stack, UnknownName for an unknown chip."""
-    if stack == "roofline":
-        return Roofline()
-    if stack not in STACKS:
-        raise InputError(f"unknown stack {stack!r}", fix=f"known: {', '.join((*STACKS, 'roofline'))}")
-    spec = shipped(chip)
-    return OperatorCost(stack, calibration(spec, stack), power_model(spec))
+def cost_model(chip: str | Chip, name: str) -> Any:
+    """The cost model of that name for a chip. Raises InputError for an unknown model, UnknownName for a chip."""
+    from hardware_specs.cost_models import cost_models
+
+    return cost_models(name)(chip)
 
 
 def calibration(chip: str | Chip, stack: str = "datasheet") -> OperatorModel:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import hardware_specs
 from scenarios import stacks
 from simcore.cost.base import CostModel
 from simcore.cost.loading import Objection, in_words, objections, refused
@@ -21,6 +20,7 @@ from simcore.result import DoesNotFit, Infeasible, Reason, Result, ResultTable, 
 from simcore.spec.case import Case
 from simcore.spec.hardware import Chip
 from simcore.spec.model import ModelSpec
+from simcore.spec.scenario import Scenario
 from simcore.spec.system import System
 from simcore.step.price import price
 
@@ -57,18 +57,19 @@ class Evaluator:
     """
 
     systems: Mapping[str, System]
-    cost_model: Callable[[Chip, str], CostModel]
+    cost_model: Callable[[Chip, Any], CostModel]
     chunk: int = CHUNK
     share_steps: bool = True
     _machines: dict[Any, tuple[Machine, System]] = field(default_factory=dict, compare=False, repr=False)
 
-    def __call__(self, base: Case, columns: Mapping[str, NDArray[Any]]) -> ResultTable:
-        """One row per candidate, in order.
+    def __call__(self, base: Case | Scenario, columns: Mapping[str, NDArray[Any]]) -> ResultTable:
+        """One row per candidate around a scenario (or one whose names are looked up), in order.
 
         Columns are degrees (tp, pp, dp, attention_dp, ep, cp, sp), batch, formats (weights, experts, activations, kv),
         `system`, policy fields, and numeric chip facts such as `chip.memory.main.read_bandwidth` in SI. Raises
         InputError for an unknown column.
         """
+        base = as_case(base)
         _check_columns(columns)
         rows = max((len(c) for c in columns.values()), default=1)
         out: dict[str, NDArray[Any]] = {}
@@ -101,7 +102,7 @@ class Evaluator:
         batch = numeric["batch"] if "batch" in numeric else np.full(rows, float(scenario.batch))
         found = analytic.evaluate(self.setting(scenario), machine, plan, batch)
         reason = np.where(plan.chips > scenario.system.max_chips, np.int8(Reason.TOO_MANY_CHIPS), found["reason"])
-        loader = hardware_specs.stack(scenario.stack).loader
+        loader = stacks.documented(scenario.stack).loader
         good = valid_degrees(scenario.model, plan) & ~refused(objections_to(scenario, plan), loader)
         found["reason"] = np.where(good, reason, np.int8(Reason.UNSUPPORTED))
         bad = found["reason"] != Reason.FEASIBLE
@@ -131,7 +132,7 @@ class Evaluator:
             scenario.economics,
             cost_model,
             scenario.quantile,
-            hardware_specs.stack(scenario.stack).memory,
+            stacks.documented(scenario.stack).memory,
             stacks.served(scenario.stack) if scenario.served is None else scenario.served,
             None if other in (None, scenario.stack) else self.cost_model(scenario.system.chip, str(other)),
             scenario.waves,
@@ -149,13 +150,16 @@ class Evaluator:
         source = getattr(self.cost_model(chip, scenario.stack), "note", "")
         return (*unpacked, *([source] if source else []))
 
-    def one(self, scenario: Case) -> Result:
+    def one(self, question: Case | Scenario) -> Result:
         """One scenario with its breakdown by operation; infeasible is a result with a typed reason."""
+        scenario = as_case(question)
         problem = scenario.plan.problem(scenario.model) or too_many(scenario)
         notes = self.notes(scenario)
         if problem is None:
             found = objections_to(scenario, plan_columns(scenario.plan, {}))
-            problem, more = in_words(found, hardware_specs.stack(scenario.stack).loader, scenario.stack)
+            problem, more = in_words(
+                found, stacks.documented(scenario.stack).loader, stacks.documented(scenario.stack).name
+            )
             notes = (*notes, *more)
         if problem:
             return Result({}, Unsupported(problem), assumptions=scenario.system.assumptions(), notes=notes)
@@ -179,6 +183,15 @@ class Evaluator:
             price(physics, plan, prefill, False).rows("prefill")
             + price(physics, plan, decode, setting.policy.graphs).rows("decode")
         )
+
+
+def as_case(question: Case | Scenario) -> Case:
+    """A scenario with its names looked up."""
+    if isinstance(question, Case):
+        return question
+    from scenarios.estimate import case_of
+
+    return case_of(question)[0]
 
 
 def reported(name: str, system: System) -> float:

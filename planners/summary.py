@@ -105,7 +105,9 @@ def _frontier(so_far: ResultTable | None, rows: ResultTable, objectives: tuple[s
 
 
 def _values(rows: ResultTable, objectives: tuple[str, ...]) -> NDArray[np.float64]:
-    return np.stack([sense(name) * np.asarray(rows[name], float) for name in objectives], axis=1)
+    """All minimised, `[rows, objectives]`; what is unknown (money of a chip without a price) is worse than anything."""
+    found = np.stack([sense(name) * np.asarray(rows[name], float) for name in objectives], axis=1)
+    return np.where(np.isfinite(found), found, np.finfo(float).max)
 
 
 def _best(so_far: ResultTable | None, rows: ResultTable, rank_by: str) -> ResultTable:

@@ -88,9 +88,11 @@ def _spread(count: int, most: int) -> list[int]:
 
 
 def _zoom(ax: Any, xs: np.ndarray, ys: np.ndarray) -> None:
-    """Room around the frontier: most of the cloud is far from interesting."""
-    ax.set_xlim(np.nanmin(xs) / 1.6, np.nanmax(xs) * 1.6)
-    ax.set_ylim(np.nanmin(ys) / 1.6, np.nanmax(ys) * 1.8)
+    """Room around the frontier: most of the cloud is far from interesting. An axis without a number stays as it is."""
+    if np.isfinite(xs).any():
+        ax.set_xlim(np.nanmin(xs) / 1.6, np.nanmax(xs) * 1.6)
+    if np.isfinite(ys).any():
+        ax.set_ylim(np.nanmin(ys) / 1.6, np.nanmax(ys) * 1.8)
 
 
 def _plain_log(ax: Any) -> None:

@@ -25,6 +25,7 @@ SCHEMAS = {
     "model": "model/1",
     "traffic": "demand/1",
     "link": "link/1",
+    "stack": "stack/1",
 }
 """kind -> what its file says at `schema`"""
 

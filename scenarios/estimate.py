@@ -41,7 +41,7 @@ def resolved_case(found: Resolved) -> Case:
         demand=demand_of(scenario),
         economics=hardware_specs.economics("default").changed(prices, scenario.file),
         batch=batch,
-        stack=found.release.name,
+        stack=found.release.stack,
         served=found.served,
         expert_stack=scenario.policy.expert_kernels,
         waves=waves,

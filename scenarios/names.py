@@ -25,6 +25,7 @@ from simcore.spec.hardware import Chip, Cluster, NamedLink, Node
 from simcore.spec.links import resolve_links
 from simcore.spec.load import build_from_file, merge, read_file, read_toml
 from simcore.spec.model import ModelSpec
+from simcore.spec.stack import Stack
 from simcore.spec.system import System
 
 Raw = dict[str, Any]
@@ -35,6 +36,7 @@ CLASSES: dict[str, type[Spec]] = {
     "model": ModelSpec,
     "traffic": Demand,
     "link": NamedLink,
+    "stack": Stack,
 }
 SHIPPED: dict[str, DataRegistry[Any]] = {
     "chip": hardware_specs.chip,
@@ -43,6 +45,7 @@ SHIPPED: dict[str, DataRegistry[Any]] = {
     "model": workloads.model,
     "traffic": workloads.traffic,
     "link": hardware_specs.link,
+    "stack": hardware_specs.stack,
 }
 OF_SYSTEM = ("chip", "node", "cluster")
 INLINE = "inline table"
@@ -100,13 +103,23 @@ class _Look:
     notes: list[str] = field(default_factory=list)
 
     def anything(self, kind: str, value: Any, folder: Path) -> Any:
-        if kind == "stack":
-            return stack(value)
+        if kind == "stack" and isinstance(value, str) and not is_path(value):
+            return self.stack(value, folder)
         if kind == "system":
             return value if isinstance(value, System) else self.system(value, folder)
         if kind not in CLASSES:
-            raise InputError(f"unknown kind {kind!r}", fix=suggest(kind, [*CLASSES, "system", "stack"]))
+            raise InputError(f"unknown kind {kind!r}", fix=suggest(kind, [*CLASSES, "system"]))
         return self.built(self.source((kind,), value, folder))
+
+    def stack(self, value: str, folder: Path) -> Stack:
+        """A stack by name, a release after "@" left out; a cost model's name is that model under the defaults of
+        `datasheet`."""
+        name = value.partition("@")[0].strip()
+        models = own_names(GROUPS["cost model"])
+        if normal(name) in models and not own_names(GROUPS["stack"]).count(normal(name)):
+            return hardware_specs.stack("datasheet").replace(name=normal(name), kernels=normal(name))
+        found: Stack = self.built(self.source(("stack",), name, folder))
+        return found
 
     def system(self, value: Any, folder: Path) -> System:
         """A chip in its usual home, a node, or a cluster."""
@@ -232,16 +245,6 @@ class _Look:
         if not found.raw:
             raise InputError(f"{parent!r} is no file of ours", file=file, key="extends", fix="extend a TOML spec")
         return found.raw
-
-
-def stack(value: Any) -> str:
-    """A stack by name, with an optional release after "@". Raises UnknownName."""
-    from hardware_specs.calibrations import STACKS
-
-    known = (*STACKS, "roofline", *own_names(GROUPS["stack"]))
-    if str(value).partition("@")[0] not in known:
-        raise UnknownName("stack", str(value), known)
-    return str(value)
 
 
 def _kind_of(kinds: tuple[str, ...], raw: Raw, file: str) -> str:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
-from simcore.errors import InputError, suggest
+import hardware_specs
+from scenarios.names import is_path, resolve
+from simcore.errors import InputError
 from simcore.spec.hardware import Chip
 from simcore.spec.stack import Stack
 from simcore.step.served import NOTHING, Served
 
-NAMED = ("vllm", "trtllm", "sglang")
-"""servers, with tables of their own on some chips"""
-PHYSICS = ("datasheet", "roofline")
-STACKS = (*PHYSICS, *NAMED)
 EXPERT_LOAD = "power_law_1.01"
 """real routing leaves experts of a small batch untouched and overloads some of a large one"""
 MEASURED = Served(host_s=2.5e-4, mixed_host_s=5e-4, replaces_launch=True)
@@ -29,20 +28,26 @@ class Release:
 
     name: str
     version: str = ""
+    own: Stack | None = None
+    """where it is not a shipped one"""
+
+    @property
+    def stack(self) -> str | Stack:
+        """What a `Case` holds of it."""
+        return self.name if self.own is None else self.own
 
 
-def release(text: str) -> Release:
-    """Parse `NAME` or `NAME@RELEASE`. Raises InputError for an unknown stack.
+def release(value: Any, folder: str | Path = ".", file: str | None = None) -> tuple[Release, tuple[str, ...]]:
+    """(`NAME`, `NAME@RELEASE`, a path, a table or a cost model's name, looked up; notes). Raises InputError.
 
-    >>> release("vllm@0.19")
-    Release(name='vllm', version='0.19')
+    >>> release("vllm@0.19")[0]
+    Release(name='vllm', version='0.19', own=None)
     """
-    name, _, version = text.partition("@")
-    name = {"tensorrt-llm": "trtllm"}.get(name.lower(), name.lower())
-    if name not in STACKS:
-        fix = suggest(name, STACKS)
-        raise InputError(f"unknown stack {name!r}", key="hardware.stack", fix=fix)
-    return Release(name, version)
+    found = resolve("stack", value, folder, file, "hardware.stack")
+    version = "" if not isinstance(value, str) or is_path(value) else value.partition("@")[2]
+    shipped = hardware_specs.stack.files
+    same = found.value.name in shipped and found.value is hardware_specs.stack(found.value.name)
+    return Release(found.value.name, version, None if same else found.value), found.notes
 
 
 def default_stack(chip: Chip) -> str:
@@ -52,11 +57,11 @@ def default_stack(chip: Chip) -> str:
     return "vllm" if "vllm" in measured_stacks(chip.name) else "datasheet"
 
 
-def documented(name: str) -> Stack:
-    """The stack's documented defaults; those of vllm for `datasheet` and `roofline`."""
-    import hardware_specs
-
-    return hardware_specs.stack(name)
+def documented(stack: str | Stack) -> Stack:
+    """The documented defaults of a stack; those of vllm for `datasheet` and `roofline`. Raises UnknownName."""
+    if isinstance(stack, Stack):
+        return stack
+    return hardware_specs.stack(stack) if stack in hardware_specs.stack.files else resolve("stack", stack).value
 
 
 @cache
@@ -64,22 +69,28 @@ def calibrated(name: str) -> dict[str, Any]:
     """hardware_specs/calibration/serving/<stack>.toml; InputError for a stack without one."""
     path = resources.files("hardware_specs") / "calibration" / "serving" / f"{name}.toml"
     if not path.is_file():
-        raise InputError(f"no serving parameters for stack {name!r}", fix=f"known: {', '.join(NAMED)}")
+        raise InputError(f"no serving parameters for stack {name!r}", fix="see hardware_specs/calibration/serving")
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-def served(name: str) -> Served:
-    """What a server adds to its operators, fitted on all open rows; nothing for `datasheet` and `roofline`."""
-    return replace(MEASURED, **calibrated(name)["parameters"]) if name in NAMED else NOTHING
+def served(stack: str | Stack) -> Served:
+    """What a server adds to its operators: fitted on all open rows, then as its file states; nothing for stacks
+    without either."""
+    spec = documented(stack)
+    fitted = replace(MEASURED, **calibrated(spec.effects)["parameters"]) if spec.effects else NOTHING
+    stated: dict[str, Any] = spec.adds.stated
+    return replace(fitted, **stated)
 
 
-def cost_model(chip: str | Chip, stack: str) -> Any:
-    """The cost model of a (chip, stack), experts loaded as real routing loads them under a named stack.
+def cost_model(chip: str | Chip, stack: str | Stack) -> Any:
+    """The cost model of a (chip, stack), experts loaded as real routing loads them under a stack with fitted effects.
 
     A shipped chip keeps its fits where a what-if changes its numbers: the cost model scales them. A chip of one's own
     has no tables and answers from its data sheet, with a note.
     """
     from hardware_specs.calibrations import cost_model as found
 
-    made = found(chip, stack)
-    return replace(made, distribution=EXPERT_LOAD) if stack in NAMED else made
+    spec = documented(stack)
+    made = found(chip, spec.kernels)
+    loaded = spec.effects and any(f.name == "distribution" for f in fields(made))
+    return replace(made, distribution=EXPERT_LOAD) if loaded else made

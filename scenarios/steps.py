@@ -82,7 +82,12 @@ def kept_steps(resolved: Resolved, clock_ratio: float = 1.0) -> RawSteps:
     what the server adds."""
     plan, policy = resolved.plan.replace(dp=1), resolved.serving_policy
     specs = (resolved.model, resolved.system, plan, policy.replace(token_budget=1, max_running=None))
-    stacks = (resolved.release.name, str(resolved.scenario.policy.expert_kernels), str(clock_ratio))
+    stacks = (
+        resolved.stack.kernels,
+        resolved.stack.effects,
+        str(resolved.scenario.policy.expert_kernels),
+        str(clock_ratio),
+    )
     key = (*(spec.model_dump_json() for spec in specs), *stacks)
     if key not in _KNOWN:
         source = f"{resolved.system.chip.name}, {resolved.release.name}"

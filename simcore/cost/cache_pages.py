@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.ops.op import Column, PlanColumns
-from simcore.spec.model import Attention, Mla, ModelSpec
+from simcore.spec.model import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -62,18 +62,17 @@ def cache_pages(model: ModelSpec, plan: PlanColumns, block_tokens: int = 16) -> 
     span = 0
     for group in model.layers:
         mixer = group.mixer
-        if isinstance(mixer, Attention):
-            split = np.minimum(plan.tp, mixer.kv_heads)
+        if mixer is None:
+            continue
+        if mixer.kv_elements_per_token:
+            split = np.minimum(plan.tp, mixer.cache_pieces)
             elements = group.count * mixer.kv_elements_per_token * plan.tp / split
-            if mixer.span_tokens is None:
+            if mixer.kept_tokens is None:
                 growing = growing + elements
             else:
-                capped, span = capped + elements, max(span, mixer.span_tokens)
-        elif isinstance(mixer, Mla):
-            growing = growing + group.count * mixer.kv_elements_per_token * plan.tp
-        elif mixer is not None:
-            held = mixer.state_elements * 4.0 + mixer.conv_elements * plan.activation_bytes
-            state = state + group.count * held / plan.tp
+                capped, span = capped + elements, max(span, mixer.kept_tokens)
+        held = mixer.state_elements * 4.0 + mixer.conv_elements * plan.activation_bytes
+        state = state + group.count * held / plan.tp
     kept_units, capped_units = _whole(growing), _whole(capped)
     common = np.gcd(kept_units, capped_units)
     share = np.ceil(model.layer_count / plan.pp) / model.layer_count

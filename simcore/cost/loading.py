@@ -9,11 +9,16 @@ from numpy.typing import NDArray
 
 from simcore.ops.op import Column, PlanColumns
 from simcore.spec.formats import number_format
-from simcore.spec.model import Attention, LayerGroup, Matrix, ModelSpec, Moe
+from simcore.spec.model import LayerGroup, Matrix, ModelSpec
 from simcore.spec.stack import StackLoader
 
 BLOCKS = {"fp8-block": (128, 128), "fp4": (1, 16), "int4": (1, 128), "int4-g32": (1, 32)}
 """(outputs, inputs) that share a scale; a cut inside leaves a rank without whole scales. MXFP4 is padded by servers"""
+
+
+KEPT_WIDE = ("ba",)
+"""matrices that block-quantised checkpoints leave in bf16: the narrow gates of linear attention (Qwen3-Next lists them
+under `modules_to_not_convert`)"""
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,8 @@ def objections(
         for matrix in _matrices(model, group):
             found += _cuts(matrix, plan.tp, weights)
         for block in group.ffn:
-            if isinstance(block, Moe):
-                for matrix in block.routed(model.hidden_size):
-                    found += _cuts(matrix, plan.moe_tp, experts)
+            for matrix in block.routed(model.hidden_size):
+                found += _cuts(matrix, plan.moe_tp, experts)
     most = model.max_context_tokens
     if most is not None:
         text = f"{context_tokens:,.0f} tokens of input and output exceed the {most:,} of {model.name}'s context"
@@ -71,7 +75,8 @@ def in_words(found: list[Objection], loader: StackLoader, stack: str) -> tuple[s
 def _heads(model: ModelSpec, plan: PlanColumns) -> list[Objection]:
     tp = np.asarray(plan.tp)
     found = []
-    for heads in dict.fromkeys(g.mixer.kv_heads for g in model.layers if isinstance(g.mixer, Attention)):
+    pieces = (g.mixer.cache_pieces for g in model.layers if g.mixer is not None)
+    for heads in dict.fromkeys(count for count in pieces if count > 1):
         bad = (np.mod(tp, heads) != 0) & (np.mod(heads, tp) != 0)
         text = f"tp = {np.max(tp):.0f} and {heads} KV heads: neither divides the other"
         found.append(Objection("whole_heads", np.asarray(bad), text))
@@ -82,13 +87,13 @@ def _matrices(model: ModelSpec, group: LayerGroup) -> list[Matrix]:
     """Matrices of a layer that tp cuts, in the weights' format."""
     found = [] if group.mixer is None else list(group.mixer.matrices(model.hidden_size))
     for block in group.ffn:
-        found += block.shared(model.hidden_size) if isinstance(block, Moe) else block.matrices(model.hidden_size)
+        found += block.cut(model.hidden_size)
     return found
 
 
 def _cuts(matrix: Matrix, ranks: Column, format: str) -> list[Objection]:
     """A slice that ends inside a block, of a dimension that is cut at all."""
-    if format not in BLOCKS or matrix.split == "none":
+    if format not in BLOCKS or matrix.split == "none" or matrix.name in KEPT_WIDE:
         return []
     ranks = np.asarray(ranks)
     if matrix.split == "row":

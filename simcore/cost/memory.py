@@ -14,7 +14,7 @@ import numpy as np
 from simcore.cost.cache_pages import CachePages, cache_pages
 from simcore.ops.build import local_shape
 from simcore.ops.op import Column, PlanColumns
-from simcore.spec.model import Attention, LayerGroup, Matrix, Mla, ModelSpec, Moe
+from simcore.spec.model import LayerGroup, Matrix, ModelSpec
 from simcore.spec.stack import StackMemory
 
 
@@ -180,13 +180,10 @@ def layer_weight_bytes(model: ModelSpec, group: LayerGroup, plan: PlanColumns) -
         total = total + group.mixer.small_elements() * 2.0
         total = total + sum(_local(m, plan) for m in group.mixer.matrices(model.hidden_size)) * plan.weight_bytes
     for block in group.ffn:
-        if isinstance(block, Moe):
-            routed = sum(m.elements for m in block.routed(model.hidden_size)) / (plan.ep * plan.moe_tp)
-            shared = sum((_local(m, plan) for m in block.shared(model.hidden_size)), 0.0)
-            total = total + routed * plan.expert_bytes + shared * plan.weight_bytes
-            total = total + block.router(model.hidden_size).elements * 2.0
-        else:
-            total = total + sum(_local(m, plan) for m in block.matrices(model.hidden_size)) * plan.weight_bytes
+        routed = sum(m.elements for m in block.routed(model.hidden_size)) / (plan.ep * plan.moe_tp)
+        cut = sum((_local(m, plan) for m in block.cut(model.hidden_size)), 0.0)
+        total = total + routed * plan.expert_bytes + cut * plan.weight_bytes
+        total = total + block.whole_elements(model.hidden_size) * 2.0
     return total
 
 
@@ -194,7 +191,7 @@ def expert_bytes(model: ModelSpec, plan: PlanColumns) -> Column:
     """Routed experts on one chip of the fullest stage."""
     total: Column = 0.0
     for group in model.layers:
-        routed = sum(m.elements for f in group.ffn if isinstance(f, Moe) for m in f.routed(model.hidden_size))
+        routed = sum(m.elements for f in group.ffn for m in f.routed(model.hidden_size))
         total = total + group.count * routed / (plan.ep * plan.moe_tp) * plan.expert_bytes
     return total * stage_share(model, plan)
 
@@ -215,14 +212,11 @@ def kv_bytes_per_sequence(model: ModelSpec, plan: PlanColumns, context_tokens: C
         mixer = group.mixer
         if mixer is None:
             continue
-        if isinstance(mixer, Attention):
-            kept = context_tokens if mixer.span_tokens is None else np.minimum(context_tokens, mixer.span_tokens)
-            split = np.minimum(plan.tp, mixer.kv_heads)
-            per_layer = mixer.kv_elements_per_token / split * kept * plan.kv_bytes / plan.cp
-        elif isinstance(mixer, Mla):
-            per_layer = mixer.kv_elements_per_token * context_tokens * plan.kv_bytes / plan.cp
-        else:
-            per_layer = (mixer.state_elements * 4.0 + mixer.conv_elements * plan.activation_bytes) / plan.tp
+        kept = context_tokens if mixer.kept_tokens is None else np.minimum(context_tokens, mixer.kept_tokens)
+        per_layer: Column = (mixer.state_elements * 4.0 + mixer.conv_elements * plan.activation_bytes) / plan.tp
+        if mixer.kv_elements_per_token:
+            split = np.minimum(plan.tp, mixer.cache_pieces)
+            per_layer = per_layer + mixer.kv_elements_per_token / split * kept * plan.kv_bytes / plan.cp
         total = total + group.count * per_layer
     return total * stage_share(model, plan)
 
@@ -237,11 +231,11 @@ def activation_bytes(model: ModelSpec, plan: PlanColumns, tokens: Column) -> Col
     for group in model.layers:
         blocks: list[Matrix] = [] if group.mixer is None else list(group.mixer.matrices(model.hidden_size))
         for block in group.ffn:
-            if isinstance(block, Moe):
-                routed = block.routed(model.hidden_size)[0]
-                widest = np.maximum(widest, routed.outputs * block.topk / plan.ep / plan.moe_tp * plan.attention_dp)
+            if block.routed_experts:
+                wide = block.routed(model.hidden_size)[0].outputs * block.chosen_experts
+                widest = np.maximum(widest, wide / plan.ep / plan.moe_tp * plan.attention_dp)
             else:
-                blocks += block.matrices(model.hidden_size)
+                blocks += block.cut(model.hidden_size)
         for weights in blocks:
             widest = np.maximum(widest, local_shape(weights, plan.tp)[0])
     return tokens / plan.cp * (2.0 * model.hidden_size + 1.5 * widest) * plan.activation_bytes

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from simcore.ops.moe import touched_experts
+from simcore.ops.blocks.moe import touched_experts
 from simcore.ops.op import Op, PlanColumns, StepColumns
-from simcore.spec.model import ModelSpec, Moe
+from simcore.spec.model import ModelSpec
 from simcore.step.price import Physics, dynamic_w, price
 from simcore.step.times import ZERO, Axis, Floats, SampleRange, StepTimes, Table
 
@@ -114,9 +114,9 @@ class Group:
         self.layers = float(whole.layer_count)
         self.attention = replace(pools.attention, model=attention_side(whole))
         self.ffn = replace(pools.ffn, model=ffn_side(whole))
-        moe = [block for group in whole.layers for block in group.ffn if isinstance(block, Moe)]
-        self.routed = bool(moe) and not any(block.shared(whole.hidden_size) for block in moe)
-        self.topk = max((float(block.topk) for block in moe), default=0.0)
+        moe = [block for group in whole.layers for block in group.ffn if block.routed_experts]
+        self.routed = bool(moe) and not any(block.cut(whole.hidden_size) for block in moe)
+        self.topk = max((float(block.chosen_experts) for block in moe), default=0.0)
         self.token_bytes = whole.hidden_size * float(np.max(pools.attention_plan.activation_bytes))
 
     def attention_cost(self, step: StepColumns, count: int, graphs: bool) -> SideCost:

@@ -1,11 +1,11 @@
-"""Builders of the few shapes that every block is made of: matrices, elementwise kernels, collectives."""
+"""Builders of what every block is made of: matrices, elementwise kernels, collectives, projections around a mixing."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from simcore.ops.op import Column, Op, PlanColumns
-from simcore.spec.model import Matrix
+from simcore.ops.op import Column, Op, PlanColumns, StepColumns
+from simcore.spec.model import Matrix, MixerBlock, ModelSpec
 
 
 def gemm(weights: Matrix, tokens: Column, plan: PlanColumns, count: Column, bytes_per_weight: Column) -> Op:
@@ -44,3 +44,31 @@ def collective(kind: str, where: str, count: Column, size_bytes: Column, group: 
     """A collective of `size_bytes` (the full tensor) over `group` ranks `stride` chips apart."""
     shape: dict[str, Column | str] = {"op": kind, "message_bytes": size_bytes, "ranks": group}
     return Op(f"{kind}_{where}", "collective", "none", count, shape=shape, group=group, stride=stride)
+
+
+def reduce_ops(where: str, model: ModelSpec, count: float, plan: PlanColumns, step: StepColumns) -> list[Op]:
+    """The tp reduction after a row-split matrix: one all-reduce, or reduce-scatter and all-gather under sp."""
+    if not np.any(np.asarray(plan.tp) > 1):
+        return []
+    size = step.rank_tokens(plan.cp) * model.hidden_size * plan.activation_bytes
+    if np.any(np.asarray(plan.sp) > 0):
+        half = np.where(np.asarray(plan.sp) > 0, count, 0.0)
+        return [
+            collective("all_reduce", where, count - half, size, plan.tp),
+            collective("reduce_scatter", where, half, size, plan.tp),
+            collective("all_gather", where, half, size, plan.tp),
+        ]
+    return [collective("all_reduce", where, count, size, plan.tp)]
+
+
+def projected(
+    model: ModelSpec, mixer: MixerBlock, count: int, plan: PlanColumns, step: StepColumns, mixing: list[Op]
+) -> list[Op]:
+    """A mixer's projections, the mixing itself, the output projection and its reduction, `count` times."""
+    matrices, tokens = mixer.matrices(model.hidden_size), step.rank_tokens(plan.cp)
+
+    def ops(wanted: bool) -> list[Op]:
+        found = (m for m in matrices if (m.name == "attention_out") is wanted)
+        return [gemm(m, tokens, plan, count, plan.weight_bytes) for m in found]
+
+    return [*ops(False), *mixing, *ops(True), *reduce_ops("attention", model, count, plan, step)]

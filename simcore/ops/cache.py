@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from simcore.ops.build import collective, elementwise
@@ -27,7 +29,8 @@ def context_exchange(widths: tuple[Column, Column], count: int, plan: PlanColumn
     ops = []
     if step.prefills:
         read = step.prefill_sequences * (step.prefill_tokens + step.past_tokens)
-        ops.append(collective("all_gather", "context", count, read * kv_width * plan.kv_bytes, plan.cp, plan.tp))
+        gathered = collective("all_gather", "context", count, read * kv_width * plan.kv_bytes, plan.cp, plan.tp)
+        ops.append(replace(gathered, part="attention"))
     if step.decodes:
         size = step.decode_sequences * out_width * plan.activation_bytes
         ops.append(collective("all_reduce", "context", count, size, plan.cp, plan.tp))

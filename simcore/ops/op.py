@@ -59,6 +59,8 @@ class Op:
     """distance between neighbouring ranks of the group, in chips"""
     kernels: int = 1
     """kernels launched per execution"""
+    part: str = ""
+    """where its time belongs (`simcore.step.price.Part`); empty: its kind says"""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from simcore.ops.op import Column
-from simcore.spec.model import Attention, Mla
 
 
 @dataclass(frozen=True)
@@ -57,10 +56,3 @@ class Span:
         if self.chunk_tokens is not None:
             return new + np.mod(past, self.chunk_tokens)
         return new + past
-
-
-def span_of(mixer: Attention | Mla) -> Span:
-    """The span of a mixer's queries."""
-    if isinstance(mixer, Attention):
-        return Span(mixer.window_tokens, mixer.chunk_tokens)
-    return Span(mixer.indexer.topk if mixer.indexer else None)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from simcore.ops import attention_variants, moe
-from simcore.ops.build import collective, elementwise, gemm
+from simcore.ops.blocks import lowering
+from simcore.ops.build import collective, elementwise
 from simcore.ops.op import Column, Op, PlanColumns, StepColumns
-from simcore.spec.model import LayerGroup, Mlp, ModelSpec, Moe
+from simcore.spec.model import LayerGroup, ModelSpec
 
 
 def lower(model: ModelSpec, plan: PlanColumns, step: StepColumns) -> list[Op]:
@@ -20,14 +20,9 @@ def lower(model: ModelSpec, plan: PlanColumns, step: StepColumns) -> list[Op]:
     ops = [embedding(model, plan, step)]
     for group in model.layers:
         if group.mixer is not None:
-            ops += attention_variants.lower_mixer(model, group, plan, step)
-            ops += reduce_ops("attention", model, group.count, plan, step)
+            ops += lowering(group.mixer.kind)(model, group.mixer, group.count, plan, step)
         for block in group.ffn:
-            if isinstance(block, Moe):
-                ops += moe.lower_moe(model, block, group.count, plan, step)
-            else:
-                ops += lower_mlp(model, block, group, plan, step)
-                ops += reduce_ops("mlp", model, group.count, plan, step)
+            ops += lowering(block.kind)(model, block, group.count, plan, step)
         ops += norms(model, group, plan, step)
     ops += head(model, plan, step)
     if np.any(np.asarray(plan.pp) > 1):
@@ -50,34 +45,6 @@ def norms(model: ModelSpec, group: LayerGroup, plan: PlanColumns, step: StepColu
     return [
         elementwise("norm_residual", group.count * group.norms, 4.0 * tokens * width, 8.0 * tokens * model.hidden_size)
     ]
-
-
-def lower_mlp(model: ModelSpec, block: Mlp, group: LayerGroup, plan: PlanColumns, step: StepColumns) -> list[Op]:
-    """Up (gate) projection, activation, down projection."""
-    up, down = block.matrices(model.hidden_size)
-    width = block.intermediate_size / plan.tp
-    tokens = step.rank_tokens(plan.cp)
-    moved = tokens * width * plan.activation_bytes * (3.0 if block.gated else 2.0)
-    return [
-        gemm(up, tokens, plan, group.count, plan.weight_bytes),
-        elementwise("activation", group.count, moved, 8.0 * tokens * width),
-        gemm(down, tokens, plan, group.count, plan.weight_bytes),
-    ]
-
-
-def reduce_ops(where: str, model: ModelSpec, count: float, plan: PlanColumns, step: StepColumns) -> list[Op]:
-    """The tp reduction after a row-split matrix: one all-reduce, or reduce-scatter and all-gather under sp."""
-    if not np.any(np.asarray(plan.tp) > 1):
-        return []
-    size = step.rank_tokens(plan.cp) * model.hidden_size * plan.activation_bytes
-    if np.any(np.asarray(plan.sp) > 0):
-        half = np.where(np.asarray(plan.sp) > 0, count, 0.0)
-        return [
-            collective("all_reduce", where, count - half, size, plan.tp),
-            collective("reduce_scatter", where, half, size, plan.tp),
-            collective("all_gather", where, half, size, plan.tp),
-        ]
-    return [collective("all_reduce", where, count, size, plan.tp)]
 
 
 def head(model: ModelSpec, plan: PlanColumns, step: StepColumns) -> list[Op]:

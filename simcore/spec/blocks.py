@@ -1,59 +1,22 @@
 """Blocks of a layer: token mixers and feed-forward blocks, each with the list of its matrices.
 
-Parameter counts, memory and GEMM shapes all derive from that list.
+Parameter counts, memory and GEMM shapes all derive from that list. Nothing above asks for a class: a kind of block says
+by the properties of `MixerBlock` or `FeedForward` (`block_kinds.py`) what it stores, and its operations are found by
+kind (`simcore.ops.blocks`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import model_validator
 
 from simcore.spec.base import Count, Spec, Whole
-
-Split = Literal["column", "row", "none"]
-
-
-@dataclass(frozen=True)
-class Part:
-    """A slice of a matrix's split dimension: `width` elements that divide into at most `pieces` (heads, KV heads)."""
-
-    width: int
-    pieces: int
+from simcore.spec.block_kinds import Domain, FeedForward, Matrix, MixerBlock, Part, matrix
 
 
-@dataclass(frozen=True)
-class Matrix:
-    """A weight matrix y = x W, [inputs, sum of widths]. `column` splits outputs over tp, `row` splits inputs.
-
-    A part with fewer pieces than ranks is replicated (KV heads when tp exceeds them).
-    """
-
-    name: str
-    inputs: int
-    parts: tuple[Part, ...]
-    split: Split
-    bias: bool = False
-    copies: int = 1
-    """independent matrices of this shape (experts)"""
-
-    @property
-    def outputs(self) -> int:
-        return sum(part.width for part in self.parts)
-
-    @property
-    def elements(self) -> int:
-        return self.copies * (self.inputs * self.outputs + (self.outputs if self.bias else 0))
-
-
-def matrix(name: str, inputs: int, outputs: int, split: Split, *, bias: bool = False, copies: int = 1) -> Matrix:
-    """A matrix with one part whose split dimension divides freely."""
-    width = inputs if split == "row" else outputs
-    return Matrix(name, inputs, (Part(outputs, width),), split, bias, copies)
-
-
-class Attention(Spec):
+class Attention(MixerBlock):
     """Softmax attention with grouped KV heads (MHA: kv_heads = heads, MQA: 1)."""
 
     kind: Literal["attention"] = "attention"
@@ -77,9 +40,20 @@ class Attention(Spec):
     sinks: bool = False
 
     @property
+    def split_heads(self) -> int:
+        return self.heads
+
+    @property
     def span_tokens(self) -> int | None:
-        """The furthest a query looks back; None: everything."""
         return self.window_tokens or self.chunk_tokens
+
+    @property
+    def kept_tokens(self) -> int | None:
+        return self.span_tokens
+
+    @property
+    def cache_pieces(self) -> int:
+        return self.kv_heads
 
     @property
     def mean_span_tokens(self) -> float | None:
@@ -114,7 +88,7 @@ class Indexer(Spec):
     topk: Count
 
 
-class Mla(Spec):
+class Mla(MixerBlock):
     """Multi-head latent attention: the cache holds one compressed vector per token (DeepSeek-V2)."""
 
     kind: Literal["mla"] = "mla"
@@ -125,6 +99,10 @@ class Mla(Spec):
     qk_rope_head_dim: Count
     v_head_dim: Count
     indexer: Indexer | None = None
+
+    @property
+    def split_heads(self) -> int:
+        return self.heads
 
     @property
     def span_tokens(self) -> int | None:
@@ -160,7 +138,7 @@ class Mla(Spec):
         return (self.q_lora_rank or 0) + self.kv_lora_rank + (2 * self.indexer.head_dim if self.indexer else 0)
 
 
-class LinearAttention(Spec):
+class LinearAttention(MixerBlock):
     """Gated delta-rule linear attention with a short convolution (Qwen3-Next, Qwen3.5). State instead of KV."""
 
     kind: Literal["linear"] = "linear"
@@ -170,12 +148,17 @@ class LinearAttention(Spec):
     value_dim: Count
     conv_width: Count
 
-    span_tokens: Literal[0] = 0
-    kv_elements_per_token: Literal[0] = 0
+    @property
+    def split_heads(self) -> int:
+        return self.value_heads
+
+    @property
+    def inner_size(self) -> int:
+        """Width of what is mixed."""
+        return self.value_heads * self.value_dim
 
     @property
     def state_elements(self) -> int:
-        """Per sequence: recurrent matrices (kept in fp32) and the convolution's window."""
         return self.value_heads * self.key_dim * self.value_dim
 
     @property
@@ -195,7 +178,7 @@ class LinearAttention(Spec):
         return self.conv_width * channels + 2 * self.value_heads + self.value_dim
 
 
-class Mamba2(Spec):
+class Mamba2(MixerBlock):
     """State-space layer of Mamba-2: state [heads, head_dim, state_size] per sequence."""
 
     kind: Literal["mamba2"] = "mamba2"
@@ -205,8 +188,9 @@ class Mamba2(Spec):
     groups: Count
     conv_width: Count
 
-    span_tokens: Literal[0] = 0
-    kv_elements_per_token: Literal[0] = 0
+    @property
+    def split_heads(self) -> int:
+        return self.heads
 
     @property
     def inner_size(self) -> int:
@@ -238,7 +222,7 @@ class Mamba2(Spec):
         return (self.conv_width + 1) * self.conv_channels + 3 * self.heads + self.inner_size
 
 
-class Mlp(Spec):
+class Mlp(FeedForward):
     """Feed-forward block, gated (SwiGLU and its like: three matrices) or plain (two)."""
 
     kind: Literal["mlp"] = "mlp"
@@ -253,12 +237,11 @@ class Mlp(Spec):
             Matrix("mlp_down", self.intermediate_size, (Part(hidden_size, self.intermediate_size),), "row", self.bias),
         )
 
-    def token_matrices(self, hidden_size: int) -> list[Matrix]:
-        """Matrices that one token passes."""
-        return list(self.matrices(hidden_size))
+    def cut(self, hidden_size: int) -> tuple[Matrix, ...]:
+        return self.matrices(hidden_size)
 
 
-class Moe(Spec):
+class Moe(FeedForward):
     """Routed experts, `topk` per token, with optional shared experts that see every token."""
 
     kind: Literal["moe"] = "moe"
@@ -292,7 +275,28 @@ class Moe(Spec):
             ),
         )
 
+    @property
+    def routed_experts(self) -> int:
+        return self.experts
+
+    @property
+    def chosen_experts(self) -> int:
+        return self.topk
+
+    def cut(self, hidden_size: int) -> tuple[Matrix, ...]:
+        return self.shared(hidden_size)
+
+    def whole_elements(self, hidden_size: int) -> int:
+        return self.router(hidden_size).elements
+
+    def parameters(self, hidden_size: int) -> Iterator[tuple[Domain, int]]:
+        yield "routed", sum(m.elements for m in self.routed(hidden_size))
+        gate = hidden_size if self.shared_gate else 0
+        shared = sum(m.elements for m in self.shared(hidden_size))
+        yield "shared", shared + gate + self.whole_elements(hidden_size)
+
     def shared(self, hidden_size: int) -> tuple[Matrix, ...]:
+        """Of the experts that see every token."""
         if not self.shared_intermediate_size:
             return ()
         return Mlp(intermediate_size=self.shared_intermediate_size, gated=self.gated).matrices(hidden_size)

@@ -10,6 +10,7 @@ from simcore.spec.economics import Economics
 from simcore.spec.model import ModelSpec
 from simcore.spec.plan import ParallelPlan
 from simcore.spec.policy import ServingPolicy
+from simcore.spec.stack import Stack
 from simcore.spec.system import System
 from simcore.step.served import Served
 
@@ -25,7 +26,8 @@ class Case(Spec):
     economics: Economics
     batch: int = Field(default=1, ge=1)
     """requests in flight per replica"""
-    stack: str = "datasheet"
+    stack: str | Stack = "datasheet"
+    """a shipped one by name, or one's own"""
     served: Served | None = None
     """what its server adds; None: what calibration says of the stack"""
     expert_stack: str | None = None

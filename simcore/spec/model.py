@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from math import gcd
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny, WrapValidator
 
+from simcore.registry import GROUPS, normal, own_thing
 from simcore.spec.base import Count, Sourced, Spec, Whole
-from simcore.spec.blocks import Attention, Indexer, LinearAttention, Mamba2, Matrix, Mla, Mlp, Moe, Part, matrix
+from simcore.spec.block_kinds import Domain, FeedForward, Matrix, MixerBlock, Part, matrix
+from simcore.spec.blocks import Attention, Indexer, LinearAttention, Mamba2, Mla, Mlp, Moe
 
 __all__ = (
     "Attention",
+    "FeedForward",
     "Indexer",
     "LayerGroup",
     "LinearAttention",
     "Mamba2",
     "Matrix",
+    "MixerBlock",
     "Mla",
     "Mlp",
     "ModelSpec",
@@ -27,9 +31,17 @@ __all__ = (
     "matrix",
 )
 
-Domain = Literal["attention", "dense", "routed", "shared"]
-Mixer = Annotated[Attention | Mla | LinearAttention | Mamba2, Field(discriminator="kind")]
-Ffn = Annotated[Mlp | Moe, Field(discriminator="kind")]
+
+def _ones_own(value: Any, shipped: Callable[[Any], Any]) -> Any:
+    """A block of a kind that was registered or that a package offers, else one of the shipped."""
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    own = own_thing(GROUPS["block"], normal(kind)) if isinstance(kind, str) else None
+    return shipped(value) if own is None else own.SPEC.model_validate(value)
+
+
+Shipped = Annotated[Attention | Mla | LinearAttention | Mamba2, Field(discriminator="kind")]
+Mixer = Annotated[SerializeAsAny[Shipped], WrapValidator(_ones_own)]
+Ffn = Annotated[SerializeAsAny[Annotated[Mlp | Moe, Field(discriminator="kind")]], WrapValidator(_ones_own)]
 
 
 class LayerGroup(Spec):
@@ -78,26 +90,21 @@ class ModelSpec(Sourced):
 
     @cached_property
     def attention_layers(self) -> int:
-        return sum(g.count for g in self.layers if g.mixer is not None and g.mixer.kind in ("attention", "mla"))
+        return sum(g.count for g in self.layers if g.mixer is not None and g.mixer.kv_elements_per_token)
 
     @cached_property
     def is_moe(self) -> bool:
-        return any(f.kind == "moe" for g in self.layers for f in g.ffn)
+        return any(f.routed_experts for g in self.layers for f in g.ffn)
 
     @cached_property
     def min_heads(self) -> int:
         """Heads that tp must divide: the greatest common divisor over the layers."""
-        heads = [
-            g.mixer.value_heads if isinstance(g.mixer, LinearAttention) else g.mixer.heads
-            for g in self.layers
-            if g.mixer is not None
-        ]
-        return gcd(*heads)
+        return gcd(*(g.mixer.split_heads for g in self.layers if g.mixer is not None))
 
     @cached_property
     def experts(self) -> int:
         """Routed experts per MoE layer (0: dense)."""
-        return max((f.experts for g in self.layers for f in g.ffn if isinstance(f, Moe)), default=0)
+        return max((f.routed_experts for g in self.layers for f in g.ffn), default=0)
 
     @cached_property
     def parameters(self) -> int:
@@ -110,10 +117,13 @@ class ModelSpec(Sourced):
     def active_parameters(self) -> int:
         """Parameters that one token's forward pass uses, tables counted as the vendor does (`card_tables`)."""
         idle = sum(
-            g.count * sum(m.elements for m in f.routed(self.hidden_size)) * (f.experts - f.topk) // f.experts
+            g.count
+            * sum(m.elements for m in f.routed(self.hidden_size))
+            * (f.routed_experts - f.chosen_experts)
+            // f.routed_experts
             for g in self.layers
             for f in g.ffn
-            if isinstance(f, Moe)
+            if f.routed_experts
         )
         tables = 1 if self.tied_embeddings else 2
         uncounted = 0 if self.card_tables is None else tables - self.card_tables
@@ -150,13 +160,7 @@ class ModelSpec(Sourced):
             yield "attention", own + group.mixer.small_elements()
         yield "attention", group.norms * self.hidden_size * (2 if self.norm_bias else 1)
         for block in group.ffn:
-            if isinstance(block, Moe):
-                yield "routed", sum(m.elements for m in block.routed(self.hidden_size))
-                shared = sum(m.elements for m in block.shared(self.hidden_size))
-                gate = self.hidden_size if block.shared_gate else 0
-                yield "shared", shared + gate + block.router(self.hidden_size).elements
-            else:
-                yield "dense", sum(m.elements for m in block.matrices(self.hidden_size))
+            yield from block.parameters(self.hidden_size)
 
     def kv_elements_per_token(self, context_tokens: float | None = None) -> float:
         """Cache elements per token of context, all layers; with a context length, windowed layers count their share."""
@@ -164,9 +168,7 @@ class ModelSpec(Sourced):
         for group in self.layers:
             if group.mixer is None:
                 continue
-            share = 1.0
-            span = group.mixer.span_tokens
-            if context_tokens and span and isinstance(group.mixer, Attention):
-                share = min(1.0, span / context_tokens)
+            kept = group.mixer.kept_tokens
+            share = min(1.0, kept / context_tokens) if context_tokens and kept else 1.0
             total += group.count * share * group.mixer.kv_elements_per_token
         return total

@@ -13,10 +13,21 @@ class HardwarePart(Spec):
     """A chip in its usual home, a node or a cluster, by name, path or inline; and the software stack."""
 
     system: str | dict[str, Any]
-    stack: str | None = None
-    """a stack with an optional release, `vllm@0.19`; None: vllm where the chip has its tables, else datasheet"""
+    stack: str | dict[str, Any] | None = None
+    """a stack with an optional release, `vllm@0.19`, a path or inline; None: vllm where the chip has its tables, else
+    datasheet"""
     chip: dict[str, Any] = Field(default_factory=dict)
     """fields of the chip's spec to change, by dotted path; quantities with units, or factors such as "2x" """
+    node: dict[str, Any] = Field(default_factory=dict)
+    """the same of the node's spec"""
+    cluster: dict[str, Any] = Field(default_factory=dict)
+    """the same of the cluster's spec"""
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """All of them by dotted path, `chip.power.tdp`."""
+        parts = {"chip": self.chip, "node": self.node, "cluster": self.cluster}
+        return {f"{part}.{path}": value for part, table in parts.items() for path, value in table.items()}
 
 
 class PlanPart(Spec):

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from simcore.spec.base import Sourced, Spec
-from simcore.units import Bytes
+from simcore.units import Bytes, Seconds
 
 Rule = Literal["card", "static", "free"]
 
@@ -37,11 +37,7 @@ class StackMemory(Spec):
     """as the card reports it"""
 
     def sampled(self, reported_bytes: float) -> int:
-        """Sequences that the profiling step samples on a card that reports so many bytes.
-
-        >>> StackMemory(sequences=256, large_sequences=1024, large_bytes=70e9).sampled(85e9)
-        1024
-        """
+        """Most sequences of a step on a card that reports so many bytes."""
         large = self.large_sequences is not None and reported_bytes >= self.large_bytes
         return self.large_sequences if large and self.large_sequences is not None else self.sequences
 
@@ -75,9 +71,37 @@ class StackLoader(Spec):
     """a request may not be longer than the model's context"""
 
 
+class StackAdds(Spec):
+    """What a server adds to a step, stated rather than fitted; what is left out is as the fit of `effects` says.
+
+    The fields of `simcore.step.served.Served`.
+    """
+
+    layer_s: Seconds | None = Field(default=None, alias="layer")
+    launch_layer_s: Seconds | None = Field(default=None, alias="launch_layer")
+    host_s: Seconds | None = Field(default=None, alias="host")
+    mixed_host_s: Seconds | None = Field(default=None, alias="mixed_host")
+    sequence_s: Seconds | None = Field(default=None, alias="sequence")
+    first_token_s: Seconds | None = Field(default=None, alias="first_token")
+    token_s: Seconds | None = Field(default=None, alias="token")
+    large_ratio: float | None = Field(default=None, gt=0)
+    expert_large_ratio: float | None = Field(default=None, gt=0)
+    attention_ratio: float | None = Field(default=None, gt=0)
+
+    @property
+    def stated(self) -> dict[str, float]:
+        """The fields that are stated."""
+        return {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
+
+
 class Stack(Sourced):
     """A serving stack as documented."""
 
+    kernels: str = "datasheet"
+    """the cost model that times its kernels, by name"""
+    effects: str = ""
+    """the stack whose fitted server effects it has; empty: none"""
+    adds: StackAdds = StackAdds()
     memory: StackMemory = StackMemory()
     serving: StackServing = StackServing()
     loader: StackLoader = StackLoader()

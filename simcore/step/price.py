@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,9 @@ Part = Literal["matrix", "expert", "elementwise", "attention", "head", "communic
 
 
 def part_of(op: Op) -> Part:
-    """Where an operation's time belongs."""
+    """Where an operation's time belongs: what it says, else by its kind."""
+    if op.part:
+        return cast(Part, op.part)
     if op.name in HEAD:
         return "head"
     if op.role == "none":
@@ -118,7 +120,7 @@ class Priced:
         """(operation, cost, part, executions that count)."""
         for op, cost in zip(self.ops, self.costs, strict=True):
             part = part_of(op)
-            ratio = self.ratio.get(part)
+            ratio = None if op.role == "none" else self.ratio.get(part)
             yield op, cost, part, op.count if ratio is None else op.count * ratio
 
     def _busy(self, op: Op, count: Column) -> Column:
@@ -228,9 +230,10 @@ def price(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) 
 def _unserved(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> Priced:
     """The step as the operators say."""
     ops = lower(physics.model, plan, step)
-    costs = physics.cost_model.costs(ops, physics.machine, plan, graphs)
-    if physics.expert_cost is not None:
-        theirs = physics.expert_cost.costs(ops, physics.machine, plan, graphs)
+    with np.errstate(divide="ignore", invalid="ignore"):  # laws of work that a step does not hold
+        costs = physics.cost_model.costs(ops, physics.machine, plan, graphs)
+        theirs = [] if physics.expert_cost is None else physics.expert_cost.costs(ops, physics.machine, plan, graphs)
+    if theirs:
         costs = [t if op.kind == "moe" else c for op, c, t in zip(ops, costs, theirs, strict=True)]
     return Priced(tuple(ops), tuple(costs), physics, stage_imbalance(physics.model, plan))
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from simcore.ops.build import gemm
+from simcore.ops.build import gemm, projected
 from simcore.ops.cache import context_exchange, rope_and_write
 from simcore.ops.op import Column, Op, PlanColumns, StepColumns
-from simcore.ops.spans import Span, span_of
-from simcore.spec.model import Matrix, Mla, Part
+from simcore.ops.spans import Span
+from simcore.spec.model import Matrix, Mla, ModelSpec, Part
+
+
+def lower(model: ModelSpec, mixer: Mla, count: int, plan: PlanColumns, step: StepColumns) -> list[Op]:
+    """Projections around the mixing, `count` times."""
+    return projected(model, mixer, count, plan, step, latent_attention(mixer, count, plan, step))
 
 
 def latent_attention(mixer: Mla, count: int, plan: PlanColumns, step: StepColumns) -> list[Op]:
@@ -21,11 +28,16 @@ def latent_attention(mixer: Mla, count: int, plan: PlanColumns, step: StepColumn
     if step.prefills:
         again = _expanded_past(mixer, plan, step)
         if np.any(np.asarray(again) > 0):
-            ops.append(gemm(_expansion(mixer), again, plan, count, 0.0))
+            ops.append(replace(gemm(_expansion(mixer), again, plan, count, 0.0), part="attention"))
         ops.append(_prefill(mixer, count, plan, step))
     if step.decodes:
         ops.append(_decode(mixer, count, plan, step))
     return ops + context_exchange((heads * mixer.v_head_dim, width), count, plan, step)
+
+
+def span_of(mixer: Mla) -> Span:
+    """All tokens, or those that the indexer chooses."""
+    return Span(mixer.indexer.topk if mixer.indexer else None)
 
 
 def latent_width(mixer: Mla) -> float:
@@ -106,4 +118,5 @@ def _indexer(mixer: Mla, count: int, plan: PlanColumns, step: StepColumns) -> Op
         stream_bytes=keys * index.head_dim * plan.kv_bytes,
         cache_bytes=pairs * 4.0 * 2.0,
         kernels=2,
+        part="attention",
     )

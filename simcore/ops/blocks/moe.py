@@ -9,7 +9,7 @@ from simcore.ops.op import Column, Op, PlanColumns, StepColumns
 from simcore.spec.model import ModelSpec, Moe
 
 
-def lower_moe(model: ModelSpec, block: Moe, count: int, plan: PlanColumns, step: StepColumns) -> list[Op]:
+def lower(model: ModelSpec, block: Moe, count: int, plan: PlanColumns, step: StepColumns) -> list[Op]:
     """One expert layer, `count` times.
 
     The experts of a layer are spread over ep groups of moe_tp ranks (ep x moe_tp = tp x attention_dp x cp). With
