@@ -194,21 +194,24 @@ def _analytic_base(raw: Raw) -> Raw:
 
 
 def new_key(old: str) -> str:
-    """The scenario key of a name in an analytic search space."""
-    old = old.removeprefix("policy.").removeprefix("plan.") if old.startswith(("policy.", "plan.")) else old
-    head = old.partition(".")[0]
-    if old == "system":
+    """The scenario key of a name in an analytic search space; a name that is no key stays.
+
+    >>> new_key("batch"), new_key("policy.kv_tier"), new_key("chip.power.tdp"), new_key("policy.token_budget")
+    ('traffic.batch', 'residency.kv', 'hardware.chip.power.tdp', 'policy.token_budget')
+    """
+    bare = old.removeprefix("policy.").removeprefix("plan.") if old.startswith(("policy.", "plan.")) else old
+    if bare == "system":
         return "hardware.system"
-    if old == "batch":
+    if bare == "batch":
         return "traffic.batch"
-    if old in DEGREES or old in FORMATS:
-        return f"plan.{old}"
-    if old in POLICY_AXES:
-        return f"policy.{old}"
-    if old in TIERS:
-        return f"residency.{TIERS[old]}"
-    if head in ("chip", "node", "cluster"):
-        return f"hardware.{old}"
+    if bare in (*DEGREES, *FORMATS, "chips"):
+        return f"plan.{bare}"
+    if bare in POLICY_AXES:
+        return f"policy.{bare}"
+    if bare in TIERS:
+        return f"residency.{TIERS[bare]}"
+    if bare.partition(".")[0] in ("chip", "node", "cluster"):
+        return f"hardware.{bare}"
     return old
 
 

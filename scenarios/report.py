@@ -51,9 +51,9 @@ def replica_count(run: Any, ready: Ready) -> float:
 
 
 def money(found: dict[str, Any], ready: Ready, run: Any) -> dict[str, Any]:
-    """Cost per million output tokens and energy per output token."""
+    """Cost per million output tokens."""
     tokens = served_tokens(run)
-    out: dict[str, Any] = {"energy_j_per_token": found["energy_j"] / tokens if tokens else None}
+    out: dict[str, Any] = {}
     if ready.usd_per_hour is not None and tokens:
         hours = float(run.replicas["now_s"].max()) / 3600.0 * replica_count(run, ready)
         out["usd_per_million_tokens"] = ready.usd_per_hour * hours / tokens * 1e6
@@ -75,9 +75,12 @@ def space(ready: Ready) -> dict[str, Any]:
 
 
 def power(found: dict[str, Any], ready: Ready, run: Any) -> dict[str, Any]:
-    """Mean watts while the run lasted: of a chip, of its share of a server, of its share of the facility."""
+    """Mean watts while the run lasted: of a chip, of its share of a server, of its share of the facility; and the
+    server's energy per output token (of the steps alone where step times are given)."""
     chips = ready.chips * replica_count(run, ready)
+    tokens = served_tokens(run)
     out: dict[str, Any] = {"throughput_per_chip_tokens_per_s": found["throughput_tokens_per_s"] / max(chips, 1.0)}
+    out["energy_j_per_token"] = found["energy_j"] / tokens if tokens else None
     end_s = float(run.replicas["now_s"].max(initial=0.0))
     if ready.resolved is None or end_s <= 0.0:
         return out
@@ -86,6 +89,8 @@ def power(found: dict[str, Any], ready: Ready, run: Any) -> dict[str, Any]:
     chip_w = (found["energy_j"] + between_j) / end_s / chips
     server_w = chip_w + float(np.max(machine.node_w))
     pue = economics(ready).pue_ratio
+    if tokens:
+        out["energy_j_per_token"] = server_w * chips * end_s / tokens
     return out | {"chip_power_w": chip_w, "server_power_w": server_w, "facility_power_w": server_w * pue}
 
 

@@ -109,13 +109,15 @@ class OperatorCost:
         return f"{self.model.chip.name} has no operator tables of {self.name}: they follow its data sheet{kin}"
 
     def board_power_w(self, machine: Machine, compute_utilisation: Column, memory_utilisation: Column) -> Column:
-        """The fitted law of matrix kernels at a step's mean utilisation.
+        """The fitted law of bf16 matrix kernels at a step's mean utilisation, whatever the formats of the plan.
 
+        Utilisation counts each format against its own peak, and a whole step moves the same bytes at the same rate
+        whatever they hold: fits of other formats were learnt on kernels alone, most of them bound by their launch.
         A step mixes kernels above and below its mean; with exponents below 1 its power is up to a tenth lower.
         """
         if self.power is None:
             return linear_power_w(machine, compute_utilisation, memory_utilisation)
-        fit, _ = self.power.find("gemm", kernel_name(machine.formats[0]), self.name)
+        fit, _ = self.power.find("gemm", "bf16", self.name)
         facts = self.power.chip
         share = fraction(
             np.asarray(compute_utilisation), np.asarray(memory_utilisation), facts.idle_w / facts.tdp_w, fit.parameters

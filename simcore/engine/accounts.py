@@ -9,7 +9,7 @@ from numba import float64
 
 from simcore.cost.jit import njit
 from simcore.policy.records import ITL_BINS, ITL_LOWEST_S, ITL_PER_OCTAVE, SERIES_BINS
-from simcore.step.kernel import lookup
+from simcore.step.kernel import mixed_step_j, pure_step_j
 
 
 @njit(cache=True)
@@ -24,11 +24,17 @@ def count_itl(replica: Any, gap_s: float, tokens: int) -> None:
 
 
 @njit(cache=True)
-def account(replica: Any, record: Any, energy_table: int) -> None:
+def account(replica: Any, record: Any, has_chunk: bool) -> None:
     """Add the step to counters and time series, split over the bins it spans."""
     start_s, end_s = replica.step_start_s, replica.step_end_s
     length_s = end_s - start_s
-    energy_j = lookup(record, energy_table, float64(replica.step_tokens)) + record.idle_w * length_s
+    batch = replica.decode_count * replica.step_decodes
+    kv_tokens = float64(replica.decode_kv_tokens) / max(1, replica.decode_count)
+    if has_chunk:
+        energy_j = mixed_step_j(record, float64(replica.step_tokens), float64(batch), kv_tokens)
+    else:
+        energy_j = pure_step_j(record, float64(replica.step_tokens), kv_tokens)
+    energy_j += record.idle_w * length_s
     replica.steps += 1
     replica.busy_s += length_s
     replica.energy_j += energy_j

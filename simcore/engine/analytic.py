@@ -16,11 +16,11 @@ where queues grow: that is the event engine's work.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from simcore.cost import memory, money, storage
+from simcore.cost import memory, money
 from simcore.cost.base import CostModel
 from simcore.cost.machine import Machine
 from simcore.ops.op import Array, Column, PlanColumns, StepColumns
@@ -30,7 +30,7 @@ from simcore.spec.economics import Economics
 from simcore.spec.model import ModelSpec
 from simcore.spec.policy import ServingPolicy
 from simcore.spec.stack import StackMemory
-from simcore.step.price import Physics, StepTotal, shared_total, step_total, sub_batched_total
+from simcore.step.price import Physics, StepTotal, dynamic_w, shared_total, step_total, sub_batched_total
 from simcore.step.served import NOTHING, Served
 
 
@@ -131,12 +131,12 @@ def phases(setting: Setting, machine: Machine, plan: PlanColumns, batch: Column)
     lanes = np.minimum(batch, plan.attention_dp * plan.pp)
     lane_batch = batch / lanes
     demand = setting.demand
-    prefill = step(setting, physics, plan, prefill_step(demand.input.mean_tokens), False)
+    prefill = whole_prefill(setting, physics, plan, demand.input.mean_tokens)
     typical = demand.input.quantile(setting.quantile)
     if typical == demand.input.mean_tokens:
         at_quantile = prefill.time_s
     else:
-        at_quantile = step(setting, physics, plan, prefill_step(typical), False).time_s
+        at_quantile = whole_prefill(setting, physics, plan, typical).time_s
     decode = step(setting, physics, plan, decode_step(np.ceil(lane_batch), demand), setting.policy.graphs)
     full_prompts, packed = full_step(setting, lane_batch)
     full = step(setting, physics, plan, packed, False) if setting.waves else None
@@ -175,20 +175,24 @@ def mixed_step(setting: Setting, lane_batch: Column) -> tuple[Column, Column, St
 
 
 def step(setting: Setting, physics: Physics, plan: PlanColumns, batch: StepColumns, graphs: bool) -> StepTotal:
-    """One step, with weights streamed from a slow tier and decode attention overlapped where the hardware can."""
+    """One step, decode attention overlapped where the hardware can."""
     machine = physics.machine
     if machine.pim is not None and machine.pim.concurrent and setting.policy.sub_batches and batch.decodes:
-        total = sub_batched_total(physics, plan, batch, graphs)
-    elif setting.share_steps and machine.is_one:
-        total = shared_total(physics, plan, batch, graphs)
-    else:
-        total = step_total(physics, plan, batch, graphs)
-    if np.isfinite(machine.weight_bytes_per_s):
-        weights = memory.weight_bytes(setting.model, plan) * plan.pp
-        layers = setting.model.layer_count
-        paced = storage.streamed_time_s(total.time_s, weights, machine.weight_bytes_per_s, layers)
-        total = replace(total, memory_s=total.memory_s + paced - total.time_s)
-    return total
+        return sub_batched_total(physics, plan, batch, graphs)
+    if setting.share_steps and machine.is_one:
+        return shared_total(physics, plan, batch, graphs)
+    return step_total(physics, plan, batch, graphs)
+
+
+def whole_prefill(setting: Setting, physics: Physics, plan: PlanColumns, input_tokens: float) -> StepTotal:
+    """One request's whole prompt: one step, or as many equal ones as the token budget cuts it into."""
+    budget = float(setting.policy.token_budget)
+    chunks = np.ceil(input_tokens / budget) if setting.policy.mixes else 1.0
+    if chunks <= 1.0:
+        return step(setting, physics, plan, prefill_step(input_tokens), False)
+    own = input_tokens / chunks
+    one = step(setting, physics, plan, StepColumns(1.0, own, 0.5 * own * (chunks - 1.0)), False)
+    return StepTotal(**{f.name: chunks * getattr(one, f.name) for f in fields(one)})
 
 
 def prefill_step(input_tokens: float) -> StepColumns:
@@ -335,7 +339,8 @@ def efficiency(
     busy = found.lanes / (plan.attention_dp * plan.pp)
     prefill_w, decode_w = (phase_power_w(setting, machine, phase, busy) for phase in (found.prefill, found.decode))
     share = times["prefill_share_ratio"]
-    chip_w = share * prefill_w + (1.0 - share) * decode_w
+    idle = between_ratio(setting, times, found.lane_batch)
+    chip_w = idle * machine.idle_w + (1.0 - idle) * (share * prefill_w + (1.0 - share) * decode_w)
     power_w = chips * (chip_w + machine.node_w)
     spent = money.usd_per_s(machine, setting.economics, chips, power_w)
     model = setting.model
@@ -360,10 +365,16 @@ def efficiency(
 
 
 def phase_power_w(setting: Setting, machine: Machine, phase: StepTotal, busy: Column) -> Column:
-    """Board power of one chip during a phase; `busy` is the share of lanes that have work."""
-    compute = busy * phase.flop / (phase.time_s * machine.matrix_flop_per_s)
-    moving = busy * phase.moved_bytes / (phase.time_s * machine.memory_bytes_per_s)
-    return setting.cost_model.board_power_w(machine, np.minimum(compute, 1.0), np.minimum(moving, 1.0))
+    """Board power of one chip during a phase; the share `busy` of lanes has work, the others idle."""
+    compute_s, memory_s = phase.flop / machine.matrix_flop_per_s, phase.moved_bytes / machine.memory_bytes_per_s
+    return machine.idle_w + busy * dynamic_w(physics_of(setting, machine), compute_s, memory_s, phase.time_s)
+
+
+def between_ratio(setting: Setting, times: dict[str, Column], lane_batch: Column) -> Column:
+    """Share of the time in which no request of a lane is on the chip: all of them are at the frontend."""
+    away_s = frontend_s(setting, 0.0)
+    idle: Column = np.minimum(away_s / times["e2e_s"], 1.0) ** lane_batch
+    return idle
 
 
 def mask_infeasible(columns: dict[str, Column], rows: int) -> dict[str, Array]:

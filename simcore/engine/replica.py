@@ -18,8 +18,6 @@ from simcore.policy.scheduler import _prefix
 from simcore.policy.scheduler._decodes import NEVER, blocks_of, find_span, join_decodes, settle, stop_growing
 from simcore.policy.scheduler._verbs import new_blocks, push, release, take_blocks
 from simcore.step.kernel import (
-    ENERGY_MIXED,
-    ENERGY_PURE,
     PREFILL,
     decode_step_s,
     lookup_2d,
@@ -155,7 +153,7 @@ def _run_decodes(replica: Any, requests: Any, times: Any, hashes: Any, cache: An
         steps += 1
         replica.late_blocks = 0
         replica.late_slots = 0
-        account(replica, record, ENERGY_PURE)
+        account(replica, record, False)
         replica.now_s = replica.step_end_s
         if _decoded(replica, requests, hashes, cache):
             break
@@ -168,7 +166,7 @@ def commit(replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, log
     """End the step in flight: tokens appear, KV grows, finished requests leave."""
     free, slots = replica.free_blocks, replica.decode_count + replica.prefill_count
     record = times[replica.step_table]
-    account(replica, record, ENERGY_PURE if replica.chunk_count == 0 else ENERGY_MIXED)
+    account(replica, record, replica.chunk_count > 0)
     replica.now_s = replica.step_end_s
     replica.pending = 0
     if replica.step_decodes == 1:

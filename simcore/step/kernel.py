@@ -134,3 +134,19 @@ def mixed_step_s(record: Any, tokens: float, prefill_s: float, batch: float, kv_
         attention = merged(prefill_s, decode, record.attention_overlap_ratio)
     busy = lookup(record, DENSE_MIXED, tokens) + attention + lookup(record, HEAD, sequences)
     return record.host_mixed_s + merged(busy, lookup(record, COMMUNICATION, tokens), record.communication_overlap_ratio)
+
+
+@njit(cache=True)
+def pure_step_j(record: Any, tokens: float, kv_tokens: float) -> Any:
+    """Joules above idle of a step of decodes of `tokens` in all, on `kv_tokens` on average."""
+    return lookup_2d(record, ENERGY_PURE, tokens, kv_tokens)
+
+
+@njit(cache=True)
+def mixed_step_j(record: Any, tokens: float, batch: float, kv_tokens: float) -> Any:
+    """Joules above idle of a step with chunks beside `batch` decodes; `tokens` counts both."""
+    joules = lookup(record, ENERGY_MIXED, tokens)
+    if batch > 0:
+        longer = lookup_2d(record, ENERGY_PURE, batch, kv_tokens) - lookup_2d(record, ENERGY_PURE, batch, 1.0)
+        joules += max(0.0, longer)
+    return joules

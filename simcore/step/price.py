@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from simcore.cost.base import Bound, CostModel, OpCost
 from simcore.cost.kernel_power import CLOCKED_SHARE
 from simcore.cost.machine import Machine
+from simcore.cost.memory import weight_bytes
+from simcore.cost.storage import streamed_time_s
 from simcore.ops.op import Column, Op, PlanColumns, StepColumns, pick, repeats
 from simcore.ops.transformer import lower
 from simcore.result import OperationRow
@@ -30,7 +32,8 @@ ATTENTION = ("attention_prefill", "attention_decode", "mla_prefill", "mla_decode
 HEAD = ("lm_head", "sampling", "final_norm", "all_gather_logits")
 """what is done once per sequence that needs a token, the gathering of its logits included"""
 
-Part = Literal["matrix", "expert", "elementwise", "attention", "head", "communication", "launch", "host"]
+STREAM = "weight_stream"
+Part = Literal["matrix", "expert", "elementwise", "attention", "head", "communication", "launch", "host", "stream"]
 
 
 def part_of(op: Op) -> Part:
@@ -175,30 +178,25 @@ class Priced:
             launch = launch + count * cost.launch_s
             flop = flop + op.count * op.flop
             moved = moved + op.count * (op.stream_bytes + op.cache_bytes)
-        extra = sum((e.time_s for e in self.extras), 0.0)
-        return StepTotal(compute * self.pace, memory * self.pace, network, launch * self.pace + extra, flop, moved)
+        extra = sum((e.time_s for e in self.extras if e.part != "stream"), 0.0)
+        stream = sum((e.time_s for e in self.extras if e.part == "stream"), 0.0)
+        launch = launch * self.pace + extra
+        return StepTotal(compute * self.pace, memory * self.pace + stream, network, launch, flop, moved)
 
     def busy_s(self) -> tuple[Column, Column, Column]:
-        """(compute, memory, all) seconds at the top clock, each operation's two sides in full: what power follows."""
-        compute: Column = 0.0
-        memory: Column = 0.0
-        total: Column = sum((e.time_s for e in self.extras), 0.0)
-        for op, cost, _, count in self._each():
-            if op.role == "none":
-                total = total + count * cost.network_s
-                continue
-            busy = self._busy(op, count) * self.pace
-            compute = compute + busy * cost.compute_s
-            memory = memory + busy * cost.memory_s
-            total = total + busy * self._work_s(op, cost, clocked=False) + count * cost.launch_s * self.pace
-        return compute, memory, total
+        """(matrix unit at its peak, memory at its bandwidth, the whole step) in seconds at the top clock: what power
+        follows, as its fits were made (achieved over peak)."""
+        machine, total = self.physics.machine, self.totals()
+        compute_s = total.flop / machine.matrix_flop_per_s
+        return compute_s, total.moved_bytes / machine.memory_bytes_per_s, total.time_s
 
     def rows(self, phase: str) -> list[OperationRow]:
         """One plan's operations and extras; their times sum to the step's."""
         found = [self._row(op, cost, count, phase) for op, cost, _, count in self._each()]
         for extra in self.extras:
             time_s = float(np.max(extra.time_s))
-            found.append(OperationRow(phase, extra.name, 1.0, time_s, 0.0, 0.0, Bound.LAUNCH.name.lower()))
+            bound = Bound.MEMORY if extra.part == "stream" else Bound.LAUNCH
+            found.append(OperationRow(phase, extra.name, 1.0, time_s, 0.0, 0.0, bound.name.lower()))
         return [row for row in found if row.count > 0]
 
     def _row(self, op: Op, cost: OpCost, count: Column, phase: str) -> OperationRow:
@@ -214,7 +212,23 @@ class Priced:
 
 
 def price(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> Priced:
-    """A step through all stages of a replica; `graphs`: its kernels are launched as one captured graph."""
+    """A step through all stages of a replica; `graphs`: its kernels are launched as one captured graph.
+
+    Weights that live in a slower tier pass through once a step: what their stream takes beyond the step's own time is
+    a line of its own.
+    """
+    found = _resident(physics, plan, step, graphs)
+    if not np.isfinite(physics.machine.weight_bytes_per_s):
+        return found
+    weights = weight_bytes(physics.model, plan) * plan.pp
+    own_s = sum(found.sum().values(), 0.0)
+    layers = physics.model.layer_count
+    paced_s = streamed_time_s(own_s, weights, physics.machine.weight_bytes_per_s, layers)
+    return replace(found, extras=(*found.extras, Extra(STREAM, "stream", paced_s - own_s)))
+
+
+def _resident(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> Priced:
+    """The step with weights where the kernels read them."""
     plain = _unserved(physics, plan, step, graphs)
     served = physics.served
     if not served.adds:

@@ -34,25 +34,23 @@ def evaluate_physics(physics: Physics, plan: PlanColumns, graphs: bool = True) -
             decode_sequences=sample.decodes,
             kv_tokens=sample.kv_tokens,
         )
-        return _parts(price(physics, plan, step, graphs and not mixed), plan, len(sample.chunk_tokens))
+        return _parts(price(physics, plan, step, graphs and not mixed), len(sample.chunk_tokens))
 
     return evaluate
 
 
-def _parts(priced: Priced, plan: PlanColumns, steps: int) -> StepParts:
+def _parts(priced: Priced, steps: int) -> StepParts:
     found = priced.sum()
     full = {name: np.broadcast_to(value, (steps,)).astype(float) for name, value in found.items()}
     zero = np.zeros(steps)
-    total = np.maximum(sum(full.values()), 1e-12)
-    chips = float(np.max(plan.replica_chips / plan.pp / plan.attention_dp))
-    energy_j = np.broadcast_to(dynamic_w(priced.physics, *priced.busy_s()), (steps,)) * total * chips
+    busy = [np.broadcast_to(part, (steps,)).astype(float) for part in priced.busy_s()]
     return StepParts(
         Work(*(full.get(name, zero) for name in ("matrix", "expert", "elementwise"))),
         full.get("attention", zero),
         full.get("head", zero),
         full.get("communication", zero),
         full.get("launch", zero),
-        np.asarray(energy_j),
+        (busy[0], busy[1], busy[2]),
     )
 
 
@@ -65,6 +63,10 @@ class RawSteps:
     layers: int
     ranks: float
     """attention-dp ranks that share the experts"""
+    physics: Physics
+    """what power follows"""
+    chips: float
+    """at work in a step, of a stage (and an attention-dp rank)"""
     eight_bit: bool
     """dense matrices with one scale per tensor or row, whose quantisation a norm can do"""
     pace: float = 1.0
@@ -87,6 +89,8 @@ def raw_steps(
         replace(found, times=times),
         physics.model.layer_count,
         float(np.max(plan.attention_dp)),
+        plain,
+        float(np.max(plan.replica_chips / plan.pp / plan.attention_dp)),
         number_format(physics.machine.formats[0]).name == "fp8",
         stages * float(np.ceil(physics.model.layer_count / stages)) / physics.model.layer_count,
     )
@@ -96,7 +100,7 @@ def served_steps(raw: RawSteps, served: Served = NOTHING) -> StepTimes:
     """`StepTimes` of a server. Empty steps cost nothing but its host time."""
     times = raw.sampled.times
     if not served.adds:
-        return times
+        return with_energy(raw, times)
     tokens = np.maximum(times.dense_pure.x.knots(), 1.0)
 
     def dense(work: Work, launch_s: Floats | float, chunk: bool) -> Table:
@@ -111,7 +115,7 @@ def served_steps(raw: RawSteps, served: Served = NOTHING) -> StepTimes:
         return Table(table.x, table.values * served.attention_ratio, table.y)
 
     pure, mixed = raw.sampled.pure, raw.sampled.mixed
-    return replace(
+    changed = replace(
         times,
         dense_pure=dense(pure.work, pure.launch_s, False),
         dense_mixed=dense(mixed.work, mixed.launch_s, True),
@@ -122,6 +126,47 @@ def served_steps(raw: RawSteps, served: Served = NOTHING) -> StepTimes:
         host_pure_s=times.host_pure_s + served.step_host_s(False),
         host_mixed_s=times.host_mixed_s + served.step_host_s(True),
     )
+    return with_energy(raw, changed)
+
+
+def with_energy(raw: RawSteps, times: StepTimes) -> StepTimes:
+    """The step times with the joules above idle that steps of that length draw: P(utilisation) x time.
+
+    A step that takes longer than the operators say (host time, gaps) is less busy. The time at the top clock, which
+    utilisation is of, differs from a slower clock's by what the operators' own does.
+    """
+    batch, kv = times.decode_pure.x, times.decode_pure.y
+    assert kv is not None
+    tokens = times.dense_mixed.x
+
+    def beside(table: Table, at: Floats) -> Floats:
+        return np.asarray(np.interp(at, table.x.knots(), table.values))
+
+    at = np.maximum(batch.knots(), 1.0)
+    rest = beside(times.dense_pure, at) + beside(times.head, at) + beside(times.communication, at) + times.host_pure_s
+    pure = _joules(raw, raw.sampled.decodes, (rest[:, None] + times.decode_pure.values).ravel())
+    chunk = np.maximum(tokens.knots(), 1.0)
+    attention = raw.sampled.mixed.attention_s * _ratio(times.prefill.values, raw.sampled.times.prefill.values)
+    rest = times.dense_mixed.values + beside(times.head, np.ones(1)) + beside(times.communication, chunk)
+    mixed = _joules(raw, raw.sampled.mixed, rest + attention + times.host_mixed_s)
+    return replace(
+        times,
+        energy_pure=Table(batch, pure.reshape(batch.size, kv.size), kv),
+        energy_mixed=Table(tokens, mixed),
+    )
+
+
+def _ratio(changed: Floats, own: Floats) -> float:
+    total = float(np.sum(own))
+    return float(np.sum(changed)) / total if total > 0.0 else 1.0
+
+
+def _joules(raw: RawSteps, parts: StepParts, time_s: Floats) -> Floats:
+    assert parts.busy_s is not None
+    own_s = parts.dense_s + parts.attention_s + parts.head_s + parts.communication_s
+    compute_s, memory_s, full_s = parts.busy_s
+    at_top_s = np.maximum(time_s - own_s + full_s, full_s) if raw.physics.clock_ratio < 1.0 else time_s
+    return np.asarray(dynamic_w(raw.physics, compute_s, memory_s, at_top_s) * time_s * raw.chips)
 
 
 def physics_step_times(

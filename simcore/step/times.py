@@ -113,8 +113,10 @@ class StepTimes:
     communication: Table = ZERO
     """s by tokens in the step"""
     energy_pure: Table = ZERO
-    """J by tokens in the step, above `idle_w`"""
+    """J above `idle_w` by tokens in the step, or by (tokens, mean KV tokens)"""
     energy_mixed: Table = ZERO
+    """J above `idle_w` by tokens in the step, as if all were one chunk of a new prompt; the KV of decodes adds what it
+    adds in `energy_pure`"""
     uneven_pure: Table = ZERO
     """alpha by (sequences, place of the mean KV between the shortest, 0, and the longest, 1): decode attention is
     t(mean) + alpha (t(longest) - t(mean))"""
@@ -158,7 +160,8 @@ class StepParts:
     communication_s: Floats
     launch_s: Floats | float = 0.0
     """of a captured graph"""
-    energy_j: Floats | None = None
+    busy_s: tuple[Floats, Floats, Floats] | None = None
+    """(matrix unit at its peak, memory at its bandwidth, all at the top clock): what power follows"""
 
     @property
     def dense_s(self) -> Floats:
@@ -173,6 +176,8 @@ class SampledSteps:
     times: StepTimes
     pure: StepParts
     mixed: StepParts
+    decodes: StepParts
+    """steps of decodes on the grid of `decode_pure`, row by row"""
 
 
 Evaluate = Callable[[StepSample], StepParts]
@@ -234,14 +239,12 @@ def sample_steps(evaluate: Evaluate, reach: SampleRange, **fields: Any) -> Sampl
     grid = np.meshgrid(np.maximum(chunk.knots(), 1.0), past.knots(), indexing="ij")
     prefill = evaluate(_steps(chunk=grid[0].ravel(), past=grid[1].ravel())).attention_s.reshape(grid[0].shape)
     grid = np.meshgrid(np.maximum(decodes.knots(), 1.0), np.maximum(past.knots(), 1.0), indexing="ij")
-    decode = evaluate(_steps(decodes=grid[0].ravel(), kv=grid[1].ravel())).attention_s.reshape(grid[0].shape)
+    decoding = evaluate(_steps(decodes=grid[0].ravel(), kv=grid[1].ravel()))
+    decode = decoding.attention_s.reshape(grid[0].shape)
     asked = np.maximum(sequences.knots(), 1.0)
     head = evaluate(_steps(decodes=asked, kv=1.0, sequences=asked)).head_s
     prefill, decode, head = (np.array(part, dtype=float) for part in (prefill, decode, head))
     prefill[0] = decode[0] = head[0] = 0.0
-    energy: dict[str, Any] = {}
-    if by_tokens.energy_j is not None and as_decodes.energy_j is not None:
-        energy = {"energy_mixed": Table(tokens, by_tokens.energy_j), "energy_pure": Table(tokens, as_decodes.energy_j)}
     times = StepTimes(
         dense_pure=Table(tokens, as_decodes.dense_s),
         dense_mixed=Table(tokens, by_tokens.dense_s),
@@ -250,10 +253,9 @@ def sample_steps(evaluate: Evaluate, reach: SampleRange, **fields: Any) -> Sampl
         decode_mixed=Table(decodes, decode, past),
         head=Table(sequences, head),
         communication=Table(tokens, by_tokens.communication_s),
-        **energy,
         **fields,
     )
-    return SampledSteps(times, as_decodes, by_tokens)
+    return SampledSteps(times, as_decodes, by_tokens, decoding)
 
 
 def _steps(
