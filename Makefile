@@ -4,7 +4,7 @@ SHARED ?= $(or $(SIMCORE_SHARED),../shared)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test fast bench docs clean
+.PHONY: run test fast bench bench-against docs clean
 
 $(VENV)/.installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "simcore needs Python 3.11 or newer (set PYTHON=/path/to/python)"; exit 2; }
@@ -24,8 +24,12 @@ test: $(VENV)/.installed ## what CI runs: format, lint, types, tests, examples, 
 fast: $(VENV)/.installed ## the quick part of the tests
 	$(BIN)/python -m pytest -m "not slow"
 
-bench: $(VENV)/.installed ## one `name: value` line per figure, in CPU seconds
+bench: $(VENV)/.installed ## one `name: value` line per figure, in CPU seconds; divide by machine_slowness
 	$(BIN)/python -m benchmarks
+
+bench-against: $(VENV)/.installed ## engines of this tree over those of COMMIT=..., in turns, medians of five
+	@test -n "$(COMMIT)" || { echo "make bench-against COMMIT=..."; exit 2; }
+	$(BIN)/python -m benchmarks against $(COMMIT)
 
 docs: $(VENV)/.installed ## regenerate docs/accuracy.md and the README table
 	$(BIN)/simcore validate all --shared $(SHARED)

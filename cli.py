@@ -21,6 +21,26 @@ app = typer.Typer(
 )
 
 
+WITHOUT_ALGEBRA = ("capacity", "doctor", "estimate", "list", "migrate", "report", "show", "simulate", "sweep", "train")
+"""commands that solve no systems of equations: a second thread of numpy's would only cost its start"""
+
+
+def mount_one(command: str) -> typer.Typer:
+    """The command alone where a module of `commands` has its name: the others need not be read. Else all."""
+    import commands
+
+    known = {module.name for module in pkgutil.iter_modules(commands.__path__)}
+    if command not in known or command.startswith("validate_"):
+        return mount()
+    module = importlib.import_module(f"commands.{command}")
+    if not hasattr(module, "register"):
+        return mount()
+    module.register(app)
+    if len(app.registered_commands) + len(app.registered_groups) == 1:
+        app.callback()(lambda: None)  # typer takes the only command for the whole program otherwise
+    return app
+
+
 @cache
 def mount() -> typer.Typer:
     """Once: every module of `commands` with a `register(app)` adds its commands."""
@@ -37,8 +57,12 @@ def main() -> None:
     """Entry point of `simcore`."""
     from simcore.errors import SimcoreError
 
+    arguments = sys.argv[1:] or ["--help"]
+    if arguments[0] in WITHOUT_ALGEBRA:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        code = mount()(prog_name="simcore", standalone_mode=False, args=sys.argv[1:] or ["--help"])
+        found = mount_one(arguments[0].replace("-", "_"))
+        code = found(prog_name="simcore", standalone_mode=False, args=arguments)
         sys.stdout.flush()
     except SimcoreError as error:
         fail(str(error))

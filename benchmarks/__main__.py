@@ -1,4 +1,4 @@
-"""Run every topic (a module with `figures()`), or those named on the command line."""
+"""Run every topic (a module with `figures()`), or those named on the command line; or compare with a commit."""
 
 from __future__ import annotations
 
@@ -7,11 +7,21 @@ import pkgutil
 import sys
 
 import benchmarks
+from benchmarks._process import machine_slowness
 
 
 def main() -> None:
     found = sorted(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if not m.name.startswith("_"))
     wanted = sys.argv[1:] or found
+    print(f"machine_slowness: {machine_slowness():.6g}", flush=True)
+    if wanted[0] == "against":
+        from benchmarks._against import against
+
+        if len(wanted) < 2:
+            sys.exit("against which commit?")
+        for name, ratio in against(wanted[1], tuple(wanted[2:])):
+            print(f"{name}: {ratio:.4g}", flush=True)
+        return
     for topic in wanted:
         if topic not in found:
             sys.exit(f"unknown topic {topic!r}; known: {', '.join(found)}")
@@ -19,4 +29,5 @@ def main() -> None:
             print(f"{name}: {value:.6g}", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

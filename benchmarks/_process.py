@@ -6,17 +6,42 @@ import os
 import resource
 import subprocess
 import sys
+import time
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE_S = 0.22
+"""CPU seconds of the marker below on the core that all targets are stated for"""
 
 
-def cpu_and_peak(arguments: list[str], repeats: int = 3) -> tuple[float, float]:
-    """(median CPU seconds, peak MB) of `python ARGUMENTS`, after one warm-up, of that process alone."""
-    used = [_run([sys.executable, *arguments]) for _ in range(repeats + 1)][1:]
-    seconds = sorted(one.ru_utime + one.ru_stime for one in used)
-    return seconds[repeats // 2], max(one.ru_maxrss for one in used) / 1024
+def machine_slowness() -> float:
+    """CPU seconds of 3,000,000 steps of `x += i * i` here over those of the reference core; least of three."""
+    return min(_marker_s() for _ in range(3)) / REFERENCE_S
 
 
-def _run(command: list[str]) -> resource.struct_rusage:
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment())
+def _marker_s() -> float:
+    steps = compile("for i in range(3_000_000): x += i * i", "marker", "exec")
+    began = time.process_time()
+    exec(steps, {"x": 0})  # names of a module, as in a script: locals of a function would be faster
+    return time.process_time() - began
+
+
+def cpu_and_peak(
+    arguments: list[str], repeats: int = 3, root: Path = ROOT, warm_up: bool = True, **more: str
+) -> tuple[float, float]:
+    """(median CPU seconds, peak MB) of `python ARGUMENTS` in the tree `root`, of that process and its children.
+
+    One run goes before and does not count, unless `warm_up` is off; `more` is added to the environment.
+    """
+    runs = [_run([sys.executable, *arguments], root, more) for _ in range(repeats + warm_up)]
+    used = runs[warm_up:]
+    return median(one.ru_utime + one.ru_stime for one in used), max(one.ru_maxrss for one in used) / 1024
+
+
+def _run(command: list[str], root: Path, more: dict[str, str]) -> resource.struct_rusage:
+    out = subprocess.DEVNULL
+    child = subprocess.Popen(command, stdout=out, stderr=out, cwd=root, env=environment(root) | more)
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
@@ -24,6 +49,7 @@ def _run(command: list[str]) -> resource.struct_rusage:
     return used
 
 
-def environment() -> dict[str, str]:
-    """One thread, so that CPU seconds mean one core."""
-    return {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+def environment(root: Path = ROOT) -> dict[str, str]:
+    """One thread, so that CPU seconds mean one core; byte code kept, as after an install."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(root)}

@@ -1,4 +1,4 @@
-"""Plan evaluations per CPU second, memory of five million plans, start-up times."""
+"""Plan evaluations per CPU second, memory of five million plans."""
 
 from __future__ import annotations
 
@@ -12,17 +12,12 @@ STUDY = Path(__file__).with_name("plans.toml")
 
 
 def figures() -> dict[str, float]:
-    help_s, _ = cpu_and_peak(["-m", "cli", "--help"])
-    estimate = "estimate --model meta-llama/Llama-3.1-70B --chip h200-sxm --tp 4 --batch 64 --input-tokens 2048"
-    estimate_s, _ = cpu_and_peak(["-m", "cli", *estimate.split(), "--output-tokens", "256"])
     _, peak_mb = cpu_and_peak(["-c", "from benchmarks.plans import stream; stream(5_000_000)"], repeats=1)
     return {
         "plans_per_cpu_s": rate(1_000_000),
         "plans_calibrated_per_cpu_s": rate(1_000_000, stack="vllm"),
         "plans_unshared_per_cpu_s": rate(300_000, share_steps=False),
         "plans_5m_peak_mb": peak_mb,
-        "help_cpu_s": help_s,
-        "estimate_cpu_s": estimate_s,
     }
 
 
@@ -39,12 +34,11 @@ def rate(plans: int, stack: str = "datasheet", share_steps: bool = True) -> floa
 
 def stream(plans: int, stack: str = "datasheet", share_steps: bool = True) -> int:
     """Evaluate the first `plans` plans of the study, keeping only what a sweep keeps; returns how many there were."""
-    from planners.study import read_study
     from planners.sweep import SweepSummary, prepare
-    from simcore.api import cost_model, resolve
+    from scenarios.read import read
 
-    study = read_study(STUDY)
-    prepared = prepare(study.replace(hardware=study.hardware.replace(stack=stack)), resolve, cost_model)
+    study = read(STUDY)
+    prepared = prepare(study.replace(hardware=study.hardware.replace(stack=stack)))
     prepared = replace(prepared, evaluator=replace(prepared.evaluator, share_steps=share_steps))
     summary = SweepSummary(prepared.study)
     for table in prepared.tables():

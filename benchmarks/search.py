@@ -72,10 +72,9 @@ def overhead_ms() -> float:
 
 def store_cpu_s(points: int) -> float:
     """CPU seconds of that many analytic evaluations written to a store, and found there again by a second search."""
-    from commands.search import problem_of
     from planners.search.method import method
     from planners.search.run import Setting, open_store, search
-    from planners.search.study import read_search
+    from planners.search.study import problem_of, read_search
 
     problem = problem_of(read_search(HERE / "search.toml"))
     with tempfile.TemporaryDirectory() as folder:

@@ -48,31 +48,12 @@ def estimate(
     as_json: Json = False,
 ) -> None:
     """Latency, memory, power and cost of one plan. Breaks times down by operation."""
+    given = placed(locals())
     from commands.terminal import print_json
     from planners.estimate import estimate as found_for
     from simcore.errors import InputError
     from simcore.result import Unsupported
 
-    given = {
-        "model.name": model,
-        "hardware.system": chip,
-        "hardware.stack": stack,
-        "plan.tp": tp,
-        "plan.pp": pp,
-        "plan.dp": dp,
-        "plan.attention_dp": attention_dp,
-        "plan.ep": ep,
-        "plan.cp": cp,
-        "plan.sp": sp or None,
-        "plan.weights": weights,
-        "plan.kv": kv,
-        "policy.sub_batches": sub_batches or None,
-        "residency.kv": None if kv_tier == "main" else kv_tier,
-        "residency.weights": None if weight_tier == "main" else weight_tier,
-        "economics.basis": basis,
-        "economics.electricity": electricity,
-        "economics.pue_ratio": pue,
-    }
     load = {"batch": batch, "users": users, "rate_per_s": rate}
     lengths = {"input_tokens": input_tokens, "output_tokens": output_tokens, "name": traffic}
     question = question_of(scenario, given, lengths, load, changes)
@@ -87,12 +68,34 @@ def estimate(
         raise typer.Exit(1)
 
 
+PLACES = {
+    "model": "model.name",
+    "chip": "hardware.system",
+    "stack": "hardware.stack",
+    "sub_batches": "policy.sub_batches",
+    "kv_tier": "residency.kv",
+    "weight_tier": "residency.weights",
+    "basis": "economics.basis",
+    "electricity": "economics.electricity",
+    "pue": "economics.pue_ratio",
+    **{name: f"plan.{name}" for name in ("tp", "pp", "dp", "attention_dp", "ep", "cp", "sp", "weights", "kv")},
+}
+"""option -> key of the scenario"""
+
+
+def placed(options: dict[str, Any]) -> dict[str, Any]:
+    """Options under the scenario's keys; switches that are off and the main tier say nothing."""
+    found = {key: options[name] for name, key in PLACES.items()}
+    return {key: None if value is False or value == "main" else value for key, value in found.items()}
+
+
 def question_of(
     file: Path | None, given: dict[str, Any], lengths: dict[str, Any], load: dict[str, Any], changes: list[str] | None
 ) -> Any:
     """The scenario of a file with what the options say on top, or of the options alone. Raises InputError."""
-    from scenarios.read import from_raw, parse_set, put, read_raw
+    from scenarios.read import from_raw, parse_set, read_raw
     from simcore.errors import InputError
+    from simcore.spec.scenario import put
 
     if file is None and (given["model.name"] is None or given["hardware.system"] is None):
         raise InputError("needs a scenario file, or --model and --chip")

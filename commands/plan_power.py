@@ -60,7 +60,7 @@ def power(
         show(question, answer, rows, out)
 
 
-def curves_of(question: Any) -> dict[str, Any]:
+def curves_of(question: Any) -> dict[Any, Any]:
     """Power curves of every kind of work on the problem's node, from the chip's calibration."""
     import hardware_specs
     from hardware_specs.calibrations import power_model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,9 +10,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from commands.asked import Json, Quiet, Set, Vary
+
 
 class _RunByDefault(TyperGroup):
-    """`simcore search STUDY` is `simcore search run STUDY`."""
+    """`simcore search FILE` is `simcore search run FILE`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
@@ -26,18 +29,18 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="search")
 
 
-Study = Annotated[Path, typer.Argument(help="Search study (TOML, schema search/1); see examples/search/.")]
-AllowCode = Annotated[bool, typer.Option("--allow-code", help="Run the Python function that the study names.")]
+Question = Annotated[Path, typer.Argument(help="Scenario file with [vary]; see examples/search/.")]
+AllowCode = Annotated[bool, typer.Option("--allow-code", help="Run the Python function that a search/1 file names.")]
 BackendName = Annotated[str | None, typer.Option("--backend", help="serial, joblib, dask or ray.")]
 Address = Annotated[str | None, typer.Option("--address", "--scheduler", help="Of a running Dask or Ray cluster.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Out = Annotated[Path | None, typer.Option(help="Folder; default out/NAME.")]
 StoreFolder = Annotated[Path | None, typer.Option(help="Folder of answers, shared between studies; default OUT/store.")]
 
 
 def run(
-    study: Study,
+    scenario: Question,
+    changes: Set = None,
+    vary: Vary = None,
     method: Annotated[str | None, typer.Option(help="See `simcore search methods`.")] = None,
     budget: Annotated[float | None, typer.Option(help="Evaluations; cheap levels count for their price.")] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
@@ -53,19 +56,19 @@ def run(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Search a study's space (the default command).
+    """Search a scenario's [vary] (the default command).
 
     Every answer is kept as it comes; Ctrl-C loses nothing and `--resume` goes on.
     """
     from commands.terminal import print_json, progress
     from planners.search.method import method as named
     from planners.search.run import Setting, open_store, search
-    from planners.search.study import read_search
+    from planners.search.study import problem_of
     from reports.files import write_text
     from reports.output import claim
     from reports.search import SEARCH_NAMES, write_search
 
-    read = read_search(study)
+    read = asked_for(scenario, changes, vary)
     folder = out or Path("out") / read.name
     claim(folder, SEARCH_NAMES)
     chosen = named(method or read.search.method)
@@ -88,13 +91,17 @@ def run(
     write_search(folder, result, read.title or read.name)
     mark.unlink(missing_ok=True)
     if as_json:
-        print_json(report(result) | {"folder": str(folder)})
+        print_json({"name": read.name, **report(result), "folder": str(folder)})
     elif not quiet:
         show(result, folder)
+    if not (result.violation <= 0).any():
+        raise typer.Exit(1)
 
 
 def compare(
-    study: Study,
+    scenario: Question,
+    changes: Set = None,
+    vary: Vary = None,
     methods: Annotated[str, typer.Option(help="Names separated by commas.")] = "random,sobol,mutation,reinforce",
     budget: Annotated[int, typer.Option(min=2)] = 200,
     seeds: Annotated[int, typer.Option(help="Runs per method.", min=1)] = 10,
@@ -115,12 +122,12 @@ def compare(
     from planners.search.compare import Contest
     from planners.search.compare import compare as contest_of
     from planners.search.run import open_store
-    from planners.search.study import read_search
+    from planners.search.study import problem_of
     from planners.search.truth import truth as walk
     from reports.output import claim
     from reports.search import COMPARE_NAMES, comparison_cells, write_comparison
 
-    read = read_search(study)
+    read = asked_for(scenario, changes, vary)
     folder = out or Path("out") / f"{read.name}-compare"
     claim(folder, COMPARE_NAMES)
     problem = problem_of(read, allow_code)
@@ -189,22 +196,27 @@ def reference(
         print(f"written: {docs}")
 
 
-def problem_of(study: Any, allow_code: bool = False) -> Any:
-    """The problem of a study with the project's specs, cost models and calibration."""
-    from commands.search_specs import calibration_digest
-    from planners.search.study import problem_of as prepared
-    from simcore.api import beside, cost_model
+def asked_for(file: Path, changes: list[str] | None, vary: list[str] | None) -> Any:
+    """The question of a file with keys set and axes added; notices go to standard error. Raises InputError."""
+    from planners.search.study import read_search
+    from scenarios.read import parse_set, parse_vary
+    from simcore.errors import InputError
+    from simcore.spec.scenario import Scenario
 
-    resolve = beside(study.file)
-    if study.evaluator.kind == "event":
-        from commands.search_event import evaluator
-
-        return prepared(study, resolve, cost_model, evaluator=evaluator(study))
-    return prepared(study, resolve, cost_model, calibration_digest(), allow_code=allow_code)
+    found = read_search(file, parse_set(changes or ()))
+    if not isinstance(found, Scenario):
+        if vary:
+            raise InputError("has no keys of a scenario", file=str(file), key="--vary", fix="change the file's [space]")
+        return found
+    if vary:
+        found = found.set({"vary": {**found.vary, **parse_vary(vary)}})
+    for note in found.notes:
+        typer.echo(f"simcore: {note}", err=True)
+    return found
 
 
 @contextmanager
-def engine(name: str | None, address: str | None, workers: int | None) -> Any:
+def engine(name: str | None, address: str | None, workers: int | None) -> Iterator[Any]:
     """The backend, closed afterwards; this process unless something else is asked for."""
     from planners.search.backend import backend
 
@@ -237,16 +249,20 @@ def check_resume(mark: Path, resume: bool) -> None:
 
 def report(result: Any) -> dict[str, Any]:
     """A result as plain data."""
-    points, values = result.frontier
-    names = [o.name for o in result.problem.objectives]
+    from planners.search.rows import frontier_rows
+
+    good = int((result.violation <= 0).sum())
     return {
         "method": result.method,
         "seed": result.seed,
+        "feasible": good > 0,
+        "reason": None if good else "no feasible point was found",
         "evaluations": len(result.units),
         "evaluated_now": result.evaluated,
-        "feasible": int((result.violation <= 0).sum()),
+        "feasible_evaluations": good,
         "hypervolume": result.hypervolume,
-        "frontier": [p | dict(zip(names, map(float, v), strict=True)) for p, v in zip(points, values, strict=True)],
+        "objectives": [o.name for o in result.problem.objectives],
+        "frontier": frontier_rows(result),
         "knee": result.knee,
     }
 

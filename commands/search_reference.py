@@ -72,8 +72,7 @@ def _load(file: Path) -> Any:
 
 def event_problem() -> Any:
     """The noisy space: a service on the event engine."""
-    from commands.search import problem_of
-    from planners.search.study import read_search
+    from planners.search.study import problem_of, read_search
 
     return problem_of(read_search(Path(__file__).resolve().parent.parent / EVENT_STUDY))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -30,7 +31,7 @@ def study(
 
     claim(out, NAMES)
     plan = read(file)
-    cases = list(combinations(plan))
+    cases = list(combinations(plan, file))
     rows = []
     with progress(quiet or as_json, plan["name"]) as update:
         for number, (labels, raw) in enumerate(cases):
@@ -44,8 +45,8 @@ def study(
     elif not quiet:
         header = list(dict.fromkeys(key for row in rows for key in row))
         print_table(header, [[cell(row.get(key)) for key in header] for row in rows], title=plan.get("title", ""))
-        if claim := plan.get("claim"):
-            print(f"claim: {claim}")
+        if says := plan.get("claim"):
+            print(f"claim: {says}")
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -102,48 +103,45 @@ def checked(plan: dict[str, Any], file: Path) -> None:
             refuse(f"{one['scale']!r} is no scale", f"figures.{number}.scale", "use linear or log")
 
 
-def combinations(plan: dict[str, Any]) -> Any:
-    """(labels, scenario) of every variant at every combination of varied keys."""
+def combinations(plan: dict[str, Any], file: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """(labels, scenario's tables) of every variant at every combination of varied keys."""
+    from simcore.spec.scenario import put
+
     variants = plan.get("variants") or [{"label": "base", "set": {}}]
     vary = plan.get("vary", {})
     for variant in variants:
         for values in itertools.product(*vary.values()):
             raw = copy.deepcopy(plan["scenario"])
             for key, value in [*variant.get("set", {}).items(), *zip(vary, values, strict=True)]:
-                put(raw, key, value)
+                put(raw, key, value, str(file))
             yield {"variant": variant["label"], **dict(zip(vary, values, strict=True))}, raw
 
 
-def put(raw: dict[str, Any], key: str, value: Any) -> None:
-    """Set a dotted key. Raises InputError for a path through what is no table."""
-    from simcore.errors import InputError
+def scenario_of(plan: dict[str, Any], raw: dict[str, Any], file: Path) -> Any:
+    """The scenario of one row; its tables are of scenario/1 unless they say otherwise."""
+    from scenarios.migrate import is_old, migrated
+    from scenarios.read import from_raw
 
-    *parents, last = key.split(".")
-    for parent in parents:
-        raw = raw.setdefault(parent, {})
-        if not isinstance(raw, dict):
-            raise InputError("is not a table", key=key, fix="vary keys of the scenario's tables")
-    raw[last] = value
+    raw.setdefault("name", plan["name"])
+    return from_raw(migrated(raw, str(file)) if is_old(raw) else raw, str(file))
 
 
 def measure(plan: dict[str, Any], raw: dict[str, Any], file: Path) -> dict[str, Any]:
     """One row: the main figures of a run, or the capacity."""
-    from scenarios.run import resolve
+    from scenarios.report import report
+    from scenarios.run import ready as prepared
     from simcore.engine.capacity import highest_rate
-    from simcore.engine.metrics import summary
-    from simcore.spec.scenario import simulation_from
 
-    raw.setdefault("name", plan["name"])
-    ready = resolve(simulation_from(raw, str(file)))
+    ready = prepared(scenario_of(plan, raw, file))
     if ready.infeasible:
         return {"infeasible": ready.infeasible}
     if plan.get("measure", "run") == "capacity":
         found = highest_rate(ready.run, ready.criterion)
         return {"capacity_requests_per_s": found.value * ready.trace.rate_requests_per_s, "runs": found.runs}
-    report = summary(ready.run(), ready.slos)
-    row = {f"{name}.{key}": report[name][key] for name in ("ttft_s", "tpot_s", "e2e_s") for key in ("p50", "p99")}
+    told = report(ready.run(), ready)
+    row = {f"{name}.{key}": told[name][key] for name in ("ttft_s", "tpot_s", "e2e_s") for key in ("p50", "p99")}
     names = ("throughput_tokens_per_s", "cache_hit_ratio", "utilisation_ratio", "preemptions", "attainment_ratio")
-    return row | {name: report[name] for name in names if name in report}
+    return row | {name: told[name] for name in names if name in told}
 
 
 def add_ratios(plan: dict[str, Any], rows: list[dict[str, Any]]) -> None:

@@ -19,7 +19,9 @@ def sweep(
     scenario: File,
     changes: Set = None,
     vary: Vary = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the results; default out/NAME.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; default out/NAME, none with --json.")
+    ] = None,
     top: Annotated[int, typer.Option(help="Rows to print.", min=1)] = 20,
     quiet: Quiet = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the ranked rows as JSON.")] = False,
@@ -28,22 +30,39 @@ def sweep(
 
     Writes results.parquet, frontier.csv, plots and report.html.
     """
-    import simcore
     from commands.terminal import print_json, progress
 
     read = asked(scenario, changes, vary)
-    folder = out or Path("out") / read.name
+    folder = out if out is not None or as_json else Path("out") / read.name
     with progress(quiet or as_json, read.name) as update:
-        outcome = simcore.sweep(read, out=folder, progress=update)
-    summary = outcome.summary
+        summary = swept(read, folder, update)
     if as_json:
         best = [flat_row(row) for row in summary.best.rows()] if summary.best is not None else []
-        print_json({"folder": str(folder), **counts(summary), "best": best, "notes": list(summary.notes)})
+        print_json(
+            {
+                "folder": None if folder is None else str(folder),
+                **counts(summary),
+                "best": best,
+                "notes": list(summary.notes),
+            }
+        )
     elif not quiet:
         show(summary, summary.study.stack, top)
-        print(f"report: {folder / 'report.html'}")
+        if folder is not None:
+            print(f"report: {folder / 'report.html'}")
     if summary.best is None:
         raise typer.Exit(1)
+
+
+def swept(question: Any, folder: Path | None, update: Any) -> Any:
+    """The summary; pages are drawn and rows kept only where a folder is wanted."""
+    if folder is None:
+        from planners.sweep import prepare
+
+        return prepare(question).run(lambda rows: None, update)
+    import simcore
+
+    return simcore.sweep(question, out=folder, progress=update).summary
 
 
 def counts(summary: Any) -> dict[str, Any]:
@@ -55,11 +74,10 @@ def counts(summary: Any) -> dict[str, Any]:
 
 def flat_row(row: Any) -> dict[str, Any]:
     """A row under the names of every verb, beside its own."""
-    from scenarios.answer import flat
+    from scenarios.answer import flat, named
 
     own = dict(row.values)
-    named = {f"{m}_{s}_s": own.get(f"{m}_s") for m in ("ttft", "tpot", "e2e") for s in ("mean", "p50")}
-    return flat({**own, **named}) | own
+    return flat(named(own)) | own
 
 
 def show(summary: Any, stack: str, top: int) -> None:

@@ -29,10 +29,13 @@ def serving(
     peer: Annotated[Path | None, typer.Option(help="Another tool's predictions of the same rows, CSV.")] = None,
     page: Annotated[Path | None, typer.Option(help="Write the table ours against the other tool (Markdown).")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw predicted against measured and error by load (PNG).")] = None,
+    write_scenarios: Annotated[
+        Path | None, typer.Option("--write-scenarios", help="Folder for the rows as scenario/2 files, by id.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Predict TTFT and TPOT of every row of a serving table.
+    """Predict TTFT and TPOT of every row of a serving table, each through `simulate`.
 
     Where the table holds measurements, says how wrong the predictions are.
     """
@@ -43,6 +46,11 @@ def serving(
 
     frame = read_frame(table)
     rows = read_questions(frame, infer_workers)
+    if write_scenarios is not None:
+        written = write_rows(write_scenarios, rows)
+        if not quiet:
+            typer.echo(f"{written} scenarios written to {write_scenarios}", err=True)
+        return
     unseen = _left_out(held_out, held_out_by)
     progress = None if quiet or as_json else _progress
     asks = replayer()
@@ -66,6 +74,30 @@ def serving(
         print_json(summary)
     elif not quiet:
         print_report(summary)
+
+
+def write_rows(folder: Path, rows: Any) -> int:
+    """Each aggregated row as a file that `simcore simulate` answers; how many there are."""
+    from reports.files import write_text
+    from scenarios.toml import dumps
+    from simcore.api import resolve
+    from simcore.errors import InputError
+    from validation.serving.question import scenario_tables
+    from validation.serving.recipes import recipe
+
+    count = 0
+    for row in rows:
+        question = row.question
+        if question is None or question.prefill is not None:
+            continue
+        try:
+            tables = scenario_tables(question, recipe(question.stack), resolve, row.id.replace("/", "_"))
+        except InputError as error:
+            typer.echo(f"simcore: {row.id}: {error}", err=True)
+            continue
+        write_text(folder / f"{row.id.replace('/', '_')}.toml", dumps(tables))
+        count += 1
+    return count
 
 
 def fit_serving(

@@ -34,4 +34,4 @@ for op in sorted(evaluate.one(base).operations, key=lambda op: -op.time_s)[:5]:
     print(f"{op.phase:8} {op.name:22} {op.time_s * 1e3:8.3f} ms  {op.bound}")
 
 # %% And if it does not fit?
-print(evaluate.one(base.replace(plan=base.plan.replace(tp=1), batch=256)).infeasible)
+print(evaluate.one(base.set({"plan.tp": 1, "traffic.batch": 256})).infeasible)

@@ -22,6 +22,7 @@ ENGINE_NAMES = {
 TABLE_KEYS = ("values", "ordered", "low", "high", "steps", "log", "integer", "when")
 MOST_STEPS = 100_000
 FLAT_METRICS = ("ttft", "tpot", "e2e")
+OTHER_FIELDS = {"itl_mean_s": "tpot_s", "queue_mean_s": "queue_s"}
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,14 @@ class Axis:
 def axes_of(scenario: Scenario) -> dict[str, Axis]:
     """The axes of a scenario by key. Raises InputError naming file and key."""
     try:
-        return {key: axis(key, raw) for key, raw in scenario.vary.items()}
+        found = {key: axis(key, raw) for key, raw in scenario.vary.items()}
+        for place, (key, one) in enumerate(found.items()):
+            earlier = [*found][:place]
+            for name in one.when:
+                if name not in earlier:
+                    what = f"depends on {name!r}, which is no earlier axis"
+                    raise InputError(what, key=f"vary.{key}.when", fix=suggest(name, earlier))
+        return found
     except InputError as error:
         error.file = error.file or scenario.file
         raise
@@ -83,7 +91,8 @@ def axis(key: str, raw: Any) -> Axis:
             raise InputError(f"unknown key {name!r}", key=place, fix=suggest(name, TABLE_KEYS))
     if not isinstance(raw.get("when", {}), Mapping):
         raise InputError("is no table", key=f"{place}.when", fix='write when = { "hardware.system" = ["h100-sxm"] }')
-    when = {k: tuple(v) if isinstance(v, list | tuple) else (v,) for k, v in raw.get("when", {}).items()}
+    given = {k: v if isinstance(v, list | tuple) else [v] for k, v in raw.get("when", {}).items()}
+    when = {k: tuple(quantity(v) for v in values) for k, values in given.items()}
     if "values" in raw:
         values = tuple(quantity(v) for v in raw["values"])
         if not values:
@@ -128,7 +137,10 @@ def combinations(axes: Mapping[str, Axis]) -> Iterator[dict[str, Any]]:
     sizes = [axis.listed() for axis in axes.values()]
     for place in np.ndindex(*(len(values) for values in sizes)):
         point = {key: values[i] for (key, values), i in zip(zip(axes, sizes, strict=True), place, strict=True)}
-        kept = {key: value for key, value in point.items() if _holds(axes[key], point)}
+        kept: dict[str, Any] = {}
+        for key, value in point.items():
+            if _holds(axes[key], kept):
+                kept[key] = value
         mark = tuple((key, repr(value)) for key, value in kept.items())
         if mark not in seen:
             seen.add(mark)
@@ -155,4 +167,4 @@ def engine_name(key: str) -> str:
     for metric in FLAT_METRICS:
         if key in (f"{metric}_mean_s", f"{metric}_p50_s"):
             return f"{metric}_s"
-    return key
+    return OTHER_FIELDS.get(key, key)

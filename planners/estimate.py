@@ -8,18 +8,14 @@ from typing import Any
 import numpy as np
 
 from planners.evaluate import Evaluator
+from planners.load import at_rate, rate_of
 from scenarios.answer import of_estimate
 from scenarios.estimate import case_of
 from scenarios.resolved import Resolved
 from scenarios.stacks import cost_model
-from scenarios.traffic import needed, traffic_of
-from simcore.errors import InputError
-from simcore.result import Overloaded, Result
+from simcore.result import Overloaded, Reason, Result
 from simcore.spec.case import Case
 from simcore.spec.scenario import Scenario
-
-MOST_BATCH = 4096
-"""per attention-dp rank: largest batch tried for a rate"""
 
 
 @dataclass(frozen=True)
@@ -46,35 +42,9 @@ def estimate(scenario: Scenario) -> Estimated:
     rate = rate_of(found.scenario)
     if rate is None:
         return Estimated(evaluator.one(case), found, case)
-    batch, most = batch_for(evaluator, case, rate)
-    asked = case.replace(batch=batch)
+    row = at_rate(evaluator, case, {"dp": np.array([float(case.plan.dp)])}, rate).row(0)
+    asked = case.replace(batch=round(row.batch))
     result = evaluator.one(asked)
-    if most < rate and result.infeasible is None:
-        result = replace(result, infeasible=Overloaded(rate, most))
+    if row.reason == Reason.OVERLOADED and result.infeasible is None:
+        result = replace(result, infeasible=Overloaded(rate, float(row.requests_per_s)))
     return Estimated(result, found, asked)
-
-
-def rate_of(scenario: Scenario) -> float | None:
-    """Requests per second of an open loop; None for users and batches. Raises InputError for a trace without a span."""
-    traffic = needed(scenario)
-    if traffic.users is not None or traffic.batch is not None:
-        return None
-    if traffic.rate_per_s is not None:
-        return traffic.rate_per_s * traffic.rate_scale
-    rate = traffic_of(scenario).rate_requests_per_s
-    if not rate:
-        what = "has no rate"
-        raise InputError(what, file=scenario.file, key="traffic", fix="give rate_per_s, users or batch")
-    return rate
-
-
-def batch_for(evaluator: Evaluator, case: Case, rate_per_s: float) -> tuple[int, float]:
-    """(smallest batch per replica with batch = rate x e2e / dp, most requests per second of any batch that fits)."""
-    ranks = case.plan.attention_dp
-    limit = min(case.policy.max_running or MOST_BATCH, MOST_BATCH) * ranks
-    batches = np.arange(1, limit + 1, dtype=float)
-    table = evaluator(case, {"batch": batches})
-    served = np.where(table.feasible, np.nan_to_num(np.asarray(table["requests_per_s"], float)), 0.0)
-    enough = np.flatnonzero(served >= rate_per_s)
-    best = int(enough[0]) if len(enough) else int(np.argmax(served))
-    return int(batches[best]), float(served.max(initial=0.0))

@@ -20,6 +20,7 @@ from simcore.result import DoesNotFit, Infeasible, Reason, Result, ResultTable, 
 from simcore.spec.case import Case
 from simcore.spec.hardware import Chip
 from simcore.spec.model import ModelSpec
+from simcore.spec.scenario import Scenario
 from simcore.spec.system import System
 from simcore.step.price import price
 
@@ -61,13 +62,14 @@ class Evaluator:
     share_steps: bool = True
     _machines: dict[Any, tuple[Machine, System]] = field(default_factory=dict, compare=False, repr=False)
 
-    def __call__(self, base: Case, columns: Mapping[str, NDArray[Any]]) -> ResultTable:
-        """One row per candidate, in order.
+    def __call__(self, base: Case | Scenario, columns: Mapping[str, NDArray[Any]]) -> ResultTable:
+        """One row per candidate around a scenario (or one whose names are looked up), in order.
 
         Columns are degrees (tp, pp, dp, attention_dp, ep, cp, sp), batch, formats (weights, experts, activations, kv),
         `system`, policy fields, and numeric chip facts such as `chip.memory.main.read_bandwidth` in SI. Raises
         InputError for an unknown column.
         """
+        base = as_case(base)
         _check_columns(columns)
         rows = max((len(c) for c in columns.values()), default=1)
         out: dict[str, NDArray[Any]] = {}
@@ -148,8 +150,9 @@ class Evaluator:
         source = getattr(self.cost_model(chip, scenario.stack), "note", "")
         return (*unpacked, *([source] if source else []))
 
-    def one(self, scenario: Case) -> Result:
+    def one(self, question: Case | Scenario) -> Result:
         """One scenario with its breakdown by operation; infeasible is a result with a typed reason."""
+        scenario = as_case(question)
         problem = scenario.plan.problem(scenario.model) or too_many(scenario)
         notes = self.notes(scenario)
         if problem is None:
@@ -180,6 +183,15 @@ class Evaluator:
             price(physics, plan, prefill, False).rows("prefill")
             + price(physics, plan, decode, setting.policy.graphs).rows("decode")
         )
+
+
+def as_case(question: Case | Scenario) -> Case:
+    """A scenario with its names looked up."""
+    if isinstance(question, Case):
+        return question
+    from scenarios.estimate import case_of
+
+    return case_of(question)[0]
 
 
 def reported(name: str, system: System) -> float:

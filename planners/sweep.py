@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planners.axes import Axis, axes_of, combinations, engine_name
-from planners.estimate import MOST_BATCH, rate_of
 from planners.evaluate import CHUNK, Evaluator
+from planners.load import MOST_BATCH, rate_of, under_load
 from planners.plans import AXES, PlanGrid
 from planners.study import Study, study_of
 from planners.summary import SweepSummary, label
@@ -34,8 +34,6 @@ from simcore.spec.system import System
 
 Progress = Callable[[int, int], None]
 """called with (grid points done, grid points in all)"""
-LADDER = np.unique(np.rint(np.geomspace(1, MOST_BATCH, 60)))
-"""batches tried for a rate"""
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,8 @@ class Group:
     case: Case
     resolved: Resolved
     labels: dict[str, Any]
+    rate_per_s: float | None = None
+    """of the traffic, where it is an open loop"""
 
     @property
     def system(self) -> System:
@@ -61,18 +61,11 @@ class Sweep:
     slow: dict[str, Axis]
     evaluator: Evaluator = field(default_factory=lambda: Evaluator({}, cost_model))
 
-    @property
-    def rate_per_s(self) -> float | None:
-        """Of the traffic, where it is an open loop."""
-        return None if "traffic.batch" in self.fast else rate_of(self.scenario)
-
     def grid(self) -> PlanGrid:
         """Degrees, chips and batches."""
         plan, traffic = self.scenario.plan, needed(self.scenario)
         choices: dict[str, list[float]] = {name: [float(getattr(plan, name))] for name in DEGREES if name != "dp"}
-        choices["batch"] = [float(traffic.batch or 1)]
-        if self.rate_per_s is not None:
-            choices["batch"] = list(LADDER)
+        choices["batch"] = [float(traffic.batch or MOST_BATCH**2)]  # of users and rates it follows, plan by plan
         for key, axis in self.fast.items():
             choices[engine_name(key)] = [float(v) for v in axis.listed()]
         dp = choices.pop("dp", [float(getattr(plan, "replicas", 1))])
@@ -88,10 +81,13 @@ class Sweep:
         for labels in combinations(self.slow):
             asked = with_changes(base, {**plain, **labels, "vary": {}})
             case, found = case_of(asked)
-            names = {"system": labels.get("hardware.system", found.system.name), "chip": found.system.chip.name}
+            said = self.scenario.hardware.system if self.scenario.hardware is not None else ""
+            usual = said if isinstance(said, str) else found.system.name
+            names = {"system": labels.get("hardware.system", usual), "chip": found.system.chip.name}
             weights, _, _, kv = found.plan.formats()
             more = {key: str(value) for key, value in labels.items() if key not in LABELLED}
-            yield Group(case, found, {**names, "weights": weights, "kv": kv, **more})
+            rate = None if "traffic.batch" in self.fast else rate_of(found.scenario)
+            yield Group(case, found, {**names, "weights": weights, "kv": kv, **more}, rate)
 
     def tables(self, progress: Progress | None = None) -> Iterator[ResultTable]:
         """Valid plans, one table per chunk and combination, labelled."""
@@ -106,11 +102,8 @@ class Sweep:
 
     def _loaded(self, group: Group, columns: dict[str, NDArray[np.float64]]) -> ResultTable:
         """The plans under the scenario's load: the batch of the grid, users over replicas, or what a rate needs."""
-        users = needed(self.scenario).users
-        if users is not None and "traffic.batch" not in self.fast:
-            columns = {**columns, "batch": np.maximum(np.rint(users / columns["dp"]), 1.0)}
-        table = self.evaluator(group.case, columns)
-        return table if self.rate_per_s is None else keeping_up(table, self.rate_per_s)
+        users = None if "traffic.batch" in self.fast else needed(group.resolved.scenario).users
+        return under_load(self.evaluator, group.case, columns, users, group.rate_per_s)
 
     def run(self, sink: Callable[[ResultTable], None], progress: Progress | None = None) -> SweepSummary:
         """Evaluate everything; every chunk also goes to `sink` (a file, a list, nothing)."""
@@ -158,18 +151,6 @@ class SweepPages:
     """system -> its best plan on target, with the breakdown"""
 
 
-def keeping_up(table: ResultTable, rate_per_s: float) -> ResultTable:
-    """Of the rows that differ in the batch alone, the smallest batch that serves so many requests per second."""
-    served = np.nan_to_num(np.asarray(table["requests_per_s"], float))
-    good = np.flatnonzero(table.feasible & (served >= rate_per_s))
-    degrees = np.stack([np.asarray(table[name], float)[good] for name in DEGREES], axis=1)
-    order = np.lexsort((np.asarray(table["batch"], float)[good], *degrees.T[::-1]))
-    sorted_rows = degrees[order]
-    first = np.ones(len(order), bool)
-    first[1:] = np.any(sorted_rows[1:] != sorted_rows[:-1], axis=1)
-    return table.where(np.sort(good[order[first]]))
-
-
 def case_of_row(row: Result, groups: list[Group]) -> Case:
     """The case behind a row of the table."""
     group = next(g for g in groups if all(row.values.get(k) == v for k, v in g.labels.items()))
@@ -186,6 +167,8 @@ def prepare(scenario: Scenario) -> Sweep:
         raise InputError("has no axes", file=scenario.file, key="vary", fix=fix)
     fast = {k: a for k, a in axes.items() if (k.startswith("plan.") or k == "traffic.batch") and engine_name(k) in FAST}
     slow = {k: a for k, a in axes.items() if k not in fast}
+    if "traffic.batch" in axes:
+        scenario.set({"traffic.batch": 1})
     if any(axis.when for axis in fast.values()):
         slow, fast = axes, {}
     tables = scenario.model_dump(exclude_unset=True, by_alias=True, exclude={"file", "notes"}) | {"name": scenario.name}

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from scenarios.intervals import in_words, intervals_of
 from scenarios.resolved import Resolved
 from scenarios.run import Ready
 from simcore.result import Result
@@ -58,31 +59,43 @@ def of_simulation(report: Mapping[str, Any], ready: Ready) -> dict[str, Any]:
         told = report.get(f"{metric}_s") or {}
         values |= {f"{metric}_{statistic}_s": told.get(statistic) for statistic in STATISTICS}
     values |= {name: report.get(name) for name in (*COUNTS, *RATES, *SPACE)}
-    return flat(values, **common(ready.resolved, ready.infeasible, ready.assumptions))
+    return flat(values, **common(ready.resolved, ready.infeasible, ready.assumptions, values=values))
+
+
+def named(known: Mapping[str, Any]) -> dict[str, Any]:
+    """The analytic engine's figures under the names of every verb: its latencies are means, and those of TTFT and of
+    what contains it are at one quantile of the input length."""
+    values: dict[str, Any] = {
+        f"{m}_{s}_s": known.get(f"{m}_s") for m in ("ttft", "tpot", "e2e") for s in ("mean", "p50")
+    }
+    values |= {"itl_mean_s": known.get("tpot_s"), "queue_mean_s": known.get("queue_s")}
+    return values | {name: known.get(name) for name in (*SPACE, *RATES)}
 
 
 def of_estimate(result: Result, found: Resolved) -> dict[str, Any]:
     """An analytic result as flat fields: means, and TTFT at the scenario's quantile of the input length."""
-    known = result.values
-    values: dict[str, Any] = {f"{m}_mean_s": known.get(f"{m}_s") for m in ("ttft", "tpot", "e2e")}
-    values |= {f"{m}_p50_s": known.get(f"{m}_s") for m in ("ttft", "tpot", "e2e")}
-    values |= {"itl_mean_s": known.get("tpot_s"), "queue_mean_s": known.get("queue_s")}
-    values |= {name: known.get(name) for name in (*SPACE, *RATES)}
     reason = str(result.infeasible) if result.infeasible else None
-    more = common(found, reason, tuple(f"{k}: {v}" for k, v in result.assumptions.items()), result.notes)
-    return flat(values, **more)
+    values = named(result.values)
+    assumed = tuple(f"{k}: {v}" for k, v in result.assumptions.items())
+    return flat(values, **common(found, reason, assumed, result.notes, values))
 
 
 def common(
-    found: Resolved | None, reason: str | None, assumptions: tuple[str, ...] = (), notes: tuple[str, ...] = ()
+    found: Resolved | None,
+    reason: str | None,
+    assumptions: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
+    values: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What every answer says beside its numbers."""
+    """What every answer says beside its numbers, with the intervals of those in `values`."""
     told = () if found is None else found.notes
+    notes = (*notes, *in_words(found)) if reason is None else notes
     return {
         "feasible": reason is None,
         "reason": reason,
         "assumptions": list(assumptions),
         "notes": list(dict.fromkeys((*told, *notes))),
+        "intervals": intervals_of(found, values or {}) if reason is None else {},
         "formats": formats_of(found),
         "stack": None if found is None else found.release.name,
     }

@@ -43,7 +43,7 @@ def far_side(found: Resolved) -> Resolved:
     assert part is not None and scenario.hardware is not None
     plan, _ = plan_of(part.plan, found.model, scenario.file)
     mine = scenario.model_copy(update={"plan": plan, "attention_ffn": None})
-    return deployed(mine, part.hardware or scenario.hardware, found.model, is_whole=False)
+    return deployed(mine, part.hardware or scenario.hardware, found.model, is_whole=False).checked()
 
 
 def rents(found: Resolved, there: Resolved, replicas: int) -> float | None:

@@ -33,7 +33,7 @@ def from_names(model: Any, system: Any, more: dict[str, Any]) -> Scenario:
     named = {kind: tier for kind, tier in places.items() if tier != "main"}
     if named:
         raw["residency"] = {**raw.get("residency", {}), **named}
-    return from_raw(raw | ({"policy": policy} if policy else {}))
+    return from_raw({**raw, "policy": policy})
 
 
 def traffic_of(said: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:

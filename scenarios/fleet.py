@@ -107,7 +107,7 @@ def pool_ready(ready: Any, one: Any) -> Any:
         return replace(ready, scenario=mine, settings=settings_of(mine, ready.pool, ready.trace))
     plan = one.plan if one.plan is not None else mine.plan
     mine = mine.model_copy(update={"plan": plan, "policy": one.policy or mine.policy, "fleet": None})
-    found = deployed(mine, one.hardware or ready.scenario.hardware, ready.resolved.model)
+    found = deployed(mine, one.hardware or ready.scenario.hardware, ready.resolved.model).checked()
     return with_resolved(found, ready.trace)
 
 

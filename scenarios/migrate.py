@@ -23,6 +23,9 @@ OLD_POLICY = {
 """defaults of scenario/1, where scenario/2 takes the stack's"""
 OLD_BATCHES = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 OLD_CHIPS = [1, 2, 4, 8]
+SEARCHES = ("analytic", "event")
+"""evaluators of search/1 whose questions are scenarios"""
+NAMED = ("vllm", "trtllm", "sglang")
 DEGREES = ("tp", "pp", "dp", "attention_dp", "ep", "cp", "sp")
 FORMATS = ("weights", "experts", "activations", "kv")
 POLICY_AXES = ("memory_fraction", "graphs", "pim_attention", "sub_batches", "imbalance_ratio")
@@ -31,12 +34,22 @@ TIERS = {"kv_tier": "kv", "weight_tier": "weights"}
 
 def is_old(raw: Raw) -> bool:
     """Whether a file is of a schema before scenario/2."""
-    return raw.get("schema", "scenario/1") in CONVERT
+    return schema_of(raw) in CONVERT
+
+
+def schema_of(raw: Raw) -> str:
+    """The schema that a file states, or that of files before they had to."""
+    if "schema" in raw:
+        return str(raw["schema"])
+    hardware = raw.get("hardware")
+    if "space" in raw or (isinstance(hardware, dict) and "systems" in hardware):
+        return "search/1" if "evaluator" in raw or "search" in raw else "study/1"
+    return "scenario/1"
 
 
 def migrated(raw: Raw, file: str) -> Raw:
     """The tables of an old file in scenario/2. Raises InputError for an unknown schema."""
-    schema = raw.get("schema", "scenario/1")
+    schema = schema_of(raw)
     if schema not in CONVERT:
         raise InputError(f"{schema!r} cannot be migrated", file=file, key="schema", fix=f"known: {', '.join(CONVERT)}")
     found = CONVERT[schema](copy.deepcopy(raw), file)
@@ -48,7 +61,8 @@ def migrated(raw: Raw, file: str) -> Raw:
 def from_simulation(raw: Raw, file: str) -> Raw:
     """scenario/1: replicas become plan.dp, the price moves to [economics], old defaults are written out."""
     raw.pop("schema", None)
-    _simulation_policy(raw)
+    named = raw.get("hardware", {}).get("stack", "datasheet") in NAMED
+    _simulation_policy(raw, named)
     if "hardware" in raw:
         raw["hardware"].setdefault("stack", "datasheet")
         price = raw["hardware"].pop("usd_per_hour", None)
@@ -57,7 +71,7 @@ def from_simulation(raw: Raw, file: str) -> Raw:
     for pool in raw.get("fleet", {}).get("pools", ()):
         pool.get("hardware", {}).pop("usd_per_hour", None)
         if "policy" in pool:
-            _simulation_policy(pool, pool)
+            _simulation_policy(pool, named, pool)
         if "hardware" in pool:
             pool["hardware"].setdefault("stack", "datasheet")
     if "attention_ffn" in raw and "hardware" in raw["attention_ffn"]:
@@ -71,13 +85,15 @@ def from_simulation(raw: Raw, file: str) -> Raw:
     return raw
 
 
-def _simulation_policy(raw: Raw, pool: Raw | None = None) -> None:
+def _simulation_policy(raw: Raw, named: bool, pool: Raw | None = None) -> None:
+    """A named stack takes its own defaults from now on; the others keep those of scenario/1."""
     policy = raw.setdefault("policy", {})
     replicas = policy.pop("replicas", None)
     if replicas is not None and pool is None:
         raw.setdefault("plan", {})["dp"] = replicas
-    for key, value in OLD_POLICY.items():
-        policy.setdefault(key, value)
+    if not named:
+        for key, value in OLD_POLICY.items():
+            policy.setdefault(key, value)
 
 
 def from_sweep(raw: Raw, file: str) -> Raw:
@@ -129,7 +145,7 @@ def from_search(raw: Raw, file: str) -> Raw:
     raw.pop("schema", None)
     evaluator = raw.pop("evaluator", {"kind": "analytic"})
     kind = evaluator.get("kind", "analytic")
-    if kind not in ("analytic", "event"):
+    if kind not in SEARCHES:
         problem = f"a search with evaluator {kind!r} is no scenario"
         raise InputError(problem, file=file, key="evaluator.kind", fix="keep it as search/1")
     found: Raw = {k: raw.pop(k) for k in ("name", "title", "seed") if k in raw}
@@ -178,21 +194,24 @@ def _analytic_base(raw: Raw) -> Raw:
 
 
 def new_key(old: str) -> str:
-    """The scenario key of a name in an analytic search space."""
-    old = old.removeprefix("policy.").removeprefix("plan.") if old.startswith(("policy.", "plan.")) else old
-    head = old.partition(".")[0]
-    if old == "system":
+    """The scenario key of a name in an analytic search space; a name that is no key stays.
+
+    >>> new_key("batch"), new_key("policy.kv_tier"), new_key("chip.power.tdp"), new_key("policy.token_budget")
+    ('traffic.batch', 'residency.kv', 'hardware.chip.power.tdp', 'policy.token_budget')
+    """
+    bare = old.removeprefix("policy.").removeprefix("plan.") if old.startswith(("policy.", "plan.")) else old
+    if bare == "system":
         return "hardware.system"
-    if old == "batch":
+    if bare == "batch":
         return "traffic.batch"
-    if old in DEGREES or old in FORMATS:
-        return f"plan.{old}"
-    if old in POLICY_AXES:
-        return f"policy.{old}"
-    if old in TIERS:
-        return f"residency.{TIERS[old]}"
-    if head in ("chip", "node", "cluster"):
-        return f"hardware.{old}"
+    if bare in (*DEGREES, *FORMATS, "chips"):
+        return f"plan.{bare}"
+    if bare in POLICY_AXES:
+        return f"policy.{bare}"
+    if bare in TIERS:
+        return f"residency.{TIERS[bare]}"
+    if bare.partition(".")[0] in ("chip", "node", "cluster"):
+        return f"hardware.{bare}"
     return old
 
 

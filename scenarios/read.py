@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scenarios.migrate import SCHEMA, is_old, migrated
+from scenarios.migrate import SCHEMA, is_old, migrated, schema_of
 from simcore.errors import InputError
 from simcore.spec.base import name_of
 from simcore.spec.load import build_from_file, read_file
@@ -29,7 +29,7 @@ def read_raw(path: str | Path) -> tuple[Raw, tuple[str, ...]]:
     raw = read_file(path, "scenario")
     raw.setdefault("name", name_of(str(path)))
     if is_old(raw):
-        old = raw.get("schema", "scenario/1")
+        old = schema_of(raw)
         return migrated(raw, str(path)), (f"{path} is {old}, read for one more release: `simcore migrate {path}`",)
     if raw.get("schema") != SCHEMA:
         problem = f"{raw.get('schema')!r} is no scenario"

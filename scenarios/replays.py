@@ -12,6 +12,7 @@ def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
     Of softmax attention: the KV cold in the cache, and FlashAttention-2 where vLLM uses it. `SharedSteps` for ranks
     that share experts.
     """
+    from scenarios.homes import joined
     from scenarios.stacks import default_stack
     from simcore.calibration.vllm_engine import graph_sizes, kv_format, ranks_of, weight_format
     from simcore.engine.ranks import split_experts
@@ -65,18 +66,6 @@ def paged_kernel(model: Any, chip: Any, tp: int, cached_tokens: float) -> Any:
     peak = unit.peak_flop_per_s["bf16"]
     token_s = model.layer_count * tile_token_s(mixer.head_dim, peak, unit.count, unit.clock_hz)
     return Kernel(mixer.heads / tp, mixer.heads / mixer.kv_heads, float(unit.count), cached_tokens, token_s)
-
-
-def joined(chip: Any, gpus: int) -> Any:
-    """The chip's usual home, or one like it in which `gpus` of them share one level of the chip's own link."""
-    import hardware_specs
-    from simcore.spec.hardware import Level
-
-    system = hardware_specs.system(chip.name)
-    if system.node is None or gpus <= system.max_chips:
-        return system
-    name, link = next(iter(chip.links.items()))
-    return system.replace(node=system.node.replace(chips=gpus, levels=(Level(name=name, size=gpus, link=link),)))
 
 
 def scenario_physics(model: Any, chip: Any, plan: Any, stack: str, system: Any = None) -> tuple[Any, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.fields import changed, quantity, read
+from scenarios.homes import several
 from scenarios.names import resolve as look_up
 from scenarios.stacks import Release, cost_model, default_stack, documented, release, served
 from simcore.cost.loading import in_words, objections
@@ -40,6 +41,14 @@ class Resolved:
     stack: Stack
     served: Served
     notes: tuple[str, ...] = ()
+    problem: str | None = None
+    """why no server runs this plan"""
+
+    def checked(self) -> Resolved:
+        """Itself. Raises InputError for a plan that no server runs."""
+        if self.problem:
+            raise InputError(self.problem, file=self.scenario.file, key="plan")
+        return self
 
     @property
     def plan(self) -> ParallelPlan:
@@ -122,8 +131,9 @@ def deployed(
 ) -> Resolved:
     """The scenario's plan and policy on some hardware; `is_whole`: every layer runs on this plan."""
     system, more = find("system", hardware.system, scenario.file, "hardware.system")
-    for path, value in hardware.chip.items():
-        system = system.replace(chip=chip_with(system.chip, path, value, scenario.file))
+    for path, value in hardware.changes.items():
+        system = system_with(system, path, value, scenario.file)
+    system, housed = several(system, scenario.plan.replica_chips)
     asked = hardware.stack or default_stack(system.chip)
     named, heard = release(asked, Path(scenario.file).parent, scenario.file or None)
     stack = documented(named.stack)
@@ -133,24 +143,24 @@ def deployed(
     whole = scenario.model_copy(update={"plan": plan, "policy": policy, "hardware": hardware})
     refusal, cautions = in_words(objections(model, plan_columns(plan), plan.formats()[:2]), stack.loader, named.name)
     problem = (plan.problem(model) or refusal if is_whole else None) or too_many(plan, system)
-    if problem:
-        raise InputError(problem, file=scenario.file, key="plan")
     source = getattr(cost_model(system.chip, stack), "note", "")
-    said = (*scenario.notes, *told, *more, *heard, *notes, *cautions, *([source] if source else []))
-    return Resolved(whole, model, system, named, stack, adds, tuple(dict.fromkeys(said)))
+    said = (*scenario.notes, *told, *more, *housed, *heard, *notes, *cautions, *([source] if source else []))
+    return Resolved(whole, model, system, named, stack, adds, tuple(dict.fromkeys(said)), problem)
 
 
-def chip_with(chip: Any, path: str, value: Any, file: str) -> Any:
-    """The chip with one field of its spec changed: a quantity, a number in SI, or a factor such as "2x"."""
-    where = path.replace("memory.main.", f"memory.{chip.main_tier}.")
+def system_with(system: System, path: str, value: Any, file: str) -> System:
+    """The system with one field of a spec changed (`chip.power.tdp`, `node.levels.0.link.bandwidth`): a quantity, a
+    number in SI, or a factor such as "2x"."""
+    where = path.replace("chip.memory.main.", f"chip.memory.{system.chip.main_tier}.")
     try:
         text = str(value)
         if text.endswith("x") and text[:-1].replace(".", "", 1).isdigit():
-            return changed(chip, where, float(read(chip, where)) * float(text[:-1]))
-        return changed(chip, where, quantity(value))
+            value = float(read(system, where)) * float(text[:-1])
+        found: System = changed(system, where, quantity(value))
     except InputError as error:
-        error.file, error.key = file, f"hardware.chip.{path}"
+        error.file, error.key = file, f"hardware.{path}"
         raise
+    return found
 
 
 def full_plan(scenario: Scenario, model: ModelSpec) -> tuple[ParallelPlan, tuple[str, ...]]:
@@ -165,11 +175,16 @@ def plan_of(part: PlanPart, model: ModelSpec, file: str = "") -> tuple[ParallelP
     """As `full_plan`, of any plan."""
     formats = {k: v for k, v in checkpoint_formats(model, part.formats).items() if v is not None}
     plan = build(ParallelPlan, {**part.degrees, **formats}, file)
+    try:
+        plan.formats()
+    except InputError as error:
+        key = next((k for k, v in formats.items() if repr(v) in error.problem), "formats")
+        error.file, error.key = error.file or file, f"plan.{key}"
+        raise
     own = model.expert_format or model.native_format
     told = []
     if part.weights and own != "bf16" and plan.formats()[1] not in (own, plan.formats()[0] if own is None else own):
         told.append(f"weights in {part.weights} as asked; the checkpoint's own format is {own}")
-    plan.formats()
     return plan, tuple(told)
 
 

@@ -167,7 +167,7 @@ def ready(scenario: Scenario, skip_bad: bool = False) -> Ready:
     needed(scenario)
     if scenario.steps is not None:
         return _given(scenario, skip_bad)
-    found = resolve(scenario)
+    found = resolve(scenario).checked()
     return with_resolved(found, traffic_of(scenario, skip_bad))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from scenarios.names import resolve
 from scenarios.traces import trace_of
 from simcore.errors import InputError, suggest
+from simcore.spec.base import name_of
 from simcore.spec.demand import Demand, fixed
 from simcore.spec.scenario import Scenario
 from simcore.spec.traffic import Slo, Trace
@@ -146,4 +147,4 @@ def summary_of(trace: Trace) -> Demand:
     """Means, quantiles and the mean context of decoding requests of a trace."""
     from workloads.demand import demand_of as summed
 
-    return summed(trace, trace.source or "drawn")
+    return summed(trace, name_of(trace.source) if trace.source else "drawn")

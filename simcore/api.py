@@ -184,28 +184,33 @@ def sweep(
 
 
 def search(
-    study: str | Path,
+    question: Any,
+    system: Any = None,
+    *,
+    vary: dict[str, Any] | None = None,
     method: str | None = None,
     budget: float | None = None,
     seed: int | None = None,
     store: str | Path | None = None,
     progress: Progress | None = None,
     allow_code: bool = False,
+    **arguments: Any,
 ) -> SearchResult:
-    """Search the space of a study (schema search/1); what is not given is the study's own.
+    """Search the [vary] of a scenario (a `Scenario`, a path, or names as in `scenario`); what is not given is its own.
 
-    Answers are kept in the folder `store` and found there again; without it they live in memory. A study whose answers
-    come from a Python function is refused unless `allow_code`. Raises InputError.
+    Answers are kept in the folder `store` and found there again; without it they live in memory. A search/1 file whose
+    answers come from a Python function is refused unless `allow_code`. Raises InputError.
     """
-    from importlib import import_module
-
     from planners.search.method import method as named
     from planners.search.run import Setting, open_store
     from planners.search.run import search as run
-    from planners.search.study import read_search
+    from planners.search.study import problem_of, read_search
 
-    read = read_search(study)
-    problem, own = import_module("commands.search").problem_of(read, allow_code), read.search
+    is_file = system is None and "chip" not in arguments and isinstance(question, str | Path)
+    read = read_search(question, arguments) if is_file else asked(question, system, arguments)
+    if vary:
+        read = read.set({"vary": {**read.vary, **vary}})  # type: ignore[union-attr]
+    problem, own = problem_of(read, allow_code), read.search
     settings = own.settings if method in (None, own.method) else {}
     setting = Setting(
         budget=own.budget if budget is None else budget,

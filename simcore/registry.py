@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib import resources
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from simcore.errors import InputError, UnknownName, suggest
@@ -131,6 +132,16 @@ class PluginRegistry:
         if default is REQUIRED and not hasattr(found, attribute):
             raise InputError(f"{self.kind} {name!r} has no {attribute!r}", fix=f"a {self.kind} defines it")
         return getattr(found, attribute, None if default is REQUIRED else default)
+
+    def file_of(self, name: str) -> str | None:
+        """The source file of a shipped one, which is not imported; None for one's own. Raises UnknownName."""
+        key = normal(name)
+        if own_thing(self.group, key) is not None:
+            return None
+        if key not in self.modules:
+            raise UnknownName(self.kind, name, self.names())
+        folder, _, file = self.modules[key].rpartition(".")
+        return str(Path(str(importlib.import_module(folder).__file__)).with_name(f"{file}.py"))
 
     def implementation(self, name: str) -> Any:
         """The module (or object) of that name. Raises UnknownName."""

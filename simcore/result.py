@@ -21,6 +21,8 @@ class Reason(IntEnum):
     """the plan cannot run this model: see the table's notes"""
     TOO_MANY_CHIPS = 3
     """the system has fewer chips"""
+    OVERLOADED = 4
+    """no batch serves the rate of requests that is asked"""
 
 
 @dataclass(frozen=True)

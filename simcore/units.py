@@ -14,6 +14,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 
+from simcore.unit_text import read_plain
+
 GIB = 2.0**30
 SECONDS_PER_HOUR = 3600.0
 
@@ -61,23 +63,29 @@ def parse(text: str, unit: str) -> float:
     ...
     ValueError: '4.8 TB' is not a quantity of byte/s (write for example '3.35 TB/s')
     """
-    import pint
-
     hint = f"(write for example '{_EXAMPLES.get(unit, '1 ' + unit)}')"
     number = text.replace(".", "").replace("e", "").strip("+- ").isdigit()
     if len(text) > MOST_CHARACTERS or not (number or QUANTITY.fullmatch(text)):
         raise ValueError(f"{text[:MOST_CHARACTERS]!r} is not a quantity that simcore can read {hint}")
+    plain = None if number else read_plain(text, unit)
+    magnitude = _by_pint(text, unit, hint, number) if plain is None else plain
+    if not math.isfinite(magnitude):
+        raise ValueError(f"{text!r} is not a finite quantity {hint}")
+    return magnitude
+
+
+def _by_pint(text: str, unit: str, hint: str, number: bool) -> float:
+    """Any other way to write a quantity, and what is wrong with one."""
+    import pint
+
     try:
         quantity = _registry().Quantity(text)
-        magnitude = float(quantity.to(unit).magnitude)
+        return float(quantity.to(unit).magnitude)
     except pint.DimensionalityError:
         missing = "has no unit" if number else None
         raise ValueError(f"{text!r} {missing or 'is not a quantity of ' + unit} {hint}") from None
     except Exception:
         raise ValueError(f"{text!r} is not a quantity that simcore can read {hint}") from None
-    if not math.isfinite(magnitude):
-        raise ValueError(f"{text!r} is not a finite quantity {hint}")
-    return magnitude
 
 
 _EXAMPLES = {

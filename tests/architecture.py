@@ -100,7 +100,7 @@ MANY_ARGUMENTS = {
     "planners.search.synthetic.tiered": "the signature is the space of a test problem",
     "workloads.generate.sessions": "the parameters of a random process",
 }
-"""functions with more, why. A kernel (decorated with njit) takes arrays and records, which no dataclass can hold"""
+"""functions with more, why. A kernel (under njit or entry) takes arrays and records, which no dataclass can hold"""
 LONG = {"simcore.spec.scenario": "every part of the one question; to be cut by part"}
 """files with more lines, why"""
 CLIMBERS = {
@@ -322,7 +322,7 @@ def sizes(root: Path) -> Iterator[str]:
 
 
 def _may_have_more(module: Module, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    kernel = any("njit" in ast.unparse(d) for d in node.decorator_list)
+    kernel = any(ast.unparse(d).startswith(("njit", "entry(")) for d in node.decorator_list)
     told = f"{module.name}.{node.name}" in MANY_ARGUMENTS
     return kernel or told or module.name == "simcore.api" or module.name.startswith("commands.")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-import simcore
 from simcore.spec.case import Case
+from tests.cases import case
 
 CHIPS = ("a100-sxm-80gb", "h100-sxm", "h200-sxm", "b200-sxm", "l40s", "mi300x")
 degrees = st.sampled_from([1, 2, 4, 8])
@@ -17,7 +17,7 @@ batches = st.integers(1, 512)
 @st.composite
 def scenarios(draw: st.DrawFn) -> Case:
     """A Llama-70B scenario on one of the usual chips."""
-    return simcore.scenario(
+    return case(
         "llama-3.1-70b",
         draw(st.sampled_from(CHIPS)),
         tp=draw(degrees),

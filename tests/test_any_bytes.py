@@ -20,9 +20,9 @@ from planners.experts.question import read_question
 from planners.power.problem import read_problem
 from planners.search.study import read_search, space_of
 from planners.study import read_study
+from scenarios.read import read
 from simcore.errors import SimcoreError
 from simcore.spec.load import read_toml
-from simcore.spec.simulation import read_simulation
 
 ROOT = Path(__file__).resolve().parents[1]
 JUNK: list[Any] = [
@@ -87,7 +87,7 @@ LOADERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "economics": ("hardware_specs/economics/*.toml", parsed(hardware_specs._parse_economics)),
     "model": ("workloads/models/*.toml", workloads.read_model),
     "traffic": ("workloads/traffic/*.toml", parsed(workloads._parse_demand)),
-    "scenario": ("examples/*s*.toml", read_simulation),
+    "scenario": ("examples/*s*.toml", read),
     "sweep": ("examples/llama-70b-azure.toml", read_study),
     "search": ("examples/search/*.toml", search),
     "serving-study": ("examples/studies/*.toml", study),

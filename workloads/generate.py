@@ -178,7 +178,7 @@ def from_quantiles(
     """Lengths by their quantile functions, linear between the points; ranks joined by a Gaussian copula."""
 
     def draw(count: int, random: Random) -> tuple[Ints, Ints]:
-        from scipy.special import ndtr
+        from workloads.normal import ndtr
 
         z = random.standard_normal((2, count))
         z[1] = correlation * z[0] + np.sqrt(1.0 - correlation**2) * z[1]

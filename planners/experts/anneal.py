@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from simcore.cost.jit import njit
 
 Tuple = tuple[Any, ...]
 _FAST: dict[str, Any] = {"cache": True, "fastmath": True, "nogil": True}

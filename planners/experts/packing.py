@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from planners.experts.problem import Floats, Ints
+from simcore.cost.jit import njit
 
 
 def replicate(loads: Floats, slots: int, chips: int) -> Ints:

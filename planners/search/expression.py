@@ -79,6 +79,17 @@ class Expression:
         self._collect(self._tree, found)
         return tuple(found)
 
+    def renamed(self, names: Mapping[str, str]) -> Expression:
+        """The same arithmetic under other names; names that are not told stay.
+
+        >>> Expression("tp * pp <= 8").renamed({"tp": "plan.tp"}).text
+        'plan.tp * pp <= 8'
+        """
+        changes = {old: new for old, new in names.items() if old != new and old in self.names}
+        if not changes:
+            return self
+        return Expression(ast.unparse(_Renamed(changes).visit(ast.parse(self.text, mode="eval"))))
+
     def __call__(self, columns: Mapping[str, Any]) -> Any:
         """Value for columns of equal length; raises InputError for a missing column and for words in arithmetic."""
         with np.errstate(all="ignore"):
@@ -217,6 +228,27 @@ class Expression:
         for child in node.args if isinstance(node, ast.Call) else ast.iter_child_nodes(node):
             if isinstance(child, ast.expr):
                 self._collect(child, found)
+
+
+class _Renamed(ast.NodeTransformer):
+    """Dotted names replaced as wholes."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self.names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self._renamed(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        return self._renamed(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        node.args = [self.visit(part) for part in node.args]
+        return node
+
+    def _renamed(self, node: ast.expr) -> ast.expr:
+        new = self.names.get(_dotted(node))
+        return node if new is None else ast.parse(new, mode="eval").body
 
 
 def _plain(value: Any) -> Any:

@@ -44,7 +44,14 @@ class Objective:
     """An output to minimise or maximise."""
 
     name: str
+    """as the question says it"""
     maximise: bool = False
+    answer: str = ""
+    """the evaluator's output, where it has another name"""
+
+    @property
+    def output(self) -> str:
+        return self.answer or self.name
 
     @classmethod
     def named(cls, name: str) -> Objective:
@@ -80,14 +87,17 @@ class Problem:
             raise InputError("there is no objective", key="objective")
         known = (*self.evaluator.outputs, *self.space.names)
         for objective in self.objectives:
-            if objective.name not in self.evaluator.outputs:
-                raise InputError(f"unknown objective {objective.name!r}", fix=suggest(objective.name, known))
+            if objective.output not in self.evaluator.outputs:
+                what = f"unknown objective {objective.name!r}"
+                raise InputError(what, key="objective", fix=suggest(objective.name, known))
         for constraint in self.constraints:
             for name in constraint.names:
                 if name not in known:
-                    raise InputError(f"unknown name {name!r} in {constraint.text!r}", fix=suggest(name, known))
+                    what = f"unknown name {name!r} in {constraint.text!r}"
+                    raise InputError(what, key="objective.constraints", fix=suggest(name, known))
         if self.reference is not None and len(self.reference) != len(self.objectives):
-            raise InputError(f"has {len(self.reference)} values for {len(self.objectives)} objectives", key="reference")
+            what = f"has {len(self.reference)} values for {len(self.objectives)} objectives"
+            raise InputError(what, key="objective.reference")
 
     @property
     def corner(self) -> Array | None:
@@ -105,7 +115,7 @@ class Problem:
         for constraint in self.constraints:
             over = np.broadcast_to(np.asarray(constraint.violation(columns), float), rows)
             violation = np.where(met, np.maximum(violation, np.nan_to_num(over, nan=1.0)), violation)
-        values = np.stack([o.sign * np.asarray(outputs[o.name], float) for o in self.objectives], axis=1)
+        values = np.stack([o.sign * np.asarray(outputs[o.output], float) for o in self.objectives], axis=1)
         bad = (violation <= 0) & ~np.isfinite(values).all(axis=1)
         violation[bad] = 1.0
         values[violation > 0] = np.nan

@@ -1,54 +1,150 @@
-"""numba's `njit`, with a cache that knows every kernel's source.
+"""numba's `njit`, with a cache that knows what every kernel says.
 
-numba checks only the file of the function it caches: a kernel that calls a changed function of another file would be
-taken from the cache as it was. Here the cache folder carries a digest of all sources that hold kernels, so any change
-compiles afresh. It lies beside the package, or in the user's cache folder where that cannot be written.
+numba's own index compares the time of the one file that holds a function: a kernel that calls a changed function of
+another file would be taken as it was, and a changed comment compiles everything again. Here each function is kept
+under the digest of its own code and of all that it reaches (`simcore.cost.sources`), and its file's time does not
+count. Functions of other packages are left to numba.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
+import sys
+from collections.abc import Callable
+from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import numba
 from numba import from_dtype, njit
+from numba.core import caching
 
-__all__ = ["from_dtype", "njit"]
+from simcore.cost.kept_files import home, keep_latest
+from simcore.cost.libraries import keep
+from simcore.cost.sources import ROOT, digest_of, reaches_packages
 
-PACKAGE = Path(__file__).resolve().parent.parent
-ROOMS = ("cost", "policy", "step", "engine")
-KEPT = 3
-"""cache folders of the latest states of the sources"""
+__all__ = ["Entry", "address_of", "compiled", "entry", "from_dtype", "njit"]
 
-
-def source_digest() -> str:
-    """A digest of name, size and time of every source file in the rooms of kernels."""
-    seen = hashlib.sha256(numba.__version__.encode())
-    for room in ROOMS:
-        for file in sorted((PACKAGE / room).rglob("*.py")):
-            state = file.stat()
-            seen.update(f"{file.relative_to(PACKAGE)}:{state.st_size}:{state.st_mtime_ns};".encode())
-    return seen.hexdigest()[:16]
+KEPT = 600
+"""folders of kept functions, one per function and state of its code"""
 
 
-def cache_folder() -> Path:
-    """Where this state of the sources keeps its kernels; older states beyond the last few are removed."""
-    for home in (PACKAGE / "__pycache__", Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "simcore"):
+class CodeLocator(caching._CacheLocator):  # type: ignore[misc]
+    """Where numba keeps a function: a folder named by its code."""
+
+    def __init__(self, name: str, digest: str) -> None:
+        self.name, self.digest = name, digest
+
+    def get_cache_path(self) -> str:
+        """The folder of this state of the function."""
+        return str(home() / "kernels" / f"{self.name}-{self.digest}")
+
+    def ensure_cache_path(self) -> None:
+        """Make room before the first write."""
+        _make_room()
+        super().ensure_cache_path()
+
+    def get_source_stamp(self) -> str:
+        """What must be equal for a kept function to be used."""
+        return self.digest
+
+    def get_disambiguator(self) -> str:
+        """numba puts the line here, which a comment moves."""
+        return ""
+
+    @classmethod
+    def from_function(cls, function: Any, file: str) -> CodeLocator | None:
+        """None, so that numba goes on with its own ways, for functions that have nothing to do with simcore."""
+        name = function.__qualname__
         try:
-            home.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(home, os.W_OK):
-            break
-    folder = home / f"kernels-{source_digest()}"
-    if not folder.is_dir():
-        others = sorted(home.glob("kernels-*"), key=lambda p: p.stat().st_mtime)
-        for stale in others[: max(0, len(others) - KEPT + 1)]:
-            shutil.rmtree(stale, ignore_errors=True)
-    return folder
+            if "<" in name or not reaches_packages(file):
+                return None
+            return cls(f"{Path(file).stem}.{name}", digest_of(file, name))
+        except (OSError, SyntaxError, ValueError):
+            return None
 
 
-if not os.environ.get("NUMBA_CACHE_DIR"):
-    numba.config.CACHE_DIR = str(cache_folder())
+@cache
+def _make_room() -> None:
+    """Once a process: forget the states of kernels that were written first."""
+    keep_latest(home() / "kernels", "*", KEPT)
+
+
+def install() -> None:
+    """Put the locator before numba's own: as numba documents it (`NUMBA_CACHE_LOCATOR_CLASSES`), or as it once was."""
+    if not hasattr(numba.config, "CACHE_LOCATOR_CLASSES"):
+        caching._CacheImpl._locator_classes.insert(0, CodeLocator)
+        return
+    others = numba.config.CACHE_LOCATOR_CLASSES or ",".join(
+        one + "CacheLocator" for one in ("UserProvided", "InTree", "UserWide", "IPython", "Zip")
+    )
+    numba.config.CACHE_LOCATOR_CLASSES = f"{__name__}.CodeLocator,{others}"
+
+
+class Entry:
+    """A kernel that Python calls: compiled, or taken from the kept ones, at its first call and not before."""
+
+    def __init__(self, function: Any, signature: Any) -> None:
+        self.function, self.signature = function, signature
+        self.__name__, self.__doc__ = function.__name__, function.__doc__
+
+    @cached_property
+    def compiled(self) -> Any:
+        """numba's dispatcher, for the one signature."""
+        return compiled(self.function, self.signature)
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.compiled(*arguments)
+
+
+def entry(signature: Any) -> Callable[[Any], Entry]:
+    """As `njit(signature, cache=True)` for a kernel that only Python calls: nothing is compiled until then."""
+    return lambda function: Entry(function, signature)
+
+
+def compiled(function: Any, signature: Any) -> Any:
+    """A function compiled for one signature; says so on standard error where no kept one can be had."""
+    tell(function)
+    made = njit(signature, cache=True)(function)
+    code = getattr(made, "overloads", {})
+    for result in code.values():
+        keep_code(function, result.library, result.fndesc.llvm_cfunc_wrapper_name)
+    return made
+
+
+def address_of(made: Any, signature: Any) -> int:
+    """The C function of something compiled."""
+    return int(numba.types.CompileResultWAP(made.get_compile_result(signature)).address)
+
+
+def keep_code(function: Any, library: Any, symbol: str) -> None:
+    """Keep the object code of something just compiled as a library, if it is simcore's and can be linked.
+
+    numba hands the code out once, to its own cache and to whoever asks; what it took from its cache has none.
+    """
+    file, name = function.__code__.co_filename, function.__qualname__
+    try:
+        code = library._get_compiled_object()
+    except (AttributeError, RuntimeError, ValueError):
+        return
+    if isinstance(code, bytes) and Path(file).is_relative_to(ROOT / "simcore"):
+        keep(file, name, code, symbol)
+
+
+def tell(function: Any) -> None:
+    """Say on standard error, once a process, that something is compiled, where no kept one can be had."""
+    if not _is_kept(function):
+        _tell()
+
+
+def _is_kept(function: Any) -> bool:
+    found = CodeLocator.from_function(function, function.__code__.co_filename)
+    return found is None or any(Path(found.get_cache_path()).glob("*.nbc"))
+
+
+@cache
+def _tell() -> None:
+    """Once a process."""
+    print("simcore: compiling the event engine, once after an install or a change: about 20 s", file=sys.stderr)
+
+
+install()

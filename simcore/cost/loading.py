@@ -16,6 +16,11 @@ BLOCKS = {"fp8-block": (128, 128), "fp4": (1, 16), "int4": (1, 128), "int4-g32":
 """(outputs, inputs) that share a scale; a cut inside leaves a rank without whole scales. MXFP4 is padded by servers"""
 
 
+KEPT_WIDE = ("ba",)
+"""matrices that block-quantised checkpoints leave in bf16: the narrow gates of linear attention (Qwen3-Next lists them
+under `modules_to_not_convert`)"""
+
+
 @dataclass(frozen=True)
 class Objection:
     """One reason why plans are not loaded."""
@@ -88,7 +93,7 @@ def _matrices(model: ModelSpec, group: LayerGroup) -> list[Matrix]:
 
 def _cuts(matrix: Matrix, ranks: Column, format: str) -> list[Objection]:
     """A slice that ends inside a block, of a dimension that is cut at all."""
-    if format not in BLOCKS or matrix.split == "none":
+    if format not in BLOCKS or matrix.split == "none" or matrix.name in KEPT_WIDE:
         return []
     ranks = np.asarray(ranks)
     if matrix.split == "row":

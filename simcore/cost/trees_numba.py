@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 
+from simcore.cost.jit import njit
 
-@numba.njit(cache=True, nogil=True)
+
+@njit(cache=True, nogil=True)
 def walk(features: Any, feature: Any, value: Any, right: Any, roots: Any) -> Any:
     """[rows, features] -> [rows] sum of the leaf values reached."""
     total = np.zeros(features.shape[0])

@@ -8,11 +8,8 @@ from typing import Any
 from numba import float64
 
 from simcore.cost.jit import njit
-from simcore.policy.records import ITL_BINS, SERIES_BINS
+from simcore.policy.records import ITL_BINS, ITL_LOWEST_S, ITL_PER_OCTAVE, SERIES_BINS
 from simcore.step.kernel import mixed_step_j, pure_step_j
-
-ITL_LOWEST_S = 1e-4
-ITL_PER_OCTAVE = 48
 
 
 @njit(cache=True)

@@ -252,7 +252,8 @@ def first_token_s(setting: Setting, found: Phases) -> Column:
     `full_prompts` a step; their next requests come in waves that widen with the spread of answer lengths.
     """
     if not setting.waves:
-        return found.prefill.time_s + residual_s(found, others(found) / setting.demand.output.mean_tokens)
+        prompts = found.lane_batch if found.mixed is None else others(found)
+        return found.prefill.time_s + residual_s(found, prompts / setting.demand.output.mean_tokens)
     assert found.full is not None
     burst_s = 0.5 * found.full.time_s * (found.lane_batch / found.full_prompts + 1.0)
     count = max(round(setting.waves), 1)
@@ -283,6 +284,9 @@ def residual_s(found: Phases, density: Column) -> Column:
     decode_s, stall_s = found.decode.time_s, found.stall_s
     mean_s = decode_s + density * stall_s
     alone = 1.0 / np.maximum(found.lane_batch, 1.0)
+    if found.mixed is None:
+        share = density * stall_s / mean_s
+        return (1.0 - alone) * 0.5 * (share * found.prefill.time_s + (1.0 - share) * decode_s)
     return (1.0 - alone) * 0.5 * (mean_s + density * stall_s**2 / np.maximum(mean_s, 1e-12))
 
 

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from simcore.engine.accounts import ITL_LOWEST_S, ITL_PER_OCTAVE
 from simcore.engine.fleet_plan import Clocking
 from simcore.policy.power import Levels, PowerView, power_policies
-from simcore.policy.records import ITL_BINS, NONE
+from simcore.policy.records import ITL_BINS, ITL_LOWEST_S, ITL_PER_OCTAVE, NONE
 
 Process = Generator[Any, Any, None]
 

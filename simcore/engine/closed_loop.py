@@ -5,18 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import int64, types
+from numba import int64
 
-from simcore.cost.jit import from_dtype, njit
-from simcore.engine.kernels import LOG_TYPE, TIMES_TYPE
+from simcore.cost.jit import njit
 from simcore.engine.replica import advance, begin, commit, submit
 from simcore.policy.records import NONE
-from simcore.policy.router import REPLICAS_TYPE
-from simcore.policy.scheduler._verbs import CACHE_TYPE, COMPOSE_TYPE, HASHES_TYPE, REQUESTS_TYPE
-
-LOOP = np.dtype([("users", "i8"), ("think_s", "f8"), ("token_s", "f8"), ("output_s", "f8"), ("hold_steps", "i8")])
-"""the client and the frontend; see `simcore.engine.serving.Clients` and `Ranks`"""
-LOOP_TYPE = types.Array(from_dtype(LOOP), 1, "C")
 
 
 @njit(cache=True)
@@ -106,20 +99,7 @@ def _lockstep(
     return True
 
 
-@njit(
-    types.void(
-        REPLICAS_TYPE,
-        REQUESTS_TYPE,
-        TIMES_TYPE,
-        HASHES_TYPE,
-        CACHE_TYPE,
-        COMPOSE_TYPE,
-        LOG_TYPE,
-        LOOP_TYPE,
-        types.Array(types.float64, 1, "C"),
-    ),
-    cache=True,
-)
+@njit(cache=True)
 def serve_closed(
     replicas: Any,
     requests: Any,
@@ -129,18 +109,19 @@ def serve_closed(
     compose: Any,
     log: Any,
     loop: Any,
+    read_s: Any,
     late_s: Any,
 ) -> None:
     """`users` requests at time 0, then the next one `think_s` after each completion (or refusal), until none is left.
 
     The frontend takes `token_s` per input token before the scheduler sees a request, one prompt at a time. Several
     replicas are attention-dp ranks in lockstep: each step lasts as long as the slowest rank's. Tokens reach the client
-    through the frontend, `output_s` each: `late_s` `[requests]` is what waits there when a request is done.
+    through the frontend, `output_s` each: `late_s` `[requests]` is what waits there when a request is done;
+    `read_s` `[requests]` is scratch.
     """
     users, think_s, token_s = loop[0].users, loop[0].think_s, loop[0].token_s
     arrived = released = held = 0
     behind_s, since_s, tokens = 0.0, 0.0, int64(0)
-    read_s = np.zeros(requests.size)
     for _ in range(min(users, requests.size)):
         released = _release(requests, read_s, released, 0.0, token_s)
     while True:

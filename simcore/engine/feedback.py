@@ -10,6 +10,8 @@ import numpy as np
 from simcore.errors import InputError
 from simcore.spec.traffic import Trace
 
+LOOP = np.dtype([("users", "i8"), ("think_s", "f8"), ("token_s", "f8"), ("output_s", "f8"), ("hold_steps", "i8")])
+"""the client and the frontend of a compiled loop; see `Clients` and `simcore.engine.serving.Ranks`"""
 Sent = list[tuple[float, int]]
 """(arrival in seconds, number of the request)"""
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numba import int64, types
 
-from simcore.cost.jit import from_dtype, njit
+from simcore.cost.jit import address_of, entry, from_dtype, njit
 from simcore.engine.replica import advance, submit
 from simcore.policy.records import STEP
-from simcore.policy.router import REPLICAS_TYPE, ROUTE_TYPE
+from simcore.policy.router._verbs import REPLICAS_TYPE
 from simcore.policy.scheduler._tiers import clear
 from simcore.policy.scheduler._verbs import (
     CACHE_TYPE,
@@ -34,19 +34,14 @@ class Composer:
     _numba_type_ = COMPOSE_TYPE
 
     def __init__(self, compose: Any) -> None:
-        self.address = types.CompileResultWAP(compose.get_compile_result(COMPOSE_SIGNATURE)).address
+        self.address = address_of(compose, COMPOSE_SIGNATURE)
 
     def __wrapper_address__(self) -> int:
         """What numba asks of a first-class function."""
         return int(self.address)
 
 
-@njit(
-    types.void(
-        REPLICAS_TYPE, REQUESTS_TYPE, TIMES_TYPE, HASHES_TYPE, CACHE_TYPE, COMPOSE_TYPE, ROUTE_TYPE, int64, LOG_TYPE
-    ),
-    cache=True,
-)
+@njit(cache=True)
 def serve_open(
     replicas: Any,
     requests: Any,
@@ -77,11 +72,8 @@ def serve_open(
         advance(replicas[at], requests, times, hashes, caches, compose, log, np.inf)
 
 
-@njit(
-    types.void(
-        REPLICAS_TYPE, REQUESTS_TYPE, TIMES_TYPE, HASHES_TYPE, CACHE_TYPE, COMPOSE_TYPE, LOG_TYPE, types.float64
-    ),
-    cache=True,
+@entry(
+    types.void(REPLICAS_TYPE, REQUESTS_TYPE, TIMES_TYPE, HASHES_TYPE, CACHE_TYPE, COMPOSE_TYPE, LOG_TYPE, types.float64)
 )
 def advance_all(
     replicas: Any, requests: Any, times: Any, hashes: Any, caches: Any, compose: Any, log: Any, until_s: float
@@ -91,13 +83,13 @@ def advance_all(
         advance(replicas[at], requests, times, hashes, caches, compose, log, until_s)
 
 
-@njit(types.boolean(REPLICAS_TYPE, int64, REQUESTS_TYPE, int64, types.float64), cache=True)
+@entry(types.boolean(REPLICAS_TYPE, int64, REQUESTS_TYPE, int64, types.float64))
 def submit_to(replicas: Any, at: int, requests: Any, number: int, now_s: float) -> Any:
     """`submit` for callers in Python."""
     return submit(replicas[at], requests, number, now_s)
 
 
-@njit(int64(REPLICA_TYPE, REQUESTS_TYPE, HASHES_TYPE, CACHE_TYPE, types.Array(int64, 1, "C")), cache=True)
+@entry(int64(REPLICA_TYPE, REQUESTS_TYPE, HASHES_TYPE, CACHE_TYPE, types.Array(int64, 1, "C")))
 def drain(replica: Any, requests: Any, hashes: Any, cache: Any, out: Any) -> int:
     """A replica fails: its step is lost, its KV and cache are gone; its requests go to `out`. Returns how many."""
     replica.pending = 0
@@ -115,9 +107,9 @@ def drain(replica: Any, requests: Any, hashes: Any, cache: Any, out: Any) -> int
         replica.outstanding_tokens -= request.input_tokens + request.output_tokens
         out[count] = number
         count += 1
-    for entry in range(replica.cache_start, replica.cache_start + replica.cache_entries):
-        cache[entry].resident = 0
-        cache[entry].references = 0
+    for row in range(replica.cache_start, replica.cache_start + replica.cache_entries):
+        cache[row].resident = 0
+        cache[row].references = 0
     clear(replica, cache)
     replica.lru_head = -1
     replica.lru_tail = -1

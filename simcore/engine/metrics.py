@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.engine.accounts import ITL_LOWEST_S, ITL_PER_OCTAVE
 from simcore.engine.serving import ServingRun
-from simcore.policy.records import DONE, ITL_BINS, LOST, REFUSED
+from simcore.policy.records import DONE, ITL_BINS, ITL_LOWEST_S, ITL_PER_OCTAVE, LOST, REFUSED
 from simcore.spec.traffic import Slo
 
 Floats = NDArray[np.float64]

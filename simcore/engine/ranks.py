@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numba import int64, types
 
-from simcore.cost.jit import njit
+from simcore.cost.jit import entry, njit
 from simcore.engine.kernels import LOG_TYPE, TIMES_TYPE
 from simcore.engine.replica import begin, commit, submit
 from simcore.engine.serving import ServingRun, laid_out, names_of
 from simcore.engine.settings import ReplicaSettings
 from simcore.ops.op import PlanColumns, StepColumns
 from simcore.policy.records import STEP
-from simcore.policy.router import REPLICAS_TYPE
+from simcore.policy.router._verbs import REPLICAS_TYPE
 from simcore.policy.scheduler._verbs import CACHE_TYPE, COMPOSE_TYPE, HASHES_TYPE, REQUESTS_TYPE
 from simcore.spec.traffic import Slo, Trace
 from simcore.step.kernel import COMMUNICATION, DENSE_MIXED, DENSE_PURE, lookup
@@ -119,7 +119,7 @@ def _shared_s(replicas: Any, record: Any, padded_tokens: int) -> Any:
     return lookup(record, table, float(tokens)) + lookup(record, COMMUNICATION, float(tokens))
 
 
-@njit(
+@entry(
     types.int64(
         REPLICAS_TYPE,
         REQUESTS_TYPE,
@@ -130,8 +130,7 @@ def _shared_s(replicas: Any, record: Any, padded_tokens: int) -> Any:
         LOG_TYPE,
         types.Array(int64, 1, "C"),
         int64,
-    ),
-    cache=True,
+    )
 )
 def serve_lockstep(
     replicas: Any,

@@ -121,19 +121,18 @@ def serve(
     `slos` give deadlines by SLO class. A request that could never fit in a replica's KV is refused, not an error.
     Raises UnknownName for an unknown scheduler or router.
     """
-    from simcore.step.kernel import pack
+    from simcore.engine.gate import open_loop
+    from simcore.policy.addresses import router_address, scheduler_address
+    from simcore.policy.router import router_looks
+    from simcore.step.packed import pack
 
     if replicas > 1 and any(tier.shared for tier in settings.tiers):
         return _serve_sharing(trace, step_times, settings, replicas, router, slos)
-    from simcore.engine.kernels import serve_open
-    from simcore.policy.router import router_looks, routers
-    from simcore.policy.scheduler import schedulers
-
     requests, fleet, hashes, caches = laid_out(trace, settings, replicas, slos)
     log = np.zeros(log_steps, STEP)
     looks = int(router_looks(router))
-    compose, route = schedulers(settings.scheduler), routers(router)
-    serve_open(fleet, requests, pack(step_times), hashes, caches, compose, route, looks, log)
+    compose, route = scheduler_address(settings.scheduler), router_address(router)
+    open_loop(fleet, requests, pack(step_times), hashes, caches, compose, route, looks, log)
     return ServingRun(
         trace, requests, fleet, log[: int(fleet["logged"].max(initial=0))], (), names_of(settings, replicas)
     )
@@ -172,18 +171,19 @@ def serve_clients(
 
     Each of the `ranks` has `settings` of its own; requests go to the least loaded.
     """
-    from simcore.engine.closed_loop import LOOP, serve_closed
-    from simcore.policy.scheduler import schedulers
-    from simcore.step.kernel import pack
+    from simcore.engine.feedback import LOOP
+    from simcore.engine.gate import closed_loop
+    from simcore.policy.addresses import scheduler_address
+    from simcore.step.packed import pack
 
     together = ranks if isinstance(ranks, Ranks) else Ranks(ranks)
     requests, fleet, hashes, caches = laid_out(lengths, settings, together.count)
     fleet["stop_at_done"] = 1
     log = np.zeros(log_steps, STEP)
-    compose = schedulers(settings.scheduler)
+    compose = scheduler_address(settings.scheduler)
     loop = np.array([(clients.users, clients.think_s, clients.token_s, clients.output_s, together.hold_steps)], LOOP)
-    late_s = np.zeros(len(requests))
-    serve_closed(fleet, requests, pack(step_times), hashes, caches, compose, log, loop, late_s)
+    read_s, late_s = np.zeros(len(requests)), np.zeros(len(requests))
+    closed_loop(fleet, requests, pack(step_times), hashes, caches, compose, log, loop, read_s, late_s)
     for name in ("first_token_s", "last_token_s", "done_s"):
         requests[name] += late_s
     kept = log[: int(fleet["logged"].max(initial=0))]

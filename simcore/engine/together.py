@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numba import float64, int64, types
 
-from simcore.cost.jit import njit
+from simcore.cost.jit import entry, njit
 from simcore.engine.kernels import LOG_TYPE, TIMES_TYPE, Composer
 from simcore.engine.replica import advance
 from simcore.errors import InputError
 from simcore.policy.records import NONE
-from simcore.policy.router import REPLICAS_TYPE
+from simcore.policy.router._verbs import REPLICAS_TYPE
 from simcore.policy.scheduler._verbs import CACHE_TYPE, COMPOSE_TYPE, HASHES_TYPE, REQUESTS_TYPE
 
 SCHEDULERS = 4
@@ -40,7 +40,7 @@ def enter_stages(replica: Any, leader: Any) -> None:
     replica.step_end_s = at_s
 
 
-@njit(types.void(*SHARED, LOG_TYPE, float64), cache=True)
+@njit(cache=True)
 def advance_each(
     replicas: Any,
     which: Any,
@@ -70,6 +70,10 @@ def advance_each(
             enter_stages(replica, replicas[replica.leader])
 
 
+look_each = entry(types.void(*SHARED, LOG_TYPE, float64))(advance_each.py_func)
+"""`advance_each` for callers in Python"""
+
+
 @njit(cache=True)
 def _any_done(replicas: Any) -> bool:
     found = False
@@ -93,7 +97,7 @@ def _next_step_end(replicas: Any, now_s: float) -> float:
     return soonest
 
 
-@njit(float64(*SHARED, LOG_TYPE, float64, float64), cache=True)
+@entry(float64(*SHARED, LOG_TYPE, float64, float64))
 def until_done(
     replicas: Any,
     which: Any,
@@ -152,7 +156,7 @@ class Together:
 
     def look(self, fleet: Any, until_s: float) -> None:
         """Bring every replica up to `until_s`."""
-        advance_each(*self._shared(fleet), fleet.log, until_s)
+        look_each(*self._shared(fleet), fleet.log, until_s)
 
     def until_done(self, fleet: Any, now_s: float, until_s: float) -> float:
         """See the kernel of that name."""

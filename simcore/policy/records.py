@@ -19,6 +19,9 @@ TIER_ROWS = 2
 """rows of a tier before those of its prefix hashes"""
 ITL_BINS = 1024
 SERIES_BINS = 1024
+ITL_LOWEST_S = 1e-4
+ITL_PER_OCTAVE = 48
+"""gaps between tokens are counted in bins from the lowest up, so many an octave"""
 USER_REQUEST = 4
 USER_REPLICA = 16
 MAX_OPTIONS = 8

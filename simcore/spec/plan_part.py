@@ -18,6 +18,16 @@ class HardwarePart(Spec):
     datasheet"""
     chip: dict[str, Any] = Field(default_factory=dict)
     """fields of the chip's spec to change, by dotted path; quantities with units, or factors such as "2x" """
+    node: dict[str, Any] = Field(default_factory=dict)
+    """the same of the node's spec"""
+    cluster: dict[str, Any] = Field(default_factory=dict)
+    """the same of the cluster's spec"""
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """All of them by dotted path, `chip.power.tdp`."""
+        parts = {"chip": self.chip, "node": self.node, "cluster": self.cluster}
+        return {f"{part}.{path}": value for part, table in parts.items() for path, value in table.items()}
 
 
 class PlanPart(Spec):

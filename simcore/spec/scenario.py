@@ -83,11 +83,16 @@ CLASSES = ("weights", "experts", "kv", "state", "activations", "gradients", "opt
 """of tensors that may live elsewhere"""
 
 
+SPEC_PARTS = ("hardware.chip.", "hardware.node.", "hardware.cluster.")
+"""what follows is a path in a spec, one key"""
+
+
 def put(raw: dict[str, Any], key: str, value: Any, file: str = "") -> None:
     """Set a dotted key; `hardware.chip.memory.hbm.capacity` is one key of the table `hardware.chip`."""
     parents, _, last = key.rpartition(".")
-    if key.startswith("hardware.chip."):
-        parents, last = "hardware.chip", key.removeprefix("hardware.chip.")
+    for part in SPEC_PARTS:
+        if key.startswith(part):
+            parents, last = part.rstrip("."), key.removeprefix(part)
     if not last:
         raise InputError("is empty", file=file, key=key, fix="write KEY=VALUE")
     for parent in parents.split(".") if parents else ():
@@ -96,6 +101,32 @@ def put(raw: dict[str, Any], key: str, value: Any, file: str = "") -> None:
             raise InputError(f"{parent} is no table", file=file, key=key)
         raw = here
     raw[last] = value
+
+
+LOADS = ("traffic.batch", "traffic.users", "traffic.rate_per_s")
+SOURCES = ("traffic.name", "traffic.trace", "traffic.input_tokens", "traffic.output_tokens")
+NEEDED = ("model.name", "hardware.system", *SOURCES, *LOADS)
+"""keys without which there is no question: where only [vary] says one, its first value stands"""
+
+
+def with_first_values(raw: dict[str, Any]) -> dict[str, Any]:
+    """The tables, with what only an axis says.
+
+    >>> with_first_values({"traffic": {"name": "a"}, "vary": {"traffic.users": {"low": 2, "high": 8}}})["traffic"]
+    {'name': 'a', 'users': 2}
+    """
+    vary = raw.get("vary", {})
+    for key in NEEDED if isinstance(vary, dict) else ():
+        table, _, last = key.partition(".")
+        said = raw.get(table, {})
+        if key not in vary or not isinstance(said, dict):
+            continue
+        if last not in said and not (key in LOADS and any(name.partition(".")[2] in said for name in LOADS)):
+            axis = vary[key]
+            values = axis.get("values", [axis.get("low")]) if isinstance(axis, dict) else axis
+            first = values[0] if isinstance(values, list | tuple) and values else None
+            raw = {**raw, table: {**said, last: first}} if first is not None else raw
+    return raw
 
 
 class Scenario(Spec):
@@ -140,7 +171,8 @@ class Scenario(Spec):
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, raw: Any) -> Any:
-        """`weights = "ddr"` for `weights = { tier = "ddr" }`."""
+        """`weights = "ddr"` for `weights = { tier = "ddr" }`; what only [vary] says."""
+        raw = with_first_values(raw) if isinstance(raw, dict) else raw
         if isinstance(raw, dict) and isinstance(raw.get("residency"), dict):
             places = {k: {"tier": v} if isinstance(v, str) else v for k, v in raw["residency"].items()}
             return {**raw, "residency": places}

@@ -37,11 +37,7 @@ class StackMemory(Spec):
     """as the card reports it"""
 
     def sampled(self, reported_bytes: float) -> int:
-        """Sequences that the profiling step samples on a card that reports so many bytes.
-
-        >>> StackMemory(sequences=256, large_sequences=1024, large_bytes=70e9).sampled(85e9)
-        1024
-        """
+        """Most sequences of a step on a card that reports so many bytes."""
         large = self.large_sequences is not None and reported_bytes >= self.large_bytes
         return self.large_sequences if large and self.large_sequences is not None else self.sequences
 

@@ -1,69 +1,46 @@
-"""`StepTimes` compiled: one numpy record per value, and the numba functions that read it."""
+"""`StepTimes` compiled: the numba functions that read its record (`simcore.step.packed`)."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-import numpy as np
-
 from simcore.cost.jit import from_dtype, njit
-from simcore.step.times import POOL_VALUES, TABLES, Axis, StepTimes, Table
-
-N_TABLES = len(TABLES)
-(
-    DENSE_PURE,
-    DENSE_MIXED,
-    PREFILL,
-    DECODE_PURE,
-    DECODE_MIXED,
-    HEAD,
+from simcore.step.packed import (
     COMMUNICATION,
-    ENERGY_PURE,
+    DECODE_MIXED,
+    DECODE_PURE,
+    DENSE_MIXED,
+    DENSE_PURE,
     ENERGY_MIXED,
-    UNEVEN_PURE,
+    ENERGY_PURE,
+    HEAD,
+    PREFILL,
+    STEP_TIMES,
     UNEVEN_MIXED,
-) = range(N_TABLES)
-
-TWO_AXES = (PREFILL, DECODE_PURE, DECODE_MIXED, ENERGY_PURE, UNEVEN_PURE, UNEVEN_MIXED)
-"""tables that kernels look up by two values"""
-
-SCALARS = (
-    "host_pure_s",
-    "host_mixed_s",
-    "attention_overlap_ratio",
-    "communication_overlap_ratio",
-    "stream_s",
-    "stream_first_s",
-    "idle_w",
+    UNEVEN_PURE,
+    pack,
 )
-STEP_TIMES = np.dtype(
-    [
-        ("host_pure_s", "f8"),
-        ("host_mixed_s", "f8"),
-        ("attention_overlap_ratio", "f8"),
-        ("communication_overlap_ratio", "f8"),
-        ("stream_s", "f8"),
-        ("stream_first_s", "f8"),
-        ("idle_w", "f8"),
-        ("square_merge", "i8"),
-        ("has_uneven", "i8"),
-        ("offset", "i8", (N_TABLES,)),
-        ("unit_x", "f8", (N_TABLES,)),
-        ("linear_x", "i8", (N_TABLES,)),
-        ("size_x", "i8", (N_TABLES,)),
-        ("round_x", "i8", (N_TABLES,)),
-        ("unit_y", "f8", (N_TABLES,)),
-        ("linear_y", "i8", (N_TABLES,)),
-        ("size_y", "i8", (N_TABLES,)),
-        ("round_y", "i8", (N_TABLES,)),
-        ("pool", "f8", (POOL_VALUES,)),
-    ],
-    align=True,
-)
+
+__all__ = [
+    "COMMUNICATION",
+    "DENSE_MIXED",
+    "DENSE_PURE",
+    "ENERGY_MIXED",
+    "ENERGY_PURE",
+    "PREFILL",
+    "STEP_TIMES",
+    "STEP_TIMES_TYPE",
+    "decode_step_s",
+    "lookup",
+    "lookup_2d",
+    "mixed_step_s",
+    "pack",
+]
 STEP_TIMES_TYPE = from_dtype(STEP_TIMES)
 
 
+<<<<<<< HEAD
 def pack(times: StepTimes) -> Any:
     """The record (length-1 structured array) that the kernels read; raises ValueError if the tables are too large."""
     packed = np.zeros(1, STEP_TIMES)
@@ -97,6 +74,8 @@ def _repeated(table: Table) -> Table:
     return Table(table.x, np.repeat(np.asarray(table.values, dtype=float)[:, None], y.size, axis=1), y)
 
 
+=======
+>>>>>>> main
 @njit(inline="always")
 def _place(value: float, unit: float, linear: int, size: int, round_up: int) -> Any:
     """(index of the knot below, fraction of the way to the next); the last interval is continued beyond the end."""

@@ -244,9 +244,10 @@ def _resident(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bo
 def _unserved(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> Priced:
     """The step as the operators say."""
     ops = lower(physics.model, plan, step)
-    costs = physics.cost_model.costs(ops, physics.machine, plan, graphs)
-    if physics.expert_cost is not None:
-        theirs = physics.expert_cost.costs(ops, physics.machine, plan, graphs)
+    with np.errstate(divide="ignore", invalid="ignore"):  # laws of work that a step does not hold
+        costs = physics.cost_model.costs(ops, physics.machine, plan, graphs)
+        theirs = [] if physics.expert_cost is None else physics.expert_cost.costs(ops, physics.machine, plan, graphs)
+    if theirs:
         costs = [t if op.kind == "moe" else c for op, c, t in zip(ops, costs, theirs, strict=True)]
     return Priced(tuple(ops), tuple(costs), physics, stage_imbalance(physics.model, plan))
 

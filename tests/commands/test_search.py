@@ -36,6 +36,9 @@ def simcore(*arguments: str, code: int = 0) -> Done:
         except SimcoreError as error:
             assert code == 2, error
             return Done(out.getvalue(), f"{error}\n")
+        except typer.Exit as stop:
+            assert code == stop.exit_code
+            return Done(out.getvalue(), "")
     assert code == 0
     return Done(out.getvalue(), "")
 
@@ -53,7 +56,7 @@ def test_run_writes_files_and_finds_answers_again(tmp_path: Path) -> None:
 
 
 def test_the_python_face_finds_the_same(tmp_path: Path) -> None:
-    found = simcore_api.search(TIERED, "mutation", budget=60, store=tmp_path)
+    found = simcore_api.search(TIERED, method="mutation", budget=60, store=tmp_path)
     told = json.loads(simcore(TIERED, "--method", "mutation", "--budget", "60", "--out", str(tmp_path / "o"),
                               "--store", str(tmp_path), "--json").stdout)  # fmt: skip
     assert told["evaluated_now"] == 0 and told["hypervolume"] == found.hypervolume
@@ -100,21 +103,3 @@ def test_compare_tells_ratios_and_who_was_left_out(tmp_path: Path) -> None:
 def test_bad_input_is_one_line_and_code_2(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
     done = simcore(*arguments, "--out", str(tmp_path), code=2)
     assert words in done.stderr and done.stderr.count("\n") == 1
-
-
-def test_the_event_engine_answers_points() -> None:
-    from commands.search import problem_of
-    from planners.search.study import read_search
-
-    problem = problem_of(read_search(ROOT / "examples/search/serve-8b.toml"))
-    point = {
-        "hardware.system": "h100-sxm", "plan.tp": 1, "plan.dp": 2, "plan.weights": "bf16",
-        "policy.scheduler": "chunked", "policy.token_budget": 2048, "policy.max_running": 32,
-    }  # fmt: skip
-    more = point | {"plan.dp": 4}
-    ask = problem.evaluator
-    out = ask([point, point, point, more], [5, 5, 6, 5], 1)
-    assert out["e2e_p90_s"][0] == out["e2e_p90_s"][1] != out["e2e_p90_s"][2]
-    assert out["e2e_p90_s"][3] < out["e2e_p90_s"][0] and out["chips"].tolist() == [2, 2, 2, 4]
-    assert (out["violation"] == 0).all()
-    assert ask.fingerprint() == problem_of(read_search(ROOT / "examples/search/serve-8b.toml")).evaluator.fingerprint()

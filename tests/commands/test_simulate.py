@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import typer
 
-from commands.simulate import capacity, simulate
+from commands.capacity import capacity
+from commands.simulate import simulate
 from commands.study import study
 from simcore.errors import InputError
 

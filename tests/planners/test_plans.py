@@ -9,9 +9,8 @@ import pytest
 
 import simcore
 from planners.plans import PlanGrid
-from planners.study import read_study
-from planners.sweep import SweepSummary, prepare
-from simcore.api import cost_model, resolve
+from planners.summary import SweepSummary
+from planners.sweep import prepare
 from tests.shared import ROOT
 
 MODEL = simcore.resolve("model", "llama-3.1-70b")
@@ -39,10 +38,10 @@ def test_too_few_chips_leave_nothing() -> None:
 @pytest.mark.parametrize("chunk", [7, 100_000])
 def test_a_sweep_does_not_depend_on_its_chunks(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("planners.sweep.CHUNK", chunk)
-    study = read_study(ROOT / "examples" / "llama-70b-azure.toml")
-    small = study.replace(space=study.space.replace(chips=(1, 4), batch=(1, 8, 32), pp=(1,)))
-    sweep = prepare(small, resolve, cost_model)
-    summary = SweepSummary(small)
+    question = simcore.read(ROOT / "examples" / "llama-70b-azure.toml")
+    small = {"plan.chips": [1, 4], "traffic.batch": [1, 8, 32], "plan.pp": [1]}
+    sweep = prepare(question.set({"vary": {**question.vary, **small}}))
+    summary = SweepSummary(sweep.study)
     for table in sweep.tables():
         summary.add(table)
     assert summary.evaluated == 5 * 4 * 3 * (1 + 3)

@@ -106,7 +106,7 @@ def policy(question: Question, settings: Mapping[str, Any]) -> Raw:
 def traffic(question: Question, settings: Mapping[str, Any]) -> Raw:
     """What the client sent."""
     sides = question.input_tokens, question.output_tokens
-    lengths = sides if question.fixed_lengths else tuple([int(SHORTEST * side), side] for side in sides)
+    lengths = sides if question.fixed_lengths else tuple([max(1, int(SHORTEST * side)), side] for side in sides)
     found: Raw = {
         "input_tokens": lengths[0],
         "output_tokens": lengths[1],

@@ -264,10 +264,15 @@ def number(value: float | None, name: str) -> str:
     return f"{value:.2f}" if name == "spearman" else f"{100 * value:.1f}"
 
 
+def numbers_of(served: Any) -> dict[str, float]:
+    """What calibration says of a server: fitted seconds and ratios, and the host time that every server has."""
+    from validation.serving.fit import FITTED
+
+    return {name: float(getattr(served, name)) for name in (*FITTED, "host_s", "mixed_host_s")}
+
+
 def write_fit(path: Path, stack: str, fit: StackFit, rows: int, interval: Mapping[str, Any], source: str) -> None:
     """Fitted parameters with where they come from."""
-    from dataclasses import asdict
-
     lines = [
         f'stack = "{stack}"',
         f'source = "{source}, aggregated rows"',
@@ -276,10 +281,10 @@ def write_fit(path: Path, stack: str, fit: StackFit, rows: int, interval: Mappin
         f"curves = {fit.curves}",
         "",
     ]
-    lines += ["[parameters]", *(f"{name} = {value:.6g}" for name, value in asdict(fit.parameters).items()), ""]
+    lines += ["[parameters]", *(f"{name} = {value:.6g}" for name, value in numbers_of(fit.parameters).items()), ""]
     for kind, parts in fit.without.items():
         for label, by in parts.items():
-            numbers = (f"{name} = {value:.6g}" for name, value in asdict(by).items())
+            numbers = (f"{name} = {value:.6g}" for name, value in numbers_of(by).items())
             lines += [f'[without.{kind}."{label}"]', *numbers, ""]
     for kind, bands in interval.items():
         lines.append(f"[interval.{kind}]")

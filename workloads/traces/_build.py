@@ -50,6 +50,8 @@ class Reading:
         columns = {role: self.table.columns[name] for role, name in roles.items()}
         inputs = self.take(values.whole(columns["input"], roles["input"], 1))
         outputs = self.take(values.whole(columns["output"], roles["output"], 1))
+        long = np.flatnonzero(inputs + outputs > values.MOST)
+        self.take((None, {int(row): "input and output together are too large" for row in long}))
         more: dict[str, Any] = {}
         starts = None
         if "hashes" in roles:
@@ -199,6 +201,10 @@ class Reading:
             more.pop("turn", None)
         if "pause" in roles:
             found, bad = values.numbers(columns["pause"])
+            cells = values.texts(columns["pause"]) if not np.all(found >= 0.0) else []
+            for row in np.flatnonzero(~(np.isfinite(found) & (found >= 0.0))) if cells else ():
+                if cells[row]:
+                    bad.setdefault(int(row), f"{roles['pause']} {cells[row][:40]} is no time")
             unit = unit_of(roles["pause"])[1] or "s"
             more["pause_s"] = np.nan_to_num(self.take((found, bad)), nan=0.0) * SECONDS[unit]
         if "class" in roles:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,20 +41,34 @@ def read_table(path: str | Path, skip_bad: bool) -> Table:
     if file.suffix == ".parquet":
         return _parquet(file)
     data = file.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    _check_text(data, file)
+    data, broken = _as_text(data, file, skip_bad)
     if not data.strip():
         raise InputError("holds no request", file=str(file))
-    if data.lstrip()[:1] in (b"{", b"["):
-        return _json(data, file, skip_bad)
-    return _csv(data, file, skip_bad)
+    found = _json(data, file, skip_bad) if data.lstrip()[:1] in (b"{", b"[") else _csv(data, file, skip_bad)
+    return replace(found, skipped=found.skipped + broken)
 
 
-def _check_text(data: bytes, file: Path) -> None:
+def _as_text(data: bytes, file: Path, skip_bad: bool) -> tuple[bytes, int]:
+    """(the lines that are UTF-8 text, how many are not and were left out empty). Raises InputError."""
     try:
         data.decode("utf-8")
+        return data, 0
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise InputError("is not UTF-8 text", file=f"{file}:{line}", fix="save the file as UTF-8") from None
+        if not skip_bad or line == 1:
+            fix = f"save the file as UTF-8; {MEND}"
+            raise InputError("is not UTF-8 text", file=f"{file}:{line}", fix=fix) from None
+    lines = data.split(b"\n")
+    good = [_is_text(one) for one in lines]
+    return b"\n".join(one if fine else b"" for one, fine in zip(lines, good, strict=True)), good.count(False)
+
+
+def _is_text(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _parquet(file: Path) -> Table:
@@ -152,7 +166,7 @@ def _objects(data: bytes, file: Path) -> tuple[list[dict[str, Any]], list[int], 
     """(objects, their lines or numbers, what is none) of JSON that pyarrow did not take as it is."""
     try:
         whole = json.loads(data)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         whole = None
     if isinstance(whole, dict):
         return _of_lists(whole, file)
@@ -167,7 +181,7 @@ def _objects(data: bytes, file: Path) -> tuple[list[dict[str, Any]], list[int], 
             found = text if whole is not None else json.loads(text) if text.strip() else None
             if found is not None and not isinstance(found, dict):
                 raise ValueError("is no JSON object")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             wrong.append((number, str(error) if "JSON object" in str(error) else f"not valid JSON: {error}"))
             continue
         if found is not None:

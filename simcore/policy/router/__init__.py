@@ -1,31 +1,34 @@
 """Routers: which replica a request goes to; one file each, `route(replicas, requests, number, hashes, caches)`.
 
 A router module also says `LOOKS`: whether it reads the replicas' load, so that they must be brought up to date first.
+It is compiled by `policy` of this package.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from numba import int64, types
-
-from simcore.cost.jit import from_dtype, njit
-from simcore.policy.records import BLOCK, REPLICA, REQUEST
 from simcore.registry import GROUPS, PluginRegistry
 
-REPLICAS_TYPE = types.Array(from_dtype(REPLICA), 1, "C")
-ROUTE_SIGNATURE = int64(
-    REPLICAS_TYPE,
-    types.Array(from_dtype(REQUEST), 1, "C"),
-    int64,
-    types.Array(types.int32, 1, "C"),
-    types.Array(from_dtype(BLOCK), 1, "C"),
-)
-ROUTE_TYPE = types.FunctionType(ROUTE_SIGNATURE)
 routers = PluginRegistry("router", "simcore.policy.router", "route", GROUPS["router"])
-router_looks = PluginRegistry("router", "simcore.policy.router", "LOOKS", GROUPS["router"])
 
 
-def policy(function: Any) -> Any:
-    """Compile a router with the one signature that the engine calls."""
-    return njit(ROUTE_SIGNATURE, cache=True)(function)
+def router_looks(name: str) -> bool:
+    """Whether the router of that name reads the replicas' load. Raises UnknownName."""
+    from simcore.cost.sources import literal
+
+    file = routers.file_of(name)
+    try:
+        found = routers.part(name, "LOOKS") if file is None else literal(file, "LOOKS")
+    except LookupError:
+        found = routers.part(name, "LOOKS")
+    return bool(found)
+
+
+def __getattr__(name: str) -> Any:
+    """`policy` and the types: with numba, which whoever only asks for a name does without."""
+    if name not in ("REPLICAS_TYPE", "ROUTE_SIGNATURE", "ROUTE_TYPE", "policy"):
+        raise AttributeError(name)
+    from simcore.policy.router import _verbs
+
+    return getattr(_verbs, name)

@@ -6,7 +6,23 @@ from typing import Any
 
 from numba import int64, types
 
-from simcore.cost.jit import njit
+from simcore.cost.jit import compiled, from_dtype, njit
+from simcore.policy.records import BLOCK, REPLICA, REQUEST
+
+REPLICAS_TYPE = types.Array(from_dtype(REPLICA), 1, "C")
+ROUTE_SIGNATURE = int64(
+    REPLICAS_TYPE,
+    types.Array(from_dtype(REQUEST), 1, "C"),
+    int64,
+    types.Array(types.int32, 1, "C"),
+    types.Array(from_dtype(BLOCK), 1, "C"),
+)
+ROUTE_TYPE = types.FunctionType(ROUTE_SIGNATURE)
+
+
+def policy(function: Any) -> Any:
+    """Compile a router with the one signature that the engine calls."""
+    return compiled(function, ROUTE_SIGNATURE)
 
 
 @njit(cache=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from simcore.policy.router import policy
+from simcore.policy.router._verbs import policy
 from simcore.policy.scheduler._prefix import hit_count
 
 LOOKS = True

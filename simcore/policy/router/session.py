@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from simcore.policy.router import policy
-from simcore.policy.router._verbs import nth_up, scrambled, up_count
+from simcore.policy.router._verbs import nth_up, policy, scrambled, up_count
 
 LOOKS = False
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from simcore.policy.router import policy
+from simcore.policy.router._verbs import policy
 
 LOOKS = True
 

@@ -28,8 +28,16 @@ Options = Mapping[str, float]
 
 def rank_of(name: str) -> Callable[[Any, Options], Any] | None:
     """How the scheduler of that name orders its queue; None: as requests come. Raises UnknownName."""
-    found: Callable[[Any, Options], Any] | None = schedulers.part(name, "rank", None)
+    found: Callable[[Any, Options], Any] | None = schedulers.part(name, "rank", None) if _says(name, "rank") else None
     return found
+
+
+def _says(name: str, attribute: str) -> bool:
+    """Whether a scheduler may have it: a shipped file that does not bind the name is not imported for it."""
+    from simcore.cost.sources import defines
+
+    file = schedulers.file_of(name)
+    return file is None or defines(file, attribute)
 
 
 def options_of(name: str, given: Options | None = None) -> dict[str, float]:
@@ -37,7 +45,7 @@ def options_of(name: str, given: Options | None = None) -> dict[str, float]:
 
     Raises UnknownName for the scheduler, InputError for an option that it does not have and for too many.
     """
-    declared: dict[str, float] = dict(schedulers.part(name, "OPTIONS", {}))
+    declared: dict[str, float] = dict(schedulers.part(name, "OPTIONS", {}) if _says(name, "OPTIONS") else {})
     if len(declared) > MAX_OPTIONS:
         raise InputError(f"scheduler {name!r} has {len(declared)} options", fix=f"use at most {MAX_OPTIONS}")
     for key in given or {}:

@@ -9,7 +9,7 @@ from typing import Any
 
 from numba import int64, types
 
-from simcore.cost.jit import from_dtype, njit
+from simcore.cost.jit import compiled, from_dtype, njit
 from simcore.policy.records import BLOCK, MAX_RUNNING, NONE, REPLICA, REQUEST, RUNNING, WAITING
 from simcore.policy.scheduler import _prefix
 from simcore.policy.scheduler._decodes import blocks_of, find_span, grown_pages, hash_blocks, join_decodes, settle
@@ -25,7 +25,7 @@ LOOK_AHEAD = 64
 
 def policy(function: Any) -> Any:
     """Compile a policy's `compose(replica, requests, hashes, cache)` with the one signature that the engine calls."""
-    return njit(COMPOSE_SIGNATURE, cache=True)(function)
+    return compiled(function, COMPOSE_SIGNATURE)
 
 
 @njit(cache=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from commands.search import problem_of, run
-from planners.search.study import read_search
+from commands.search import run
+from planners.search.study import problem_of, read_search
 from simcore.errors import InputError
 
 STUDY = """

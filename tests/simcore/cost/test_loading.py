@@ -83,9 +83,9 @@ def test_estimate_refuses_and_notes(stack: str) -> None:
     assert isinstance(simcore.estimate("qwen3-235b-a22b-fp8", "h200-sxm", **cut).infeasible, Unsupported)
     assert not simcore.estimate("qwen3-235b-a22b-fp8", "h200-sxm", ep=8, **cut).infeasible
     assert isinstance(simcore.estimate("qwen2.5-14b", "h100-sxm", tp=5, stack=stack).infeasible, Unsupported)
-    long = simcore.estimate("llama-2-7b", "h100-sxm", input_tokens=20_000)
+    long = simcore.estimate("llama-2-7b", "h100-sxm", stack="datasheet", input_tokens=20_000)
     assert any("4,096" in note for note in long.notes) and long.as_dict()["notes"] == list(long.notes)
-    assert not simcore.estimate("llama-2-7b", "h100-sxm", input_tokens=2000).notes
+    assert not simcore.estimate("llama-2-7b", "h100-sxm", stack="datasheet", input_tokens=2000).notes
 
 
 def test_a_sweep_marks_what_an_estimate_refuses() -> None:

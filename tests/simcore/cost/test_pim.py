@@ -10,6 +10,7 @@ from simcore.cost.pim import attention_s, pim_of, prefers_pim
 from simcore.cost.storage import streamed_time_s, tier_read_bytes_per_s
 from simcore.ops.op import Op
 from simcore.spec.model import Attention, LayerGroup, Mlp, ModelSpec
+from tests.cases import case
 
 
 def attention(requests: float, context: float, heads: float = 8.0) -> Op:
@@ -52,7 +53,7 @@ def decode_s(context: int, **policy: bool) -> float:
     mixer = Attention(heads=8, kv_heads=8, head_dim=128)
     layer = LayerGroup(count=32, mixer=mixer, ffn=(Mlp(intermediate_size=16384),))
     model = ModelSpec(name="m", family="f", hidden_size=1024, vocab_size=32000, layers=(layer,))
-    base = simcore.scenario(
+    base = case(
         "llama-3.1-70b", "npu-pim", batch=64, input_tokens=context, output_tokens=1, policy=policy, stack="roofline"
     )
     return float(simcore.evaluator(["npu-pim"]).one(base.replace(model=model)).decode_step_s)

@@ -9,13 +9,14 @@ from simcore.engine.invariants import violations
 from simcore.engine.serving import serve
 from simcore.engine.settings import ReplicaSettings
 from simcore.spec.traffic import Trace
+from simcore.step.served import Work
 from simcore.step.times import SampleRange, StepParts, StepSample, StepTimes, sample_step_times
 
 
 def step_times() -> StepTimes:
     def evaluate(steps: StepSample) -> StepParts:
         tokens = steps.chunk_tokens + steps.decodes
-        return StepParts(0.01 + tokens * 1e-5, 0.0 * tokens, 0.0 * tokens, 0.0 * tokens)
+        return StepParts(Work(elementwise=0.01 + tokens * 1e-5), 0.0 * tokens, 0.0 * tokens, 0.0 * tokens)
 
     return sample_step_times(evaluate, SampleRange(tokens=4096, past_tokens=8192))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import simcore
 from scenarios.replays import scenario_step_times
 from simcore.engine.serving import serve
 from simcore.engine.settings import ReplicaSettings
 from simcore.spec.traffic import Trace
+from tests.cases import estimated
 
 
 @pytest.mark.parametrize(("chip", "tp"), [("h100-sxm", 4), ("a100-sxm", 8), ("b200-sxm", 2)])
@@ -19,7 +19,7 @@ def test_ttft_and_tpot_agree_within_two_per_cent(chip: str, tp: int, inputs: int
     import workloads
     from simcore.spec.plan import ParallelPlan
 
-    told = simcore.estimate("llama-3.1-70b", chip, tp=tp, batch=1, input_tokens=inputs, output_tokens=outputs)
+    told = estimated("llama-3.1-70b", chip, tp=tp, batch=1, input_tokens=inputs, output_tokens=outputs)
     plan = ParallelPlan(tp=tp)
     times = scenario_step_times(workloads.model("llama-3.1-70b"), hardware_specs.chip(chip), plan, "datasheet")
     apart = Trace(np.arange(5) * 1000.0, np.full(5, inputs), np.full(5, outputs))

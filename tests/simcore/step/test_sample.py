@@ -7,7 +7,8 @@ import pytest
 
 import hardware_specs
 import workloads
-from scenarios.replays import joined, operator_step_times, scenario_physics, scenario_step_times
+from scenarios.homes import joined
+from scenarios.replays import operator_step_times, scenario_physics, scenario_step_times
 from simcore import api
 from simcore.cost.machine import machine_of
 from simcore.engine.ranks import split_experts
@@ -81,7 +82,7 @@ def test_a_rank_and_the_experts_add_up_to_the_whole_step() -> None:
     """Four ranks of 64 decodes each: the rank's own part and the experts' for 256 tokens."""
     model, chip = workloads.model("qwen3-30b-a3b"), hardware_specs.chip("h100-sxm")
     plan = ParallelPlan(attention_dp=4, ep=4)
-    physics, columns = scenario_physics(model, chip, plan, "vllm", ServingPolicy())
+    physics, columns = scenario_physics(model, chip, plan, "vllm")
     whole = physics_step_times(physics, columns)
     parts = split_experts(whole, physics, columns, padded_tokens=512)
     for name in ("dense_pure", "dense_mixed", "communication"):

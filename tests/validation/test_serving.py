@@ -7,14 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import simcore
+from scenarios.read import from_raw
+from scenarios.resolved import resolve
+from scenarios.steps import kept_steps
 from tests.shared import shared
 from validation.serving.choice import Service
 from validation.serving.disagg import PrefillStep, loop
 from validation.serving.fit import Measured, distinct, fold_of, names, parameters, solve, start
 from validation.serving.inputs import replayer
 from validation.serving.measures import errors, spearman
+from validation.serving.question import chosen, scenario_tables
 from validation.serving.recipes import recipe
-from validation.serving.replay import chosen, mean_stall_s
 from validation.serving.report import answers
 from validation.serving.rows import Pool, read_row, repaired_pool, wide_pools
 from validation.serving.score import campaign_factors, coverage_across_folds
@@ -100,10 +104,13 @@ def test_columns_of_measurements_are_not_read() -> None:
 
 def test_a_stall_counts_for_the_first_burst() -> None:
     question = read_row(ROW).question
-    tokens = question.users * question.input_tokens
-    assert mean_stall_s(question, {}) == 0.0
-    assert mean_stall_s(question, {"stall_s": 20.0, "stall_tokens": tokens + 1}) == 0.0
-    assert mean_stall_s(question, {"stall_s": 20.0, "stall_tokens": tokens}) == pytest.approx(2.0)
+    tokens, default = question.users * question.input_tokens, recipe("vllm")["default"]
+
+    def compiled(stall_tokens: int) -> object:
+        asked = {"default": default | {"stall_s": 20.0, "stall_tokens": stall_tokens}}
+        return scenario_tables(question, asked, simcore.resolve)["policy"].get("compile")
+
+    assert compiled(tokens + 1) is None and compiled(tokens) == "20 s"
 
 
 def test_attention_ranks_follow_the_experts_where_they_are_not_stated() -> None:
@@ -114,10 +121,11 @@ def test_attention_ranks_follow_the_experts_where_they_are_not_stated() -> None:
 
 def test_experts_of_another_stack_change_experts_alone() -> None:
     row = ROW | {"model_path": "openai/gpt-oss-120b", "precision": "fp4", "tp_size": 2, "moe_tp_size": 2}
-    question, asks = read_row(row).question, replayer()
+    question = read_row(row).question
+    default = recipe("vllm")["default"]
     own, other = (
-        asks.pool_parts(question, question.pool, {"kv": "fp8", "expert_kernels": stack})
-        for stack in (question.stack, "sglang" if question.stack != "sglang" else "vllm")
+        kept_steps(resolve(from_raw(scenario_tables(question, {"default": default | more}, simcore.resolve))))
+        for more in ({}, {"expert_kernels": "sglang"})
     )
     mine, theirs = own.sampled.pure.work, other.sampled.pure.work
     assert np.array_equal(mine.matrix, theirs.matrix)

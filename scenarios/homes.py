@@ -1,0 +1,37 @@
+"""Where a chip stands that is named without a node, when a plan needs more of them than its usual home holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hardware_specs
+from simcore.spec.hardware import Level
+from simcore.spec.system import System
+
+MOST = 8
+"""chips in one host"""
+
+
+def joined(chip: Any, gpus: int) -> System:
+    """The chip's usual home, or one like it in which `gpus` of them share one level of the chip's own link."""
+    return widened(hardware_specs.system(chip.name), gpus)
+
+
+def widened(system: System, gpus: int) -> System:
+    """The system, or one whose node holds `gpus` of its chips on one level of the chip's own link."""
+    if system.node is None or gpus <= system.max_chips or not system.chip.links:
+        return system
+    name, link = next(iter(system.chip.links.items()))
+    level = Level(name=name, size=gpus, link=link)
+    return system.replace(node=system.node.replace(chips=gpus, levels=(level,)))
+
+
+def several(system: System, gpus: int) -> tuple[System, tuple[str, ...]]:
+    """(a home for so many chips, what to tell): of a chip whose usual home is a host with one, up to eight of them."""
+    if system.cluster is not None or system.max_chips != 1 or not 1 < gpus <= MOST:
+        return system, ()
+    wider = widened(system, gpus)
+    if wider is system:
+        return system, ()
+    told = f"{gpus} {system.chip.name} share one host over {wider.levels[0].name}: name a node for another home"
+    return wider, (told,)

@@ -1,0 +1,57 @@
+"""How wrong answers of a named stack were on measured serving: 80 % intervals, carried to every such answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scenarios.resolved import Resolved
+from scenarios.stacks import calibrated
+
+METRICS = {"tpot": "tpot_mean_s", "ttft": "ttft_mean_s"}
+
+
+def intervals_of(found: Resolved | None, values: Mapping[str, Any]) -> dict[str, list[float]]:
+    """80 % intervals in seconds of the answer's means, learnt from measurements whose curve the fit had not seen.
+
+    Only under a stack with measured runs, on a chip with its tables; they say nothing of a load or a chip of another
+    kind.
+    """
+    if found is None or not found.stack.effects or not measured(found):
+        return {}
+    bands = bands_of(found)
+    known = {name: key for name, key in METRICS.items() if values.get(key) is not None and name in bands}
+    return {key: [values[key] * bands[name][0], values[key] * bands[name][1]] for name, key in known.items()}
+
+
+def bands_of(found: Resolved) -> dict[str, list[float]]:
+    """[low, high] of measured / predicted by metric, for models of this kind."""
+    kind = "experts" if found.model.is_moe else "dense"
+    bands: dict[str, list[float]] = calibrated(found.stack.effects).get("interval", {}).get(kind, {})
+    return bands
+
+
+def measured(found: Resolved) -> bool:
+    """Whether the chip has operator tables of the stack."""
+    from hardware_specs.calibrations import measured_stacks
+
+    return found.stack.kernels in measured_stacks(found.system.chip.name)
+
+
+def in_words(found: Resolved | None) -> tuple[str, ...]:
+    """One sentence about how wrong such numbers were."""
+    if found is None or not found.stack.effects:
+        return ()
+    name, chip = found.release.name, found.system.chip.name
+    if not measured(found):
+        return (f"{name} on {chip} was never measured: how wrong these numbers are is not known",)
+    kind = "experts" if found.model.is_moe else "dense"
+    bands = bands_of(found)
+    if not bands:
+        return ()
+    told = ", ".join(
+        f"{metric.upper()} {100 * (bands[metric][0] - 1):+.0f} to {100 * (bands[metric][1] - 1):+.0f} %"
+        for metric in ("tpot", "ttft")
+    )
+    what = "models with experts" if kind == "experts" else "dense models"
+    return (f"on measured runs of {what} under {name}, four of five lay within {told} of such predictions",)

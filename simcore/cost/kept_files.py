@@ -1,0 +1,64 @@
+"""Files kept between processes: compiled kernels, digests, step tables. Never needed, never trusted unread.
+
+They lie beside the package, or in the user's cache folder where that cannot be written (`SIMCORE_CACHE` names another
+folder). A file is written aside and renamed, so that a reader sees a whole one or none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).resolve().parent.parent
+
+
+@cache
+def home() -> Path:
+    """The folder of kept files; one that cannot be written stays empty."""
+    own = os.environ.get("SIMCORE_CACHE")
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "simcore"
+    places = [Path(own)] if own else [PACKAGE / "__pycache__", user]
+    for place in places:
+        try:
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError:
+            continue
+        if os.access(place, os.W_OK):
+            return place
+    return places[-1]
+
+
+def write_aside(file: Path, data: bytes) -> bool:
+    """Write a file as a whole; False where that is not possible."""
+    aside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        aside.write_bytes(data)
+        os.replace(aside, file)
+    except OSError:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+        return False
+    return True
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a kept file; empty where there is none, or something else."""
+    try:
+        found = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def keep_latest(folder: Path, pattern: str, most: int) -> None:
+    """Remove all but the `most` files or folders of that pattern that were used last."""
+    with contextlib.suppress(OSError):
+        found = sorted(folder.glob(pattern), key=lambda one: one.stat().st_mtime)
+        for stale in found[: max(0, len(found) - most)]:
+            shutil.rmtree(stale, ignore_errors=True) if stale.is_dir() else stale.unlink(missing_ok=True)

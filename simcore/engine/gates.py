@@ -1,0 +1,96 @@
+"""Kernels behind one C signature, so that they can be called without numba: an array of whole numbers.
+
+An array of records is its address and its length, a policy is the address of its C function. The last number is set
+to 1 at the end: where it is not, the kernel broke off. `simcore.engine.gate` calls them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import carray, cfunc, types
+from numba.extending import intrinsic
+
+from simcore.cost.jit import keep_code, tell
+from simcore.engine.closed_loop import serve_closed
+from simcore.engine.feedback import LOOP
+from simcore.engine.kernels import serve_open
+from simcore.policy.records import BLOCK, REPLICA, REQUEST, STEP
+from simcore.policy.router._verbs import ROUTE_TYPE
+from simcore.policy.scheduler._verbs import COMPOSE_TYPE
+from simcore.step.packed import STEP_TIMES
+
+GATE = types.void(types.CPointer(types.int64))
+
+
+@intrinsic
+def _pointer(typing: Any, number: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
+
+    return types.voidptr(types.int64), code
+
+
+def _function(kind: Any) -> Any:
+    """int64 -> a function of that type: its C address first, nothing else known of it."""
+
+    @intrinsic
+    def made(typing: Any, number: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            address = builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
+            return builder.insert_value(ir.Constant(context.get_value_type(kind), None), address, 0)
+
+        return kind(types.int64), code
+
+    return made
+
+
+_composer = _function(COMPOSE_TYPE)
+_router = _function(ROUTE_TYPE)
+
+
+def open_loop(a: Any) -> None:
+    """`serve_open`: replicas, requests, step times, hashes, caches, scheduler, router, looks, log."""
+    serve_open(
+        carray(_pointer(a[0]), a[1], REPLICA),
+        carray(_pointer(a[2]), a[3], REQUEST),
+        carray(_pointer(a[4]), a[5], STEP_TIMES),
+        carray(_pointer(a[6]), a[7], np.int32),
+        carray(_pointer(a[8]), a[9], BLOCK),
+        _composer(a[10]),
+        _router(a[11]),
+        a[12],
+        carray(_pointer(a[13]), a[14], STEP),
+    )
+    a[15] = 1
+
+
+def closed_loop(a: Any) -> None:
+    """`serve_closed`: replicas, requests, step times, hashes, caches, scheduler, log, loop, two of scratch."""
+    serve_closed(
+        carray(_pointer(a[0]), a[1], REPLICA),
+        carray(_pointer(a[2]), a[3], REQUEST),
+        carray(_pointer(a[4]), a[5], STEP_TIMES),
+        carray(_pointer(a[6]), a[7], np.int32),
+        carray(_pointer(a[8]), a[9], BLOCK),
+        _composer(a[10]),
+        carray(_pointer(a[11]), a[12], STEP),
+        carray(_pointer(a[13]), a[14], LOOP),
+        carray(_pointer(a[15]), a[16], np.float64),
+        carray(_pointer(a[17]), a[18], np.float64),
+    )
+    a[19] = 1
+
+
+_MADE: dict[str, Any] = {}
+
+
+def address(name: str) -> int:
+    """The C function of a gate, compiled (or taken from numba's cache) now, and kept as a library if it can be."""
+    if name not in _MADE:
+        tell(globals()[name])
+        made = _MADE[name] = cfunc(GATE, cache=True)(globals()[name])
+        keep_code(globals()[name], made._library, made.native_name)
+    return int(_MADE[name].address)

@@ -1,0 +1,94 @@
+"""`StepTimes` as one numpy record per value: what kernels read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from simcore.step.times import POOL_VALUES, TABLES, Axis, StepTimes, Table
+
+N_TABLES = len(TABLES)
+(
+    DENSE_PURE,
+    DENSE_MIXED,
+    PREFILL,
+    DECODE_PURE,
+    DECODE_MIXED,
+    HEAD,
+    COMMUNICATION,
+    ENERGY_PURE,
+    ENERGY_MIXED,
+    UNEVEN_PURE,
+    UNEVEN_MIXED,
+) = range(N_TABLES)
+
+TWO_AXES = (PREFILL, DECODE_PURE, DECODE_MIXED, ENERGY_PURE, UNEVEN_PURE, UNEVEN_MIXED)
+"""tables that kernels look up by two values"""
+
+SCALARS = (
+    "host_pure_s",
+    "host_mixed_s",
+    "attention_overlap_ratio",
+    "communication_overlap_ratio",
+    "stream_s",
+    "stream_first_s",
+    "idle_w",
+)
+STEP_TIMES = np.dtype(
+    [
+        ("host_pure_s", "f8"),
+        ("host_mixed_s", "f8"),
+        ("attention_overlap_ratio", "f8"),
+        ("communication_overlap_ratio", "f8"),
+        ("stream_s", "f8"),
+        ("stream_first_s", "f8"),
+        ("idle_w", "f8"),
+        ("square_merge", "i8"),
+        ("has_uneven", "i8"),
+        ("offset", "i8", (N_TABLES,)),
+        ("unit_x", "f8", (N_TABLES,)),
+        ("linear_x", "i8", (N_TABLES,)),
+        ("size_x", "i8", (N_TABLES,)),
+        ("round_x", "i8", (N_TABLES,)),
+        ("unit_y", "f8", (N_TABLES,)),
+        ("linear_y", "i8", (N_TABLES,)),
+        ("size_y", "i8", (N_TABLES,)),
+        ("round_y", "i8", (N_TABLES,)),
+        ("pool", "f8", (POOL_VALUES,)),
+    ],
+    align=True,
+)
+
+
+def pack(times: StepTimes) -> Any:
+    """The record (length-1 structured array) that the kernels read; raises ValueError if the tables are too large."""
+    packed = np.zeros(1, STEP_TIMES)
+    record = packed[0]
+    for name in SCALARS:
+        record[name] = getattr(times, name)
+    record["square_merge"] = times.prefill_merge == "square"
+    record["has_uneven"] = bool(np.any(times.uneven_pure.values) or np.any(times.uneven_mixed.values))
+    used = 0
+    for number, name in enumerate(TABLES):
+        table = getattr(times, name)
+        if number in TWO_AXES and table.y is None:
+            table = _repeated(table)
+        values = np.ascontiguousarray(table.values, dtype=float).ravel()
+        if used + values.size > POOL_VALUES:
+            raise ValueError(f"step-time tables hold more than {POOL_VALUES} values; use a smaller linear_count")
+        record["pool"][used : used + values.size] = values
+        record["offset"][number] = used
+        used += values.size
+        for letter, axis in (("x", table.x), ("y", table.y)):
+            record["unit_" + letter][number] = axis.unit if axis else 1.0
+            record["linear_" + letter][number] = axis.linear_count if axis else 1
+            record["size_" + letter][number] = axis.size if axis else 1
+            record["round_" + letter][number] = axis.round_up if axis else 0
+    return packed
+
+
+def _repeated(table: Table) -> Table:
+    """A table on one axis as one on two that does not depend on the second: what `lookup_2d` needs."""
+    y = Axis(1.0)
+    return Table(table.x, np.repeat(np.asarray(table.values, dtype=float)[:, None], y.size, axis=1), y)
