@@ -40,6 +40,42 @@ __all__ = [
 STEP_TIMES_TYPE = from_dtype(STEP_TIMES)
 
 
+<<<<<<< HEAD
+def pack(times: StepTimes) -> Any:
+    """The record (length-1 structured array) that the kernels read; raises ValueError if the tables are too large."""
+    packed = np.zeros(1, STEP_TIMES)
+    record = packed[0]
+    for name in SCALARS:
+        record[name] = getattr(times, name)
+    record["square_merge"] = times.prefill_merge == "square"
+    record["has_uneven"] = bool(np.any(times.uneven_pure.values) or np.any(times.uneven_mixed.values))
+    used = 0
+    for number, name in enumerate(TABLES):
+        table = getattr(times, name)
+        if number in TWO_AXES and table.y is None:
+            table = _repeated(table)
+        values = np.ascontiguousarray(table.values, dtype=float).ravel()
+        if used + values.size > POOL_VALUES:
+            raise ValueError(f"step-time tables hold more than {POOL_VALUES} values; use a smaller linear_count")
+        record["pool"][used : used + values.size] = values
+        record["offset"][number] = used
+        used += values.size
+        for letter, axis in (("x", table.x), ("y", table.y)):
+            record["unit_" + letter][number] = axis.unit if axis else 1.0
+            record["linear_" + letter][number] = axis.linear_count if axis else 1
+            record["size_" + letter][number] = axis.size if axis else 1
+            record["round_" + letter][number] = axis.round_up if axis else 0
+    return packed
+
+
+def _repeated(table: Table) -> Table:
+    """A table on one axis as one on two that does not depend on the second: what `lookup_2d` needs."""
+    y = Axis(1.0)
+    return Table(table.x, np.repeat(np.asarray(table.values, dtype=float)[:, None], y.size, axis=1), y)
+
+
+=======
+>>>>>>> main
 @njit(inline="always")
 def _place(value: float, unit: float, linear: int, size: int, round_up: int) -> Any:
     """(index of the knot below, fraction of the way to the next); the last interval is continued beyond the end."""
@@ -117,12 +153,21 @@ def uneven_s(record: Any, decode: int, uneven: int, batch: float, kv_tokens: Any
 
 
 @njit(cache=True)
+def streamed(record: Any, step_s: Any) -> Any:
+    """A step whose weights pass through from a slower tier; unchanged where they are resident."""
+    if record.stream_s > 0.0:
+        return max(step_s, record.stream_s) + record.stream_first_s
+    return step_s
+
+
+@njit(cache=True)
 def decode_step_s(record: Any, batch: float, kv_tokens: Any) -> Any:
     """Seconds of a step in which `batch` sequences decode; `kv_tokens` is (mean, shortest, longest) of their KV."""
     attention = uneven_s(record, DECODE_PURE, UNEVEN_PURE, batch, kv_tokens)
     busy = lookup(record, DENSE_PURE, batch) + attention
     busy += lookup(record, HEAD, batch)
-    return record.host_pure_s + merged(busy, lookup(record, COMMUNICATION, batch), record.communication_overlap_ratio)
+    busy = merged(busy, lookup(record, COMMUNICATION, batch), record.communication_overlap_ratio)
+    return streamed(record, record.host_pure_s + busy)
 
 
 @njit(cache=True)
@@ -133,7 +178,8 @@ def mixed_step_s(record: Any, tokens: float, prefill_s: float, batch: float, kv_
         decode = uneven_s(record, DECODE_MIXED, UNEVEN_MIXED, batch, kv_tokens)
         attention = merged(prefill_s, decode, record.attention_overlap_ratio)
     busy = lookup(record, DENSE_MIXED, tokens) + attention + lookup(record, HEAD, sequences)
-    return record.host_mixed_s + merged(busy, lookup(record, COMMUNICATION, tokens), record.communication_overlap_ratio)
+    busy = merged(busy, lookup(record, COMMUNICATION, tokens), record.communication_overlap_ratio)
+    return streamed(record, record.host_mixed_s + busy)
 
 
 @njit(cache=True)
