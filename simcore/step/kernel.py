@@ -40,42 +40,6 @@ __all__ = [
 STEP_TIMES_TYPE = from_dtype(STEP_TIMES)
 
 
-<<<<<<< HEAD
-def pack(times: StepTimes) -> Any:
-    """The record (length-1 structured array) that the kernels read; raises ValueError if the tables are too large."""
-    packed = np.zeros(1, STEP_TIMES)
-    record = packed[0]
-    for name in SCALARS:
-        record[name] = getattr(times, name)
-    record["square_merge"] = times.prefill_merge == "square"
-    record["has_uneven"] = bool(np.any(times.uneven_pure.values) or np.any(times.uneven_mixed.values))
-    used = 0
-    for number, name in enumerate(TABLES):
-        table = getattr(times, name)
-        if number in TWO_AXES and table.y is None:
-            table = _repeated(table)
-        values = np.ascontiguousarray(table.values, dtype=float).ravel()
-        if used + values.size > POOL_VALUES:
-            raise ValueError(f"step-time tables hold more than {POOL_VALUES} values; use a smaller linear_count")
-        record["pool"][used : used + values.size] = values
-        record["offset"][number] = used
-        used += values.size
-        for letter, axis in (("x", table.x), ("y", table.y)):
-            record["unit_" + letter][number] = axis.unit if axis else 1.0
-            record["linear_" + letter][number] = axis.linear_count if axis else 1
-            record["size_" + letter][number] = axis.size if axis else 1
-            record["round_" + letter][number] = axis.round_up if axis else 0
-    return packed
-
-
-def _repeated(table: Table) -> Table:
-    """A table on one axis as one on two that does not depend on the second: what `lookup_2d` needs."""
-    y = Axis(1.0)
-    return Table(table.x, np.repeat(np.asarray(table.values, dtype=float)[:, None], y.size, axis=1), y)
-
-
-=======
->>>>>>> main
 @njit(inline="always")
 def _place(value: float, unit: float, linear: int, size: int, round_up: int) -> Any:
     """(index of the knot below, fraction of the way to the next); the last interval is continued beyond the end."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 import hardware_specs
 import simcore
 import workloads
-from planners.engines import engines
 from simcore.spec.base import Spec
 from simcore.spec.system import System
 
