@@ -25,6 +25,7 @@ TOP = (
     "cli",
 )
 LAYER = {
+    "simcore.unit_text": -0.5,
     "simcore.units": 0,
     "simcore.errors": 0,
     "simcore.registry": 0.5,

@@ -23,6 +23,7 @@ from planners.search.study import read_search, space_of
 from scenarios.read import read
 from simcore.errors import SimcoreError
 from simcore.spec.load import read_toml
+from simcore.spec.scenario import Scenario
 
 ROOT = Path(__file__).resolve().parents[1]
 JUNK: list[Any] = [
@@ -65,11 +66,12 @@ JUNK: list[Any] = [
 
 
 def search(path: Path) -> object:
-    return space_of(read_search(path))
+    asked = read_search(path)
+    return asked if isinstance(asked, Scenario) else space_of(asked)
 
 
 def study(path: Path) -> object:
-    return list(combinations(read_serving_study(path)))
+    return list(combinations(read_serving_study(path), path))
 
 
 def experts(path: Path) -> object:

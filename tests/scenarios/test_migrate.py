@@ -1,4 +1,4 @@
-"""Old schemas: what an old file asked and what its scenario/2 asks have the same answers; the examples are such pairs."""
+"""Old schemas: what an old file asked and what its scenario/2 asks have the same answers; examples are such pairs."""
 
 from __future__ import annotations
 
