@@ -163,7 +163,10 @@ def from_search(raw: Raw, file: str) -> Raw:
         found |= _analytic_base(raw)
         names = {str(name): new_key(str(name)) for name in raw.get("space", {})}
         found["search"] = raw.pop("search", {})
-    found["vary"] = {names[key]: axis(value, names) for key, value in raw.pop("space", {}).items()}
+    space = raw.pop("space", {})
+    for key, value in space.items():
+        checked_axis(key, value, file)
+    found["vary"] = {names[key]: axis(value, names) for key, value in space.items()}
     if laws := raw.pop("laws", {}):
         found["laws"] = laws
     aim = dict(raw.pop("objective", {}))
@@ -219,6 +222,15 @@ def new_key(old: str) -> str:
     if bare.partition(".")[0] in ("chip", "node", "cluster"):
         return f"hardware.{bare}"
     return old
+
+
+def checked_axis(key: str, value: Any, file: str) -> None:
+    """Raises InputError for an entry of [space] that is no table, and for a `when` that is none."""
+    if not isinstance(value, dict):
+        raise InputError(f"{value!r} is no table", file=file, key=f"space.{key}", fix="write { ordinal = [1, 2, 4] }")
+    if not isinstance(value.get("when", {}), dict):
+        fix = 'write when = { system = ["h100-sxm"] }'
+        raise InputError(f"{value['when']!r} is no table", file=file, key=f"space.{key}.when", fix=fix)
 
 
 def axis(value: Raw, names: dict[str, str]) -> Any:
