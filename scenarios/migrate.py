@@ -163,6 +163,10 @@ def from_search(raw: Raw, file: str) -> Raw:
         found |= _analytic_base(raw)
         names = {str(name): new_key(str(name)) for name in raw.get("space", {})}
         found["search"] = raw.pop("search", {})
+    for key, value in raw.get("space", {}).items():
+        if not isinstance(value, dict) or not isinstance(value.get("when", {}), dict):
+            place = f"space.{key}.when" if isinstance(value, dict) else f"space.{key}"
+            raise InputError("is no table", file=file, key=place, fix='write for example { system = ["h200-sxm"] }')
     found["vary"] = {names[key]: axis(value, names) for key, value in raw.pop("space", {}).items()}
     if laws := raw.pop("laws", {}):
         found["laws"] = laws

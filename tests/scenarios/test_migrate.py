@@ -284,6 +284,13 @@ def test_migrating_leaves_its_input_alone_and_names_the_schema() -> None:
         migrated({"schema": "search/1", "evaluator": {"kind": "builtin"}}, "old.toml")
 
 
+def test_a_text_where_a_table_is_wanted_names_its_key() -> None:
+    raw = copy.deepcopy(SEARCHES[2])
+    raw["space"]["policy.kv_tier"]["when"] = "system == 'dgx-h100-cxl'"
+    with pytest.raises(InputError, match=r"old\.toml: space\.policy\.kv_tier\.when: is no table"):
+        migrated(raw, "old.toml")
+
+
 def test_replicas_prices_and_even_arrivals_find_their_new_places() -> None:
     raw = simulation(
         "a", "llama-3.1-8b", "h100-sxm", policy={"replicas": 3},
