@@ -54,11 +54,11 @@ def migrated(raw: Raw, file: str) -> Raw:
         raise InputError(f"{schema!r} cannot be migrated", file=file, key="schema", fix=f"known: {', '.join(CONVERT)}")
     try:
         found = CONVERT[schema](copy.deepcopy(raw), file)
-    except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
-        what = f"cannot be read as {schema}: {type(error).__name__}: {error}"
-        raise InputError(what, file=file, fix="look for a value of the wrong kind") from None
     except RecursionError:
         raise InputError("is nested too deeply", file=file) from None
+    except (AttributeError, KeyError, TypeError, ValueError):
+        what, fix = f"a table, a list or a key of {schema} is not of its kind", f'write it as schema = "{SCHEMA}"'
+        raise InputError(what, file=file, fix=fix) from None
     head: Raw = {"schema": SCHEMA}
     head |= {k: found.pop(k) for k in ("name", "title", "seed", "warm_ratio") if k in found}
     return head | {key: value for key, value in found.items() if value not in ({}, [])}
@@ -163,10 +163,11 @@ def from_search(raw: Raw, file: str) -> Raw:
         found |= _analytic_base(raw)
         names = {str(name): new_key(str(name)) for name in raw.get("space", {})}
         found["search"] = raw.pop("search", {})
-    space = raw.pop("space", {})
-    for key, value in space.items():
-        checked_axis(key, value, file)
-    found["vary"] = {names[key]: axis(value, names) for key, value in space.items()}
+    for key, value in raw.get("space", {}).items():
+        if not isinstance(value, dict) or not isinstance(value.get("when", {}), dict):
+            place = f"space.{key}.when" if isinstance(value, dict) else f"space.{key}"
+            raise InputError("is no table", file=file, key=place, fix='write for example { system = ["h200-sxm"] }')
+    found["vary"] = {names[key]: axis(value, names) for key, value in raw.pop("space", {}).items()}
     if laws := raw.pop("laws", {}):
         found["laws"] = laws
     aim = dict(raw.pop("objective", {}))
@@ -222,15 +223,6 @@ def new_key(old: str) -> str:
     if bare.partition(".")[0] in ("chip", "node", "cluster"):
         return f"hardware.{bare}"
     return old
-
-
-def checked_axis(key: str, value: Any, file: str) -> None:
-    """Raises InputError for an entry of [space] that is no table, and for a `when` that is none."""
-    if not isinstance(value, dict):
-        raise InputError(f"{value!r} is no table", file=file, key=f"space.{key}", fix="write { ordinal = [1, 2, 4] }")
-    if not isinstance(value.get("when", {}), dict):
-        fix = 'write when = { system = ["h100-sxm"] }'
-        raise InputError(f"{value['when']!r} is no table", file=file, key=f"space.{key}.when", fix=fix)
 
 
 def axis(value: Raw, names: dict[str, str]) -> Any:

@@ -15,11 +15,12 @@ import hardware_specs
 import workloads
 from commands.study import combinations
 from commands.study import read as read_serving_study
-from planners.axes import axes_of
 from planners.experts.question import problem_of as experts_problem
 from planners.experts.question import read_question
 from planners.power.problem import read_problem
+from planners.search.question import parameters_of
 from planners.search.study import read_search, space_of
+from planners.sweep import prepare
 from scenarios.read import read
 from simcore.errors import SimcoreError
 from simcore.spec.load import read_toml
@@ -67,7 +68,11 @@ JUNK: list[Any] = [
 
 def search(path: Path) -> object:
     asked = read_search(path)
-    return asked if isinstance(asked, Scenario) else space_of(asked)
+    return parameters_of(asked) if isinstance(asked, Scenario) else space_of(asked)
+
+
+def sweep(path: Path) -> object:
+    return prepare(read(path)).grid()
 
 
 def study(path: Path) -> object:
@@ -90,7 +95,7 @@ LOADERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "model": ("workloads/models/*.toml", workloads.read_model),
     "traffic": ("workloads/traffic/*.toml", parsed(workloads._parse_demand)),
     "scenario": ("examples/*s*.toml", read),
-    "sweep": ("examples/llama-70b-azure.toml", lambda path: axes_of(read(path))),
+    "sweep": ("examples/llama-70b-azure.toml", sweep),
     "search": ("examples/search/*.toml", search),
     "serving-study": ("examples/studies/*.toml", study),
     "experts": ("examples/experts.toml", experts),

@@ -1,8 +1,9 @@
-"""Old schemas: what an old file asked and what its scenario/2 asks have the same answers; examples are such pairs."""
+"""Old schemas: an old file and its scenario/2 have the same answers; the examples are such pairs."""
 
 from __future__ import annotations
 
 import copy
+import random
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from simcore.errors import InputError
 from simcore.spec.load import read_file
 from simcore.spec.scenario import Scenario
 from tests.shared import ROOT
+from tests.test_any_bytes import as_toml, spoilt, try_all
 
 EXAMPLES = ROOT / "examples"
 Raw = dict[str, Any]
@@ -232,11 +234,11 @@ def test_a_simulation_answers_alike(tmp_path: Path) -> None:
 
 
 def test_a_sweep_answers_alike(tmp_path: Path) -> None:
-    few = {"vary": {"plan.chips": [4, 8], "traffic.batch": [1, 64]}}
+    few = {"plan.chips": [4, 8], "traffic.batch": [1, 64]}
     rows = []
     for path in (old(tmp_path, SWEEP), EXAMPLES / "llama-70b-azure.toml"):
         asked = read(path)
-        found = simcore.sweep(asked.set({"vary": {**asked.vary, **few["vary"]}}))
+        found = simcore.sweep(asked.set({"vary": {**asked.vary, **few}}))
         assert found.summary.study.objective.frontier == ("usd_per_million_tokens", "tpot_s")
         table = found.table.drop(columns=["prefill_bound", "decode_bound"], errors="ignore")
         rows.append(table.sort_values(["system", "weights", "kv", "chips", "tp", "pp", "batch"], ignore_index=True))
@@ -282,6 +284,13 @@ def test_migrating_leaves_its_input_alone_and_names_the_schema() -> None:
         migrated({"schema": "search/1", "evaluator": {"kind": "builtin"}}, "old.toml")
 
 
+def test_a_text_where_a_table_is_wanted_names_its_key() -> None:
+    raw = copy.deepcopy(SEARCHES[2])
+    raw["space"]["policy.kv_tier"]["when"] = "system == 'dgx-h100-cxl'"
+    with pytest.raises(InputError, match=r"old\.toml: space\.policy\.kv_tier\.when: is no table"):
+        migrated(raw, "old.toml")
+
+
 def test_replicas_prices_and_even_arrivals_find_their_new_places() -> None:
     raw = simulation(
         "a", "llama-3.1-8b", "h100-sxm", policy={"replicas": 3},
@@ -301,3 +310,11 @@ def test_no_example_is_of_an_old_schema(path: Path) -> None:
     assert said in (SCHEMA, *kept, None), f"{path}: simcore migrate"
     if said == "search/1":
         assert path.stem == "tiered"
+
+
+@pytest.mark.parametrize("raw", [*SIMULATIONS[3:6], SWEEP, *SEARCHES[:2]], ids=lambda raw: str(raw["name"]))
+def test_spoilt_old_files_are_refused_in_words(raw: Raw, tmp_path: Path) -> None:
+    draw, file = random.Random(str(raw["name"])), tmp_path / "spoilt.toml"
+    for _ in range(100):
+        file.write_text(as_toml(spoilt(raw, draw)), encoding="utf-8")
+        try_all(read, file)
