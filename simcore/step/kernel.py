@@ -34,8 +34,10 @@ __all__ = [
     "decode_step_s",
     "lookup",
     "lookup_2d",
+    "mixed_step_j",
     "mixed_step_s",
     "pack",
+    "pure_step_j",
 ]
 STEP_TIMES_TYPE = from_dtype(STEP_TIMES)
 
