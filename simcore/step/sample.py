@@ -90,7 +90,7 @@ def raw_steps(
         found.times,
         idle_w=float(np.max(machine.idle_w)) * chips,
         stream_s=stream_s,
-        stream_first_s=stream_s / physics.model.layer_count,
+        stream_first_s=stream_s / physics.model.layer_count + machine.weight_latency_s,
     )
     stages = float(np.max(plan.pp))
     return RawSteps(
