@@ -96,6 +96,7 @@ REGISTRIES = {
 """the only modules that may import by a string"""
 MOST_LINES, MOST_FUNCTION_LINES, MOST_ARGUMENTS = 400, 60, 6
 MANY_ARGUMENTS = {
+    "simcore.engine.rank_groups.serve_rank_groups": "the public loop over groups: as serve",
     "simcore.calibration.build.build": "one argument per kind of table",
     "simcore.engine.serving.serve": "the public loop: trace, times, settings, and four options",
     "planners.search.synthetic.tiered": "the signature is the space of a test problem",
