@@ -99,7 +99,7 @@ class Evaluator:
         if changes:
             machine = machine.with_fields(**changes)
         plan = plan_columns(scenario.plan, numeric)
-        batch = numeric.get("batch", np.full(rows, float(scenario.batch)))
+        batch = numeric["batch"] if "batch" in numeric else np.full(rows, float(scenario.batch))
         found = analytic.evaluate(self.setting(scenario), machine, plan, batch)
         reason = np.where(plan.chips > scenario.system.max_chips, np.int8(Reason.TOO_MANY_CHIPS), found["reason"])
         loader = stacks.documented(scenario.stack).loader

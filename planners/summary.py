@@ -67,7 +67,7 @@ class SweepSummary:
 
 def label(table: ResultTable, words: dict[str, str]) -> ResultTable:
     """The table with constant text columns in front."""
-    texts: dict[str, NDArray[Any]] = {k: np.full(len(table), v, dtype=object) for k, v in words.items()}
+    texts: dict[str, NDArray[Any]] = {k: np.broadcast_to(np.array(v, object), len(table)) for k, v in words.items()}
     return ResultTable({**texts, **table.columns}, table.assumptions, table.notes)
 
 

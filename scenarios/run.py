@@ -202,7 +202,8 @@ def _given(scenario: Scenario, skip_bad: bool) -> Ready:
     trace, pool = traffic_of(scenario, skip_bad), KvPool(steps.kv_blocks or UNLIMITED)
     settings = settings_of(whole, pool, trace)
     slos = slos_of(scenario, trace.slo_names)
-    return Ready(whole, trace, given_steps(whole), settings, slos, plan.dp, None, assumptions=reading(trace))
+    told = reading(trace)
+    return Ready(whole, trace, given_steps(whole), settings, slos, plan.dp, None, assumptions=told, pool=pool)
 
 
 def with_resolved(found: Resolved, trace: Trace) -> Ready:

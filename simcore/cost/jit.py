@@ -22,7 +22,7 @@ from simcore.cost.kept_files import home, keep_latest
 from simcore.cost.libraries import keep
 from simcore.cost.sources import ROOT, digest_of, reaches_packages
 
-__all__ = ["Entry", "address_of", "compiled", "entry", "from_dtype", "njit"]
+__all__ = ["Entry", "addresses_of", "compiled", "entry", "from_dtype", "njit"]
 
 KEPT = 600
 """folders of kept functions, one per function and state of its code"""
@@ -107,16 +107,21 @@ def compiled(function: Any, signature: Any) -> Any:
     made = njit(signature, cache=True)(function)
     code = getattr(made, "overloads", {})
     for result in code.values():
-        keep_code(function, result.library, result.fndesc.llvm_cfunc_wrapper_name)
+        keep_code(function, result.library, _symbols(result))
     return made
 
 
-def address_of(made: Any, signature: Any) -> int:
-    """The C function of something compiled."""
-    return int(numba.types.CompileResultWAP(made.get_compile_result(signature)).address)
+def addresses_of(made: Any, signature: Any) -> tuple[int, ...]:
+    """Addresses of something compiled: its C function, and the one behind it, which numba's own calls take."""
+    result = made.get_compile_result(signature)
+    return tuple(int(result.library.get_pointer_to_function(symbol)) for symbol in _symbols(result))
 
 
-def keep_code(function: Any, library: Any, symbol: str) -> None:
+def _symbols(result: Any) -> tuple[str, ...]:
+    return result.fndesc.llvm_cfunc_wrapper_name, result.fndesc.llvm_func_name
+
+
+def keep_code(function: Any, library: Any, symbols: tuple[str, ...]) -> None:
     """Keep the object code of something just compiled as a library, if it is simcore's and can be linked.
 
     numba hands the code out once, to its own cache and to whoever asks; what it took from its cache has none.
@@ -127,7 +132,7 @@ def keep_code(function: Any, library: Any, symbol: str) -> None:
     except (AttributeError, RuntimeError, ValueError):
         return
     if isinstance(code, bytes) and Path(file).is_relative_to(ROOT / "simcore"):
-        keep(file, name, code, symbol)
+        keep(file, name, code, symbols)
 
 
 def tell(function: Any) -> None:

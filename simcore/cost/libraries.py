@@ -41,8 +41,8 @@ NEVER = '__attribute__((noreturn)) void %s(void) { fputs("simcore: %s was called
 _HELD: list[Any] = []
 
 
-def find(file: str, name: str) -> int | None:
-    """The address of a kept kernel's C function; None where there is none to be trusted."""
+def find(file: str, name: str) -> tuple[int, ...] | None:
+    """The addresses of a kept kernel's functions; None where there is none to be trusted."""
     library = _place(file, name)
     if library is None:
         return None
@@ -51,15 +51,15 @@ def find(file: str, name: str) -> int | None:
         if not _private(library.parent) or hashlib.sha256(library.read_bytes()).hexdigest() != told.get("sha256"):
             return None
         loaded = ctypes.CDLL(str(library))
-        address = ctypes.cast(loaded[str(told.get("symbol"))], ctypes.c_void_p).value
-    except (OSError, AttributeError, ValueError):
+        symbols = [loaded[str(symbol)] for symbol in told["symbols"]]
+    except (OSError, AttributeError, ValueError, KeyError, TypeError):
         return None
     _HELD.append(loaded)
-    return address
+    return tuple(ctypes.cast(symbol, ctypes.c_void_p).value or 0 for symbol in symbols)
 
 
-def keep(file: str, name: str, code: bytes, symbol: str) -> bool:
-    """Link object code with the C function `symbol` into a library and keep it; False where that is not possible."""
+def keep(file: str, name: str, code: bytes, symbols: tuple[str, ...]) -> bool:
+    """Link object code with the functions `symbols` into a library and keep it; False where that is not possible."""
     library = _place(file, name)
     if library is None or not shutil.which("cc") or not shutil.which("nm"):
         return False
@@ -67,7 +67,7 @@ def keep(file: str, name: str, code: bytes, symbol: str) -> bool:
         linked = _link(code)
     except (OSError, subprocess.SubprocessError):
         return False
-    told = {"sha256": hashlib.sha256(linked).hexdigest(), "symbol": symbol}
+    told = {"sha256": hashlib.sha256(linked).hexdigest(), "symbols": symbols}
     done = write_aside(library, linked) and write_aside(library.with_suffix(".json"), json.dumps(told).encode())
     keep_latest(library.parent, "*", KEPT)
     return done
@@ -80,7 +80,7 @@ def _link(code: bytes) -> bytes:
         made.write_bytes(code)
         missing = _run("nm", "-u", "--format=just-symbols", str(made)).split()
         stubs.write_text(STUBS + "".join(_stub(symbol) for symbol in missing))
-        flags = ("-shared", "-O1", "-w", "-fPIC", "-Wl,-z,notext", "-o", str(library))
+        flags = ("-shared", "-O2", "-w", "-fPIC", "-Wl,-z,notext,-Bsymbolic", "-o", str(library))
         _run("cc", str(made), str(stubs), *flags, "-lm")
         return library.read_bytes()
 

@@ -7,6 +7,7 @@ are taken off is the stack's rule (`StackMemory`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -79,7 +80,7 @@ class Footprint:
     pages: CachePages
     pool_context_tokens: float
 
-    @property
+    @cached_property
     def pool_pages(self) -> Column:
         """Pages of the KV pool."""
         return np.floor_divide(np.maximum(self.room_bytes, 0.0), self.pages.page_bytes)

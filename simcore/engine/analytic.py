@@ -24,6 +24,7 @@ from simcore.cost import memory, money
 from simcore.cost.base import CostModel
 from simcore.cost.machine import Machine
 from simcore.engine.masking import mask_infeasible
+from simcore.engine.waiting import with_queue
 from simcore.ops.op import Array, Column, PlanColumns, StepColumns
 from simcore.result import Reason
 from simcore.spec.demand import Demand
@@ -109,13 +110,6 @@ def running_of(setting: Setting, plan: PlanColumns, batch: Column, most: Column)
     limit = setting.policy.max_running
     slots = np.inf if limit is None else limit * plan.attention_dp
     return np.maximum(np.minimum(np.minimum(batch, most), slots), 1.0)
-
-
-def with_queue(times: dict[str, Column], batch: Column, running: Column) -> dict[str, Column]:
-    """The times with the wait for a slot: (batch - running) requests wait while `running` take e2e each."""
-    queue_s = (batch - running) / running * times["e2e_s"]
-    late = {name: times[name] + queue_s for name in ("ttft_s", "e2e_s")}
-    return {**times, **late, "queue_s": queue_s}
 
 
 def physics_of(setting: Setting, machine: Machine) -> Physics:

@@ -24,20 +24,24 @@ class Gate:
     @cached_property
     def function(self) -> Any:
         """The C function."""
-        address = find(GATES, self.name)
-        if address is None:
-            from simcore.engine.gates import address as compiled
+        found = find(GATES, self.name)
+        if found is None:
+            from simcore.engine.gates import address
 
-            address = compiled(self.name)
-        return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
+            found = (address(self.name),)
+        return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(found[0])
 
     def __call__(self, *parts: Any) -> None:
-        """Arrays (C-contiguous, written in place) and whole numbers. Raises SimcoreError where the kernel broke off."""
+        """Arrays (C-contiguous, written in place), whole numbers, addresses of policies. Raises SimcoreError where the
+        kernel broke off.
+        """
         numbers: list[int] = []
         for part in parts:
             if isinstance(part, np.ndarray):
                 assert part.flags.c_contiguous
                 numbers += [part.ctypes.data, part.size]
+            elif isinstance(part, tuple):
+                numbers += part
             else:
                 numbers.append(int(part))
         told = np.array([*numbers, 0], np.int64)

@@ -1,6 +1,7 @@
 """Kernels behind one C signature, so that they can be called without numba: an array of whole numbers.
 
-An array of records is its address and its length, a policy is the address of its C function. The last number is set
+An array of records is its address and its length, a policy the addresses of its C function and of the one behind it,
+which spares it an array's passage through C. The last number is set
 to 1 at the end: where it is not, the kernel broke off. `simcore.engine.gate` calls them.
 """
 
@@ -34,15 +35,21 @@ def _pointer(typing: Any, number: Any) -> Any:
 
 
 def _function(kind: Any) -> Any:
-    """int64 -> a function of that type: its C address first, nothing else known of it."""
+    """(int64, int64) -> a function of that type by its addresses; members of numba's structure that hold neither are
+    empty. Older versions know the first alone."""
 
     @intrinsic
-    def made(typing: Any, number: Any) -> Any:
+    def made(typing: Any, outer: Any, inner: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            address = builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
-            return builder.insert_value(ir.Constant(context.get_value_type(kind), None), address, 0)
+            structure = context.get_value_type(kind)
+            value = ir.Constant(structure, None)
+            for place, number in zip((0, 2), arguments, strict=True):
+                if place < len(structure.elements):
+                    address = builder.inttoptr(number, context.get_value_type(types.voidptr))
+                    value = builder.insert_value(value, address, place)
+            return value
 
-        return kind(types.int64), code
+        return kind(types.int64, types.int64), code
 
     return made
 
@@ -59,12 +66,12 @@ def open_loop(a: Any) -> None:
         carray(_pointer(a[4]), a[5], STEP_TIMES),
         carray(_pointer(a[6]), a[7], np.int32),
         carray(_pointer(a[8]), a[9], BLOCK),
-        _composer(a[10]),
-        _router(a[11]),
-        a[12],
-        carray(_pointer(a[13]), a[14], STEP),
+        _composer(a[10], a[11]),
+        _router(a[12], a[13]),
+        a[14],
+        carray(_pointer(a[15]), a[16], STEP),
     )
-    a[15] = 1
+    a[17] = 1
 
 
 def closed_loop(a: Any) -> None:
@@ -75,13 +82,13 @@ def closed_loop(a: Any) -> None:
         carray(_pointer(a[4]), a[5], STEP_TIMES),
         carray(_pointer(a[6]), a[7], np.int32),
         carray(_pointer(a[8]), a[9], BLOCK),
-        _composer(a[10]),
-        carray(_pointer(a[11]), a[12], STEP),
-        carray(_pointer(a[13]), a[14], LOOP),
-        carray(_pointer(a[15]), a[16], np.float64),
-        carray(_pointer(a[17]), a[18], np.float64),
+        _composer(a[10], a[11]),
+        carray(_pointer(a[12]), a[13], STEP),
+        carray(_pointer(a[14]), a[15], LOOP),
+        carray(_pointer(a[16]), a[17], np.float64),
+        carray(_pointer(a[18]), a[19], np.float64),
     )
-    a[19] = 1
+    a[20] = 1
 
 
 _MADE: dict[str, Any] = {}
@@ -92,5 +99,5 @@ def address(name: str) -> int:
     if name not in _MADE:
         tell(globals()[name])
         made = _MADE[name] = cfunc(GATE, cache=True)(globals()[name])
-        keep_code(globals()[name], made._library, made.native_name)
+        keep_code(globals()[name], made._library, (made.native_name,))
     return int(_MADE[name].address)

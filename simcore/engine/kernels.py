@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import int64, types
 
-from simcore.cost.jit import address_of, entry, from_dtype, njit
+from simcore.cost.jit import addresses_of, entry, from_dtype, njit
 from simcore.engine.replica import advance, submit
 from simcore.policy.records import STEP
 from simcore.policy.router._verbs import REPLICAS_TYPE
@@ -34,7 +34,7 @@ class Composer:
     _numba_type_ = COMPOSE_TYPE
 
     def __init__(self, compose: Any) -> None:
-        self.address = address_of(compose, COMPOSE_SIGNATURE)
+        self.address = addresses_of(compose, COMPOSE_SIGNATURE)[0]
 
     def __wrapper_address__(self) -> int:
         """What numba asks of a first-class function."""

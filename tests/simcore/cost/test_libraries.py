@@ -33,7 +33,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     file.write_text(SOURCE)
     (tmp_path / "code.c").write_text(ANSWER)
     subprocess.run(["cc", "-c", "-o", tmp_path / "code.o", tmp_path / "code.c"], check=True)
-    assert libraries.keep(str(file), "kernel", (tmp_path / "code.o").read_bytes(), "answer")
+    assert libraries.keep(str(file), "kernel", (tmp_path / "code.o").read_bytes(), ("answer",))
     yield str(file)
     monkeypatch.undo()
     forget()
@@ -45,10 +45,10 @@ def kept(ending: str) -> Path:
     return found
 
 
-def call(address: int | None) -> int | None:
+def call(found: tuple[int, ...] | None) -> int | None:
     import ctypes
 
-    return None if address is None else ctypes.CFUNCTYPE(ctypes.c_long)(address)()
+    return None if found is None else ctypes.CFUNCTYPE(ctypes.c_long)(found[0])()
 
 
 def test_found_and_called(kernel: str) -> None:
@@ -69,7 +69,7 @@ def test_a_damaged_stretch_is_noticed(kernel: str) -> None:
     assert libraries.find(kernel, "kernel") is None
 
 
-@pytest.mark.parametrize("told", [b"", b"{}", b"[1]", b"{", b'{"sha256": 5}', b'{"symbol": "answer"}'])
+@pytest.mark.parametrize("told", [b"", b"{}", b"[1]", b"{", b'{"sha256": 5}', b'{"symbols": ["answer"]}'])
 def test_a_damaged_index_is_noticed(told: bytes, kernel: str) -> None:
     kept("json").write_bytes(told)
     assert libraries.find(kernel, "kernel") is None
@@ -77,7 +77,7 @@ def test_a_damaged_index_is_noticed(told: bytes, kernel: str) -> None:
 
 def test_an_unknown_symbol_is_noticed(kernel: str) -> None:
     told = json.loads(kept("json").read_text())
-    kept("json").write_text(json.dumps({**told, "symbol": "other"}))
+    kept("json").write_text(json.dumps({**told, "symbols": ["other"]}))
     assert libraries.find(kernel, "kernel") is None
 
 
@@ -102,11 +102,11 @@ def test_other_code_or_another_machine_finds_nothing(kernel: str, monkeypatch: p
 
 def test_without_a_compiler_nothing_is_kept(kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert not libraries.keep(kernel, "kernel", b"", "answer")
+    assert not libraries.keep(kernel, "kernel", b"", ("answer",))
 
 
 def test_code_that_cannot_be_linked_is_not_kept(kernel: str) -> None:
     before = kept("so").read_bytes()
-    assert not libraries.keep(kernel, "kernel", b"no object code", "answer")
+    assert not libraries.keep(kernel, "kernel", b"no object code", ("answer",))
     assert kept("so").read_bytes() == before
     assert not [file for file in os.listdir(home() / "libraries") if file.startswith(".")]
