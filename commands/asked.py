@@ -15,12 +15,10 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 
 
 def asked(file: Path, changes: list[str] | None = None, vary: list[str] | None = None) -> Any:
-    """The scenario of a file with keys set and axes added; notices go to standard error. Raises InputError."""
+    """The scenario of a file with keys set and axes added; notices are notes of the answer. Raises InputError."""
     from scenarios.read import parse_set, parse_vary, read, with_changes
 
     scenario = read(file, parse_set(changes or ()))
     if vary:
         scenario = with_changes(scenario, {"vary": {**scenario.vary, **parse_vary(vary)}})
-    for note in scenario.notes:
-        typer.echo(f"simcore: {note}", err=True)
     return scenario

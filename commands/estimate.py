@@ -106,8 +106,6 @@ def question_of(
     load_onto(raw, lengths, load)
     for key, value in parse_set(changes or ()).items():
         put(raw, key, value)
-    for note in notes:
-        typer.echo(f"simcore: {note}", err=True)
     return from_raw(raw, "" if file is None else str(file)).replace(notes=notes)
 
 

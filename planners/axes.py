@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,6 +73,18 @@ def axes_of(scenario: Scenario) -> dict[str, Axis]:
     except InputError as error:
         error.file = error.file or scenario.file
         raise
+
+
+def check_values(scenario: Scenario, axes: Iterable[Axis]) -> None:
+    """Set each value alone, of a range the first and the last. Raises InputError; a plan as a whole is not judged."""
+    for one in axes:
+        listed = one.listed()
+        for value in (listed[0], listed[-1]) if one.is_range else listed:
+            try:
+                scenario.set({one.key: value})
+            except InputError as error:
+                if error.key != "plan":
+                    raise
 
 
 def axis(key: str, raw: Any) -> Axis:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from planners.axes import Axis, axes_of, combinations, engine_name
+from planners.axes import Axis, axes_of, check_values, combinations, engine_name
 from planners.evaluate import CHUNK, Evaluator
 from planners.load import MOST_BATCH, rate_of, under_load
 from planners.plans import AXES, PlanGrid
@@ -167,8 +167,7 @@ def prepare(scenario: Scenario) -> Sweep:
         raise InputError("has no axes", file=scenario.file, key="vary", fix=fix)
     fast = {k: a for k, a in axes.items() if (k.startswith("plan.") or k == "traffic.batch") and engine_name(k) in FAST}
     slow = {k: a for k, a in axes.items() if k not in fast}
-    if "traffic.batch" in axes:
-        scenario.set({"traffic.batch": 1})
+    check_values(scenario, fast.values())
     if any(axis.when for axis in fast.values()):
         slow, fast = axes, {}
     tables = scenario.model_dump(exclude_unset=True, by_alias=True, exclude={"file", "notes"}) | {"name": scenario.name}

@@ -9,6 +9,7 @@ from scenarios.resolved import Resolved, resolve
 from scenarios.traffic import demand_of, needed
 from simcore.errors import InputError
 from simcore.spec.case import Case
+from simcore.spec.economics import Economics
 from simcore.spec.scenario import Scenario
 
 UNHONOURED = ("fleet", "power", "attention_ffn", "steps")
@@ -32,14 +33,13 @@ def resolved_case(found: Resolved) -> Case:
     if traffic.users is not None:
         batch = max(1, round(traffic.users / found.plan.dp))
         waves = traffic.requests / traffic.users
-    prices = {k: v for k, v in scenario.economics.items() if k != "usd_per_hour"}
     return Case(
         model=found.model,
         system=priced(found),
         plan=found.plan,
         policy=found.serving_policy,
         demand=demand_of(scenario),
-        economics=hardware_specs.economics("default").changed(prices, scenario.file),
+        economics=prices_of(found),
         batch=batch,
         stack=found.release.stack,
         served=found.served,
@@ -48,6 +48,14 @@ def resolved_case(found: Resolved) -> Case:
         quantile=scenario.slo.quantile,
         seed=scenario.seed,
     )
+
+
+def prices_of(found: Resolved) -> Economics:
+    """Prices of time and power: the scenario's, the cluster's own PUE, else the defaults."""
+    stated = {k: v for k, v in found.scenario.economics.items() if k != "usd_per_hour"}
+    cluster = found.system.cluster
+    own = {} if cluster is None or cluster.pue_ratio is None else {"pue_ratio": cluster.pue_ratio}
+    return hardware_specs.economics("default").changed({**own, **stated}, found.scenario.file)
 
 
 def priced(found: Resolved) -> Any:

@@ -52,7 +52,13 @@ def migrated(raw: Raw, file: str) -> Raw:
     schema = schema_of(raw)
     if schema not in CONVERT:
         raise InputError(f"{schema!r} cannot be migrated", file=file, key="schema", fix=f"known: {', '.join(CONVERT)}")
-    found = CONVERT[schema](copy.deepcopy(raw), file)
+    try:
+        found = CONVERT[schema](copy.deepcopy(raw), file)
+    except RecursionError:
+        raise InputError("is nested too deeply", file=file) from None
+    except (AttributeError, KeyError, TypeError, ValueError):
+        what, fix = f"a table, a list or a key of {schema} is not of its kind", f'write it as schema = "{SCHEMA}"'
+        raise InputError(what, file=file, fix=fix) from None
     head: Raw = {"schema": SCHEMA}
     head |= {k: found.pop(k) for k in ("name", "title", "seed", "warm_ratio") if k in found}
     return head | {key: value for key, value in found.items() if value not in ({}, [])}
@@ -157,6 +163,10 @@ def from_search(raw: Raw, file: str) -> Raw:
         found |= _analytic_base(raw)
         names = {str(name): new_key(str(name)) for name in raw.get("space", {})}
         found["search"] = raw.pop("search", {})
+    for key, value in raw.get("space", {}).items():
+        if not isinstance(value, dict) or not isinstance(value.get("when", {}), dict):
+            place = f"space.{key}.when" if isinstance(value, dict) else f"space.{key}"
+            raise InputError("is no table", file=file, key=place, fix='write for example { system = ["h200-sxm"] }')
     found["vary"] = {names[key]: axis(value, names) for key, value in raw.pop("space", {}).items()}
     if laws := raw.pop("laws", {}):
         found["laws"] = laws

@@ -41,7 +41,10 @@ def from_raw(raw: Raw, path: str = "") -> Scenario:
     """A scenario from its tables; `path` is for messages and for files named relative to it."""
     raw = {**raw}
     raw.setdefault("name", name_of(path) if path else "scenario")
-    return build_from_file(Scenario, raw, path).replace(file=path)
+    try:
+        return build_from_file(Scenario, raw, path).replace(file=path)
+    except RecursionError:
+        raise InputError("is nested too deeply", file=path) from None
 
 
 def with_changes(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:

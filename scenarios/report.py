@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from scenarios.estimate import prices_of
 from scenarios.run import Ready
 
 
@@ -88,15 +89,7 @@ def power(found: dict[str, Any], ready: Ready, run: Any) -> dict[str, Any]:
     between_j = float(np.maximum(end_s - run.replicas["busy_s"], 0.0).sum()) * idle
     chip_w = (found["energy_j"] + between_j) / end_s / chips
     server_w = chip_w + float(np.max(machine.node_w))
-    pue = economics(ready).pue_ratio
+    pue = prices_of(ready.resolved).pue_ratio
     if tokens:
         out["energy_j_per_token"] = server_w * chips * end_s / tokens
     return out | {"chip_power_w": chip_w, "server_power_w": server_w, "facility_power_w": server_w * pue}
-
-
-def economics(ready: Ready) -> Any:
-    """Prices with the scenario's changes."""
-    import hardware_specs
-
-    changes = {k: v for k, v in ready.scenario.economics.items() if k != "usd_per_hour"}
-    return hardware_specs.economics("default").changed(changes, ready.scenario.file)

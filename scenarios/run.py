@@ -21,6 +21,9 @@ from simcore.spec.traffic import Slo, Trace
 from simcore.step.served import NOTHING, Served
 from simcore.step.times import StepTimes
 
+CAPTURED_TOKENS = 512
+"""largest step of a captured graph (vLLM, SGLang): up to it all ranks are padded to the fullest"""
+
 
 @dataclass(frozen=True)
 class Ready:
@@ -123,16 +126,29 @@ class Ready:
         return serve_fleet(plan, trace, self.slos, clients, needed(self.scenario).wait)
 
     def _open_ranks(self, trace: Trace, replicas: int, log_steps: int) -> Any:
-        """Arrivals to the attention-dp ranks of one replica, which step together."""
-        from simcore.engine.ranks import SharedSteps, serve_ranks
+        """Arrivals to the attention-dp ranks of the replicas; those of one step together."""
+        from simcore.engine.rank_groups import ROUTERS, serve_rank_groups
+        from simcore.engine.ranks import serve_ranks
+
+        ranks, router = self.scenario.plan.attention_dp, self.scenario.policy.router
+        if replicas == 1:
+            return serve_ranks(trace, self.shared_steps, self.settings, ranks, log_steps, self.slos)
+        if router not in ROUTERS:
+            what = f"router {router!r} does not see {ranks} attention-dp ranks as one replica"
+            raise InputError(what, file=self.scenario.file, key="policy.router", fix=f"use {' or '.join(ROUTERS)}")
+        return serve_rank_groups(trace, self.shared_steps, self.settings, ranks, replicas, router, self.slos)
+
+    @cached_property
+    def shared_steps(self) -> Any:
+        """What a rank does alone, and the experts' part, which sees the tokens of all ranks."""
+        from simcore.engine.ranks import SharedSteps, split_experts
         from simcore.step.times import ZERO
 
-        ranks = self.scenario.plan.attention_dp
-        if replicas > 1:
-            what = f"arrivals to {replicas} replicas of {ranks} attention-dp ranks"
-            raise InputError(what, file=self.scenario.file, key="plan.attention_dp", fix="simulate one replica")
-        steps = SharedSteps(self.step_times, StepTimes(ZERO, ZERO, ZERO, ZERO, ZERO))
-        return serve_ranks(trace, steps, self.settings, ranks, log_steps, self.slos)
+        found = self.resolved
+        if found is None or not found.model.is_moe:
+            return SharedSteps(self.step_times, StepTimes(ZERO, ZERO, ZERO, ZERO, ZERO))
+        padded = CAPTURED_TOKENS if self.scenario.policy.graphs else 0
+        return split_experts(self.step_times, found.physics(), found.columns, padded)
 
 
 def read_by_frontend(trace: Trace, token_s: float) -> Trace:
@@ -182,7 +198,8 @@ def _given(scenario: Scenario, skip_bad: bool) -> Ready:
     trace, pool = traffic_of(scenario, skip_bad), KvPool(steps.kv_blocks or UNLIMITED)
     settings = settings_of(whole, pool, trace)
     slos = slos_of(scenario, trace.slo_names)
-    return Ready(whole, trace, given_steps(whole), settings, slos, plan.dp, None, assumptions=reading(trace))
+    told = reading(trace)
+    return Ready(whole, trace, given_steps(whole), settings, slos, plan.dp, None, assumptions=told, pool=pool)
 
 
 def with_resolved(found: Resolved, trace: Trace) -> Ready:

@@ -96,6 +96,7 @@ REGISTRIES = {
 """the only modules that may import by a string"""
 MOST_LINES, MOST_FUNCTION_LINES, MOST_ARGUMENTS = 400, 60, 6
 MANY_ARGUMENTS = {
+    "simcore.engine.rank_groups.serve_rank_groups": "the public loop over groups: as serve",
     "simcore.calibration.build.build": "one argument per kind of table",
     "simcore.engine.serving.serve": "the public loop: trace, times, settings, and four options",
     "planners.search.synthetic.tiered": "the signature is the space of a test problem",
@@ -127,12 +128,12 @@ WITHOUT_UNIT = {
     "ResidencyPart.share": "of the bytes",
     "TrafficPart.cv": "coefficient of variation",
     "SloPart.attainment": "a share, the key of the file",
-    # fields of scenario/1 that are named as the file's keys are
-    **dict.fromkeys(("TierPart.capacity", "TierPart.read", "TierPart.write", "TransferPart.bandwidth"), "scenario/1"),
-    **dict.fromkeys(("PolicyPart.offload_capacity", "PolicyPart.offload_bandwidth"), "scenario/1"),
-    **dict.fromkeys(("PolicyPart.swap_bandwidth", "PowerPart.cap"), "scenario/1"),
-    **dict.fromkeys(("AttentionFfnPart.bandwidth", "AttentionFfnPart.ffn_bandwidth"), "scenario/1"),
-    **dict.fromkeys(("AutoscalePart.low", "AutoscalePart.high"), "scenario/1"),
+    # fields of scenario/2 that are named as the file's keys are
+    **dict.fromkeys(("TierPart.capacity", "TierPart.read", "TierPart.write", "TransferPart.bandwidth"), "scenario/2"),
+    **dict.fromkeys(("PolicyPart.offload_capacity", "PolicyPart.offload_bandwidth"), "scenario/2"),
+    **dict.fromkeys(("PolicyPart.swap_bandwidth", "PowerPart.cap"), "scenario/2"),
+    **dict.fromkeys(("AttentionFfnPart.bandwidth", "AttentionFfnPart.ffn_bandwidth"), "scenario/2"),
+    **dict.fromkeys(("AutoscalePart.low", "AutoscalePart.high"), "scenario/2"),
 }
 READS = {"read_text", "read_bytes", "read_csv", "read_parquet", "read_table", "loadtxt", "genfromtxt", "fromfile"}
 READS |= {"read_toml", "read_json", "read_file", "memmap", "open_text", "open_binary"}

@@ -18,11 +18,13 @@ from commands.study import read as read_serving_study
 from planners.experts.question import problem_of as experts_problem
 from planners.experts.question import read_question
 from planners.power.problem import read_problem
+from planners.search.question import parameters_of
 from planners.search.study import read_search, space_of
-from planners.study import read_study
+from planners.sweep import prepare
 from scenarios.read import read
 from simcore.errors import SimcoreError
 from simcore.spec.load import read_toml
+from simcore.spec.scenario import Scenario
 
 ROOT = Path(__file__).resolve().parents[1]
 JUNK: list[Any] = [
@@ -65,11 +67,16 @@ JUNK: list[Any] = [
 
 
 def search(path: Path) -> object:
-    return space_of(read_search(path))
+    asked = read_search(path)
+    return parameters_of(asked) if isinstance(asked, Scenario) else space_of(asked)
+
+
+def sweep(path: Path) -> object:
+    return prepare(read(path)).grid()
 
 
 def study(path: Path) -> object:
-    return list(combinations(read_serving_study(path)))
+    return list(combinations(read_serving_study(path), path))
 
 
 def experts(path: Path) -> object:
@@ -88,7 +95,7 @@ LOADERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "model": ("workloads/models/*.toml", workloads.read_model),
     "traffic": ("workloads/traffic/*.toml", parsed(workloads._parse_demand)),
     "scenario": ("examples/*s*.toml", read),
-    "sweep": ("examples/llama-70b-azure.toml", read_study),
+    "sweep": ("examples/llama-70b-azure.toml", sweep),
     "search": ("examples/search/*.toml", search),
     "serving-study": ("examples/studies/*.toml", study),
     "experts": ("examples/experts.toml", experts),

@@ -15,7 +15,7 @@ import cli
 from reports import html, style
 
 ROOT = Path(__file__).resolve().parent.parent
-TABLE = 'schema = "scenario/1"\nname = "t"\n[steps]\nprofile = "table"\nstep = "5 ms"\nkv_blocks = 500\n'
+TABLE = 'schema = "scenario/2"\nname = "t"\n[steps]\nprofile = "table"\nstep = "5 ms"\nkv_blocks = 500\n'
 TRAFFIC = "[traffic]\ninput_tokens = 100\noutput_tokens = 10\nrequests = 3\nrate_per_s = 1.0\n"
 
 
@@ -210,7 +210,7 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
 
 
 STUDY = """
-schema = "study/1"
+schema = "scenario/2"
 name = "s"
 title = "{title}"
 [model]
@@ -219,11 +219,9 @@ name = "llama-3.1-8b"
 input_tokens = 512
 output_tokens = 64
 [hardware]
-systems = ["h100-sxm"]
-[space]
-chips = [1]
-tp = [1]
-batch = [1, 16]
+system = "h100-sxm"
+[vary]
+"traffic.batch" = [1, 16]
 """
 
 

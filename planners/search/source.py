@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-ROOMS = ("simcore", "hardware_specs", "workloads", "scenarios", "planners", "commands")
+ROOMS = ("simcore", "hardware_specs", "workloads", "scenarios", "planners")
 """packages whose source or data enter an answer; a page that only draws answers is none of them"""
 UNREAD = (".pyc", ".nbi", ".nbc", ".tmp", ".pyi")
 

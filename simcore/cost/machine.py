@@ -51,10 +51,16 @@ class Machine:
     """rows of a systolic array; 0: not one"""
     kv_bytes_per_s: Column = np.inf
     """bandwidth of the tier that holds KV; inf: the main tier's"""
+    kv_write_bytes_per_s: Column = np.inf
+    """at which new KV reaches that tier; inf: the main tier's"""
+    kv_latency_s: Column = 0.0
+    """until that tier answers a layer's attention"""
     kv_tier_bytes: Column = np.inf
     """capacity for KV where it lives outside the main tier"""
     weight_bytes_per_s: float = np.inf
     """bandwidth of the tier that weights stream from; inf: they live in the main tier"""
+    weight_latency_s: float = 0.0
+    """until that tier answers, once a step"""
     pim: Pim | None = None
     formats: tuple[str, str, str] = ("bf16", "bf16", "bf16")
     """of weights, experts and KV"""
@@ -126,8 +132,11 @@ def machine_of(
         formats=(weights, experts, kv),
         array_rows=float(unit.array_rows or 0) if unit.kind == "systolic" else 0.0,
         kv_bytes_per_s=storage.tier_read_bytes_per_s(system, policy.kv_tier),
+        kv_write_bytes_per_s=storage.tier_write_bytes_per_s(system, policy.kv_tier),
+        kv_latency_s=storage.tier_latency_s(system, policy.kv_tier),
         kv_tier_bytes=storage.tier_bytes(system, policy.kv_tier),
         weight_bytes_per_s=storage.tier_read_bytes_per_s(system, policy.weight_tier),
+        weight_latency_s=storage.tier_latency_s(system, policy.weight_tier),
         pim=pim_of(chip) if policy.pim_attention and policy.kv_tier == "main" else None,
     )
 

@@ -8,6 +8,7 @@ tier; activations come from the on-chip cache when an operation's own fit there.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from simcore.cost.collective import CollectiveModel, collective_model, send_time
 from simcore.cost.machine import Machine
 from simcore.cost.pim import attention_s, prefers_pim
 from simcore.cost.power import linear_power_w
+from simcore.ops.cache import KV_WRITTEN
 from simcore.ops.op import Column, Op, PlanColumns
 
 
@@ -48,6 +50,8 @@ def kernel_cost(op: Op, machine: Machine, graphs: bool) -> OpCost:
         memory = memory + stream_s(op, machine)
     if machine.pim is not None and op.kind in ("attention_decode", "mla_decode"):
         compute, memory = on_pim(op, machine, compute, memory)
+    if KV_WRITTEN in op.shape and np.any(np.isfinite(machine.kv_write_bytes_per_s)):
+        memory = memory + cast(Column, op.shape[KV_WRITTEN]) / machine.kv_write_bytes_per_s
     launch = op.kernels * machine.graph_kernel_s
     if not graphs:
         launch = launch + np.maximum(op.kernels * machine.kernel_launch_s - np.maximum(compute, memory), 0.0)
@@ -57,7 +61,7 @@ def kernel_cost(op: Op, machine: Machine, graphs: bool) -> OpCost:
 def stream_s(op: Op, machine: Machine) -> Column:
     """Seconds to read weights, or KV from the tier that holds it."""
     if op.role == "attention" and np.any(np.isfinite(machine.kv_bytes_per_s)):
-        return op.stream_bytes / np.minimum(machine.kv_bytes_per_s, machine.memory_bytes_per_s)
+        return op.stream_bytes / np.minimum(machine.kv_bytes_per_s, machine.memory_bytes_per_s) + machine.kv_latency_s
     return op.stream_bytes / machine.memory_bytes_per_s
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from simcore.ops.op import Column
+from simcore.spec.hardware import Link, MemoryTier
 from simcore.spec.system import System
 
 
@@ -16,23 +17,49 @@ def tier_read_bytes_per_s(system: System, name: str) -> float:
     if name in ("main", system.chip.main_tier):
         return np.inf
     tier, share = system.tier(name)
-    rate = tier.read_bytes_per_s * share
-    links = {**system.chip.links, **(system.node.links if system.node else {})}
-    if tier.link is not None and tier.link in links:
-        rate = min(rate, links[tier.link].bytes_per_s)
-    return rate
+    return _through_link(system, tier, tier.read_bytes_per_s * share)
+
+
+def tier_write_bytes_per_s(system: System, name: str) -> float:
+    """The same for writing; a tier that states no write bandwidth writes as fast as it reads."""
+    if name in ("main", system.chip.main_tier):
+        return np.inf
+    tier, share = system.tier(name)
+    return _through_link(system, tier, (tier.write_bytes_per_s or tier.read_bytes_per_s) * share)
+
+
+def tier_latency_s(system: System, name: str) -> float:
+    """Seconds until a tier answers, its link's included; 0 for the main tier, whose streams hide it."""
+    if name in ("main", system.chip.main_tier):
+        return 0.0
+    tier, _ = system.tier(name)
+    link = links_of(system).get(tier.link or "")
+    return tier.latency_s + (link.latency_s if link else 0.0)
+
+
+def links_of(system: System) -> dict[str, Link]:
+    """Links over which a chip reaches tiers; the node's go before the chip's own ports of that name."""
+    return {**system.chip.links, **(system.node.links if system.node else {})}
+
+
+def _through_link(system: System, tier: MemoryTier, bytes_per_s: float) -> float:
+    link = links_of(system).get(tier.link or "")
+    return min(bytes_per_s, link.bytes_per_s) if link else bytes_per_s
 
 
 def tier_bytes(system: System, name: str) -> float:
     """One chip's share of a tier's capacity."""
     tier, share = system.tier(name)
-    return tier.capacity_bytes * share
+    return tier.reported_bytes * share
 
 
-def streamed_time_s(compute_s: Column, weights_bytes: Column, bytes_per_s: float, layers: int) -> Column:
+def streamed_time_s(
+    compute_s: Column, weights_bytes: Column, bytes_per_s: float, layers: int, latency_s: float = 0.0
+) -> Column:
     """Step time when weights arrive from a slow tier, prefetched one layer ahead.
 
-    max(compute, W / B) + W / (B layers): all layers overlap with compute but the first (LLM in a flash; ZeRO-Infinity).
+    max(compute, W / B) + W / (B layers) + latency: all layers overlap with compute but the first (LLM in a flash;
+    ZeRO-Infinity).
     """
     stream_s = weights_bytes / bytes_per_s
-    return np.maximum(compute_s, stream_s) + stream_s / layers
+    return np.maximum(compute_s, stream_s) + stream_s / layers + latency_s

@@ -23,6 +23,7 @@ import numpy as np
 from simcore.cost import memory, money
 from simcore.cost.base import CostModel
 from simcore.cost.machine import Machine
+from simcore.engine.masking import mask_infeasible
 from simcore.engine.waiting import with_queue
 from simcore.ops.op import Array, Column, PlanColumns, StepColumns
 from simcore.result import Reason
@@ -359,8 +360,8 @@ def efficiency(
 def phase_power_w(setting: Setting, machine: Machine, phase: StepTotal, busy: Column) -> Column:
     """Board power of one chip during a phase; the share `busy` of lanes has work, the others idle."""
     compute_s, memory_s = phase.flop / machine.matrix_flop_per_s, phase.moved_bytes / machine.memory_bytes_per_s
-    board_w: Column = machine.idle_w + busy * dynamic_w(physics_of(setting, machine), compute_s, memory_s, phase.time_s)
-    return board_w
+    power_w: Column = dynamic_w(physics_of(setting, machine), compute_s, memory_s, phase.time_s)
+    return machine.idle_w + busy * power_w
 
 
 def between_ratio(setting: Setting, times: dict[str, Column], lane_batch: Column) -> Column:
@@ -368,28 +369,6 @@ def between_ratio(setting: Setting, times: dict[str, Column], lane_batch: Column
     away_s = frontend_s(setting, 0.0)
     idle: Column = np.minimum(away_s / times["e2e_s"], 1.0) ** lane_batch
     return idle
-
-
-def mask_infeasible(columns: dict[str, Column], rows: int) -> dict[str, Array]:
-    """Every column [rows]; performance of infeasible rows is NaN, memory and reason stay."""
-    kept = {
-        "reason",
-        "max_batch",
-        "max_resident",
-        "max_concurrency",
-        "kv_tokens",
-        "chips",
-        "decode_bound",
-        "prefill_bound",
-    }
-    bad = np.broadcast_to(np.asarray(columns["reason"]) != int(Reason.FEASIBLE), (rows,))
-    out: dict[str, Array] = {}
-    for name, column in columns.items():
-        full = np.array(np.broadcast_to(column, (rows,)))
-        if name not in kept and not name.endswith("_bytes"):
-            full[bad] = np.nan
-        out[name] = full.astype(np.int8) if name in ("reason", "decode_bound", "prefill_bound") else full
-    return out
 
 
 def _rows(plan: PlanColumns, batch: Column) -> int:

@@ -9,12 +9,16 @@ import numpy as np
 from simcore.ops.build import collective, elementwise
 from simcore.ops.op import Column, Op, PlanColumns, StepColumns
 
+KV_WRITTEN = "kv_write_bytes"
+"""column of an operation that writes to the cache, wherever that lies"""
+
 
 def rope_and_write(count: int, step: StepColumns, width: Column, kv_width: Column, plan: PlanColumns) -> Op:
     """Rotary embedding in place and the write of new keys and values to the cache."""
     tokens = step.rank_tokens(plan.cp)
     moved = tokens * (2.0 * width * plan.activation_bytes + kv_width * (plan.activation_bytes + plan.kv_bytes))
-    return elementwise("rope_kv_write", count, moved, 6.0 * tokens * width, kernels=2)
+    op = elementwise("rope_kv_write", count, moved, 6.0 * tokens * width, kernels=2)
+    return replace(op, shape={KV_WRITTEN: tokens * kv_width * plan.kv_bytes})
 
 
 def context_exchange(widths: tuple[Column, Column], count: int, plan: PlanColumns, step: StepColumns) -> list[Op]:

@@ -34,8 +34,10 @@ __all__ = [
     "decode_step_s",
     "lookup",
     "lookup_2d",
+    "mixed_step_j",
     "mixed_step_s",
     "pack",
+    "pure_step_j",
 ]
 STEP_TIMES_TYPE = from_dtype(STEP_TIMES)
 
@@ -121,12 +123,21 @@ def uneven_s(record: Any, decode: int, uneven: int, batch: float, kv_tokens: Any
 
 
 @njit(cache=True)
+def streamed(record: Any, step_s: Any) -> Any:
+    """A step whose weights pass through from a slower tier; unchanged where they are resident."""
+    if record.stream_s > 0.0:
+        return max(step_s, record.stream_s) + record.stream_first_s
+    return step_s
+
+
+@njit(cache=True)
 def decode_step_s(record: Any, batch: float, kv_tokens: Any) -> Any:
     """Seconds of a step in which `batch` sequences decode; `kv_tokens` is (mean, shortest, longest) of their KV."""
     attention = uneven_s(record, DECODE_PURE, UNEVEN_PURE, batch, kv_tokens)
     busy = lookup(record, DENSE_PURE, batch) + attention
     busy += lookup(record, HEAD, batch)
-    return record.host_pure_s + merged(busy, lookup(record, COMMUNICATION, batch), record.communication_overlap_ratio)
+    busy = merged(busy, lookup(record, COMMUNICATION, batch), record.communication_overlap_ratio)
+    return streamed(record, record.host_pure_s + busy)
 
 
 @njit(cache=True)
@@ -137,7 +148,8 @@ def mixed_step_s(record: Any, tokens: float, prefill_s: float, batch: float, kv_
         decode = uneven_s(record, DECODE_MIXED, UNEVEN_MIXED, batch, kv_tokens)
         attention = merged(prefill_s, decode, record.attention_overlap_ratio)
     busy = lookup(record, DENSE_MIXED, tokens) + attention + lookup(record, HEAD, sequences)
-    return record.host_mixed_s + merged(busy, lookup(record, COMMUNICATION, tokens), record.communication_overlap_ratio)
+    busy = merged(busy, lookup(record, COMMUNICATION, tokens), record.communication_overlap_ratio)
+    return streamed(record, record.host_mixed_s + busy)
 
 
 @njit(cache=True)

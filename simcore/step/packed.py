@@ -26,12 +26,23 @@ N_TABLES = len(TABLES)
 TWO_AXES = (PREFILL, DECODE_PURE, DECODE_MIXED, ENERGY_PURE, UNEVEN_PURE, UNEVEN_MIXED)
 """tables that kernels look up by two values"""
 
+SCALARS = (
+    "host_pure_s",
+    "host_mixed_s",
+    "attention_overlap_ratio",
+    "communication_overlap_ratio",
+    "stream_s",
+    "stream_first_s",
+    "idle_w",
+)
 STEP_TIMES = np.dtype(
     [
         ("host_pure_s", "f8"),
         ("host_mixed_s", "f8"),
         ("attention_overlap_ratio", "f8"),
         ("communication_overlap_ratio", "f8"),
+        ("stream_s", "f8"),
+        ("stream_first_s", "f8"),
         ("idle_w", "f8"),
         ("square_merge", "i8"),
         ("has_uneven", "i8"),
@@ -55,7 +66,7 @@ def pack(times: StepTimes) -> Any:
     """The record (length-1 structured array) that the kernels read; raises ValueError if the tables are too large."""
     packed = np.zeros(1, STEP_TIMES)
     record = packed[0]
-    for name in ("host_pure_s", "host_mixed_s", "attention_overlap_ratio", "communication_overlap_ratio", "idle_w"):
+    for name in SCALARS:
         record[name] = getattr(times, name)
     record["square_merge"] = times.prefill_merge == "square"
     record["has_uneven"] = bool(np.any(times.uneven_pure.values) or np.any(times.uneven_mixed.values))

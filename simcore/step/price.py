@@ -223,7 +223,8 @@ def price(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) 
     weights = weight_bytes(physics.model, plan) * plan.pp
     own_s = sum(found.sum().values(), 0.0)
     layers = physics.model.layer_count
-    paced_s = streamed_time_s(own_s, weights, physics.machine.weight_bytes_per_s, layers)
+    machine = physics.machine
+    paced_s = streamed_time_s(own_s, weights, machine.weight_bytes_per_s, layers, machine.weight_latency_s)
     return replace(found, extras=(*found.extras, Extra(STREAM, "stream", paced_s - own_s)))
 
 

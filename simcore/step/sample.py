@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from simcore.cost.memory import weight_bytes
 from simcore.ops.op import PlanColumns, StepColumns
 from simcore.spec.formats import number_format
 from simcore.step.price import Physics, Priced, dynamic_w, price
@@ -80,10 +81,17 @@ def raw_steps(
     Energy is the board's, above idle, of the stage at work; `idle_w` is the idle power of all chips of the replica.
     With attention-dp both are one rank's: each rank is a replica of the engine.
     """
-    plain = replace(physics, served=NOTHING)
+    machine = physics.machine
+    plain = replace(physics, served=NOTHING, machine=machine.with_fields(weight_bytes_per_s=np.inf))
     found = sampled(evaluate_physics(plain, plan, graphs), reach or SampleRange(), **fields)
     chips = float(np.max(plan.replica_chips / plan.attention_dp))
-    times = replace(found.times, idle_w=float(np.max(physics.machine.idle_w)) * chips)
+    stream_s = float(np.max(weight_bytes(physics.model, plan) * plan.pp)) / machine.weight_bytes_per_s
+    times = replace(
+        found.times,
+        idle_w=float(np.max(machine.idle_w)) * chips,
+        stream_s=stream_s,
+        stream_first_s=stream_s / physics.model.layer_count + machine.weight_latency_s,
+    )
     stages = float(np.max(plan.pp))
     return RawSteps(
         replace(found, times=times),
@@ -166,7 +174,13 @@ def _joules(raw: RawSteps, parts: StepParts, time_s: Floats) -> Floats:
     own_s = parts.dense_s + parts.attention_s + parts.head_s + parts.communication_s
     compute_s, memory_s, full_s = parts.busy_s
     at_top_s = np.maximum(time_s - own_s + full_s, full_s) if raw.physics.clock_ratio < 1.0 else time_s
+    at_top_s, time_s = (_streamed(raw, part_s) for part_s in (at_top_s, time_s))
     return np.asarray(dynamic_w(raw.physics, compute_s, memory_s, at_top_s) * time_s * raw.chips)
+
+
+def _streamed(raw: RawSteps, step_s: Floats) -> Floats:
+    times = raw.sampled.times
+    return np.maximum(step_s, times.stream_s) + times.stream_first_s if times.stream_s else step_s
 
 
 def physics_step_times(

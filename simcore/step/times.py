@@ -130,6 +130,10 @@ class StepTimes:
     """share of the shorter of prefill and decode attention that hides under the longer"""
     communication_overlap_ratio: float = 0.0
     """share of the shorter of compute and communication that hides (nano-batches)"""
+    stream_s: float = 0.0
+    """to bring all weights from a slower tier, once a step and beside it; see `stream_first_s`"""
+    stream_first_s: float = 0.0
+    """of those, the first layer's, which nothing hides: a step lasts max(step, stream) + first"""
     idle_w: float = 0.0
     source: str = ""
     """where the numbers come from, for reports"""

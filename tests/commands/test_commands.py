@@ -41,7 +41,7 @@ def simcore(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
         ("estimate --model llama-3.1-70b --chip h100-sxm --weights fp7", "did you mean fp8"),
         ("estimate --model llama-3.1-70b --chip h100-sxm --kv-tier cxl", "it has l2, hbm"),
         ("estimate --model llama-3.1-70b --chip h100-sxm --stack best", "unknown stack 'best'"),
-        ("estimate --chip h100-sxm", "'--model'"),
+        ("estimate --chip h100-sxm", "--model and --chip"),
         ("estimat", "estimat"),
         ("sweep missing.toml", "missing.toml: no such file"),
         ("report missing", "no such file"),
@@ -62,7 +62,7 @@ def test_a_call_without_a_command_shows_the_help(line: str, simcore) -> None:
 
 
 def test_help_keeps_brackets(simcore) -> None:
-    assert "Scenario file with an [slo]" in simcore("capacity --help")[1]
+    assert "a scenario's [vary]" in simcore("sweep --help")[1]
 
 
 @pytest.mark.parametrize(
@@ -70,13 +70,16 @@ def test_help_keeps_brackets(simcore) -> None:
     [
         ('ttft = "1 s"', 'ttft = "1 GB"', "slo.ttft: '1 GB' is not a quantity of s"),
         ('ttft = "1 s"', "ttft = 1.0", "slo.ttft: 1.0 has no unit"),
-        ("tp = [1, 2, 4, 8]", "tpp = [1]", "space.tpp: unknown key; did you mean tp"),
-        ("chips = [1, 2, 4, 8, 16, 32]", "chips = [0]", "space.chips: 0 is not a positive"),
-        ('"l40s"]', '"l400s"]', "hardware.systems: unknown chip, node or cluster 'l400s'; did you mean l40s"),
+        ('"plan.tp" = [1, 2, 4, 8]', '"plan.tpp" = [1]', "plan.tpp: unknown key; did you mean tp"),
+        ('"plan.chips" = [1, 2, 4, 8, 16, 32]', '"plan.chips" = [0]', "plan.chips: 0"),
+        ('"plan.tp" = [1, 2, 4, 8]', '"plan.tp" = { low = 4, high = 1 }', "vary.plan.tp: [4, 1] is not low and high"),
+        ('"l40s"]', '"l400s"]', "hardware.system: unknown chip, node or cluster 'l400s'; did you mean l40s"),
+        ('"plan.kv" = ["bf16", "fp8"]', '"plan.kv" = ["fp7"]', "plan.kv: unknown number format 'fp7'"),
         ('name = "llama-3.1-70b"', 'name = "lama"', "model.name: unknown model 'lama'"),
         ('rank_by = "usd_per_million_tokens"', 'rank_by = "speed"', "unknown objective 'speed'"),
+        ("batch = 1", "rate_per_s = 1.0", "give one load"),
         ("[slo]", "[slo", "not valid TOML"),
-        ('schema = "study/1"', 'schema = "chip/1"', "'chip/1' is not a study"),
+        ('schema = "scenario/2"', 'schema = "chip/1"', "'chip/1' is no scenario"),
     ],
 )
 def test_a_bad_study_names_file_and_key(old: str, new: str, says: str, tmp_path: Path, simcore) -> None:
@@ -93,23 +96,25 @@ def test_a_bad_study_names_file_and_key(old: str, new: str, says: str, tmp_path:
 def test_estimate_prints_a_table_that_names_the_stack(simcore) -> None:
     code, out, _ = simcore(ESTIMATE)
     assert code == 0
-    assert "TPOT" in out and "datasheet" in out and "mlp_up" in out
+    assert "TPOT" in out and "stack vllm" in out and "mlp_up" in out and "formats: weights bf16" in out
 
 
 def test_estimate_json(simcore) -> None:
     code, out, _ = simcore(ESTIMATE + " --json")
     found = json.loads(out)
-    assert code == 0 and found["feasible"] and found["stack"] == "datasheet"
+    assert code == 0 and found["feasible"] and found["stack"] == "vllm"
     assert found["tpot_s"] > 0 and found["operations"] and found["assumptions"]
 
 
 def test_estimate_that_does_not_fit_is_an_answer(simcore) -> None:
     code, out, _ = simcore("estimate --model llama-3.1-70b --chip l40s")
-    assert code == 0 and "does not fit: gddr needs" in out
+    assert code == 1 and "does not fit: gddr needs" in out
 
 
 def test_sweep_writes_everything_and_report_redraws(tmp_path: Path, simcore) -> None:
-    small = STUDY.read_text().replace("batch = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]", "batch = [1, 16, 64]")
+    small = STUDY.read_text().replace(
+        '"traffic.batch" = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]', '"traffic.batch" = [1, 16, 64]'
+    )
     study, out = tmp_path / "small.toml", tmp_path / "out"
     study.write_text(small)
     code, printed, _ = simcore(["sweep", str(study), "--out", str(out)])
@@ -134,7 +139,7 @@ def test_an_impossible_target_shows_the_nearest(tmp_path: Path, simcore) -> None
     study = tmp_path / "hard.toml"
     study.write_text(STUDY.read_text().replace('tpot = "50 ms"', 'tpot = "0.5 ms"'))
     code, printed, _ = simcore(["sweep", str(study), "--out", str(tmp_path / "out")])
-    assert code == 0 and "no plan meets the targets; nearest" in printed
+    assert code == 1 and "no plan meets the targets; nearest" in printed
 
 
 @pytest.mark.parametrize("kind", ["chips", "nodes", "clusters", "models", "traffic", "stacks"])

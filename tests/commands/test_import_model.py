@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import simcore
 import workloads
 from cli import mount
+from scenarios.resolved import resolve
 from simcore.errors import InputError
 
 FILE = {
@@ -66,8 +67,10 @@ def test_refusals_name_file_and_key(config: Path) -> None:
 
 def test_checkpoint_formats_are_the_defaults() -> None:
     """gpt-oss ships bf16 attention and mxfp4 experts; named weights hold for both."""
-    own = simcore.scenario("gpt-oss-120b", "h200-sxm").plan
-    assert own.formats() == ("bf16", "mxfp4", "bf16", "bf16")
-    named = simcore.scenario("gpt-oss-120b", "h200-sxm", weights="fp8").plan
-    assert named.formats()[:2] == ("fp8", "fp8")
-    assert simcore.scenario("qwen3-32b-nvfp4", "b200-sxm").plan.formats() == ("fp4", "fp4", "bf16", "fp8")
+
+    def formats(model: str, chip: str, **more: str) -> tuple[str, ...]:
+        return resolve(simcore.scenario(model, chip, **more)).plan.formats()
+
+    assert formats("gpt-oss-120b", "h200-sxm") == ("bf16", "mxfp4", "bf16", "bf16")
+    assert formats("gpt-oss-120b", "h200-sxm", weights="fp8")[:2] == ("fp8", "fp8")
+    assert formats("qwen3-32b-nvfp4", "b200-sxm") == ("fp4", "fp4", "bf16", "fp8")

@@ -18,7 +18,7 @@ from commands.study import study
 from simcore.errors import InputError
 
 SCENARIO = """
-schema = "scenario/1"
+schema = "scenario/2"
 [steps]
 profile = "table"
 step = "5 ms"
@@ -83,7 +83,7 @@ def test_capacity_is_the_edge(scenario: Path, capsys: Any) -> None:
 
 
 def test_a_study_tabulates(scenario: Path, tmp_path: Path, capsys: Any) -> None:
-    tables = SCENARIO.replace('schema = "scenario/1"', "").replace("[", "[scenario.").replace("= [scenario.", "= [")
+    tables = SCENARIO.replace('schema = "scenario/2"', "").replace("[", "[scenario.").replace("= [scenario.", "= [")
     text = 'schema = "serving-study/1"\n' + tables + '[vary]\n"traffic.rate_scale" = [1.0, 2.0]\n'
     text += '[[figures]]\nx = "traffic.rate_scale"\ny = "ttft_s.p50"\n'
     file = tmp_path / "study.toml"
@@ -102,7 +102,7 @@ def test_a_study_tabulates(scenario: Path, tmp_path: Path, capsys: Any) -> None:
         (('step = "5 ms"', "step = 5"), "steps.step"),
         (("scheduler =", "schedular ="), "policy.schedular"),
         (('scheduler = "chunked"', 'scheduler = "chunky"'), "unknown scheduler"),
-        (("scenario/1", "chip/1"), "schema"),
+        (("scenario/2", "chip/1"), "schema"),
         (("rate_per_s = 8.0", ""), "rate_per_s"),
     ],
 )
@@ -165,7 +165,9 @@ def test_classes_have_bounds_of_their_own(tmp_path: Path, capsys: Any) -> None:
     report = printed(capsys)
     assert report["by_class"]["batch"]["attainment_ratio"] == 1.0
     assert report["by_class"]["chat"]["ttft_s"]["mean"] <= report["by_class"]["batch"]["ttft_s"]["mean"]
-    assert report["client"]["ttft_s"]["mean"] > report["ttft_s"]["mean"]
+    file.write_text(text.replace("stream_interval = 10", "stream_interval = 1"))
+    simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
+    assert printed(capsys)["ttft_s"]["mean"] < report["ttft_s"]["mean"], "clients wait for ten tokens"
     file.write_text(text.replace("chat]", "chatt]"))
     with pytest.raises(InputError, match="did you mean chat"):
         simulate(file, out=None, timeline=None, seeds=1)
@@ -190,7 +192,7 @@ def test_users_share_the_replicas_of_a_fleet_and_of_a_policy(tmp_path: Path, cap
     users = SCENARIO.replace("rate_per_s = 8.0", "users = 24")
     pools = '[fleet]\npools = [{ name = "a", count = 2 }, { name = "b", count = 1, policy = { max_running = 8 } }]\n'
     figures = []
-    for text in (users, users.replace("max_running", "replicas = 3\nmax_running"), users + pools):
+    for text in (users, users + "[plan]\ndp = 3\n", users + pools):
         file.write_text(text)
         simulate(file, out=None, timeline=None, check=True, as_json=True, seeds=1)
         figures.append(printed(capsys)["throughput_tokens_per_s"])

@@ -21,7 +21,6 @@ PLANTS = (
     "workloads/models/llama-3.1-8b.toml",
     "planners/plans.py",
     "planners/search/space.py",
-    "commands/simulate.py",
     "scenarios/run.py",
 )
 

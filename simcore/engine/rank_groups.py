@@ -1,0 +1,183 @@
+"""Several replicas, each a group of attention-dp ranks in lockstep, behind one router: arrivals to all of them.
+
+A request goes to a group (the next one, or the one with the fewest unfinished requests), and inside the group to the
+least loaded rank as last published (`simcore.engine.ranks`). Groups advance to every arrival, so that the router sees
+what is there at that time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import float64, int64, types
+
+from simcore.cost.jit import entry, njit
+from simcore.engine.kernels import LOG_TYPE, TIMES_TYPE
+from simcore.engine.ranks import (
+    PUBLISHED_S,
+    WAITING_WEIGHT,
+    SharedSteps,
+    _least_loaded,
+    _publish,
+    _shared_s,
+)
+from simcore.engine.replica import begin, commit, submit
+from simcore.engine.serving import ServingRun, laid_out, names_of
+from simcore.engine.settings import ReplicaSettings
+from simcore.policy.records import STEP
+from simcore.policy.router import REPLICAS_TYPE
+from simcore.policy.scheduler._verbs import CACHE_TYPE, COMPOSE_TYPE, HASHES_TYPE, REQUESTS_TYPE
+from simcore.spec.traffic import Slo, Trace
+
+ROUTERS = ("round-robin", "least-outstanding")
+"""routers that see a group as one replica"""
+
+
+@njit(cache=True)
+def _advance_group(
+    group: Any,
+    requests: Any,
+    times: Any,
+    hashes: Any,
+    caches: Any,
+    compose: Any,
+    log: Any,
+    until_s: float,
+    padded_tokens: int,
+) -> None:
+    """Commit the group's steps that end before `until_s` and start those that begin before it.
+
+    A step in flight ends when `step_end_s` of the ranks that take part says; it is the same for all of them.
+    """
+    while True:
+        end_s = -1.0
+        for at in range(group.size):
+            if group[at].pending == 1:
+                end_s = group[at].step_end_s
+        if end_s < 0.0:
+            any_work = False
+            for at in range(group.size):
+                if begin(group[at], requests, times, hashes, caches, compose):
+                    any_work = True
+                    end_s = max(end_s, group[at].step_end_s)
+            if not any_work:
+                return
+            end_s += _shared_s(group, times[1], padded_tokens)
+            for at in range(group.size):
+                if group[at].pending == 1:
+                    group[at].step_end_s = end_s
+        if end_s >= until_s:
+            return
+        for at in range(group.size):
+            if group[at].pending == 1:
+                commit(group[at], requests, times, hashes, caches, log)
+            group[at].now_s = end_s
+
+
+@njit(cache=True)
+def _busy(group: Any) -> bool:
+    pending = 0
+    for at in range(group.size):
+        pending += group[at].pending
+    return bool(pending > 0)
+
+
+@njit(cache=True)
+def _group_of(replicas: Any, ranks: int, number: int, by_turn: int) -> Any:
+    """The next group, or the one with the fewest unfinished requests."""
+    groups = replicas.size // ranks
+    if by_turn == 1:
+        return number % groups
+    best, least = 0, -1
+    for place in range(groups):
+        unfinished = 0
+        for at in range(place * ranks, (place + 1) * ranks):
+            unfinished += replicas[at].outstanding
+        if least < 0 or unfinished < least:
+            best, least = place, unfinished
+    return best
+
+
+@entry(
+    types.int64(
+        REPLICAS_TYPE,
+        REQUESTS_TYPE,
+        TIMES_TYPE,
+        HASHES_TYPE,
+        CACHE_TYPE,
+        COMPOSE_TYPE,
+        LOG_TYPE,
+        types.Array(int64, 1, "C"),
+        types.Array(float64, 1, "C"),
+        types.UniTuple(int64, 3),
+    )
+)
+def serve_groups(
+    replicas: Any,
+    requests: Any,
+    times: Any,
+    hashes: Any,
+    caches: Any,
+    compose: Any,
+    log: Any,
+    seen: Any,
+    published_s: Any,
+    how: Any,
+) -> Any:
+    """Serve requests that arrive at `arrival_s` (ascending); returns how many there were.
+
+    `how` is (ranks of a group, tokens up to which ranks are padded, whether groups take turns); `seen` `[replicas]`
+    and `published_s` `[groups]` are what balancers know.
+    """
+    ranks, padded_tokens, by_turn = how
+    reached_s = -np.inf
+    for number in range(requests.size):
+        now_s = requests[number].arrival_s
+        if now_s > reached_s:
+            for low in range(0, replicas.size, ranks):
+                group = replicas[low : low + ranks]
+                _advance_group(group, requests, times, hashes, caches, compose, log, now_s, padded_tokens)
+            reached_s = now_s
+        place = _group_of(replicas, ranks, number, by_turn)
+        low = place * ranks
+        group, counts = replicas[low : low + ranks], seen[low : low + ranks]
+        if not _busy(group):
+            for at in range(ranks):
+                group[at].now_s = max(group[at].now_s, now_s)
+        if now_s - published_s[place] >= PUBLISHED_S:
+            _publish(group, counts)
+            published_s[place] = now_s
+        chosen = _least_loaded(counts)
+        counts[chosen] += WAITING_WEIGHT
+        requests[number].replica = low + chosen
+        submit(group[chosen], requests, number, now_s)
+    for low in range(0, replicas.size, ranks):
+        group = replicas[low : low + ranks]
+        _advance_group(group, requests, times, hashes, caches, compose, log, np.inf, padded_tokens)
+    return requests.size
+
+
+def serve_rank_groups(
+    trace: Trace,
+    steps: SharedSteps,
+    settings: ReplicaSettings,
+    ranks: int,
+    groups: int,
+    router: str,
+    slos: tuple[Slo, ...] = (),
+) -> ServingRun:
+    """Serve `trace` on `groups` replicas of `ranks` each; `router` is one of `ROUTERS`.
+
+    With one group the answer is that of `simcore.engine.ranks.serve_ranks`.
+    """
+    from simcore.policy.scheduler import schedulers
+    from simcore.step.kernel import pack
+
+    requests, fleet, hashes, caches = laid_out(trace, settings, ranks * groups, slos)
+    times = np.concatenate([pack(steps.own), pack(steps.shared)])
+    log, seen = np.zeros(0, STEP), np.zeros(ranks * groups, np.int64)
+    how = (ranks, steps.padded_tokens, int(router == "round-robin"))
+    published_s, compose = np.full(groups, -np.inf), schedulers(settings.scheduler)
+    serve_groups(fleet, requests, times, hashes, caches, compose, log, seen, published_s, how)
+    return ServingRun(trace, requests, fleet, log, (), names_of(settings, ranks * groups))

@@ -1,0 +1,81 @@
+"""Rate, users and batch under both engines; formats are the checkpoint's own in every verb."""
+
+from __future__ import annotations
+
+import pytest
+
+import simcore
+from planners.estimate import estimate
+from planners.search.rows import frontier_rows
+from scenarios.capacity import capacity
+from simcore.result import DoesNotFit, Overloaded
+from simcore.spec.scenario import Scenario
+
+
+def small(**more: object) -> Scenario:
+    return simcore.scenario(
+        "llama-3.1-8b", "h100-sxm", input_tokens=512, output_tokens=64, requests=120, stack="datasheet", **more
+    )
+
+
+def test_a_rate_takes_the_smallest_batch_that_keeps_up() -> None:
+    rate, dp = 30.0, 2
+    found = simcore.estimate(small(rate_per_s=rate, dp=dp))
+    batch = estimate(small(rate_per_s=rate, dp=dp)).case.batch
+    served = [simcore.estimate(small(batch=b, dp=dp)).requests_per_s for b in (batch - 1, batch)]
+    assert batch > 1 and served[0] < rate <= served[1] == found.requests_per_s
+    assert batch >= rate * found.e2e_s / dp > batch - 2, "batch = rate x e2e / dp"
+
+
+def test_too_high_a_rate_is_an_answer() -> None:
+    found = simcore.estimate(small(rate_per_s=1e4))
+    assert isinstance(found.infeasible, Overloaded)
+    assert found.infeasible.rate_per_s == 1e4 > found.infeasible.most_per_s > 10
+    assert simcore.estimate(small(rate_per_s=0.9 * found.infeasible.most_per_s)).infeasible is None
+    tight = simcore.scenario("llama-3.1-70b", "h100-sxm", rate_per_s=1.0)
+    assert isinstance(simcore.estimate(tight).infeasible, DoesNotFit)
+
+
+def test_users_share_the_replicas() -> None:
+    """Steady state with the same requests in flight; a burst at the start is inside TTFT."""
+    users, batch = simcore.estimate(small(users=32, dp=2)), simcore.estimate(small(batch=16, dp=2))
+    assert users.tpot_s == pytest.approx(batch.tpot_s, rel=0.1) and users.ttft_s > batch.ttft_s
+
+
+def test_engines_agree_on_a_batch() -> None:
+    question = small(batch=8, dp=2)
+    estimated, simulated = simcore.estimate(question), simcore.simulate(question).flat
+    assert simulated["tpot_mean_s"] == pytest.approx(estimated.tpot_s, rel=0.25)
+    again = simcore.simulate(small(users=16, dp=2)).flat
+    assert again["tpot_mean_s"] == simulated["tpot_mean_s"]
+
+
+def test_a_sweep_of_a_rate_says_who_is_overloaded() -> None:
+    most = simcore.estimate(small(rate_per_s=1e4)).infeasible.most_per_s
+    question = small(rate_per_s=1.2 * most)
+    table = simcore.sweep(question, vary={"plan.dp": [1, 2, 4]}).table
+    assert list(table["reason"]) == ["overloaded", "feasible", "feasible"]
+    for row in table[table["reason"] == "feasible"].itertuples():
+        alone = simcore.estimate(question.set({"plan.dp": int(row.dp)}))
+        assert row.tpot_s == pytest.approx(alone.tpot_s, rel=1e-12)
+
+
+FORMATS = {"weights": "bf16", "experts": "mxfp4", "activations": "bf16", "kv": "bf16"}
+
+
+def test_the_checkpoints_formats_hold_in_every_verb() -> None:
+    """gpt-oss ships bf16 attention and mxfp4 experts; every answer says so."""
+    question = simcore.scenario(
+        "gpt-oss-20b", "h100-sxm", users=2, requests=8, input_tokens=256, output_tokens=16, slo={"ttft": "10 s"}
+    )
+    assert estimate(question).flat["formats"] == FORMATS
+    simulated = simcore.simulate(question).flat
+    assert simulated["formats"] == FORMATS and simulated["stack"] == "vllm"
+    rate = question.set({"traffic.users": None, "traffic.rate_per_s": 1.0})
+    assert capacity(rate, "rate", 0.5)["formats"] == FORMATS
+    varied = question.set({"vary": {"plan.tp": [1, 2]}})
+    assert set(simcore.sweep(varied).table["weights"]) == {"bf16"}
+    searched = simcore.search(varied, method="exhaustive", budget=2)
+    assert next(row["formats"] for row in frontier_rows(searched)) == FORMATS
+    need = {simcore.sweep(varied).table["need_bytes"][0], simcore.estimate(question).need_bytes}
+    assert len(need) == 1, "sized alike"
