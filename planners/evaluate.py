@@ -172,15 +172,15 @@ class Evaluator:
         return Result(values, reason, self.operations(scenario), scenario.system.assumptions(), notes)
 
     def operations(self, scenario: Case) -> Any:
-        """Breakdown of one prefill and one decode step."""
+        """Breakdown of one request's prefill and one decode step."""
         setting, machine = self.setting(scenario), self.machine(scenario)
         plan = plan_columns(scenario.plan, {})
         physics = analytic.physics_of(setting, machine)
         lanes = min(scenario.batch, scenario.plan.attention_dp * scenario.plan.pp)
-        prefill = analytic.prefill_step(setting.demand.input.mean_tokens)
+        chunks, prefill = analytic.prompt_steps(setting, setting.demand.input.mean_tokens)
         decode = analytic.decode_step(float(np.ceil(scenario.batch / lanes)), setting.demand)
         return tuple(
-            price(physics, plan, prefill, False).rows("prefill")
+            price(physics, plan, prefill, False).rows("prefill", chunks)
             + price(physics, plan, decode, setting.policy.graphs).rows("decode")
         )
 

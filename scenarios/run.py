@@ -127,7 +127,7 @@ class Ready:
 
     def _open_ranks(self, trace: Trace, replicas: int, log_steps: int) -> Any:
         """Arrivals to the attention-dp ranks of the replicas; those of one step together."""
-        from simcore.engine.rank_groups import ROUTERS, serve_rank_groups
+        from simcore.engine.rank_groups import ROUTERS, Groups, serve_rank_groups
         from simcore.engine.ranks import serve_ranks
 
         ranks, router = self.scenario.plan.attention_dp, self.scenario.policy.router
@@ -136,7 +136,8 @@ class Ready:
         if router not in ROUTERS:
             what = f"router {router!r} does not see {ranks} attention-dp ranks as one replica"
             raise InputError(what, file=self.scenario.file, key="policy.router", fix=f"use {' or '.join(ROUTERS)}")
-        return serve_rank_groups(trace, self.shared_steps, self.settings, ranks, replicas, router, self.slos)
+        groups = Groups(ranks, replicas, router)
+        return serve_rank_groups(trace, self.shared_steps, self.settings, groups, self.slos)
 
     @cached_property
     def shared_steps(self) -> Any:
@@ -148,7 +149,10 @@ class Ready:
         if found is None or not found.model.is_moe:
             return SharedSteps(self.step_times, StepTimes(ZERO, ZERO, ZERO, ZERO, ZERO))
         padded = CAPTURED_TOKENS if self.scenario.policy.graphs else 0
-        return split_experts(self.step_times, found.physics(), found.columns, padded)
+        times = self.step_times
+        if found.served.adds:  # the tokens of the other ranks are counted here, not guessed
+            times = hardware_steps(replace(found, served=replace(found.served, peer_share=1.0)))
+        return split_experts(times, found.physics(), found.columns, padded)
 
 
 def read_by_frontend(trace: Trace, token_s: float) -> Trace:

@@ -114,7 +114,7 @@ def concatenate(tables: list[ResultTable]) -> ResultTable:
 
 @dataclass(frozen=True)
 class OperationRow:
-    """One operation of a breakdown: seconds per step and what bounds it."""
+    """One operation of a breakdown, of a decode step or of a whole prompt: seconds and what bounds it."""
 
     phase: str
     name: str

@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = {"simcore", "hardware_specs", "workloads", "scenarios", "planners", "reports", "commands", "cli.py"}
+NAMES = {
+    "simcore",
+    "hardware_specs",
+    "workloads",
+    "scenarios",
+    "planners",
+    "validation",
+    "reports",
+    "commands",
+    "cli.py",
+}
 
 
 @pytest.mark.slow

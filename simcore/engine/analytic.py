@@ -178,14 +178,23 @@ def step(setting: Setting, physics: Physics, plan: PlanColumns, batch: StepColum
 
 
 def whole_prefill(setting: Setting, physics: Physics, plan: PlanColumns, input_tokens: float) -> StepTotal:
-    """One request's whole prompt: one step, or as many equal ones as the token budget cuts it into."""
-    budget = float(setting.policy.token_budget)
-    chunks = np.ceil(input_tokens / budget) if setting.policy.mixes else 1.0
-    if chunks <= 1.0:
-        return step(setting, physics, plan, prefill_step(input_tokens), False)
-    own = input_tokens / chunks
-    one = step(setting, physics, plan, StepColumns(1.0, own, 0.5 * own * (chunks - 1.0)), False)
+    """One request's whole prompt."""
+    chunks, chunk = prompt_steps(setting, input_tokens)
+    one = step(setting, physics, plan, chunk, False)
+    if chunks == 1.0:
+        return one
     return StepTotal(**{f.name: chunks * getattr(one, f.name) for f in fields(one)})
+
+
+def prompt_steps(setting: Setting, input_tokens: float) -> tuple[float, StepColumns]:
+    """(steps, the mean one) of one request's whole prompt: one, or as many equal ones as the token budget cuts it
+    into."""
+    budget = float(setting.policy.token_budget)
+    chunks = float(np.ceil(input_tokens / budget)) if setting.policy.mixes else 1.0
+    if chunks <= 1.0:
+        return 1.0, prefill_step(input_tokens)
+    own = input_tokens / chunks
+    return chunks, StepColumns(1.0, own, 0.5 * own * (chunks - 1.0))
 
 
 def prefill_step(input_tokens: float) -> StepColumns:

@@ -7,6 +7,7 @@ what is there at that time.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,16 @@ from simcore.spec.traffic import Slo, Trace
 
 ROUTERS = ("round-robin", "least-outstanding")
 """routers that see a group as one replica"""
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Replicas of equal attention-dp ranks behind a router, one of `ROUTERS`."""
+
+    ranks: int
+    """of one replica"""
+    count: int
+    router: str = "least-outstanding"
 
 
 @njit(cache=True)
@@ -162,22 +173,21 @@ def serve_rank_groups(
     trace: Trace,
     steps: SharedSteps,
     settings: ReplicaSettings,
-    ranks: int,
-    groups: int,
-    router: str,
+    groups: Groups,
     slos: tuple[Slo, ...] = (),
 ) -> ServingRun:
-    """Serve `trace` on `groups` replicas of `ranks` each; `router` is one of `ROUTERS`.
+    """Serve `trace` on replicas whose ranks each have `settings`; `slos` give deadlines.
 
     With one group the answer is that of `simcore.engine.ranks.serve_ranks`.
     """
     from simcore.policy.scheduler import schedulers
     from simcore.step.kernel import pack
 
-    requests, fleet, hashes, caches = laid_out(trace, settings, ranks * groups, slos)
+    count = groups.ranks * groups.count
+    requests, fleet, hashes, caches = laid_out(trace, settings, count, slos)
     times = np.concatenate([pack(steps.own), pack(steps.shared)])
-    log, seen = np.zeros(0, STEP), np.zeros(ranks * groups, np.int64)
-    how = (ranks, steps.padded_tokens, int(router == "round-robin"))
-    published_s, compose = np.full(groups, -np.inf), schedulers(settings.scheduler)
+    log, seen = np.zeros(0, STEP), np.zeros(count, np.int64)
+    how = (groups.ranks, steps.padded_tokens, int(groups.router == "round-robin"))
+    published_s, compose = np.full(groups.count, -np.inf), schedulers(settings.scheduler)
     serve_groups(fleet, requests, times, hashes, caches, compose, log, seen, published_s, how)
-    return ServingRun(trace, requests, fleet, log, (), names_of(settings, ranks * groups))
+    return ServingRun(trace, requests, fleet, log, (), names_of(settings, count))

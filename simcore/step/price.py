@@ -190,14 +190,15 @@ class Priced:
         compute_s = total.flop / machine.matrix_flop_per_s
         return compute_s, total.moved_bytes / machine.memory_bytes_per_s, total.time_s
 
-    def rows(self, phase: str) -> list[OperationRow]:
-        """One plan's operations and extras; their times sum to the step's."""
+    def rows(self, phase: str, times: float = 1.0) -> list[OperationRow]:
+        """One plan's operations and extras; their times sum to those of `times` such steps."""
         found = [self._row(op, cost, count, phase) for op, cost, _, count in self._each()]
         for extra in self.extras:
             time_s = float(np.max(extra.time_s))
             bound = Bound.MEMORY if extra.part == "stream" else Bound.LAUNCH
             found.append(OperationRow(phase, extra.name, 1.0, time_s, 0.0, 0.0, bound.name.lower()))
-        return [row for row in found if row.count > 0]
+        kept = [row for row in found if row.count > 0]
+        return kept if times == 1.0 else [repeated(row, times) for row in kept]
 
     def _row(self, op: Op, cost: OpCost, count: Column, phase: str) -> OperationRow:
         parts = [float(np.max(p)) for p in (cost.compute_s, cost.memory_s, cost.network_s, cost.launch_s)]
@@ -209,6 +210,12 @@ class Priced:
         moved = times * float(np.max(op.stream_bytes + op.cache_bytes))
         bound = Bound(int(np.argmax(work))).name.lower()
         return OperationRow(phase, op.name, times, time_s, times * float(np.max(op.flop)), moved, bound)
+
+
+def repeated(row: OperationRow, times: float) -> OperationRow:
+    """The row of as many equal steps."""
+    work = {name: times * getattr(row, name) for name in ("count", "time_s", "flop", "moved_bytes")}
+    return replace(row, **work)
 
 
 def price(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> Priced:
@@ -262,8 +269,9 @@ def _with_expert_tokens(plain: Priced, physics: Physics, plan: PlanColumns, step
     seen = expert_tokens(served, step.tokens, plan.attention_dp, chunk)
     other = StepColumns(1.0, seen) if chunk else StepColumns(decode_sequences=seen, kv_tokens=1.0)
     theirs = _unserved(physics, plan, other, graphs)
-    pairs = zip(plain.ops, plain.costs, theirs.ops, theirs.costs, strict=True)
-    picked = [(b, y) if a.kind == "moe" else (a, x) for a, x, b, y in pairs]
+    experts = iter([pair for pair in zip(theirs.ops, theirs.costs, strict=True) if pair[0].kind == "moe"])
+    own = zip(plain.ops, plain.costs, strict=True)
+    picked = [next(experts) if op.kind == "moe" else (op, cost) for op, cost in own]
     return replace(plain, ops=tuple(o for o, _ in picked), costs=tuple(c for _, c in picked))
 
 

@@ -122,3 +122,13 @@ def test_joules_follow_the_kv_that_is_there() -> None:
     found_j = float(run.replicas["energy_j"].sum())
     assert found_j == pytest.approx(joules, rel=0.02)
     assert abs(short_joules / joules - 1.0) > 0.001
+
+
+@pytest.mark.parametrize("stack", ["datasheet", "vllm"])
+def test_arrivals_to_ranks_that_share_their_experts(stack: str) -> None:
+    """At a low rate both engines decode alike; a prompt beside decodes on other ranks is a step of its own kind."""
+    load = {"input_tokens": 1000, "output_tokens": 200, "requests": 200, "rate_per_s": 2.0}
+    plan = {"attention_dp": 4, "ep": 4}
+    estimated, simulated = both(simcore.scenario("qwen3-30b-a3b", "dgx-h100", stack=stack, **plan, traffic=load))
+    assert simulated["served"] == 200 and estimated["feasible"]
+    assert simulated["tpot_mean_s"] == pytest.approx(estimated["tpot_mean_s"], rel=0.15)

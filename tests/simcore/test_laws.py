@@ -98,6 +98,14 @@ def test_breakdown_sums_to_the_total_and_survives_json(scenario: Case) -> None:
     assert json.loads(json.dumps(plain)) == json.loads(json.dumps(plain))
 
 
+def test_the_breakdown_of_a_prompt_in_chunks_sums_to_its_prefill() -> None:
+    load = {"input_tokens": 20000, "output_tokens": 100, "users": 1}
+    question = simcore.scenario("llama-3.1-70b", "dgx-h100", tp=4, traffic=load)
+    result = simcore.evaluator(["h100-sxm"]).one(question)
+    parts_s = sum(op.time_s for op in result.operations if op.phase == "prefill")
+    assert parts_s == pytest.approx(result.prefill_s, rel=1e-9)
+
+
 @settings(max_examples=40, deadline=None)
 @given(scenarios())
 def test_infeasible_is_a_result_with_bytes(scenario: Case) -> None:

@@ -10,7 +10,7 @@ import pytest
 import simcore
 from scenarios.run import ready
 from simcore.engine.invariants import violations
-from simcore.engine.rank_groups import serve_rank_groups
+from simcore.engine.rank_groups import Groups, serve_rank_groups
 from simcore.engine.ranks import serve_ranks
 from simcore.errors import InputError
 
@@ -24,7 +24,7 @@ def question(**traffic: Any) -> Any:
 def test_one_group_is_the_lockstep_of_one_replica() -> None:
     made = ready(question())
     alone = serve_ranks(made.trace, made.shared_steps, made.settings, 4)
-    group = serve_rank_groups(made.trace, made.shared_steps, made.settings, 4, 1, "round-robin")
+    group = serve_rank_groups(made.trace, made.shared_steps, made.settings, Groups(4, 1))
     for name in ("scheduled_s", "first_token_s", "done_s", "replica"):
         assert np.array_equal(alone.requests[name], group.requests[name]), name
 
