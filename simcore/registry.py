@@ -140,8 +140,12 @@ class PluginRegistry:
             return None
         if key not in self.modules:
             raise UnknownName(self.kind, name, self.names())
-        folder, _, file = self.modules[key].rpartition(".")
-        return str(Path(str(importlib.import_module(folder).__file__)).with_name(f"{file}.py"))
+        return self._files[key]
+
+    @cached_property
+    def _files(self) -> dict[str, str]:
+        folder = Path(str(importlib.import_module(self.package).__file__)).parent
+        return {name: str(folder / f"{module.rpartition('.')[2]}.py") for name, module in self.modules.items()}
 
     def implementation(self, name: str) -> Any:
         """The module (or object) of that name. Raises UnknownName."""

@@ -42,16 +42,20 @@ class Forest:
         return self._walk(features)
 
     def _walk(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The same in numpy: all trees of all rows step down together."""
-        rows = np.arange(len(features))[:, None]
-        node = np.broadcast_to(self.roots, (len(features), len(self.roots))).astype(np.int32)
+        """The same in numpy: all trees of all rows step down together, those at a leaf wait."""
+        trees = len(self.roots)
+        node = np.tile(self.roots, len(features))
+        going = np.arange(len(node))
         while True:
-            split = self.feature[node]
+            at = node[going]
+            split = self.feature[at]
             inner = split >= 0
-            if not inner.any():
-                return np.asarray(self.value[node].sum(axis=1, dtype=np.float64))
-            left = features[rows, np.where(inner, split, 0)] <= self.value[node]
-            node = np.where(inner, np.where(left, node + 1, self.right[node]), node)
+            if not inner.all():
+                going, at, split = going[inner], at[inner], split[inner]
+            if not len(going):
+                return np.asarray(self.value[node].reshape(-1, trees).sum(axis=1, dtype=np.float64))
+            left = features[going // trees, split] <= self.value[at]
+            node[going] = np.where(left, at + 1, self.right[at])
 
 
 def pack(feature: NDArray[np.int64], value: NDArray[np.float32]) -> NDArray[np.uint32]:

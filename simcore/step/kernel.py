@@ -78,6 +78,8 @@ def _knot(index: int, linear: int) -> float:
 @njit(cache=True)
 def lookup(record: Any, table: int, x: float) -> Any:
     """Linear interpolation in a one-axis table."""
+    if record.flat[table] == 1:
+        return record.pool[record.offset[table]]
     index, fraction = _place(
         x, record.unit_x[table], record.linear_x[table], record.size_x[table], record.round_x[table]
     )
@@ -89,6 +91,8 @@ def lookup(record: Any, table: int, x: float) -> Any:
 @njit(cache=True)
 def lookup_2d(record: Any, table: int, x: float, y: float) -> Any:
     """Bilinear interpolation in a two-axis table."""
+    if record.flat[table] == 1:
+        return record.pool[record.offset[table]]
     i, u = _place(x, record.unit_x[table], record.linear_x[table], record.size_x[table], record.round_x[table])
     j, v = _place(y, record.unit_y[table], record.linear_y[table], record.size_y[table], record.round_y[table])
     columns = record.size_y[table]

@@ -46,6 +46,7 @@ STEP_TIMES = np.dtype(
         ("idle_w", "f8"),
         ("square_merge", "i8"),
         ("has_uneven", "i8"),
+        ("flat", "i8", (N_TABLES,)),  # 1: one value everywhere, which needs no look-up
         ("offset", "i8", (N_TABLES,)),
         ("unit_x", "f8", (N_TABLES,)),
         ("linear_x", "i8", (N_TABLES,)),
@@ -79,6 +80,7 @@ def pack(times: StepTimes) -> Any:
             raise ValueError(f"step-time tables hold more than {POOL_VALUES} values; use a smaller linear_count")
         record["pool"][used : used + values.size] = values
         record["offset"][number] = used
+        record["flat"][number] = bool(np.isfinite(values[0]) and np.all(values == values[0]))
         used += values.size
         for letter, axis in (("x", table.x), ("y", table.y)):
             record["unit_" + letter][number] = axis.unit if axis else 1.0
