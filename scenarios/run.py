@@ -128,16 +128,13 @@ class Ready:
     def _open_ranks(self, trace: Trace, replicas: int, log_steps: int) -> Any:
         """Arrivals to the attention-dp ranks of the replicas; those of one step together."""
         from simcore.engine.rank_groups import ROUTERS, Groups, serve_rank_groups
-        from simcore.engine.ranks import serve_ranks
 
         ranks, router = self.scenario.plan.attention_dp, self.scenario.policy.router
-        if replicas == 1:
-            return serve_ranks(trace, self.shared_steps, self.settings, ranks, log_steps, self.slos)
-        if router not in ROUTERS:
+        if replicas > 1 and router not in ROUTERS:
             what = f"router {router!r} does not see {ranks} attention-dp ranks as one replica"
             raise InputError(what, file=self.scenario.file, key="policy.router", fix=f"use {' or '.join(ROUTERS)}")
         groups = Groups(ranks, replicas, router)
-        return serve_rank_groups(trace, self.shared_steps, self.settings, groups, self.slos)
+        return serve_rank_groups(trace, self.shared_steps, self.settings, groups, log_steps, self.slos)
 
     @cached_property
     def shared_steps(self) -> Any:

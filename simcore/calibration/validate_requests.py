@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from simcore.calibration.importers.vllm_run import VllmRun
 from simcore.calibration.vllm_engine import Ranks
-from simcore.engine.ranks import SharedSteps, serve_ranks
+from simcore.engine.rank_groups import Groups, serve_rank_groups
+from simcore.engine.ranks import SharedSteps
 from simcore.engine.serving import ServingRun, serve
 from simcore.engine.settings import ReplicaSettings
 from simcore.errors import InputError
@@ -48,7 +49,7 @@ def replay(
     """
     trace = own_hashes(run.trace, settings.hash_tokens) if settings.hash_tokens else run.trace
     if isinstance(step_times, SharedSteps):
-        ours = serve_ranks(trace, step_times, settings, ranks.dp)
+        ours = serve_rank_groups(trace, step_times, settings, Groups(ranks.dp))
     else:
         ours = serve(trace, step_times, settings, replicas=ranks.dp, router="round-robin")
     unserved = int((~ours.done).sum())

@@ -1,8 +1,9 @@
-"""Several replicas, each a group of attention-dp ranks in lockstep, behind one router: arrivals to all of them.
+"""Replicas of attention-dp ranks behind one router, fed by arrivals; the ranks of a replica step together.
 
-A request goes to a group (the next one, or the one with the fewest unfinished requests), and inside the group to the
-least loaded rank as last published (`simcore.engine.ranks`). Groups advance to every arrival, so that the router sees
-what is there at that time.
+Each step waits for all ranks; one without work takes part with a dummy batch (one token). A request goes to a replica
+(the next one, or the one with the fewest unfinished requests), and there to the rank with the smallest 4 waiting +
+running, as last published (vLLM's internal balancer: counts every 100 ms, and one waiting request more for each it sent
+since). Replicas advance to every arrival, so that the router sees what is there at that time.
 """
 
 from __future__ import annotations
@@ -15,14 +16,7 @@ from numba import float64, int64, types
 
 from simcore.cost.jit import entry, njit
 from simcore.engine.kernels import LOG_TYPE, TIMES_TYPE
-from simcore.engine.ranks import (
-    PUBLISHED_S,
-    WAITING_WEIGHT,
-    SharedSteps,
-    _least_loaded,
-    _publish,
-    _shared_s,
-)
+from simcore.engine.ranks import SharedSteps
 from simcore.engine.replica import begin, commit, submit
 from simcore.engine.serving import ServingRun, laid_out, names_of
 from simcore.engine.settings import ReplicaSettings
@@ -30,9 +24,13 @@ from simcore.policy.records import STEP
 from simcore.policy.router import REPLICAS_TYPE
 from simcore.policy.scheduler._verbs import CACHE_TYPE, COMPOSE_TYPE, HASHES_TYPE, REQUESTS_TYPE
 from simcore.spec.traffic import Slo, Trace
+from simcore.step.kernel import COMMUNICATION, DENSE_MIXED, DENSE_PURE, lookup
 
 ROUTERS = ("round-robin", "least-outstanding")
 """routers that see a group as one replica"""
+PUBLISHED_S = 0.1
+"""how often the balancer learns the counts"""
+WAITING_WEIGHT = 4
 
 
 @dataclass(frozen=True)
@@ -41,8 +39,38 @@ class Groups:
 
     ranks: int
     """of one replica"""
-    count: int
+    count: int = 1
     router: str = "least-outstanding"
+
+
+@njit(cache=True)
+def _least_loaded(seen: Any) -> int:
+    best = 0
+    for at in range(1, len(seen)):
+        if seen[at] < seen[best]:
+            best = at
+    return best
+
+
+@njit(cache=True)
+def _publish(replicas: Any, seen: Any) -> None:
+    for at in range(replicas.size):
+        running = replicas[at].decode_count + replicas[at].prefill_count
+        seen[at] = WAITING_WEIGHT * replicas[at].queue_count + running
+
+
+@njit(cache=True)
+def _shared_s(replicas: Any, record: Any, padded_tokens: int) -> Any:
+    """Seconds of the experts' part of the step that is composed, for the tokens of all ranks."""
+    fullest, tokens, chunks = 1, 0, 0
+    for at in range(replicas.size):
+        own = max(1, replicas[at].step_tokens * replicas[at].pending)
+        fullest, tokens = max(fullest, own), tokens + own
+        chunks += replicas[at].chunk_count * replicas[at].pending
+    if fullest <= padded_tokens:
+        tokens = fullest * replicas.size
+    table = DENSE_MIXED if chunks > 0 else DENSE_PURE
+    return lookup(record, table, float(tokens)) + lookup(record, COMMUNICATION, float(tokens))
 
 
 @njit(cache=True)
@@ -174,11 +202,13 @@ def serve_rank_groups(
     steps: SharedSteps,
     settings: ReplicaSettings,
     groups: Groups,
+    log_steps: int = 0,
     slos: tuple[Slo, ...] = (),
 ) -> ServingRun:
     """Serve `trace` on replicas whose ranks each have `settings`; `slos` give deadlines.
 
-    With one group the answer is that of `simcore.engine.ranks.serve_ranks`.
+    Wrong where the experts' part does not add to the slowest rank's own part: uneven ranks wait for each other in
+    every layer, so a step with its chunk on one rank and its long decodes on another takes longer than this.
     """
     from simcore.policy.scheduler import schedulers
     from simcore.step.kernel import pack
@@ -186,8 +216,9 @@ def serve_rank_groups(
     count = groups.ranks * groups.count
     requests, fleet, hashes, caches = laid_out(trace, settings, count, slos)
     times = np.concatenate([pack(steps.own), pack(steps.shared)])
-    log, seen = np.zeros(0, STEP), np.zeros(count, np.int64)
+    log, seen = np.zeros(log_steps, STEP), np.zeros(count, np.int64)
     how = (groups.ranks, steps.padded_tokens, int(groups.router == "round-robin"))
     published_s, compose = np.full(groups.count, -np.inf), schedulers(settings.scheduler)
     serve_groups(fleet, requests, times, hashes, caches, compose, log, seen, published_s, how)
-    return ServingRun(trace, requests, fleet, log, (), names_of(settings, count))
+    kept = log[: int(fleet["logged"].max(initial=0))]
+    return ServingRun(trace, requests, fleet, kept, (), names_of(settings, count))

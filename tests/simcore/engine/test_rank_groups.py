@@ -1,4 +1,4 @@
-"""Arrivals to replicas of attention-dp ranks: one group is what it was, several share the work."""
+"""Arrivals to replicas of attention-dp ranks: several share the work."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ import numpy as np
 import pytest
 
 import simcore
-from scenarios.run import ready
 from simcore.engine.invariants import violations
-from simcore.engine.rank_groups import Groups, serve_rank_groups
-from simcore.engine.ranks import serve_ranks
 from simcore.errors import InputError
 
 
@@ -19,14 +16,6 @@ def question(**traffic: Any) -> Any:
     load = {"input_tokens": [100, 2000], "output_tokens": [10, 200], "requests": 300, "rate_per_s": 12.0} | traffic
     plan = {"attention_dp": 4, "ep": 4}
     return simcore.scenario("qwen3-30b-a3b", "dgx-h100", stack="datasheet", **plan, traffic=load)
-
-
-def test_one_group_is_the_lockstep_of_one_replica() -> None:
-    made = ready(question())
-    alone = serve_ranks(made.trace, made.shared_steps, made.settings, 4)
-    group = serve_rank_groups(made.trace, made.shared_steps, made.settings, Groups(4, 1))
-    for name in ("scheduled_s", "first_token_s", "done_s", "replica"):
-        assert np.array_equal(alone.requests[name], group.requests[name]), name
 
 
 @pytest.mark.parametrize("router", ["round-robin", "least-outstanding"])
