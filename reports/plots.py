@@ -154,7 +154,7 @@ def breakdown(picks: Mapping[str, Result]) -> Any:
         ax.set_title("decode step" if phase == "decode" else "prefill of one request", loc="left")
         ax.set(xlabel="ms")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False, fontsize=9)
+    fig.legend(handles, labels, loc="outside lower center", ncols=7, frameon=False, fontsize=9)
     return fig
 
 

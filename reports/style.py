@@ -13,8 +13,11 @@ CATEGORIES = {
     "experts": "#7a5fa8",
     "elementwise": "#3f9b6d",
     "network": "#b5485d",
-    "launch": "#9aa3ad",
+    "launch and host": "#9aa3ad",
+    "weight stream": "#8a6d3b",
 }
+SERVER = ("graph_launch", "launches", "kernel_gaps", "host", "sampler_and_stream")
+"""parts of a step in which no kernel runs"""
 MEMORY = {
     "weights": "#3b6fb6",
     "KV cache": "#d9822b",
@@ -61,12 +64,10 @@ def save(fig: Any, folder: Path, name: str) -> str:
     import io
 
     from matplotlib import rc_context
-    from matplotlib.text import Text
 
     from reports.files import write_bytes
 
-    for text in fig.findobj(match=Text):
-        text.set_parse_math(False)  # titles and names are the user's: a $ is a dollar
+    take_literally(fig)
     pictures = {}
     for kind in ("png", "svg"):
         stream = io.BytesIO()
@@ -76,6 +77,19 @@ def save(fig: Any, folder: Path, name: str) -> str:
         write_bytes(folder / f"{name}.{kind}", pictures[kind])
     text = pictures["svg"].decode()
     return text[text.index("<svg") :]
+
+
+def take_literally(fig: Any) -> None:
+    """Titles and names are the user's: a $ in them is a dollar. Powers of ten on logarithmic axes stay formulas."""
+    from matplotlib.text import Text
+
+    powers = set()
+    for ax in fig.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            if axis.get_scale() == "log":
+                powers |= {id(label) for label in axis.get_ticklabels(which="both")}
+    for text in fig.findobj(match=Text):
+        text.set_parse_math(id(text) in powers)
 
 
 def write_png(path: Path, fig: Any, dpi: int) -> None:
@@ -92,8 +106,8 @@ def write_png(path: Path, fig: Any, dpi: int) -> None:
 def category(name: str) -> str:
     """The palette category of an operation.
 
-    >>> category("qkv"), category("all_reduce_mlp"), category("attention_decode"), category("graph_launch")
-    ('gemm', 'network', 'attention', 'launch')
+    >>> category("qkv"), category("all_reduce_mlp"), category("attention_decode"), category("host")
+    ('gemm', 'network', 'attention', 'launch and host')
     """
     if name.startswith(("all_", "reduce_scatter", "stage_send")):
         return "network"
@@ -101,7 +115,9 @@ def category(name: str) -> str:
         return "attention"
     if name.startswith("expert") or name == "routing":
         return "experts"
-    if name == "graph_launch":
-        return "launch"
+    if name in SERVER:
+        return "launch and host"
+    if name == "weight_stream":
+        return "weight stream"
     light = ("embedding", "norm_residual", "activation", "final_norm", "sampling", "rope_kv_write")
     return "elementwise" if name in light else "gemm"
