@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simcore.registry import register
 from simcore.result import Result, ResultTable
 
 if TYPE_CHECKING:
@@ -15,6 +16,20 @@ if TYPE_CHECKING:
     from planners.sweep import Progress
     from scenarios.simulate import Simulated
     from simcore.spec.scenario import Scenario
+
+__all__ = [
+    "capacity",
+    "estimate",
+    "evaluator",
+    "read",
+    "register",
+    "report",
+    "resolve",
+    "scenario",
+    "search",
+    "simulate",
+    "sweep",
+]
 
 
 def resolve(kind: str, name: Any, folder: str | Path = ".") -> Any:
