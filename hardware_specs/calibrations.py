@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from simcore.cost.artefact_io import from_arrays, power_from_arrays
+from simcore.cost.board_power import BoardPower, board_power
 from simcore.cost.built_on import whole
 from simcore.cost.calibrated import Artefact, OperatorModel
 from simcore.cost.facts import chip_facts
@@ -66,6 +67,23 @@ def power_model(chip: str | Chip) -> PowerModel:
 
     spec = chips(chip) if isinstance(chip, str) else chip
     return PowerModel(chip_facts(spec), _power_fits(spec.name), _power_fits(""))
+
+
+@cache
+def board_laws() -> dict[str, Any]:
+    """The fitted law of board power, with those that left an architecture out."""
+    import tomllib
+
+    path = resources.files("hardware_specs") / "calibration" / "board_power.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def board_law(chip: str | Chip) -> BoardPower:
+    """Power of whole steps on a chip."""
+    from hardware_specs import chip as chips
+
+    laws = board_laws()
+    return board_power(chip_facts(chips(chip) if isinstance(chip, str) else chip), laws["parameters"], laws["awake"])
 
 
 def measured_stacks(chip_name: str) -> list[str]:

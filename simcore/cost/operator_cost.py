@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from simcore.cost.base import OpCost
+from simcore.cost.board_power import BoardPower
 from simcore.cost.calibrated import OperatorModel
-from simcore.cost.kernel_power import PowerModel, fraction
 from simcore.cost.machine import Machine
 from simcore.cost.power import linear_power_w
 from simcore.cost.roofline import kernel_cost, network_cost
@@ -72,7 +72,7 @@ STATE_STEPS = {
 """kernels of a recurrent layer that add up, in prefill and in decode; Mamba's decode scan was never measured and keeps
 the roofline"""
 CUSTOM_MOST_RANKS = 8
-CUSTOM_MOST_BYTES = 8 * 2**20
+CUSTOM_MOST_BYTES = 128 * 2**20
 """one-node all-reduce kernels of the stacks serve messages up to here (vLLM's custom_all_reduce)"""
 
 
@@ -95,7 +95,7 @@ class OperatorCost:
 
     name: str
     model: OperatorModel
-    power: PowerModel | None = None
+    power: BoardPower | None = None
     distribution: str = "balanced"
     """how tokens fall on experts, where a table measured several ways (`balanced`, `power_law_1.01`, ...)"""
 
@@ -109,20 +109,11 @@ class OperatorCost:
         return f"{self.model.chip.name} has no operator tables of {self.name}: they follow its data sheet{kin}"
 
     def board_power_w(self, machine: Machine, compute_utilisation: Column, memory_utilisation: Column) -> Column:
-        """The fitted law of bf16 matrix kernels at a step's mean utilisation, whatever the formats of the plan.
-
-        Utilisation counts each format against its own peak, and a whole step moves the same bytes at the same rate
-        whatever they hold: fits of other formats were learnt on kernels alone, most of them bound by their launch.
-        A step mixes kernels above and below its mean; with exponents below 1 its power is up to a tenth lower.
-        """
+        """The law of whole steps (`simcore.cost.board_power`), not below idle."""
         if self.power is None:
             return linear_power_w(machine, compute_utilisation, memory_utilisation)
-        fit, _ = self.power.find("gemm", "bf16", self.name)
-        facts = self.power.chip
-        share = fraction(
-            np.asarray(compute_utilisation), np.asarray(memory_utilisation), facts.idle_w / facts.tdp_w, fit.parameters
-        )
-        return np.asarray(share * machine.tdp_w)
+        share = self.power.share(compute_utilisation, memory_utilisation)
+        return np.maximum(share * machine.tdp_w, machine.idle_w)
 
     def costs(self, ops: list[Op], machine: Machine, plan: PlanColumns, graphs: bool) -> list[OpCost]:
         """Raises ValueError for a machine whose peak, memory or cache differ between plans: cost each by itself."""

@@ -94,6 +94,26 @@ class StackAdds(Spec):
         return {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
 
 
+class Untuned(Spec):
+    """Kernels that a release ships without tiles for a generation of chips."""
+
+    generations: tuple[str, ...] = ()
+    expert_ratio: float = Field(default=1.0, ge=1)
+    """bf16 experts with default tiles over those with tuned ones"""
+
+    def ratio(self, generation: str, expert_format: str) -> float:
+        """How much slower experts are there."""
+        return self.expert_ratio if expert_format == "bf16" and generation in self.generations else 1.0
+
+
+class StackRelease(Spec):
+    """Where releases of a stack differ from the newest."""
+
+    effects: str
+    """the fitted server effects of these releases"""
+    untuned: Untuned = Untuned()
+
+
 class Stack(Sourced):
     """A serving stack as documented."""
 
@@ -101,7 +121,21 @@ class Stack(Sourced):
     """the cost model that times its kernels, by name"""
     effects: str = ""
     """the stack whose fitted server effects it has; empty: none"""
+    releases: dict[str, StackRelease] = Field(default_factory=dict)
+    """first numbers of a version ("0.11") -> what differs from the newest"""
+    untuned: Untuned = Untuned()
     adds: StackAdds = StackAdds()
     memory: StackMemory = StackMemory()
     serving: StackServing = StackServing()
     loader: StackLoader = StackLoader()
+
+    def release(self, version: str) -> Stack:
+        """The stack at a version such as 0.11.1; itself where nothing is known of that version.
+
+        >>> Stack(name="s", releases={"0.11": StackRelease(effects="old")}).release("0.11.1").effects
+        'old'
+        """
+        parts = version.split(".")
+        known = (self.releases.get(".".join(parts[:count])) for count in range(len(parts), 0, -1))
+        found = next((release for release in known if release is not None), None)
+        return self if found is None else self.replace(effects=found.effects, untuned=found.untuned)

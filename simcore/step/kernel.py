@@ -161,7 +161,7 @@ def pure_step_j(record: Any, tokens: float, kv_tokens: float) -> Any:
 @njit(cache=True)
 def mixed_step_j(record: Any, tokens: float, batch: float, kv_tokens: float) -> Any:
     """Joules above idle of a step with chunks beside `batch` decodes; `tokens` counts both."""
-    joules = lookup(record, ENERGY_MIXED, tokens)
+    joules = lookup_2d(record, ENERGY_MIXED, tokens, batch)
     if batch > 0:
         longer = lookup_2d(record, ENERGY_PURE, batch, kv_tokens) - lookup_2d(record, ENERGY_PURE, batch, 1.0)
         joules += max(0.0, longer)
