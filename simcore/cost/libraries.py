@@ -73,6 +73,11 @@ def keep(file: str, name: str, code: bytes, symbols: tuple[str, ...]) -> bool:
     return done
 
 
+def compiles_nothing() -> bool:
+    """Whether the user has told numba to leave functions as they are."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+
+
 def _link(code: bytes) -> bytes:
     """Object code as a shared library, with what numba's runtime would have given it."""
     with tempfile.TemporaryDirectory() as folder:
@@ -107,7 +112,7 @@ def _private(folder: Path) -> bool:
 
 def _place(file: str, name: str) -> Path | None:
     """Where the library of this state of a kernel lies; None where no library can be."""
-    if sys.platform != "linux" or os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+    if sys.platform != "linux" or compiles_nothing():
         return None
     try:
         file, name = origin(file, name)
