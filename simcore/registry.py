@@ -72,10 +72,14 @@ class DataRegistry(Generic[T]):
 
         found: dict[str, str] = {}
         for stem, path in self.files.items():
+            text = path.read_text(encoding="utf-8")
             try:
-                raw = tomllib.loads(path.read_text(encoding="utf-8"))
+                raw = tomllib.loads(text.partition("\n[")[0])  # the name stands before the first table
             except tomllib.TOMLDecodeError:
-                continue
+                try:
+                    raw = tomllib.loads(text)
+                except tomllib.TOMLDecodeError:
+                    continue
             for alias in [raw.get("name", stem), *raw.get("aliases", [])]:
                 found[normal(str(alias))] = stem
         return found
