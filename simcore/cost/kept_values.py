@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -57,6 +57,20 @@ def keep_value(kind: str, key: str, value: Any) -> bool:
     done = write_aside(_place(kind, key), hashlib.sha256(body).digest() + body)
     keep_latest(home() / kind, "*", KEPT)
     return done
+
+
+def once(kind: str, key: str, classes: tuple[type, ...], make: Callable[[], Any]) -> Any:
+    """The value kept under a key, else the one that `make` makes, kept from then on; the first class is the value's."""
+    found = kept_value(kind, key, classes)
+    if not isinstance(found, classes[0]):
+        found = make()
+        keep_value(kind, key, found)
+    return found
+
+
+def contents(*files: Path) -> str:
+    """A digest of what files hold. Raises OSError."""
+    return " ".join(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
 
 
 def _place(kind: str, key: str) -> Path:

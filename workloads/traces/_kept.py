@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from simcore.cost.kept_values import keep_value, kept_value, state_of
+from simcore.cost.kept_values import once as once_by
+from simcore.cost.kept_values import state_of
 from simcore.spec.traffic import Trace
 
 KIND = "traces"
@@ -23,9 +24,5 @@ def once(file: Path, asked: str, read: Callable[[], Trace]) -> Trace:
     if len(data) < LEAST_BYTES:
         return read()
     key = f"{hashlib.sha256(data).hexdigest()} {file} {asked} {state_of('workloads/traces')}"
-    kept = kept_value(KIND, key, (Trace,))
-    if isinstance(kept, Trace):
-        return kept
-    trace = read()
-    keep_value(KIND, key, trace)
+    trace: Trace = once_by(KIND, key, (Trace,), read)
     return trace
