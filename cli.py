@@ -63,6 +63,7 @@ def main() -> None:
     from simcore.errors import SimcoreError
 
     gc.set_threshold(LEAST_GARBAGE)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # none is ours, and looking for them takes longer
     arguments = sys.argv[1:] or ["--help"]
     if arguments[0] in WITHOUT_ALGEBRA:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
