@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
@@ -116,6 +116,28 @@ def cost_model(chip: str | Chip, name: str) -> Any:
     return cost_models(name)(chip)
 
 
+class _Datasheet(Artefact):
+    """The laws of all chips, read when something asks for a fit of them: step tables kept on disk do not."""
+
+    def __init__(self) -> None:
+        for name, value in (("chip", "any"), ("stack", "datasheet"), ("facts", None)):
+            object.__setattr__(self, name, value)
+
+    @cached_property
+    def _read(self) -> Artefact:
+        laws = artefact("", "datasheet")
+        assert laws is not None, "hardware_specs/calibration/datasheet.npz is part of the package"
+        return laws
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("fits", "provenance"):
+            return getattr(self._read, name)
+        raise AttributeError(name)
+
+
+DATASHEET = _Datasheet()
+
+
 def calibration(chip: str | Chip, stack: str = "datasheet") -> OperatorModel:
     """Operator times of a chip (a name, an alias or a `Chip`) under a stack.
 
@@ -128,6 +150,4 @@ def calibration(chip: str | Chip, stack: str = "datasheet") -> OperatorModel:
         raise UnknownName("stack", stack, STACKS)
     spec = chips(chip) if isinstance(chip, str) else chip
     found = [] if stack == "datasheet" else [artefact(spec.name, name) for name in (stack, *SHARED)]
-    laws = artefact("", "datasheet")
-    assert laws is not None, "hardware_specs/calibration/datasheet.npz is part of the package"
-    return OperatorModel(chip_facts(spec), stack, tuple(a for a in found if a is not None), laws)
+    return OperatorModel(chip_facts(spec), stack, tuple(a for a in found if a is not None), DATASHEET)

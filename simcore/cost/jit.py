@@ -15,14 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba import from_dtype, njit
+from numba import cfunc, from_dtype, njit, types
 from numba.core import caching
+from numba.extending import intrinsic
 
 from simcore.cost.kept_files import home, keep_latest
 from simcore.cost.libraries import keep
 from simcore.cost.sources import ROOT, digest_of, reaches_packages
 
-__all__ = ["Entry", "addresses_of", "compiled", "entry", "from_dtype", "njit"]
+__all__ = ["Entry", "addresses_of", "compiled", "entry", "from_dtype", "gate_address", "njit", "pointer"]
+
+GATE = types.void(types.CPointer(types.int64))
+"""what every gate is: a C function of an array of whole numbers"""
 
 KEPT = 600
 """folders of kept functions, one per function and state of its code"""
@@ -133,6 +137,30 @@ def keep_code(function: Any, library: Any, symbols: tuple[str, ...]) -> None:
         return
     if isinstance(code, bytes) and Path(file).is_relative_to(ROOT / "simcore"):
         keep(file, name, code, symbols)
+
+
+@intrinsic
+def pointer(typing: Any, number: Any) -> Any:
+    """A whole number as an address."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
+
+    return types.voidptr(types.int64), code
+
+
+_GATES: dict[tuple[str, str], Any] = {}
+
+
+def gate_address(function: Any, say: bool = True) -> int:
+    """The C function of a gate, compiled (or taken from numba's cache) now, and kept as a library if it can be."""
+    place = (function.__code__.co_filename, function.__qualname__)
+    if place not in _GATES:
+        if say:
+            tell(function)
+        made = _GATES[place] = cfunc(GATE, cache=True)(function)
+        keep_code(function, made._library, (made.native_name,))
+    return int(_GATES[place].address)
 
 
 def tell(function: Any) -> None:

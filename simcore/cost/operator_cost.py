@@ -201,12 +201,15 @@ class OperatorCost:
         size = op.shape["message_bytes"]
         name = {"all_to_all": "alltoall"}.get(str(op.shape["op"]), str(op.shape["op"]))
         columns: dict[str, Any] = {"message_bytes": np.maximum(size, 1.0), "ranks": ranks}
-        time_s = distinct(columns, lambda c: self.model.predict("collective", {**c, "op": name}).time_s)
-        if name == "all_reduce":
-            own = distinct(columns, lambda c: self.model.predict("allreduce_custom", c).time_s)
-            applies = (ranks <= CUSTOM_MOST_RANKS) & (np.asarray(size) <= CUSTOM_MOST_BYTES)
-            time_s = np.where(applies, np.minimum(own, time_s), time_s)
-        return time_s
+        return distinct(columns, lambda c: self._links_s(name, c))
+
+    def _links_s(self, name: str, columns: dict[str, Any]) -> Array:
+        time_s = self.model.predict("collective", {**columns, "op": name}).time_s
+        if name != "all_reduce":
+            return time_s
+        own = self.model.predict("allreduce_custom", columns).time_s
+        applies = (columns["ranks"] <= CUSTOM_MOST_RANKS) & (np.asarray(columns["message_bytes"]) <= CUSTOM_MOST_BYTES)
+        return np.where(applies, np.minimum(own, time_s), time_s)
 
 
 def number_of(op: Op, machine: Machine) -> str:
