@@ -109,6 +109,8 @@ class Untuned(Spec):
 class StackRelease(Spec):
     """Where releases of a stack differ from the newest."""
 
+    version: str
+    """its first numbers: "0.11" """
     effects: str
     """the fitted server effects of these releases"""
     untuned: Untuned = Untuned()
@@ -121,8 +123,8 @@ class Stack(Sourced):
     """the cost model that times its kernels, by name"""
     effects: str = ""
     """the stack whose fitted server effects it has; empty: none"""
-    releases: dict[str, StackRelease] = Field(default_factory=dict)
-    """first numbers of a version ("0.11") -> what differs from the newest"""
+    releases: tuple[StackRelease, ...] = ()
+    """what differs from the newest"""
     untuned: Untuned = Untuned()
     adds: StackAdds = StackAdds()
     memory: StackMemory = StackMemory()
@@ -132,10 +134,10 @@ class Stack(Sourced):
     def release(self, version: str) -> Stack:
         """The stack at a version such as 0.11.1; itself where nothing is known of that version.
 
-        >>> Stack(name="s", releases={"0.11": StackRelease(effects="old")}).release("0.11.1").effects
+        >>> Stack(name="s", releases=(StackRelease(version="0.11", effects="old"),)).release("0.11.1").effects
         'old'
         """
-        parts = version.split(".")
-        known = (self.releases.get(".".join(parts[:count])) for count in range(len(parts), 0, -1))
-        found = next((release for release in known if release is not None), None)
-        return self if found is None else self.replace(effects=found.effects, untuned=found.untuned)
+        for known in sorted(self.releases, key=lambda one: -len(one.version)):
+            if f"{version}.".startswith(f"{known.version}."):
+                return self.replace(effects=known.effects, untuned=known.untuned)
+        return self
