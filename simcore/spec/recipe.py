@@ -91,7 +91,8 @@ class Recipe(Spec):
     shards: Count | None = None
     """ranks that share a state (HSDP, hierarchical ZeRO); None: all that hold the same weights"""
     expert_tp: Count = 1
-    recompute: Literal["none", "selective", "full"] = "none"
+    recompute: Literal["none", "selective", "alternate", "full"] = "none"
+    """selective: the core of attention; alternate: every second matrix"""
     recompute_layers: Count | None = None
     """layers per stage that recompute; None: all"""
     recompute_modules: tuple[Literal["attention", "norm", "activation", "mlp", "moe"], ...] = ()

@@ -47,12 +47,16 @@ class Framework:
     """of the host's time that is left where kernels replay from a captured graph"""
     overlap_power: float = 4.0
     """hidden collectives: (compute^q + exchange^q)^(1/q)"""
+    fragment_ratio: float = 0.05
+    """of activations, lost between blocks of the allocator"""
     spread: float = 0.25
     """80 % of held-out plans lie within exp(+-spread)"""
     unfused: bool = False
     """attention writes its scores"""
     dropout: bool = False
     """masks are kept (2022 and before)"""
+    keeps_casts: bool = False
+    """inputs of eight-bit matrices are kept in eight bits"""
     overlap_tp: bool = False
     overlap_dp: bool = True
     overlap_ep: bool = False
@@ -79,5 +83,7 @@ class Framework:
         return (compute_s**q + exchange_s**q) ** (1.0 / q)
 
 
-CONSTANTS = tuple(f.name for f in fields(Framework) if f.type in ("float", float) and f.name != "spread")
+CONSTANTS = tuple(
+    f.name for f in fields(Framework) if f.type in ("float", float) and f.name not in ("spread", "fragment_ratio")
+)
 """what a fit may set"""

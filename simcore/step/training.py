@@ -7,12 +7,14 @@ Nothing here depends on a framework's constants: `Work` is what a chip's kernels
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from simcore.cost.base import CostModel
 from simcore.cost.far_links import far_s, place
 from simcore.cost.machine import Machine
+from simcore.ops.build import collective
 from simcore.ops.op import Column, Op
 from simcore.ops.training import PASSES, Pass, Passes, Share, embedding, head, layer
 from simcore.spec.model import ModelSpec
@@ -38,6 +40,11 @@ class Work:
     def of(self, name: Pass) -> Seconds:
         return self.passes[name]
 
+    def scaled(self, ratio: dict[str, float]) -> Work:
+        """The same with some classes of the forward pass scaled."""
+        kept = {name: value * ratio.get(name, 1.0) for name, value in self.of("forward").items()}
+        return replace(self, passes={**self.passes, "forward": kept})
+
 
 @dataclass(frozen=True)
 class Trainee:
@@ -46,7 +53,7 @@ class Trainee:
     model: ModelSpec
     machine: Machine
     cost_model: CostModel
-    kept: dict[Share, tuple[tuple[int, Work], ...]] = field(default_factory=dict, compare=False, repr=False)
+    kept: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def layers(self, share: Share) -> tuple[tuple[int, Work], ...]:
         """(layers, the work of one) of each group; scalars are remembered."""
@@ -54,7 +61,16 @@ class Trainee:
             return self._layers(share)
         if share not in self.kept:
             self.kept[share] = self._layers(share)
-        return self.kept[share]
+        found: tuple[tuple[int, Work], ...] = self.kept[share]
+        return found
+
+    def ends(self, share: Share) -> tuple[Work, Work]:
+        """(embedding, head) of one plan, remembered."""
+        key = ("ends", share)
+        if key not in self.kept:
+            self.kept[key] = (self.embedding(share), self.head(share))
+        found: tuple[Work, Work] = self.kept[key]
+        return found
 
     def _layers(self, share: Share) -> tuple[tuple[int, Work], ...]:
         found = []
@@ -90,6 +106,17 @@ class Trainee:
             found[name] = seconds
         flop = sum((op.count * op.flop for op in passes.forward if op.role != "vector"), 0.0)
         return Work(found, flop)
+
+    def group(self, name: str, size_bytes: float, ranks: float, stride: float) -> Seconds:
+        """One collective over data-parallel ranks: dp inside a node, dp_far between nodes; remembered."""
+        key = (name, size_bytes, ranks, stride)
+        if key not in self.kept:
+            op = replace(collective(name, "dp", 1.0, size_bytes, ranks, stride), part="dp")
+            plan = Share(1.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0).plan
+            near = self.cost_model.costs([op], self.machine, plan, True)[0].network_s
+            self.kept[key] = self.exchange(op, near)
+        found: Seconds = self.kept[key]
+        return found
 
     def kernel_s(self, op: Op, time_s: Column) -> Column:
         """Elementwise kernels stream from the main tier: a training step's tensors do not stay in L2."""

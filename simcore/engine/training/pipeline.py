@@ -147,7 +147,7 @@ def program(name: str, ranks: int, chunks: int, microbatches: int) -> Program:
     return _program(module.order, module.place, name, (ranks, chunks, microbatches), module.SPLITS)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _program(
     order: Callable[..., int], place: Callable[[int, int], Ints], name: str, shape: tuple[int, int, int], splits: bool
 ) -> Program:
