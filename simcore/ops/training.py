@@ -171,8 +171,12 @@ def expert_exchange(model: ModelSpec, group: LayerGroup, share: Share) -> list[O
     reached = share.ep * (1.0 - (1.0 - 1.0 / share.ep) ** topk) * share.expert_tp
     sent = share.tokens / share.tp * model.hidden_size * 2.0 * reached * np.minimum(share.capacity_ratio, 1.0)
     wire = 0.5 if share.casts else 1.0
-    ways = (("dispatch", wire), ("combine", 1.0))
-    return [replace(collective("all_to_all", name, 1.0, sent * part, ranks), part="ep") for name, part in ways]
+    row = share.tokens / share.tp * model.hidden_size * 2.0 * np.minimum(share.capacity_ratio, 1.0)
+    found = []
+    for name, part in (("dispatch", wire), ("combine", 1.0)):
+        op = collective("all_to_all", name, 1.0, sent * part, ranks)
+        found.append(replace(op, shape={**op.shape, "topk": float(topk), "row_bytes": row * part}, part="ep"))
+    return found
 
 
 def context_exchange(group: LayerGroup, share: Share) -> Op:

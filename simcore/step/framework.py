@@ -21,6 +21,8 @@ class Framework:
     """of the time that the operator laws give dense matrices"""
     expert_ratio: float = 1.0
     attention_ratio: float = 1.0
+    state_ratio: float = 1.0
+    """of recurrent layers (Mamba, linear attention)"""
     product_ratio: float = 0.6
     """share of the bf16 peak that the products of unfused attention reach"""
     memory_ratio: float = 0.75
@@ -41,6 +43,8 @@ class Framework:
     """p"""
     optimizer_ratio: float = 0.6
     """share of the main tier's bandwidth that the optimizer reaches"""
+    send_s: float = 0.0
+    """host time of handing a microbatch from one stage to the next, in each pass"""
     step_s: float = 0.0
     """once a step"""
     graph_ratio: float = 0.3

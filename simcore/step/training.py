@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from simcore.cost.base import CostModel
-from simcore.cost.far_links import far_s, place
+from simcore.cost.far_links import Place, far_s, place
 from simcore.cost.machine import Machine
 from simcore.ops.build import collective
 from simcore.ops.op import Column, Op
-from simcore.ops.training import PASSES, Pass, Passes, Share, embedding, head, layer
+from simcore.ops.training import PASSES, STATE, Pass, Passes, Share, embedding, head, layer
 from simcore.spec.model import ModelSpec
 from simcore.step.framework import Framework
 
@@ -29,7 +29,7 @@ Seconds = dict[str, Column]
 
 @dataclass(frozen=True)
 class Work:
-    """Seconds by class of each pass, [plans]: matrix, expert, attention, product, elementwise, score, cast, and the
+    """Seconds by class of each pass, [plans]: matrix, expert, attention, state, product, elementwise, score, cast, and the
     collectives tp, ep, cp inside a node and tp_far, ep_far, cp_far between nodes at full rate."""
 
     passes: dict[Pass, Seconds]
@@ -107,6 +107,15 @@ class Trainee:
         flop = sum((op.count * op.flop for op in passes.forward if op.role != "vector"), 0.0)
         return Work(found, flop)
 
+    def dispatch(self, op: Op, at: Place) -> Column:
+        """Tokens to the experts' nodes, each once per node (DeepSeek-V3 technical report, section 3.2.2)."""
+        topk, sent = op.shape["topk"], op.shape["row_bytes"]
+        assert not isinstance(topk, str) and not isinstance(sent, str)
+        nodes = np.maximum(at.group / at.inside, 1.0)
+        reached = (nodes - 1.0) * (1.0 - (1.0 - 1.0 / nodes) ** topk)
+        found = sent * reached / at.card_bytes_per_s + at.latency_s
+        return np.where(at.crosses, found, 0.0)
+
     def group(self, name: str, size_bytes: float, ranks: float, stride: float) -> Seconds:
         """One collective over data-parallel ranks: dp inside a node, dp_far between nodes; remembered."""
         key = (name, size_bytes, ranks, stride)
@@ -129,7 +138,7 @@ class Trainee:
         size = op.shape["message_bytes"]
         assert not isinstance(size, str)
         at = place(self.machine, op.group, op.stride)
-        far = far_s(at, str(op.shape["op"]), size)
+        far = far_s(at, str(op.shape["op"]), size) if "topk" not in op.shape else self.dispatch(op, at)
         return {op.part: op.count * np.where(at.crosses, 0.0, near_s), f"{op.part}_far": op.count * far}
 
 
@@ -139,6 +148,8 @@ def class_of(op: Op) -> str:
         return op.part
     if op.kind == "gemm":
         return "expert" if op.role == "expert" else "matrix"
+    if op.kind in STATE:
+        return "state"
     return "attention" if op.kind != "elementwise" else "elementwise"
 
 
@@ -149,6 +160,7 @@ def compute_s(work: Seconds, constants: Framework) -> Column:
         work.get("matrix", 0.0) * constants.matrix_ratio
         + work.get("expert", 0.0) * constants.expert_ratio
         + work.get("attention", 0.0) * constants.attention_ratio
+        + work.get("state", 0.0) * constants.state_ratio
         + work.get("product", 0.0) / constants.product_ratio
         + light / constants.memory_ratio
     )

@@ -40,6 +40,7 @@ MEGATRON = {
     "sharpness": Free(4.0, 0.5, 1.5, 10.0),
     "optimizer_ratio": Free(0.7, 0.4, 0.1, 1.0),
     "product_ratio": Free(0.6, 0.3, 0.2, 1.0),
+    "send_s": Free(0.5e-3, 1.0),
     "step_s": Free(5e-3, 1.0),
 }
 """of unfused Megatron on A100"""
@@ -52,9 +53,16 @@ def step_s(job: Job) -> float:
 
 
 def fit(
-    jobs: Sequence[Job], measured_s: Floats, free: Mapping[str, Free], weights: Floats | None = None
+    jobs: Sequence[Job],
+    measured_s: Floats,
+    free: Mapping[str, Free],
+    tags: Sequence[frozenset[str]] | None = None,
+    weights: Floats | None = None,
 ) -> dict[str, float]:
-    """The constants that make the jobs take their measured seconds."""
+    """The constants that make the jobs take their measured seconds.
+
+    A name such as `matrix_ratio@gb300` is a factor on that constant for the jobs with the tag.
+    """
     from scipy.optimize import least_squares
 
     names = list(free)
@@ -63,16 +71,29 @@ def fit(
     low = np.array([np.log(free[n].low) if free[n].low > 0 else -np.inf for n in names])
     high = np.array([np.log(free[n].high) for n in names])
     share = np.ones(len(jobs)) if weights is None else np.sqrt(weights)
+    marks = tags or [frozenset()] * len(jobs)
 
     def residuals(x: Floats) -> Floats:
         constants = dict(zip(names, np.exp(x), strict=True))
-        logs = np.array([np.log(step_s(with_constants(job, constants))) for job in jobs]) - np.log(measured_s)
+        pairs = zip(jobs, marks, strict=True)
+        logs = np.array([np.log(step_s(with_constants(job, told(constants, m)))) for job, m in pairs])
+        logs -= np.log(measured_s)
         robust = 2.0 * LOSS_SCALE**2 * (np.sqrt(1.0 + (logs / LOSS_SCALE) ** 2) - 1.0)
         return np.concatenate([share * np.sign(logs) * np.sqrt(robust) * DATA_WEIGHT, (x - start) / sigma])
 
     inside = np.clip(start, low + 1e-6, high - 1e-6)
     found = least_squares(residuals, inside, bounds=(low, high), diff_step=1e-3, max_nfev=14, xtol=1e-4, ftol=1e-4)
     return {name: float(value) for name, value in zip(names, np.exp(found.x), strict=True)}
+
+
+def told(constants: Mapping[str, float], tags: frozenset[str]) -> dict[str, float]:
+    """The constants of a job with these tags."""
+    found = {name: value for name, value in constants.items() if "@" not in name}
+    for name, value in constants.items():
+        base, _, tag = name.partition("@")
+        if tag and tag in tags:
+            found[base] = found[base] * value
+    return found
 
 
 def with_constants(job: Job, constants: Mapping[str, float]) -> Job:
@@ -85,19 +106,19 @@ def held_out(
     measured_s: Floats,
     groups: Sequence[str],
     free: Mapping[str, Free],
+    tags: Sequence[frozenset[str]] | None = None,
     folds: int = 5,
-    extra: Any = None,
 ) -> tuple[Floats, list[dict[str, float]]]:
     """(seconds of each job by constants that saw no row of its group, the constants of each fold)."""
     order = fold_of(groups, folds)
+    marks = tags or [frozenset()] * len(jobs)
     found, constants = np.full(len(jobs), np.nan), []
     for fold in range(int(order.max()) + 1):
         kept = np.flatnonzero(order != fold)
-        weights = None if extra is None else extra[kept]
-        these = fit([jobs[i] for i in kept], measured_s[kept], free, weights)
+        these = fit([jobs[i] for i in kept], measured_s[kept], free, [marks[i] for i in kept])
         constants.append(these)
         for i in np.flatnonzero(order == fold):
-            found[i] = step_s(with_constants(jobs[i], these))
+            found[i] = step_s(with_constants(jobs[i], told(these, marks[i])))
     return found, constants
 
 

@@ -136,6 +136,8 @@ def stage_times(job: Job) -> StageTimes:
         own = layers * each
         own[0] += ends[0][at]
         own[-1] += ends[1][at]
+        if job.degrees.pp > 1 and at < 2:
+            own += job.constants.send_s
         times.append(np.tile(own, count))
     pairs = None
     if job.schedule_name == "dualpipe":
