@@ -36,14 +36,29 @@ def written(name: str) -> dict[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
+@cache
+def merged(name: str) -> dict[str, Any]:
+    """A framework's tables over those of the one that it extends."""
+    own = written(name)
+    if "extends" not in own:
+        return own
+    base = merged(own["extends"])
+    found = {**base, **own}
+    for table in ("documented", "any"):
+        found[table] = {**base.get(table, {}), **own.get(table, {})}
+    chips = {*base.get("chips", {}), *own.get("chips", {})}
+    found["chips"] = {c: {**base.get("chips", {}).get(c, {}), **own.get("chips", {}).get(c, {})} for c in chips}
+    return found
+
+
 def framework(name: str, chip: str) -> tuple[dict[str, Any], str]:
     """(constants of `simcore.step.framework.Framework`, what to tell). Raises UnknownName."""
-    tables = written(name)
+    tables = merged(name)
     fitted = tables.get("chips", {})
-    documented, other = tables.get("documented", {}), tables.get("any", {})
     if not tables:
         return {}, "no training framework: operators without a host, collectives at assumed shares of their links"
+    common = {**tables.get("documented", {}), **tables.get("any", {})}
     if chip in fitted:
-        return {**documented, **other, **fitted[chip]}, ""
+        return {**common, **fitted[chip]}, ""
     known = ", ".join(sorted(fitted)) or "no chip"
-    return {**documented, **other}, f"{name} was fitted on {known}: its constants for {chip} are assumed"
+    return common, f"{name} was fitted on {known}: its constants for {chip} are assumed"

@@ -54,7 +54,7 @@ class Trained:
         """Seconds and rates."""
         step, job = self.step, self.question.job
         assert step.pipeline is not None
-        spread = job.constants.spread
+        spread = job.constants.expert_spread if job.trainee.model.is_moe else job.constants.spread
         found = {
             "step_time_s": step.time_s,
             "step_time_low_s": step.time_s * float(np.exp(-spread)),

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simcore.cost.machine import Machine
 from simcore.ops.op import Column
@@ -33,9 +34,9 @@ class Place:
     latency_s: Column
 
     @property
-    def crosses(self) -> Column:
+    def crosses(self) -> NDArray[np.bool_]:
         """Whether it leaves the node."""
-        return np.asarray(self.inside) < np.asarray(self.group)
+        return np.asarray(np.asarray(self.inside) < np.asarray(self.group))
 
     @property
     def ring_bytes_per_s(self) -> Column:

@@ -54,7 +54,9 @@ class Framework:
     fragment_ratio: float = 0.05
     """of activations, lost between blocks of the allocator"""
     spread: float = 0.25
-    """80 % of held-out plans lie within exp(+-spread)"""
+    """80 % of held-out plans of dense models lie within exp(+-spread)"""
+    expert_spread: float = 0.3
+    """the same of models with experts"""
     unfused: bool = False
     """attention writes its scores"""
     dropout: bool = False
@@ -88,6 +90,8 @@ class Framework:
 
 
 CONSTANTS = tuple(
-    f.name for f in fields(Framework) if f.type in ("float", float) and f.name not in ("spread", "fragment_ratio")
+    f.name
+    for f in fields(Framework)
+    if f.type in ("float", float) and f.name not in ("spread", "expert_spread", "fragment_ratio")
 )
 """what a fit may set"""

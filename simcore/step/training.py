@@ -29,8 +29,11 @@ Seconds = dict[str, Column]
 
 @dataclass(frozen=True)
 class Work:
-    """Seconds by class of each pass, [plans]: matrix, expert, attention, state, product, elementwise, score, cast, and the
-    collectives tp, ep, cp inside a node and tp_far, ep_far, cp_far between nodes at full rate."""
+    """Seconds by class of each pass, [plans].
+
+    Classes: matrix, expert, attention, state, product, elementwise, score, cast; the collectives tp, ep, cp inside a
+    node and tp_far, ep_far, cp_far between nodes at full rate.
+    """
 
     passes: dict[Pass, Seconds]
     flop: Column

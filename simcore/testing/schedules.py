@@ -35,14 +35,14 @@ def _problems(name: str, module: Any, shape: tuple[int, int, int]) -> Iterator[s
     yield from _passes(program, module.SPLITS, shape)
     for forward_s, input_s, weight_s in SECONDS:
         each = [np.full(program.stages, value) for value in (forward_s, input_s, weight_s)]
-        found = pipeline.run(program, pipeline.StageTimes(*each))
+        found = pipeline.run(program, pipeline.StageTimes(each[0], each[1], each[2]))
         work = (forward_s + input_s + weight_s) * program.stages * program.microbatches / ranks
         if not np.allclose(found.busy_s, work):
             yield f"{shape}: a rank works {found.busy_s.min():g} s, not {work:g}"
         closed = module.closed_form_s(ranks, chunks, microbatches, Times(forward_s, input_s, weight_s))
         if closed is not None and not math.isclose(closed, found.time_s, rel_tol=1e-9):
             yield f"{shape}: the closed form says {closed:g} s, the schedule takes {found.time_s:g}"
-        late = pipeline.run(program, pipeline.StageTimes(*each, latency_s=0.25))
+        late = pipeline.run(program, pipeline.StageTimes(each[0], each[1], each[2], latency_s=0.25))
         if late.time_s < found.time_s - 1e-12:
             yield f"{shape}: latency makes it faster"
 

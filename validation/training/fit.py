@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from simcore.step.framework import Framework
 Floats = NDArray[np.float64]
 LOSS_SCALE = 0.06
 """of the log error, where the loss turns from squares to absolute values"""
+FOLDS = 5
 DATA_WEIGHT = 12.0
 """one prior sigma weighs as much as one row that is off by 1 / 12"""
 
@@ -28,22 +28,6 @@ class Free:
     sigma: float = 0.5
     low: float = 0.0
     high: float = np.inf
-
-
-MEGATRON = {
-    "matrix_ratio": Free(1.1, 0.15),
-    "memory_ratio": Free(0.66, 0.3, 0.1, 1.0),
-    "link_ratio": Free(0.8, 0.3, 0.4, 2.0),
-    "card_ratio": Free(0.55, 0.4, 0.1, 1.0),
-    "host_pass_s": Free(0.9e-3, 1.0),
-    "host_tp_exponent": Free(0.18, 0.7),
-    "sharpness": Free(4.0, 0.5, 1.5, 10.0),
-    "optimizer_ratio": Free(0.7, 0.4, 0.1, 1.0),
-    "product_ratio": Free(0.6, 0.3, 0.2, 1.0),
-    "send_s": Free(0.5e-3, 1.0),
-    "step_s": Free(5e-3, 1.0),
-}
-"""of unfused Megatron on A100"""
 
 
 def step_s(job: Job) -> float:
@@ -70,8 +54,15 @@ def fit(
     sigma = np.array([free[name].sigma for name in names])
     low = np.array([np.log(free[n].low) if free[n].low > 0 else -np.inf for n in names])
     high = np.array([np.log(free[n].high) for n in names])
+    kept = np.arange(len(jobs)) if weights is None else np.flatnonzero(weights > 0)
     share = np.ones(len(jobs)) if weights is None else np.sqrt(weights)
     marks = tags or [frozenset()] * len(jobs)
+    jobs, marks, measured_s, share = (
+        [jobs[int(i)] for i in kept],
+        [marks[int(i)] for i in kept],
+        measured_s[kept],
+        share[kept],
+    )
 
     def residuals(x: Floats) -> Floats:
         constants = dict(zip(names, np.exp(x), strict=True))
@@ -107,18 +98,19 @@ def held_out(
     groups: Sequence[str],
     free: Mapping[str, Free],
     tags: Sequence[frozenset[str]] | None = None,
-    folds: int = 5,
+    weights: Floats | None = None,
 ) -> tuple[Floats, list[dict[str, float]]]:
     """(seconds of each job by constants that saw no row of its group, the constants of each fold)."""
-    order = fold_of(groups, folds)
+    order = fold_of(groups, FOLDS)
     marks = tags or [frozenset()] * len(jobs)
     found, constants = np.full(len(jobs), np.nan), []
     for fold in range(int(order.max()) + 1):
         kept = np.flatnonzero(order != fold)
-        these = fit([jobs[i] for i in kept], measured_s[kept], free, [marks[i] for i in kept])
+        own = None if weights is None else weights[kept]
+        these = fit([jobs[int(i)] for i in kept], measured_s[kept], free, [marks[int(i)] for i in kept], own)
         constants.append(these)
         for i in np.flatnonzero(order == fold):
-            found[i] = step_s(with_constants(jobs[i], told(these, marks[i])))
+            found[i] = step_s(with_constants(jobs[int(i)], told(these, marks[int(i)])))
     return found, constants
 
 

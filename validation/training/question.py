@@ -1,4 +1,4 @@
-"""What one row of a training table asks, whatever the table: model, system, plan, recipe; measured columns are not read."""
+"""What one row of a training table asks, whatever the table: model, system, plan, recipe; nothing measured."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Asked:
     """rows that are held out together"""
     model: ModelSpec | None = None
     chip: str = ""
-    degrees: Degrees = Degrees()
+    degrees: Degrees = field(default_factory=Degrees)
     recipe: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
     notes: tuple[str, ...] = ()

@@ -11,11 +11,13 @@ import numpy as np
 from simcore.cost.kept import Keeping
 from simcore.cost.optimizers import Optimizer, optimizer
 from simcore.engine.training.schedules import schedules
-from simcore.ops.training import Share
+from simcore.ops.op import Array
+from simcore.ops.training import Pass, Share
 from simcore.spec.recipe import Recipe
 from simcore.step.framework import Framework
 from simcore.step.training import Hidden, Trainee, Work, attention_only, pass_s
 
+Passes = list[tuple[Pass, Work]]
 EIGHT_BITS = ("fp8", "fp8-block", "mxfp8", "fp4")
 WIRE_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp8": 1.0, "1bit": 0.125}
 
@@ -162,7 +164,7 @@ class Job:
         return bits / 8.0 if bits is not None else WIRE_BYTES[self.recipe.exchange or self.recipe.gradients]
 
     @cached_property
-    def chunk_layers(self) -> np.ndarray:
+    def chunk_layers(self) -> Array:
         """Layers of every chunk in order: as even as can be, the middle first where they do not divide."""
         if self.recipe.stage_layers:
             return np.array(self.recipe.stage_layers, float)
@@ -176,7 +178,7 @@ class Job:
         """Share of a stage's layers that recompute."""
         if self.recipe.recompute_layers is None:
             return 1.0
-        return min(1.0, self.recipe.recompute_layers / max(self.chunk_layers.max() * self.degrees.vpp, 1.0))
+        return min(1.0, self.recipe.recompute_layers / max(float(self.chunk_layers.max()) * self.degrees.vpp, 1.0))
 
 
 def layer_passes(job: Job, work: Work, splits: bool) -> tuple[float, float, float]:
@@ -185,14 +187,14 @@ def layer_passes(job: Job, work: Work, splits: bool) -> tuple[float, float, floa
     Recomputation belongs to the backward pass: all of the forward pass again, the core of attention, or the modules.
     """
     tp, ratio = job.share.tp, job.recipe.straggler_ratio
-    forward = [("forward", work)]
-    back: list = [("input", work)]
-    weight: list = [("weight", work)] if job.trains_all else []
+    forward: Passes = [("forward", work)]
+    back: Passes = [("input", work)]
+    weight: Passes = [("weight", work)] if job.trains_all else []
     again = repeated(job, work)
     if not splits:
         back, weight = [*back, *weight], []
 
-    def seconds(passes: list) -> float:
+    def seconds(passes: Passes) -> float:
         return float(np.max(pass_s(passes, job.constants, job.hidden, tp, ratio))) if passes else 0.0
 
     plain = seconds(back)
@@ -201,7 +203,7 @@ def layer_passes(job: Job, work: Work, splits: bool) -> tuple[float, float, floa
     return seconds(forward), back_s, seconds(weight)
 
 
-def repeated(job: Job, work: Work) -> list:
+def repeated(job: Job, work: Work) -> Passes:
     """Passes that the backward pass does again."""
     mode, modules = job.recipe.recompute, job.recipe.recompute_modules
     if mode == "full":

@@ -39,7 +39,7 @@ class Holdings:
     @property
     def need(self) -> Array:
         """[ranks]"""
-        return np.sum([getattr(self, name) for name in CLASSES], axis=0)
+        return np.asarray(np.sum([getattr(self, name) for name in CLASSES], axis=0))
 
     @cached_property
     def fullest(self) -> int:

@@ -169,7 +169,7 @@ def _events(chains: Ints, rows: Ints, microbatches: int) -> tuple[Ints, NDArray[
     stages = np.arange(count * length, dtype=np.int32).reshape(count, length)
     before, after = np.full_like(stages, -1), np.full_like(stages, -1)
     before[:, 1:], after[:, :-1] = stages[:, :-1], stages[:, 1:]
-    before, after, rank_of = before.ravel(), after.ravel(), chains.ravel()
+    befores, afters, rank_of = before.ravel(), after.ravel(), chains.ravel()
     cells = count * length * microbatches
     kinds = rows[:, 0]
     ahead = (kinds == FORWARD) | (kinds == PAIR)
@@ -177,7 +177,7 @@ def _events(chains: Ints, rows: Ints, microbatches: int) -> tuple[Ints, NDArray[
     back = np.where(kinds == PAIR, rows[:, 2], rows[:, 1])
     needs, late = np.full((len(rows), 2), -1, np.int32), np.zeros((len(rows), 2), bool)
     gives = np.full((len(rows), 2), 2 * cells, np.int32)
-    for column, cell, wanted, feeds, base in ((0, rows[:, 1], ahead, before, 0), (1, back, returns, after, cells)):
+    for column, cell, wanted, feeds, base in ((0, rows[:, 1], ahead, befores, 0), (1, back, returns, afters, cells)):
         stage = cell // microbatches
         source = feeds[stage]
         own = -1 if column == 0 else cell
