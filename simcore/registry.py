@@ -33,6 +33,7 @@ GROUPS = {
     "role policy": "simcore.role_policies",
     "trace": "simcore.traces",
     "engine": "simcore.engines",
+    "schedule": "simcore.schedules",
     "method": "simcore.methods",
     "planner": "simcore.planners",
     "study": "simcore.studies",
