@@ -221,6 +221,7 @@ def with_policy(adds: Served, policy: PolicyPart, plan: ParallelPlan, chip: Chip
     return replace(
         adds.on(has_eight_bits, stack.untuned.ratio(chip_facts(chip).generation, experts)),
         older=not policy.overlap_scheduling,
+        graph_tokens=float(stack.serving.captured_tokens(policy.max_running or 1)) if policy.graphs else 0.0,
         peer_share=1.0 if policy.hold_steps else adds.peer_share,
         least_expert_tokens=float(policy.least_expert_tokens),
     )

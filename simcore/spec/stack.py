@@ -53,6 +53,14 @@ class StackServing(Spec):
     reserve_output: bool = False
     """KV is kept for the whole answer when a request starts"""
     stream_interval: int = Field(default=1, ge=1)
+    graph_tokens: int = Field(default=0, ge=0)
+    """largest step, with or without a chunk, that is captured as a graph; 0: decodes alone are"""
+    graph_tokens_per_sequence: int = Field(default=2, ge=1)
+    """the same per sequence that may run"""
+
+    def captured_tokens(self, sequences: int) -> int:
+        """Largest step of a server of so many sequences that runs from a graph though it holds a chunk."""
+        return min(self.graph_tokens, self.graph_tokens_per_sequence * sequences)
 
     def budget(self, reported_bytes: float, memory: StackMemory) -> int:
         """Tokens of a step on a card that reports so many bytes."""

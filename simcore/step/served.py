@@ -43,6 +43,8 @@ class Served:
     """per layer and step, on top, of models in eight bits: kernels that quantise activations one by one"""
     launch_layer_s: float = 0.0
     """per layer of a step with a prefill chunk at least: its kernels are launched one by one"""
+    graph_tokens: float = 0.0
+    """steps of up to so many tokens run from a captured graph, those with a chunk too: nothing is launched one by one"""
     host_s: float = 0.0
     """per step, the launch of a captured graph included"""
     mixed_host_s: float = 0.0
@@ -130,7 +132,8 @@ def changes(served: Served, work: Work, tokens: Column, layers: int, eight_bit: 
     found = Changes(ratio, gaps_s, 0.0)
     if not chunk or served.launch_layer_s <= 0.0:
         return found
-    return Changes(ratio, gaps_s, np.maximum(layers * served.launch_layer_s - found.dense_s(work), 0.0))
+    floor_s = np.maximum(layers * served.launch_layer_s - found.dense_s(work), 0.0)
+    return Changes(ratio, gaps_s, np.where(np.asarray(tokens) > served.graph_tokens, floor_s, 0.0))
 
 
 def expert_tokens(served: Served, tokens: Column, ranks: Column, chunk: bool) -> Column:
