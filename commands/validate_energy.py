@@ -29,6 +29,7 @@ def energy(
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Predict each architecture with numbers fitted without it.")
     ] = False,
+    page: Annotated[Path | None, typer.Option(help="Write the table of errors (Markdown).")] = None,
     as_json: Json = False,
 ) -> None:
     """Predict tokens per second and board power of every row of a table, each through `simulate`."""
@@ -46,6 +47,11 @@ def energy(
     if not {"output_tokens_per_s", "chip_power_w", "itl_median_ms"} <= set(frame.columns):
         return
     report = scored(rows, found, frame)
+    if page is not None:
+        from reports.files import write_text
+        from validation.energy.page import page as text_of
+
+        write_text(page, text_of(report, held_out))
     if as_json:
         print_json(report)
         return
