@@ -8,15 +8,13 @@ from planners.search.methods._optuna import OptunaSearcher, compressed, quietly,
 from planners.search.space import Parameter
 
 
-def make(task: Task, start: int = 10, candidates: int = 24, multivariate: bool | None = None) -> Searcher:
-    """`multivariate`: parameters that exist together are drawn together; left out, only where some depend on others."""
-    together = any(p.when for p in task.space.parameters) if multivariate is None else multivariate
+def make(task: Task, start: int = 10, candidates: int = 24, multivariate: bool = True) -> Searcher:
     sampler = quietly(
         optuna().samplers.TPESampler,
         n_startup_trials=start,
         n_ei_candidates=candidates,
-        multivariate=together,
-        group=together,
+        multivariate=multivariate,
+        group=multivariate,
         seed=task.seed,
         constraints_func=violations,
     )
