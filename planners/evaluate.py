@@ -46,7 +46,7 @@ MACHINE_COLUMNS = {
 }
 """numeric facts of the chip that may vary by row; values in SI"""
 SPEED_COLUMNS = ("chip.memory.main.read_bandwidth",)
-CHUNK = 262_144
+CHUNK = 524_288
 
 
 @dataclass(frozen=True)

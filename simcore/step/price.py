@@ -178,9 +178,11 @@ class Priced:
                 network = network + count * cost.network_s
                 continue
             busy = self._busy(op, count)
-            by_compute = cost.compute_s >= cost.memory_s
-            compute = compute + busy * np.where(by_compute, cost.compute_s, 0.0)
-            memory = memory + busy * np.where(by_compute, 0.0, cost.memory_s)
+            by_compute = np.asarray(cost.compute_s >= cost.memory_s)
+            if not by_compute.all():
+                memory = memory + busy * np.where(by_compute, 0.0, cost.memory_s)
+            if by_compute.any():
+                compute = compute + busy * np.where(by_compute, cost.compute_s, 0.0)
             launch = launch + count * cost.launch_s
             flop = flop + op.count * op.flop
             if op.role in MATRIX_ROLES:
