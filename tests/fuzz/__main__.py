@@ -1,0 +1,22 @@
+"""`python -m tests.fuzz inputs|laws|kill N SEED`: exit code 1 where anything failed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.fuzz.campaign import campaign, told
+
+
+def main(what: str, count: int, seed: int) -> int:
+    if what == "inputs":
+        keep = Path(f"out/fuzz-{seed}").absolute()
+        tally = campaign(count, seed, keep)
+        print(told(tally))
+        return int(bool(tally.failures))
+    print(__doc__)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
