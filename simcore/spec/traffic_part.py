@@ -15,6 +15,19 @@ Tokens = Annotated[float, Field(gt=0, le=MOST_COUNT)]
 LengthsPart = Count | tuple[Count, Count] | dict[str, Tokens]
 
 
+def check_quantiles(points: dict[str, float]) -> None:
+    """Raise ValueError for what are no quantiles: probabilities from 0 to 1 with lengths that do not fall."""
+    try:
+        known = sorted((float(name), tokens) for name, tokens in points.items())
+    except ValueError:
+        known = []
+    if not known or not all(0 <= at <= 1 for at, _ in known):
+        raise ValueError('are no quantiles: write for example { "0.1" = 559, "0.5" = 575 }')
+    lengths = [tokens for _, tokens in known]
+    if sorted(lengths) != lengths:
+        raise ValueError("the lengths of the quantiles fall")
+
+
 class SharedPrefixPart(Spec):
     """Prompts begin with one of `prompts` system prompts of `tokens` tokens, round after round."""
 
@@ -76,6 +89,8 @@ class TrafficPart(Spec):
     def _range_ascends(cls, value: LengthsPart | None) -> LengthsPart | None:
         if isinstance(value, tuple) and value[0] > value[1]:
             raise ValueError(f"[{value[0]}, {value[1]}] is not [low, high]")
+        if isinstance(value, dict):
+            check_quantiles(value)
         return value
 
     @model_validator(mode="after")

@@ -83,6 +83,7 @@ def _count(tally: Tally, line: dict[str, Any], asked: dict[str, Any], ended: int
     tally.slowest = max(tally.slowest, (line["cpu_s"], line["ends"]))
     if line["said"]:
         tally.failures.append(asked | line)
+        print(json.dumps(asked | line), file=sys.stderr, flush=True)
     return int(line["ends"]) + 1
 
 

@@ -24,7 +24,7 @@ class Outcome:
     cpu_s: float
 
 
-MAY_BE_NEGATIVE = re.compile(r"error|bias|difference|added_ratio|residual|saved|gap|notes?\.|mean_absolute|hypervolume|headroom|slope")
+MAY_BE_NEGATIVE = re.compile(r"objective|cut|error|bias|difference|added_ratio|residual|saved|gap|notes?\.|mean_absolute|hypervolume|headroom|slope")
 """keys of differences"""
 NO_BORDER = re.compile(
     r"sources|note|title|citations|description|claim|label|url|date|name|aliases|\bhead\b"

@@ -62,8 +62,10 @@ def places(raw: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 def junk_for(value: Any, draw: random.Random) -> tuple[Any, bool]:
     """Something else in place of a value, and whether it is a number that makes no sense there."""
     unit, how = unit_of(value), draw.random()
-    if is_number(value) and how < 0.75:
-        return (draw.choice(BAD_NUMBERS), True) if how < 0.4 else (draw.choice(ODD_NUMBERS), False)
+    if is_number(value) and how < 0.8:
+        if how > 0.65:
+            return value * draw.choice((0.5, 2, 10, 1000, 10**6, 10**9)), False
+        return (draw.choice(BAD_NUMBERS), True) if how < 0.35 else (draw.choice(ODD_NUMBERS), False)
     if unit and how < 0.75:
         bad = how < 0.4
         return draw.choice(BAD_QUANTITIES if bad else ODD_QUANTITIES).format(u=unit), bad

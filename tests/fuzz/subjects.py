@@ -13,7 +13,7 @@ from typing import Any
 
 import hardware_specs
 import workloads
-from simcore.spec.load import read_toml
+from simcore.spec.load import read_text, read_toml
 from tests.fuzz.mutate import Change, as_toml, spoilt_bytes, spoilt_rows, spoilt_tree
 from tests.shared import ROOT, SHARED
 
@@ -87,8 +87,12 @@ def scenario(folder: Path, draw: random.Random) -> Input:
     path = draw.choice(files("examples/*.toml", "examples/search/*.toml"))
     raw = small(tree(path))
     verb = draw.choice(VERBS)
-    if "vary" in raw and draw.random() < 0.6:
+    if "vary" in raw and draw.random() < 0.8:
         verb = draw.choice(("sweep", "search"))
+    elif verb in ("sweep", "search", "train", "migrate") and draw.random() < 0.8:
+        verb = "simulate"
+    if raw["schema"] != "scenario/2":
+        verb = "search"
     change = write_spoilt(folder / "s.toml", raw, draw)
     return Input(change, words_of(verb, folder))
 
@@ -124,11 +128,13 @@ def spec(kind: str, pattern: str, flag: str | None = None) -> Subject:
         name = raw.get("name", "x")
         change = write_spoilt(folder / f"{name}.toml", raw, draw)
         if flag and draw.random() < 0.7:
-            words = ["estimate", "--model", "llama-3.1-8b", "--chip", "h100-sxm", "--json", "--batch", "4"]
+            words = ["estimate", "--model", "llama-3.1-8b", "--chip", "dgx-h200", "--json", "--batch", "4"]
+            words += ["--tp", "8"] if flag == "--model" else []
             words[words.index(flag) + 1] = str(folder / f"{name}.toml")
             return Input(change, tuple(words))
-        if kind in PARSERS and draw.random() < 0.4:
-            return Input(change, loader=lambda: PARSERS[kind]((folder / f"{name}.toml").read_text("utf-8"), "spoilt.toml"))
+        if kind not in USES or draw.random() < 0.4:
+            path = folder / f"{name}.toml"
+            return Input(change, loader=lambda: PARSERS[kind](read_text(path), str(path)))
         asked = {k: v | USES[kind].get(k, {}) if isinstance(v, dict) else v for k, v in QUESTION.items()}
         if kind == "traffic":
             asked |= {"traffic": {"name": "NAME", "rate_per_s": 2.0}}
@@ -153,8 +159,6 @@ USES: dict[str, dict[str, Any]] = {
     "cluster": {"hardware": {"system": "NAME"}, "plan": {"tp": 1}},
     "model": {"model": {"name": "NAME"}},
     "stack": {"hardware": {"stack": "NAME"}},
-    "link": {},
-    "economics": {},
     "traffic": {},
 }
 PARSERS: dict[str, Callable[[str, str], object]] = {
@@ -217,12 +221,12 @@ def trace(folder: Path, draw: random.Random) -> Input:
         (folder / name).write_text("".join(json.dumps(row) + "\n" for row in lines), encoding="utf-8")
     (folder / "s.toml").write_text(as_toml(TRACE_SCENARIO | {"traffic": {"trace": f"./{name}"}}), encoding="utf-8")
     skip = draw.random() < 0.3
-    change = Change(change.how, change.place, change.old, change.new, change.nonsense and not skip)
+    change = Change(change.how, change.place, change.old, change.new, change.nonsense and not skip and "hash_ids" not in change.place)
     return Input(change, (*words_of("simulate", folder), *(["--skip-bad"] if skip else [])))
 
 
 OLD = (
-    "rel_03*.toml", "rel_08*.toml", "rel_15*.toml", "rel_09*.toml", "ux_*.toml", "bug_18*.toml", "bug_04*.toml",
+    "rel_03*.toml", "rel_08*.toml", "rel_15*.toml", "rel_09*.toml", "ux_deepseek*.toml", "bug_18*.toml", "bug_04*.toml",
 )  # fmt: skip
 
 
@@ -230,7 +234,7 @@ def old(folder: Path, draw: random.Random) -> Input:
     """Files of the schemas before scenario/2, and the cases of earlier failures."""
     raw = small(tree(draw.choice(files(*(f"cases/{name}" for name in OLD), root=SHARED))))
     change = write_spoilt(folder / "s.toml", raw, draw)
-    return Input(change, words_of(draw.choice(("migrate", "simulate", "estimate", "search", "sweep")), folder))
+    return Input(change, words_of(draw.choice(("migrate", "simulate", "estimate")), folder))
 
 
 def study(folder: Path, draw: random.Random) -> Input:
@@ -239,10 +243,10 @@ def study(folder: Path, draw: random.Random) -> Input:
     raw["scenario"] = small(raw["scenario"])
     raw["vary"] = {key: list(values)[:1] for key, values in raw.get("vary", {}).items()}
     raw["variants"] = list(raw["variants"])[:2]
-    return Input(write_spoilt(folder / "s.toml", raw, draw), ("study", str(folder / "s.toml"), "--json"))
+    return Input(write_spoilt(folder / "s.toml", raw, draw), ("study", str(folder / "s.toml"), "--json"), environment={"SIMCORE_SHARED": str(SHARED)})
 
 
-LOADS = {"chips": 2, "slots": 4, "load_cap": 2.0, "loads": [[1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0]]}
+LOADS = {"chips": 2, "slots": 4, "load_cap_ratio": 2.0, "loads": [[1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0]]}
 
 
 def experts(folder: Path, draw: random.Random) -> Input:
@@ -295,11 +299,16 @@ NCCL = """# all_reduce_perf
 """
 
 
+GENERIC = "operation,latency_ms,m,n,k,gemm_dtype,op,message_bytes,ranks\n" + "".join(
+    f"gemm,{0.1 * m},{m},4096,4096,bfloat16,,,\ncollective,{0.01 * m},,,,,all_reduce,{1000 * m},4\n" for m in (1, 2, 4, 8)
+)
+
+
 def importer(folder: Path, draw: random.Random) -> Input:
     """Profiles of other tools: layer profiles, NCCL tests, generic tables."""
     from simcore.calibration.importers import importers
 
-    kind = draw.choice(("llmservingsim-layers", "nccl-tests", "generic-table", "vidur-profiles", "aiconfigurator"))
+    kind = draw.choice(("llmservingsim-layers", "nccl-tests", "generic-table", "aiconfigurator"))
     if kind == "llmservingsim-layers":
         source = draw.choice(files("measured/layers/*/*/*/*/tp*", root=SHARED))
         for name in ("dense.csv", "attention.csv", "moe.csv", "per_sequence.csv"):
@@ -317,12 +326,14 @@ def importer(folder: Path, draw: random.Random) -> Input:
             words = NCCL.split(" ")
             words[draw.randrange(len(words))] = draw.choice(("-1", "nan", "inf", "x", "1e999", "0"))
             data, change = " ".join(words).encode(), Change("word")
-        (folder / "a.txt").write_bytes(data)
-        return Input(change, loader=lambda: importers(kind)(folder / "a.txt"))
-    path = draw.choice(files("measured/operators/*/*.parquet", root=SHARED))
-    table = folder / f"{path.stem}.csv"
-    change = write_rows(table, operator_text(path), draw)
-    return Input(change, loader=lambda: importers(kind)(folder if kind == "vidur-profiles" else table))
+        (folder / "all_reduce.txt").write_bytes(data)
+        return Input(change, loader=lambda: importers(kind)(folder / "all_reduce.txt"))
+    if kind == "aiconfigurator":
+        path = draw.choice(files("measured/operators/*/*.parquet", root=SHARED))
+        change = write_rows(folder / f"{path.stem}.csv", operator_text(path), draw)
+        return Input(change, loader=lambda: importers(kind)(folder))
+    change = write_rows(folder / "t.csv", GENERIC, draw)
+    return Input(change, loader=lambda: importers(kind)(folder / "t.csv"))
 
 
 def recorded(folder: Path, draw: random.Random) -> Input:
@@ -341,7 +352,7 @@ def recorded(folder: Path, draw: random.Random) -> Input:
         rows = [json.loads(line) for line in (folder / name).read_text(encoding="utf-8").splitlines()]
         rows, change = spoilt_tree(rows, draw)
         (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return Input(change, ("validate", "requests", "--run", str(folder), "--profile", "operators", "--json"))
+    return Input(change, ("validate", "requests", "--run", str(folder), "--profile", "operators", "--chip", "rtx-4090", "--json"))
 
 
 @cache

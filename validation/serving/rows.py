@@ -11,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from simcore.errors import InputError
+from simcore.spec.base import MOST_COUNT
+
 NO_WORKERS = "disaggregated without worker counts"
 UNIFORM_CLIENT = ((1024, 1024), (1024, 8192), (8192, 1024))
 """(input, output) lengths of the public benchmark, whose client draws lengths; the other client does not"""
@@ -87,9 +90,17 @@ class ServingRow:
 
 
 def _number(row: dict[str, Any], name: str) -> int:
-    """A count; missing or zero is 1."""
+    """A count; missing or zero is 1. Raises InputError for anything else."""
     value = row.get(name)
-    return 1 if value is None or value != value or value == "" or float(value) == 0 else int(float(value))
+    if value is None or value != value or value == "":
+        return 1
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = -1.0
+    if not (0 <= found <= MOST_COUNT and found == int(found)):
+        raise InputError(f"row {row.get('id')}: {value!r} is not a count", key=name, fix="mend the table")
+    return int(found) or 1
 
 
 def _text(row: dict[str, Any], name: str) -> str:
