@@ -121,9 +121,9 @@ class TrafficPart(Spec):
 class ClassPart(Spec):
     """Bounds of the requests of one class of the trace."""
 
-    ttft_s: Seconds | None = Field(default=None, alias="ttft")
-    tpot_s: Seconds | None = Field(default=None, alias="tpot")
-    e2e_s: Seconds | None = Field(default=None, alias="e2e")
+    ttft_s: Seconds | None = Field(default=None, alias="ttft", gt=0)
+    tpot_s: Seconds | None = Field(default=None, alias="tpot", gt=0)
+    e2e_s: Seconds | None = Field(default=None, alias="e2e", gt=0)
 
 
 class SloPart(Spec):
@@ -132,13 +132,13 @@ class SloPart(Spec):
     quantile: float = Field(default=0.5, gt=0, lt=1)
     """of the input length at which estimates and sweeps tell TTFT"""
 
-    ttft_s: Seconds | None = Field(default=None, alias="ttft")
-    tpot_s: Seconds | None = Field(default=None, alias="tpot")
-    e2e_s: Seconds | None = Field(default=None, alias="e2e")
+    ttft_s: Seconds | None = Field(default=None, alias="ttft", gt=0)
+    tpot_s: Seconds | None = Field(default=None, alias="tpot", gt=0)
+    e2e_s: Seconds | None = Field(default=None, alias="e2e", gt=0)
     attainment: float = Field(default=0.9, gt=0, le=1)
     classes: dict[str, ClassPart] = Field(default_factory=dict)
     """bounds by `slo_class` of the trace; other classes have the bounds above"""
-    itl_p99_s: Seconds | None = Field(default=None, alias="itl_p99")
+    itl_p99_s: Seconds | None = Field(default=None, alias="itl_p99", gt=0)
     """capacity: bound on the 99th percentile of all gaps between tokens"""
-    queue_p50_s: Seconds | None = Field(default=None, alias="queue_p50")
+    queue_p50_s: Seconds | None = Field(default=None, alias="queue_p50", gt=0)
     """capacity: bound on the median wait for the first schedule"""

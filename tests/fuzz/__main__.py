@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from tests.fuzz import laws
 from tests.fuzz.campaign import campaign, told
 
 
@@ -14,6 +15,13 @@ def main(what: str, count: int, seed: int) -> int:
         tally = campaign(count, seed, keep)
         print(told(tally))
         return int(bool(tally.failures))
+    if what == "laws":
+        broken = 0
+        for engine in laws.ENGINES:
+            tried, found = laws.campaign(engine, count, seed)
+            print(f"{engine}: {tried} questions, {found} with broken laws", flush=True)
+            broken += found
+        return int(bool(broken))
     print(__doc__)
     return 2
 

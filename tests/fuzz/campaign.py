@@ -43,7 +43,16 @@ def campaign(count: int, seed: int, keep: Path | None = None, per_process: int =
 
 def _process(tally: Tally, first: int, stop: int, seed: int, keep: Path | None) -> int:
     """One worker from `first`; returns the number that comes next."""
-    words = [sys.executable, "-m", "tests.fuzz.worker", str(seed), str(first), str(stop), "1", *([str(keep)] if keep else [])]
+    words = [
+        sys.executable,
+        "-m",
+        "tests.fuzz.worker",
+        str(seed),
+        str(first),
+        str(stop),
+        "1",
+        *([str(keep)] if keep else []),
+    ]
     env = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
     worker = subprocess.Popen(words, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert worker.stdout is not None
@@ -100,6 +109,8 @@ def told(tally: Tally) -> str:
         groups.setdefault((failure["said"].split(":")[0], failure["group"]), []).append(failure)
     for (said, group), found in sorted(groups.items(), key=lambda item: -len(item[1])):
         first = found[0]
-        lines.append(f"{len(found):4} {said} | {group} | input {first.get('ends', first['asks'])}: {first['said'][:160]}")
+        lines.append(
+            f"{len(found):4} {said} | {group} | input {first.get('ends', first['asks'])}: {first['said'][:160]}"
+        )
         lines.append(f"       {first.get('words', '')[:110]} {first.get('change', '')[:160]}")
     return "\n".join(lines)

@@ -24,12 +24,15 @@ class Outcome:
     cpu_s: float
 
 
-MAY_BE_NEGATIVE = re.compile(r"objective|cut|error|bias|difference|added_ratio|residual|saved|gap|notes?\.|mean_absolute|hypervolume|headroom|slope")
-"""keys of differences"""
+MAY_BE_NEGATIVE = re.compile(
+    r"operations\.\d+\.time_s|objective|cut|error|bias|difference|added_ratio|residual|saved|gap|notes?\.|mean_absolute|hypervolume|headroom|slope"
+)
+"""keys of differences; a row of operations may be a credit, such as work that a stack hides under other work"""
 NO_BORDER = re.compile(
     r"sources|note|title|citations|description|claim|label|url|date|name|aliases|\bhead\b"
     r"|rope|theta|token_id|_std|_eps|epsilon|initializer|dropout|_bias|transformers_version|coef|alpha|beta|softcap"
     r"|torch_dtype|_range|layer_types|mscale|image|audio|vision|video|_token|factor|scale|norm_|router_|attn_|temperature"
+    r"|\d+:prefill_|\d+:decode_|\d+:(silicon|date)|throughput"
     r"|seed|reference|timestamp|hash_ids|ttfts|itls|start_times|e2els|\bengine\b|environment|vary|space"
 )
 """places where a number means nothing to the command, or may have any value"""
@@ -58,7 +61,7 @@ def verdict(asked: Input, done: Outcome, most_s: float) -> tuple[str, str]:
         except ValueError:
             return "no JSON", asked.words[0]
         for place, value in numbers(found, ""):
-            if not math.isfinite(value) or (value < 0 and not MAY_BE_NEGATIVE.search(place)):
+            if not math.isfinite(value) or (value < -1e-12 and not MAY_BE_NEGATIVE.search(place)):
                 return f"nonsense: {place} = {value}", re.sub(r"\d+", "N", place)
     if asked.change.nonsense and "," not in asked.change.how and not NO_BORDER.search(asked.change.place):
         return f"taken in silence: {asked.change.place} = {asked.change.new}", re.sub(r"\d+", "N", asked.change.place)
@@ -67,7 +70,10 @@ def verdict(asked: Input, done: Outcome, most_s: float) -> tuple[str, str]:
 
 def where(trace: str) -> str:
     """The last line of the project in a traceback."""
-    lines = re.findall(r'File ".*?/((?:simcore|scenarios|planners|validation|reports|commands|workloads|hardware_specs|cli)[^"]*)", line (\d+)', trace)
+    lines = re.findall(
+        r'File ".*?/((?:simcore|scenarios|planners|validation|reports|commands|workloads|hardware_specs|cli)[^"]*)", line (\d+)',
+        trace,
+    )
     return f"{lines[-1][0]}:{lines[-1][1]}" if lines else trace.strip().splitlines()[-1][:80]
 
 

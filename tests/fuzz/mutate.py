@@ -14,12 +14,44 @@ BAD_NUMBERS: tuple[Any, ...] = (-1, -5, -2.5, -1e308, float("nan"), float("inf")
 ODD_NUMBERS: tuple[Any, ...] = (0, 1, 2**31 - 1, 2**31, 2**53, 2**63, 10**30, 1.5, 0.3, 1e-300, 1e18, 1e308, True)
 BAD_QUANTITIES = ("-1 {u}", "nan {u}", "inf {u}", "1e999 {u}", "-1e300 {u}")
 ODD_QUANTITIES = ("0 {u}", "1e-300 {u}", "1e300 {u}", "1 apple", "9**9**9 {u}", "1", "{u}", "1e18 {u}", "1e9 {u}")
-TEXTS = ("", " ", "x", "../../x", "/etc/passwd", "a\0b", "$x^{", "<script>", "é€漢", "x" * 100_000, "nan", "None", "-1", "~")
+TEXTS = (
+    "",
+    " ",
+    "x",
+    "../../x",
+    "/etc/passwd",
+    "a\0b",
+    "$x^{",
+    "<script>",
+    "é€漢",
+    "x" * 100_000,
+    "nan",
+    "None",
+    "-1",
+    "~",
+)
 SHAPES: tuple[Any, ...] = (
     [], [[]], [1, "a"], [[1], [1, 2]], [-1], [0], [float("nan")], {}, {"a": 1}, {"value": []}, [{}],
     {"value": "1 s", "source": []}, [{"name": "a"}, {"name": "a"}], None, True, 5, 1.5, "x", [1] * 5000,
 )  # fmt: skip
-CELLS = ("", "-1", "nan", "inf", "-inf", "1e999", "x", "1e30", "-5.5", "0", "1.5", "é", '"', "9" * 400, "true", "2147483648")
+CELLS = (
+    "",
+    "-1",
+    "nan",
+    "inf",
+    "-inf",
+    "1e999",
+    "x",
+    "1e30",
+    "-5.5",
+    "0",
+    "1.5",
+    "é",
+    '"',
+    "9" * 400,
+    "true",
+    "2147483648",
+)
 BAD_CELLS = {"-1", "nan", "inf", "-inf", "-5.5", "1e999"}
 KEYS = ("extends", "sources", "citations", "aliases", "name", "schema", "new key", "", "__proto__")
 
@@ -144,7 +176,16 @@ def spoilt_bytes(data: bytes, draw: random.Random) -> tuple[bytes, Change]:
     if how < 0.8:
         stop = min(at + draw.randrange(1, 200), len(data))
         return data[:at] + data[at:stop] * draw.choice((0, 2, 50)) + data[stop:], Change("doubled", str(at))
-    whole = (b"", b"\0" * 100, b"\xff\xfe", b"x = " + b"[" * 50_000, b"{" * 50_000, b'n = "' + b"x" * 10_000_000, b"1", b"[]")
+    whole = (
+        b"",
+        b"\0" * 100,
+        b"\xff\xfe",
+        b"x = " + b"[" * 50_000,
+        b"{" * 50_000,
+        b'n = "' + b"x" * 10_000_000,
+        b"1",
+        b"[]",
+    )
     return draw.choice(whole), Change("another file")
 
 

@@ -55,7 +55,9 @@ def write_spoilt(path: Path, raw: Any, draw: random.Random) -> Change:
     raw, change = spoilt_tree(raw, draw)
     for _ in range(draw.choice((0, 0, 0, 1, 2))):
         raw, more = spoilt_tree(raw, draw)
-        change = Change(f"{change.how}, {more.how}", f"{change.place}, {more.place}", change.old, f"{change.new}, {more.new}")
+        change = Change(
+            f"{change.how}, {more.how}", f"{change.place}, {more.place}", change.old, f"{change.new}, {more.new}"
+        )
     path.write_text(text_of(raw), encoding="utf-8")
     return change
 
@@ -115,7 +117,9 @@ def option(folder: Path, draw: random.Random) -> Input:
     raw = small(tree(path))
     (folder / "s.toml").write_text(as_toml(raw), encoding="utf-8")
     bad, change = spoilt_tree({k: v for k, v in raw.items() if isinstance(v, dict)}, draw)
-    sets = [f"{k}.{i}={as_toml({'x': w})[6:].strip()}" for k, v in bad.items() if isinstance(v, dict) for i, w in v.items()]
+    sets = [
+        f"{k}.{i}={as_toml({'x': w})[6:].strip()}" for k, v in bad.items() if isinstance(v, dict) for i, w in v.items()
+    ]
     words = [word for text in sets for word in ("--set", text.replace("\0", ""))]
     return Input(change, (*words_of(draw.choice(("simulate", "estimate")), folder), *words))
 
@@ -221,7 +225,13 @@ def trace(folder: Path, draw: random.Random) -> Input:
         (folder / name).write_text("".join(json.dumps(row) + "\n" for row in lines), encoding="utf-8")
     (folder / "s.toml").write_text(as_toml(TRACE_SCENARIO | {"traffic": {"trace": f"./{name}"}}), encoding="utf-8")
     skip = draw.random() < 0.3
-    change = Change(change.how, change.place, change.old, change.new, change.nonsense and not skip and "hash_ids" not in change.place)
+    change = Change(
+        change.how,
+        change.place,
+        change.old,
+        change.new,
+        change.nonsense and not skip and "hash_ids" not in change.place,
+    )
     return Input(change, (*words_of("simulate", folder), *(["--skip-bad"] if skip else [])))
 
 
@@ -243,7 +253,11 @@ def study(folder: Path, draw: random.Random) -> Input:
     raw["scenario"] = small(raw["scenario"])
     raw["vary"] = {key: list(values)[:1] for key, values in raw.get("vary", {}).items()}
     raw["variants"] = list(raw["variants"])[:2]
-    return Input(write_spoilt(folder / "s.toml", raw, draw), ("study", str(folder / "s.toml"), "--json"), environment={"SIMCORE_SHARED": str(SHARED)})
+    return Input(
+        write_spoilt(folder / "s.toml", raw, draw),
+        ("study", str(folder / "s.toml"), "--json"),
+        environment={"SIMCORE_SHARED": str(SHARED)},
+    )
 
 
 LOADS = {"chips": 2, "slots": 4, "load_cap_ratio": 2.0, "loads": [[1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0]]}
@@ -254,8 +268,14 @@ def experts(folder: Path, draw: random.Random) -> Input:
     if draw.random() < 0.4:
         tokens = [[[(t + k + layer) % 8 for k in range(2)] for layer in range(2)] for t in range(20)]
         change = write_spoilt(folder / "t.json", tokens, draw)
-        return Input(change, ("plan", "experts", "--trace", str(folder / "t.json"), "--chips", "2", "--json", "--time-limit", "1"))
-    synthetic = {"chips": 2, "synthetic": {"layers": 2, "experts": 8, "topk": 2, "skew": 0.9, "affinity": 1.3, "tokens": 200}}
+        return Input(
+            change,
+            ("plan", "experts", "--trace", str(folder / "t.json"), "--chips", "2", "--json", "--time-limit", "1"),
+        )
+    synthetic = {
+        "chips": 2,
+        "synthetic": {"layers": 2, "experts": 8, "topk": 2, "skew": 0.9, "affinity": 1.3, "tokens": 200},
+    }
     change = write_spoilt(folder / "s.toml", draw.choice((LOADS, synthetic)), draw)
     return Input(change, ("plan", "experts", str(folder / "s.toml"), "--json", "--time-limit", "1"))
 
@@ -300,7 +320,8 @@ NCCL = """# all_reduce_perf
 
 
 GENERIC = "operation,latency_ms,m,n,k,gemm_dtype,op,message_bytes,ranks\n" + "".join(
-    f"gemm,{0.1 * m},{m},4096,4096,bfloat16,,,\ncollective,{0.01 * m},,,,,all_reduce,{1000 * m},4\n" for m in (1, 2, 4, 8)
+    f"gemm,{0.1 * m},{m},4096,4096,bfloat16,,,\ncollective,{0.01 * m},,,,,all_reduce,{1000 * m},4\n"
+    for m in (1, 2, 4, 8)
 )
 
 
@@ -316,7 +337,7 @@ def importer(folder: Path, draw: random.Random) -> Input:
                 lines = (source / name).read_text(encoding="utf-8").splitlines()
                 (folder / name).write_text("\n".join([lines[0], *lines[1::40]]) + "\n", encoding="utf-8")
         shutil.copy(source.parent / "meta.yaml", folder / "meta.yaml")
-        spoilt = draw.choice(sorted(folder.iterdir()))
+        spoilt = draw.choice([path for path in sorted(folder.iterdir()) if path.stem in ("dense", "attention", "meta")])
         text = spoilt.read_text(encoding="utf-8")
         change = write_rows(spoilt, text, draw, ":" if spoilt.suffix == ".yaml" else ",")
         return Input(change, loader=lambda: importers(kind)(folder))
@@ -352,7 +373,9 @@ def recorded(folder: Path, draw: random.Random) -> Input:
         rows = [json.loads(line) for line in (folder / name).read_text(encoding="utf-8").splitlines()]
         rows, change = spoilt_tree(rows, draw)
         (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return Input(change, ("validate", "requests", "--run", str(folder), "--profile", "operators", "--chip", "rtx-4090", "--json"))
+    return Input(
+        change, ("validate", "requests", "--run", str(folder), "--profile", "operators", "--chip", "rtx-4090", "--json")
+    )
 
 
 @cache
@@ -375,7 +398,9 @@ def finished(folder: Path, draw: random.Random) -> Input:
     """The folder of a finished sweep or search, read again."""
     kind = draw.choice(("sweep", "search"))
     shutil.copytree(KEPT[kind], folder / "out")
-    inside = [path for path in sorted((folder / "out").rglob("*")) if path.is_file() and path.suffix not in (".png", ".svg")]
+    inside = [
+        path for path in sorted((folder / "out").rglob("*")) if path.is_file() and path.suffix not in (".png", ".svg")
+    ]
     path = draw.choice(inside)
     if path.suffix in (".json", ".toml") and draw.random() < 0.7:
         change = write_spoilt(path, tree(path.rename(path.with_suffix(".old" + path.suffix))), draw)
@@ -385,7 +410,17 @@ def finished(folder: Path, draw: random.Random) -> Input:
         path.write_bytes(data)
     if kind == "sweep":
         return Input(change, ("report", str(folder / "out")))
-    again = ("search", str(KEPT["question"]), "--budget", "6", "--method", "random", "--json", "--out", str(folder / "out"))
+    again = (
+        "search",
+        str(KEPT["question"]),
+        "--budget",
+        "6",
+        "--method",
+        "random",
+        "--json",
+        "--out",
+        str(folder / "out"),
+    )
     return Input(change, again if draw.random() < 0.7 else ("search", "merge", str(folder / "out/store"), "--compact"))
 
 

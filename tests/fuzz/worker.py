@@ -143,7 +143,9 @@ def main(seed: int, first: int, stop: int, step: int, keep: Path | None) -> None
             tell({"ends": number, "code": done.code, "cpu_s": round(done.cpu_s, 3), "said": said, "group": group})
             if said and keep is not None:
                 shutil.copytree(folder, keep / str(number), dirs_exist_ok=True)
-                (keep / str(number) / "WHAT").write_text(f"{asked.words}\n{asked.change}\n{said}\n{done.trace}\n{done.err}")
+                (keep / str(number) / "WHAT").write_text(
+                    f"{asked.words}\n{asked.change}\n{said}\n{done.trace}\n{done.err}"
+                )
             shutil.rmtree(folder, ignore_errors=True)
         tell({"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024})
     finally:

@@ -95,7 +95,9 @@ def _rows(file: Path) -> list[dict[str, Any]]:
             raise InputError("needs finite times and at least one input and output token", file=f"{file}:{number}")
         times = [rows[-1][key] for key in ("queued_ts", "first_token_ts", "last_token_ts")]
         if times[0] < 0 or sorted(times) != times:
-            raise InputError("a time below 0, or a token before its request or the one before it", file=f"{file}:{number}")
+            raise InputError(
+                "a time below 0, or a token before its request or the one before it", file=f"{file}:{number}"
+            )
     if not rows:
         raise InputError("holds no requests", file=str(file))
     return sorted(rows, key=lambda row: row["queued_ts"])
