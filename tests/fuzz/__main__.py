@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.fuzz import laws
+from tests.fuzz import kill, laws
 from tests.fuzz.campaign import campaign, told
 
 
@@ -22,6 +22,8 @@ def main(what: str, count: int, seed: int) -> int:
             print(f"{engine}: {tried} questions, {found} with broken laws", flush=True)
             broken += found
         return int(bool(broken))
+    if what == "kill":
+        return int(bool(kill.campaign(count, seed)))
     print(__doc__)
     return 2
 

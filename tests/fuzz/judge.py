@@ -25,7 +25,7 @@ class Outcome:
 
 
 MAY_BE_NEGATIVE = re.compile(
-    r"operations\.\d+\.time_s|objective|cut|error|bias|difference|added_ratio|residual|saved|gap|notes?\.|mean_absolute|hypervolume|headroom|slope"
+    r"lower_bound|operations\.\d+\.time_s|objective|cut|error|bias|difference|added_ratio|residual|saved|gap|notes?\.|mean_absolute|hypervolume|headroom|slope"
 )
 """keys of differences; a row of operations may be a credit, such as work that a stack hides under other work"""
 NO_BORDER = re.compile(
