@@ -54,7 +54,7 @@ class Spec(BaseModel):
     @field_validator("*")
     @classmethod
     def _within_bounds(cls, value: Any) -> Any:
-        """Whole numbers are exact as floats, all have a size that means something, and no two entries of one list have the same name."""
+        """Whole numbers are exact as floats, all have a size, and no two entries of one list have the same name."""
         check_numbers(value)
         if isinstance(value, tuple) and len(value) > 1:
             names = [entry.name for entry in value if isinstance(entry, Spec) and hasattr(entry, "name")]

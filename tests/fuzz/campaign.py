@@ -98,9 +98,11 @@ def _count(tally: Tally, line: dict[str, Any], asked: dict[str, Any], ended: int
 
 def told(tally: Tally) -> str:
     """The tally as text: failures by the place where they arose, most frequent first."""
+    refused, answered, said_no = (tally.codes[code] for code in "201")
+    peak_mb, (slowest_s, number) = tally.peak_bytes / 1e6, tally.slowest
     lines = [
-        f"inputs: {tally.tried}, refused: {tally.codes['2']}, answered: {tally.codes['0']}, answered no: {tally.codes['1']}",
-        f"cpu_s: {tally.cpu_s:.1f}, peak_mb: {tally.peak_bytes / 1e6:.0f}, slowest: {tally.slowest[0]:.1f} s (input {tally.slowest[1]})",
+        f"inputs: {tally.tried}, refused: {refused}, answered: {answered}, answered no: {said_no}",
+        f"cpu_s: {tally.cpu_s:.1f}, peak_mb: {peak_mb:.0f}, slowest: {slowest_s:.1f} s (input {number})",
         "answered of each kind: " + ", ".join(f"{k} {tally.answered[k]}/{n}" for k, n in sorted(tally.kinds.items())),
         f"failures: {len(tally.failures)}",
     ]

@@ -70,10 +70,8 @@ def verdict(asked: Input, done: Outcome, most_s: float) -> tuple[str, str]:
 
 def where(trace: str) -> str:
     """The last line of the project in a traceback."""
-    lines = re.findall(
-        r'File ".*?/((?:simcore|scenarios|planners|validation|reports|commands|workloads|hardware_specs|cli)[^"]*)", line (\d+)',
-        trace,
-    )
+    ours = "simcore|scenarios|planners|validation|reports|commands|workloads|hardware_specs|cli"
+    lines = re.findall(rf'File ".*?/((?:{ours})[^"]*)", line (\d+)', trace)
     return f"{lines[-1][0]}:{lines[-1][1]}" if lines else trace.strip().splitlines()[-1][:80]
 
 

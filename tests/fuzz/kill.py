@@ -37,6 +37,10 @@ class Writer:
     """the same words write the same bytes"""
 
 
+RANDOM = ("--budget", "8", "--method", "random")
+DAYS = ("--days", "0.1")
+
+
 def writers(folder: Path) -> list[Writer]:
     """The commands that write, over inputs made in `folder`."""
     one: dict[str, Any] = {
@@ -60,15 +64,15 @@ def writers(folder: Path) -> list[Writer]:
         (folder / f"{name}.toml").write_text(as_toml(raw), encoding="utf-8")
     (folder / "all_reduce.txt").write_text(NCCL, encoding="utf-8")
     file = {name: str(folder / f"{name}.toml") for name in ("one", "vary", "study", "old", "power", "experts")}
-    models = ROOT / "workloads/models"
+    model = str(ROOT / "workloads/models/llama-3.1-8b.toml")
     found = [
         Writer("simulate", ("simulate", file["one"], "--out", "{out}", "-q"), ("--set", "seed=5")),
         Writer("sweep", ("sweep", file["vary"], "--out", "{out}", "-q"), ("--set", "traffic.input_tokens=700")),
-        Writer("search", ("search", file["vary"], "--budget", "8", "--method", "random", "--out", "{out}", "-q"), ("--seed", "5")),
+        Writer("search", ("search", file["vary"], *RANDOM, "--out", "{out}", "-q"), ("--seed", "5")),
         Writer("study", ("study", file["study"], "--out", "{out}", "-q"), ()),
-        Writer("plan power", ("plan", "power", file["power"], "--days", "0.1", "--out", "{out}"), ("--seed", "5"), same=False),
+        Writer("plan power", ("plan", "power", file["power"], *DAYS, "--out", "{out}"), ("--seed", "5"), same=False),
         Writer("plan experts", ("plan", "experts", file["experts"], "--out", "{out}"), ("--chips", "4"), same=False),
-        Writer("import-model", ("import-model", str(models / "llama-3.1-8b.toml"), "--out", "{out}.toml"), ("--name", "other")),
+        Writer("import-model", ("import-model", model, "--out", "{out}.toml"), ("--name", "other")),
         Writer("migrate", ("migrate", file["old"], "--out", "{out}.toml"), ()),
     ]  # fmt: skip
     tables = SHARED / "measured/operators/a100_sxm/gemm.parquet"

@@ -207,4 +207,4 @@ def value_text(value: Any) -> str:
         return "[" + ", ".join(map(value_text, value)) + "]"
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    return json.dumps("none" if value is None else value, ensure_ascii=True)
+    return json.dumps("none" if value is None else value, ensure_ascii=True)  # TOML has no null

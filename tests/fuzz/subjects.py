@@ -187,7 +187,9 @@ def config(folder: Path, draw: random.Random) -> Input:
 
 
 TRACE_SCENARIO = {
-    "schema": "scenario/2", "name": "t", "steps": {"profile": "table", "step": "5 ms", "token": "10 us", "kv_blocks": 4000},
+    "schema": "scenario/2",
+    "name": "t",
+    "steps": {"profile": "table", "step": "5 ms", "token": "10 us", "kv_blocks": 4000},
 }  # fmt: skip
 OWN_TRACES: dict[str, str] = {
     "own.csv": "arrival_s,input_tokens,output_tokens,session,turn,class\n"

@@ -103,6 +103,14 @@ def _number(row: dict[str, Any], name: str) -> int:
     return int(found) or 1
 
 
+def _length(row: dict[str, Any], name: str) -> int:
+    """A length in tokens. Raises InputError where there is none."""
+    value = row.get(name)
+    if value is None or value != value or value == "" or (found := _number(row, name)) < 1:
+        raise InputError(f"row {row.get('id')}: has no length", key=name, fix="mend the table")
+    return found
+
+
 def _text(row: dict[str, Any], name: str) -> str:
     value = row.get(name)
     return "" if value is None or value != value else str(value)
@@ -203,6 +211,7 @@ def read_row(row: dict[str, Any], infer_workers: bool = False, is_dense: Dense =
     precision = _text(row, "precision")
     if not precision:
         precision, repairs = "bf16", [*repairs, "missing precision taken as bf16"]
+    lengths = (_length(row, "isl"), _length(row, "osl"))
     day = re.search(r"measured=(\d{4}-\d\d-\d\d)", source)
     question = Question(
         model=_text(row, "model_path"),
@@ -210,12 +219,12 @@ def read_row(row: dict[str, Any], infer_workers: bool = False, is_dense: Dense =
         stack=_text(row, "backend"),
         precision=precision,
         mode=mode,
-        input_tokens=int(row["isl"]),
-        output_tokens=int(row["osl"]),
+        input_tokens=lengths[0],
+        output_tokens=lengths[1],
         users=max(users, 1),
         pool=pool,
         prefill=prefill,
-        fixed_lengths=(int(row["isl"]), int(row["osl"])) not in UNIFORM_CLIENT,
+        fixed_lengths=lengths not in UNIFORM_CLIENT,
         date=day.group(1) if day else "",
         version=_text(row, "backend_version"),
         numbered=re.search(r"_cfg\d+$", name) is not None,

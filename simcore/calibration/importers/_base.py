@@ -16,7 +16,7 @@ Importer = Callable[[Path], Tables]
 
 
 def read(path: Path) -> pd.DataFrame:
-    """A CSV or parquet file; raises InputError when it is missing, unreadable, empty, or has a number below zero or infinite."""
+    """A CSV or parquet file; raises InputError for none, an unreadable or empty one, and numbers not finite from 0."""
     from simcore.calibration.tables import read_table
 
     if not path.exists():
