@@ -57,6 +57,9 @@ def main() -> None:
     """Entry point of `simcore`."""
     from simcore.errors import SimcoreError
 
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us: what is printed goes nowhere
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     arguments = sys.argv[1:] or ["--help"]
     if arguments[0] in WITHOUT_ALGEBRA:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

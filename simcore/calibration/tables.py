@@ -188,7 +188,10 @@ def numbers(frame: pd.DataFrame, column: str, file: str | None) -> Array:
     """A column as floats, empty cells nan; raises InputError for what is no finite number from 0, naming its row."""
     import pandas as pd
 
-    values = np.asarray(pd.to_numeric(frame[column], errors="coerce"), float)
+    try:
+        values = np.asarray(pd.to_numeric(frame[column], errors="coerce"), float)
+    except OverflowError:  # whole numbers of hundreds of digits
+        raise InputError("holds a number that is too large", file=file, key=column, fix="mend the table") from None
     text = np.isnan(values) & frame[column].notna().to_numpy()
     bad = text | np.isinf(values) | (values < 0)
     if bad.any():

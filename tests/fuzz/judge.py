@@ -33,7 +33,7 @@ NO_BORDER = re.compile(
     r"|rope|theta|token_id|_std|_eps|epsilon|initializer|dropout|_bias|transformers_version|coef|alpha|beta|softcap"
     r"|torch_dtype|_range|layer_types|mscale|image|audio|vision|video|_token|factor|scale|norm_|router_|attn_|temperature"
     r"|\d+:prefill_|\d+:decode_|\d+:(silicon|date)|throughput"
-    r"|seed|reference|timestamp|hash_ids|ttfts|itls|start_times|e2els|\bengine\b|environment|vary|space"
+    r"|arrival_time|kv_cache_pct|seed|reference|timestamp|hash_ids|ttfts|itls|start_times|e2els|\bengine\b|environment|vary|space"
 )
 """places where a number means nothing to the command, or may have any value"""
 

@@ -93,7 +93,7 @@ def scenario(folder: Path, draw: random.Random) -> Input:
         verb = draw.choice(("sweep", "search"))
     elif verb in ("sweep", "search", "train", "migrate") and draw.random() < 0.8:
         verb = "simulate"
-    if raw["schema"] != "scenario/2":
+    if raw.get("schema", "scenario/2") != "scenario/2":
         verb = "search"
     change = write_spoilt(folder / "s.toml", raw, draw)
     return Input(change, words_of(verb, folder))
