@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.fuzz import kill, laws
+from tests.fuzz import kill, laws, workers
 from tests.fuzz.campaign import campaign, told
 
 
@@ -23,7 +23,8 @@ def main(what: str, count: int, seed: int) -> int:
             broken += found
         return int(bool(broken))
     if what == "kill":
-        return int(bool(kill.campaign(count, seed)))
+        failed = kill.campaign(count, seed) + workers.campaign(max(count // 2, 1), seed)
+        return int(bool(failed))
     print(__doc__)
     return 2
 
