@@ -4,7 +4,7 @@ SHARED ?= $(or $(SIMCORE_SHARED),../shared)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test fast bench bench-against bench-peers docs clean
+.PHONY: run test fast fuzz laws kill load lowest bench bench-against bench-peers docs clean
 
 $(VENV)/.core: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "simcore needs Python 3.11 or newer (set PYTHON=/path/to/python)"; exit 2; }
@@ -27,6 +27,28 @@ test: $(VENV)/.installed ## what CI runs: format, lint, types, tests, examples, 
 
 fast: $(VENV)/.installed ## the quick part of the tests
 	$(BIN)/python -m pytest -m "not slow"
+
+N ?= 1000
+SEED ?= 7
+
+fuzz: $(VENV)/.installed ## N spoilt inputs over all loaders and commands; failures are kept in out/fuzz-SEED
+	$(BIN)/python -m tests.fuzz inputs $(N) $(SEED)
+
+laws: $(VENV)/.installed ## N random questions of each engine, and the laws of their answers
+	$(BIN)/python -m tests.fuzz laws $(N) $(SEED)
+
+kill: $(VENV)/.installed ## N kills of every command that writes, and of Dask and Ray workers
+	$(BIN)/python -m tests.fuzz kill $(N) $(SEED)
+
+load: $(VENV)/.installed ## CPU seconds, peak MB and answers lost under load; minutes
+	$(BIN)/python -m benchmarks load
+
+lowest: ## the quick tests with the lowest versions that pyproject.toml allows, in .venv-lowest
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.venv-lowest/bin/uv pip compile -q --resolution lowest-direct --only-binary :all: pyproject.toml --extra dev --extra search -o .venv-lowest/versions.txt
+	.venv-lowest/bin/uv pip install -q --python .venv-lowest/bin/python -r .venv-lowest/versions.txt
+	PYTHONPATH=. .venv-lowest/bin/python -m pytest -m "not slow"
 
 bench: $(VENV)/.installed ## one `name: value` line per figure, in CPU seconds; divide by machine_slowness
 	$(BIN)/python -m benchmarks

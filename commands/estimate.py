@@ -112,6 +112,8 @@ def question_of(
 def load_onto(raw: dict[str, Any], lengths: dict[str, Any], load: dict[str, Any]) -> None:
     """The options' lengths and load in place of the file's; without a file 1,024 in, 128 out, batch 1."""
     traffic = raw.setdefault("traffic", {})
+    if not isinstance(traffic, dict):  # refused with everything else that is not of its kind
+        return
     said = {k: v for k, v in lengths.items() if v is not None}
     if "name" in said:
         raw["traffic"] = traffic = {k: v for k, v in traffic.items() if k in load} | {"name": said["name"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,7 @@ def migrate(
     """Rewrite an old scenario, sweep or search as schema scenario/2."""
     from reports.files import write_text
     from scenarios.migrate import SCHEMA, migrated
+    from scenarios.read import from_raw
     from scenarios.toml import dumps
     from simcore.errors import InputError
     from simcore.spec.base import name_of
@@ -29,7 +31,9 @@ def migrate(
     if raw.get("schema") == SCHEMA:
         raise InputError(f"is {SCHEMA} already", file=str(file))
     raw.setdefault("name", name_of(str(file)))
-    text = dumps(migrated(raw, str(file)))
+    found = migrated(raw, str(file))
+    from_raw(copy.deepcopy(found), str(file))
+    text = dumps(found)
     where = file if in_place else out
     if where is None:
         print(text, end="")

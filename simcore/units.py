@@ -2,7 +2,8 @@
 
 A field's type says its unit: ``BytesPerS`` and its like are floats that pydantic reads from a quantity string.
 GB = 1e9 bytes, GiB = 2**30 bytes, 1 MAC = 2 FLOP. No quantity is negative or infinite; a rate, a bandwidth or a
-capacity (`Capacity`) is not zero either, because something is divided by it.
+capacity (`Capacity`) is not zero either, because something is divided by it. Each kind has a largest value that no
+hardware, run or purse will reach (`MOST`): what is beyond is a slip of the pen, and would not stay finite.
 """
 
 from __future__ import annotations
@@ -103,12 +104,32 @@ _EXAMPLES = {
 }
 
 
+MOST = {
+    "byte": 1e24,
+    "byte/s": 1e21,
+    "flop/s": 1e24,
+    "s": 1e10,
+    "W": 1e12,
+    "Hz": 1e15,
+    "USD": 1e15,
+    "USD/h": 1e12,
+    "USD/kWh": 1e6,
+    "J/byte": 1.0,
+    "J/flop": 1.0,
+}
+LEAST = 1.0
+"""of a rate, a bandwidth or a capacity, in its SI unit"""
+
+
 def _reader(unit: str, positive: bool) -> Any:
     def read(value: object, info: ValidationInfo) -> float:
         found = plain(value, info)
         if not math.isfinite(found) or found < 0 or (positive and found == 0):
             what = "is not above zero" if positive else "is below zero"
             raise ValueError(f"{_written(value)!r} {what if math.isfinite(found) else 'is not finite'}")
+        if found > MOST[unit] or (positive and found < LEAST):
+            bounds = f"at least {LEAST:g} {unit}" if found < LEAST else f"at most {MOST[unit]:g} {unit}"
+            raise ValueError(f"{_written(value)!r} is beyond reason: {bounds}")
         return found
 
     def plain(value: object, info: ValidationInfo) -> float:

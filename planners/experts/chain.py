@@ -83,9 +83,10 @@ def exact_chain(problem: ExpertProblem) -> tuple[Ints, float]:
     cost = np.where(_allowed(problem, loads), problem.load_weight * loads / problem.layers, np.inf)
     best, back = cost[0], []
     for layer in range(problem.layers - 1):
-        assert shares is not None
-        kept = matched(shares[layer], ways, problem.chips)
-        step = best[:, None] + problem.cut_weight * (1.0 - kept) / len(shares)
+        cut: Floats = np.zeros((len(ways), len(ways)))  # loads alone: layers do not depend on each other
+        if shares is not None:
+            cut = problem.cut_weight * (1.0 - matched(shares[layer], ways, problem.chips)) / len(shares)
+        step = best[:, None] + cut
         back.append(np.argmin(step, axis=0))
         best = step[back[-1], np.arange(len(ways))] + cost[layer + 1]
     last = int(np.argmin(best))

@@ -18,7 +18,7 @@ from simcore.spec.load import build, read_file, read_json
 class Synthetic(Spec):
     """A generated trace."""
 
-    layers: Count
+    layers: int = Field(ge=1, le=10_000)
     experts: int = Field(ge=2, le=2**15)
     topk: Count
     tokens: int = Field(default=20_000, ge=2, le=MOST_COUNT)
@@ -35,8 +35,8 @@ class Synthetic(Spec):
         return self
 
 
-MOST_CHOICES = 2e9
-"""of a generated trace, which are 4 GB"""
+MOST_CHOICES = 2e8
+"""of a generated trace, which are 400 MB"""
 
 
 class ExpertQuestion(Spec):

@@ -12,6 +12,7 @@ from simcore.spec.base import Spec
 from simcore.spec.load import build, read_file
 from simcore.units import Watts
 
+MOST_SERVERS = 100_000
 Work = Literal["prefill", "decode", "mixed", "training"]
 Priority = Literal["high", "low"]
 
@@ -43,14 +44,14 @@ class PowerProblem(Spec):
     """nameplate power that the row was built for, per server"""
     brake_clock_ratio: float = Field(default=0.25, gt=0, le=1)
     """clock of the power brake, over the top clock"""
-    most_servers: int = Field(default=200, ge=1)
+    most_servers: int = Field(default=200, ge=1, le=MOST_SERVERS)
     """space and cooling"""
     clock_ratios: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7)
     classes: tuple[ServerClass, ...] = Field(min_length=1)
     risk: float = Field(default=0.01, gt=0, lt=0.5)
     """largest probability that the row exceeds its budget at the peak hour"""
-    scenarios: int = Field(default=1000, ge=50)
-    rows: int = Field(default=1, ge=1)
+    scenarios: int = Field(default=1000, ge=50, le=100_000)
+    rows: int = Field(default=1, ge=1, le=MOST_SERVERS)
     common_load: float = Field(default=0.1, ge=0, le=1)
     """correlation between the servers' busy shares"""
 
@@ -68,6 +69,8 @@ class PowerProblem(Spec):
             raise ValueError(f"the shares of the classes add up to {total:g}, not 1")
         if self.budget_w <= 0 or self.provisioned_w <= 0:
             raise ValueError("budget and provisioned power must be above zero")
+        if not 1 <= self.budget_w // self.provisioned_w <= MOST_SERVERS:
+            raise ValueError(f"the budget feeds between 1 and {MOST_SERVERS} servers at provisioned power")
         return self
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import time
@@ -70,11 +71,14 @@ class Store:
     _count: int = field(default=0, init=False)
     _rows: dict[str, int] = field(default_factory=dict, init=False, repr=False)
     _read: set[str] = field(default_factory=set, init=False, repr=False)
+    _own: list[Path] = field(default_factory=list, init=False, repr=False)
+    """shards that this store wrote; they become one when it is closed"""
     _waiting: list[Record] = field(default_factory=list, init=False, repr=False)
     _flushed_s: float = field(default_factory=time.monotonic, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        clear_parts(self.folder)
         self._values = np.empty((1024, len(self.names)))
         self.refresh()
 
@@ -120,6 +124,7 @@ class Store:
                 self._waiting = waiting + self._waiting
                 raise
             self._read.add(name)
+            self._own.append(self.folder / name)
         self._flushed_s = time.monotonic()
 
     def __enter__(self) -> Store:
@@ -127,6 +132,15 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.flush()
+        self._join()
+
+    def _join(self) -> None:
+        """One shard in place of those that this store wrote; it is in place before they go."""
+        own = [path for path in self._own if path.is_file()]
+        if len(own) > 1:
+            name = _joined(own, self.prefix)
+            self._read.add(name)
+            self._own = [self.folder / name]
 
     def _load(self, path: Path) -> None:
         import pyarrow.parquet
@@ -180,12 +194,55 @@ def write_table(path: Path, table: Any) -> None:
     """One parquet file, whole or absent, on the disk when this returns."""
     import pyarrow.parquet
 
-    part = path.with_name("." + path.name + ".tmp")
-    with open(part, "wb") as file:
-        pyarrow.parquet.write_table(table, file, compression="zstd")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    part = part_of(path)
+    try:
+        with open(part, "wb") as file:
+            pyarrow.parquet.write_table(table, file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+PART = re.compile(r"\..*\.parquet\.(.+)-(\d+)\.tmp")
+
+
+def part_of(path: Path) -> Path:
+    """Where a shard is written before it is moved into place; the name says who writes, so that others can clear it."""
+    return path.with_name(f".{path.name}.{platform.node() or 'here'}-{os.getpid()}.tmp")
+
+
+def clear_parts(folder: Path) -> None:
+    """Remove what processes of this machine that are dead have left half-written."""
+    for path in folder.glob(".*.parquet.*.tmp"):
+        found = PART.fullmatch(path.name)
+        if found and found[1] == (platform.node() or "here") and not _lives(int(found[2])):
+            path.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _joined(paths: Sequence[Path], prefix: str) -> str:
+    """Write the rows of some shards of one evaluator as one, without duplicates, then remove them; its name."""
+    import pyarrow
+    import pyarrow.parquet
+
+    whole = pyarrow.concat_tables([pyarrow.parquet.read_table(p) for p in paths], promote_options="default")
+    _, first = np.unique(whole.column("key").to_numpy(zero_copy_only=False).astype(str), return_index=True)
+    name = f"{prefix}-{uuid.uuid4().hex}.parquet"
+    write_table(paths[0].with_name(name), whole.take(pyarrow.array(np.sort(first))))
+    for path in paths:
+        path.unlink(missing_ok=True)
+    return name
 
 
 def merge(folder: Path, sources: Sequence[Path]) -> int:
@@ -198,7 +255,7 @@ def merge(folder: Path, sources: Sequence[Path]) -> int:
         for path in shards(source):
             target = folder / path.name
             if not target.exists():
-                part = target.with_name("." + target.name + ".tmp")
+                part = part_of(target)
                 shutil.copyfile(path, part)
                 os.replace(part, target)
                 added += 1
@@ -210,9 +267,6 @@ def compact(folder: Path) -> int:
 
     The new shard is in place before an old one goes, so that a kill loses nothing. Run it when no search is reading.
     """
-    import pyarrow
-    import pyarrow.parquet
-
     groups: dict[str, list[Path]] = {}
     if not folder.is_dir():
         raise InputError("no such folder", file=str(folder), fix="give the store of a search")
@@ -222,10 +276,6 @@ def compact(folder: Path) -> int:
     for prefix, paths in groups.items():
         if len(paths) < 2:
             continue
-        whole = pyarrow.concat_tables([pyarrow.parquet.read_table(p) for p in paths], promote_options="default")
-        _, first = np.unique(whole.column("key").to_numpy(zero_copy_only=False).astype(str), return_index=True)
-        write_table(folder / f"{prefix}-{uuid.uuid4().hex}.parquet", whole.take(pyarrow.array(np.sort(first))))
-        for path in paths:
-            path.unlink(missing_ok=True)
+        _joined(paths, prefix)
         gone += len(paths) - 1
     return gone

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from simcore.calibration.residual import learn
 from simcore.calibration.split import held_out
-from simcore.calibration.tables import LAYOUTS, Group, groups, read_table, version_key
+from simcore.calibration.tables import LAYOUTS, Group, groups, numbers, read_table, version_key
 from simcore.cost.facts import ChipFacts, kernel_format
 from simcore.cost.kernel_power import START, PowerFit, features, fraction, utilisation
 from simcore.cost.laws._base import Setting
@@ -41,8 +41,8 @@ def powered(folder: Path) -> list[Powered]:
         frame = read_table(str(path))
         if "power_w" not in frame:
             continue
-        watts = np.asarray(frame["power_w"], float)
-        parts = [g.take(np.isfinite(watts[g.row]) & (watts[g.row] > 0)) for g in groups(frame, operation)[0]]
+        watts = numbers(frame, "power_w", str(path))
+        parts = [g.take(np.isfinite(watts[g.row]) & (watts[g.row] > 0)) for g in groups(frame, operation, str(path))[0]]
         found += [Powered(g, watts[g.row]) for g in _merged([p for p in parts if len(p.row)])]
     return [p for p in found if len(p.power_w) >= LEAST_ROWS]
 

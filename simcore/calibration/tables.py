@@ -99,6 +99,17 @@ def version_key(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", str(version)))
 
 
+def times(frame: pd.DataFrame, file: str | None) -> Array:
+    """Measured seconds of every row, nan where there are none; raises InputError for a time that is not above zero."""
+    if "latency_ms" not in frame:
+        return np.full(len(frame), np.nan)
+    found = numbers(frame, "latency_ms", file) * 1e-3
+    if (found == 0).any():
+        what = f"row {int((found == 0).argmax())}: took no time"
+        raise InputError(what, file=file, key="latency_ms", fix="leave the row out")
+    return found
+
+
 def groups(frame: pd.DataFrame, operation: str, file: str | None = None) -> tuple[list[Group], NDArray[np.object_]]:
     """(groups, reason per row: empty where the row is in a group); raises InputError for a missing column."""
     layout = LAYOUTS.get(operation)
@@ -107,7 +118,7 @@ def groups(frame: pd.DataFrame, operation: str, file: str | None = None) -> tupl
     shapes, ok = _shapes(frame, operation, layout, file)
     reason = np.where(ok, "", "a shape column is zero, negative or missing").astype(object)
     labels = _labels(frame, layout)
-    time_s = np.asarray(frame["latency_ms"], float) * 1e-3 if "latency_ms" in frame else np.full(len(frame), np.nan)
+    time_s = times(frame, file)
     codes, keys = _codes(labels)
     found = []
     for code, key in enumerate(keys):
@@ -156,13 +167,13 @@ def _shapes(
     columns: dict[str, Any] = {}
     rename = layout.rename or {}
     source = {new: old for old, new in rename.items()}
-    derived = _derived(frame, operation)
+    derived = _derived(frame, operation, file)
     for name in (*rule.columns, *rule.defaults):
         column = source.get(name, name)
         if name in derived:
             columns[name] = derived[name]
         elif column in frame:
-            columns[name] = _column(frame[column], rule.defaults.get(name), name in rule.categories)
+            columns[name] = _column(frame, column, rule.defaults.get(name), name in rule.categories, file)
         elif name in rule.columns:
             raise InputError(f"has no column {column!r}", file=file, fix=f"{operation} needs {', '.join(rule.columns)}")
     shapes = shape_arrays(rule, columns)
@@ -173,25 +184,42 @@ def _shapes(
     return shapes, ok
 
 
-def _column(series: Any, default: float | None, label: bool) -> Any:
+def numbers(frame: pd.DataFrame, column: str, file: str | None) -> Array:
+    """A column as floats, empty cells nan; raises InputError for what is no finite number from 0, naming its row."""
+    import pandas as pd
+
+    try:
+        values = np.asarray(pd.to_numeric(frame[column], errors="coerce"), float)
+    except OverflowError:  # whole numbers of hundreds of digits
+        raise InputError("holds a number that is too large", file=file, key=column, fix="mend the table") from None
+    text = np.isnan(values) & frame[column].notna().to_numpy()
+    bad = text | np.isinf(values) | (values < 0)
+    if bad.any():
+        row = int(bad.argmax())
+        what = f"row {row}: {frame[column].tolist()[row]!r} is not a number from 0"
+        raise InputError(what, file=file, key=column, fix="mend it or leave the row out")
+    return values
+
+
+def _column(frame: Any, column: str, default: float | None, label: bool, file: str | None) -> Any:
     if label:
-        return np.asarray(series.astype(str).to_numpy(), object)
-    values = np.asarray(series, float)
+        return np.asarray(frame[column].astype(str).to_numpy(), object)
+    values = numbers(frame, column, file)
     return values if default is None else np.where(np.isnan(values), default, values)
 
 
-def _derived(frame: pd.DataFrame, operation: str) -> dict[str, Any]:
+def _derived(frame: pd.DataFrame, operation: str, file: str | None) -> dict[str, Any]:
     """Law columns that a table holds in another form."""
     if operation in ("attention_prefill", "attention_decode", "mla_prefill", "mla_decode"):
         kv = frame["kv_cache_dtype"].astype(str) if "kv_cache_dtype" in frame else None
         known = {v: KV_BYTES[kernel_format(v).name] for v in set(kv)} if kv is not None else {}
         derived = {} if kv is None else {"kv_bytes": np.array([known[v] for v in kv])}
         if operation.startswith("attention") and "head_dim" in frame:
-            width = np.asarray(frame["head_dim"], float)
+            width = numbers(frame, "head_dim", file)
             derived["head_dim"] = np.where(np.isnan(width), 128.0, width)
         return derived
     if operation in ("collective", "allreduce_custom"):
-        size, element = _message_bytes(frame), _element_bytes(frame)
+        size, element = _message_bytes(frame, file), _element_bytes(frame)
         found = {} if size is None else {"message_bytes": size}
         if operation == "collective":
             return found if element is None else {**found, "element_bytes": element}
@@ -211,12 +239,12 @@ def _derived(frame: pd.DataFrame, operation: str) -> dict[str, Any]:
 _ELEMENT_BYTES = {"half": 2.0, "bfloat16": 2.0, "float16": 2.0, "float": 4.0, "int8": 1.0, "fp8": 1.0}
 
 
-def _message_bytes(frame: pd.DataFrame) -> Array | None:
+def _message_bytes(frame: pd.DataFrame, file: str | None) -> Array | None:
     """message_size counts elements of the row's dtype."""
     if "message_bytes" in frame or "message_size" not in frame:
         return None
     element = _element_bytes(frame)
-    return np.asarray(frame["message_size"], float) * (2.0 if element is None else element)
+    return numbers(frame, "message_size", file) * (2.0 if element is None else element)
 
 
 def _is_eager(frame: pd.DataFrame) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.calibration.split import held_out
-from simcore.calibration.tables import Group, groups, version_key
+from simcore.calibration.tables import Group, groups, times, version_key
 from simcore.cost.calibrated import SIBLINGS, OperatorModel
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def score(
     scored = Scored(
         operation,
         blank.copy(),
-        np.asarray(frame["latency_ms"], float) * 1e-3 if "latency_ms" in frame else blank.copy(),
+        times(frame, file),
         blank.copy(),
         why,
         [(g.stack, g.version, g.format, g.kernel) for g in found],

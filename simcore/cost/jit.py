@@ -93,7 +93,7 @@ def _make_room() -> None:
 def install() -> None:
     """Put the locator before numba's own: as numba documents it (`NUMBA_CACHE_LOCATOR_CLASSES`), or as it once was."""
     if not hasattr(numba.config, "CACHE_LOCATOR_CLASSES"):
-        caching._CacheImpl._locator_classes.insert(0, CodeLocator)
+        caching.CacheImpl._locator_classes.insert(0, CodeLocator)
         return
     others = numba.config.CACHE_LOCATOR_CLASSES or ",".join(
         one + "CacheLocator" for one in ("UserProvided", "InTree", "UserWide", "IPython", "Zip")

@@ -24,6 +24,7 @@ from simcore.cost import memory, money
 from simcore.cost.base import CostModel
 from simcore.cost.machine import Machine
 from simcore.engine.masking import mask_infeasible
+from simcore.engine.peak import request_flop, within_peak
 from simcore.engine.waiting import with_queue
 from simcore.ops.op import Array, Column, PlanColumns, StepColumns
 from simcore.result import Reason
@@ -95,7 +96,8 @@ def evaluate(setting: Setting, machine: Machine, plan: PlanColumns, batch: Colum
     space = fit(setting, machine, plan, batch)
     running = running_of(setting, plan, batch, space["max_resident"])
     found = phases(setting, machine, plan, running)
-    times = with_queue(steady_state(setting, found, running), batch, running)
+    served = within_peak(steady_state(setting, found, running), setting, machine, plan, running)
+    times = with_queue(served, batch, running)
     columns = {**times, **space}
     columns |= efficiency(setting, machine, plan, running, found, times)
     columns |= {"decode_bound": found.decode.bound.astype(float), "prefill_bound": found.prefill.bound.astype(float)}
@@ -335,7 +337,7 @@ def efficiency(
     setting: Setting, machine: Machine, plan: PlanColumns, batch: Column, found: Phases, times: dict[str, Column]
 ) -> dict[str, Column]:
     """Throughput, utilisation, power, energy and cost of the whole deployment."""
-    output, inputs = setting.demand.output.mean_tokens, setting.demand.input.mean_tokens
+    output = setting.demand.output.mean_tokens
     tokens_per_s = times["replica_tokens_per_s"] * plan.dp
     chips = plan.chips
     busy = found.lanes / (plan.attention_dp * plan.pp)
@@ -345,9 +347,7 @@ def efficiency(
     chip_w = idle * machine.idle_w + (1.0 - idle) * (share * prefill_w + (1.0 - share) * decode_w)
     power_w = chips * (chip_w + machine.node_w)
     spent = money.usd_per_s(machine, setting.economics, chips, power_w)
-    model = setting.model
-    request_flop = 2.0 * (model.layer_matrix_elements * (inputs + output) + model.head_elements * output)
-    useful = request_flop / output * tokens_per_s / chips
+    useful = request_flop(setting.model, setting.demand) / output * tokens_per_s / chips
     moved = found.decode.moved_bytes / (found.decode.time_s * machine.memory_bytes_per_s) * busy
     return {
         "throughput_tokens_per_s": tokens_per_s,

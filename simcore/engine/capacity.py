@@ -47,6 +47,10 @@ class Criterion:
         return good, value
 
 
+LEAST_RATIO = 2.0**-12
+"""of the scenario's own rate: what misses its bounds even so misses them at any rate, alone on the fleet"""
+
+
 def highest_rate(run: Run, criterion: Criterion, tolerance: float = 0.01) -> Found:
     """The largest rate ratio at which the criterion holds.
 
@@ -70,9 +74,9 @@ def highest_rate(run: Run, criterion: Criterion, tolerance: float = 0.01) -> Fou
             low, high = high, 2.0 * high
     else:
         high, low = 1.0, 0.5
-        while low > 2**-20 and not good(low):
+        while low > LEAST_RATIO and not good(low):
             high, low = low, low / 2.0
-        if low <= 2**-20:
+        if low <= LEAST_RATIO:
             return Found(0.0, 0.0, runs)
     while (high - low) / high > tolerance:
         middle = (low + high) / 2.0

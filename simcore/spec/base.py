@@ -12,6 +12,8 @@ MOST_COUNT = 2**31 - 1
 """of anything counted: the engines keep counts and token numbers in 32 bits"""
 MOST_INTEGER = 2**53
 """whole numbers beyond are not exact as floats"""
+MOST_FLOAT = 1e30
+"""no number of hardware, time, energy or money is larger, nor smaller than one over it: products stay finite"""
 NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 Count = Annotated[int, Field(ge=1, le=MOST_COUNT)]
@@ -57,8 +59,8 @@ class Spec(BaseModel):
     @field_validator("*")
     @classmethod
     def _within_bounds(cls, value: Any) -> Any:
-        """Whole numbers are exact as floats, and no two entries of one list have the same name."""
-        check_integers(value)
+        """Whole numbers are exact as floats, all have a size, and no two entries of one list have the same name."""
+        check_numbers(value)
         if isinstance(value, tuple) and len(value) > 1:
             names = [entry.name for entry in value if isinstance(entry, Spec) and hasattr(entry, "name")]
             if len(set(names)) < len(names):
@@ -71,16 +73,18 @@ class Spec(BaseModel):
         return self.model_copy(update=changes)
 
 
-def check_integers(value: Any) -> None:
-    """Raise ValueError for a whole number beyond MOST_INTEGER, however deep in tables and lists it stands."""
+def check_numbers(value: Any) -> None:
+    """Raise ValueError for a number beyond MOST_INTEGER or MOST_FLOAT, however deep in tables and lists it stands."""
     if isinstance(value, int) and abs(value) > MOST_INTEGER:
         raise ValueError("the number is too large: whole numbers go to 2 ** 53")
+    if isinstance(value, float) and value and not 1 / MOST_FLOAT <= abs(value) <= MOST_FLOAT:
+        raise ValueError(f"{value:g} has no size that means something: from {1 / MOST_FLOAT:g} to {MOST_FLOAT:g}")
     if isinstance(value, dict):
         for inner in value.values():
-            check_integers(inner)
+            check_numbers(inner)
     elif isinstance(value, list | tuple):
         for inner in value:
-            check_integers(inner)
+            check_numbers(inner)
 
 
 class Source(Spec):

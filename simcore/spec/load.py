@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -64,10 +65,26 @@ def read_file(path: str | Path, what: str) -> Raw:
     return read_toml(read_text(file, f"give the path of a {what} TOML"), str(path))
 
 
+def json_of(text: str) -> Any:
+    """The value of a JSON text. Raises ValueError as `json.loads`, and for NaN, Infinity and 1e999: none is JSON."""
+    return json.loads(text, parse_constant=_not_json, parse_float=_finite)
+
+
+def _not_json(text: str) -> Any:
+    raise ValueError(f"{text} is no JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is too large a number")
+    return number
+
+
 def read_json(path: Path) -> Raw:
     """Parse a JSON object from a file; raises InputError for a missing file and for a syntax error, with its line."""
     try:
-        found = json.loads(read_text(path))
+        found = json_of(read_text(path))
     except RecursionError:
         raise InputError("is nested too deeply", file=str(path), fix="mend the syntax") from None
     except ValueError as error:  # JSONDecodeError, and numbers of thousands of digits

@@ -15,6 +15,19 @@ Tokens = Annotated[float, Field(gt=0, le=MOST_COUNT)]
 LengthsPart = Count | tuple[Count, Count] | dict[str, Tokens]
 
 
+def check_quantiles(points: dict[str, float]) -> None:
+    """Raise ValueError for what are no quantiles: probabilities from 0 to 1 with lengths that do not fall."""
+    try:
+        known = sorted((float(name), tokens) for name, tokens in points.items())
+    except ValueError:
+        known = []
+    if not known or not all(0 <= at <= 1 for at, _ in known):
+        raise ValueError('are no quantiles: write for example { "0.1" = 559, "0.5" = 575 }')
+    lengths = [tokens for _, tokens in known]
+    if sorted(lengths) != lengths:
+        raise ValueError("the lengths of the quantiles fall")
+
+
 class SharedPrefixPart(Spec):
     """Prompts begin with one of `prompts` system prompts of `tokens` tokens, round after round."""
 
@@ -76,6 +89,8 @@ class TrafficPart(Spec):
     def _range_ascends(cls, value: LengthsPart | None) -> LengthsPart | None:
         if isinstance(value, tuple) and value[0] > value[1]:
             raise ValueError(f"[{value[0]}, {value[1]}] is not [low, high]")
+        if isinstance(value, dict):
+            check_quantiles(value)
         return value
 
     @model_validator(mode="after")
@@ -106,9 +121,9 @@ class TrafficPart(Spec):
 class ClassPart(Spec):
     """Bounds of the requests of one class of the trace."""
 
-    ttft_s: Seconds | None = Field(default=None, alias="ttft")
-    tpot_s: Seconds | None = Field(default=None, alias="tpot")
-    e2e_s: Seconds | None = Field(default=None, alias="e2e")
+    ttft_s: Seconds | None = Field(default=None, alias="ttft", gt=0)
+    tpot_s: Seconds | None = Field(default=None, alias="tpot", gt=0)
+    e2e_s: Seconds | None = Field(default=None, alias="e2e", gt=0)
 
 
 class SloPart(Spec):
@@ -117,13 +132,13 @@ class SloPart(Spec):
     quantile: float = Field(default=0.5, gt=0, lt=1)
     """of the input length at which estimates and sweeps tell TTFT"""
 
-    ttft_s: Seconds | None = Field(default=None, alias="ttft")
-    tpot_s: Seconds | None = Field(default=None, alias="tpot")
-    e2e_s: Seconds | None = Field(default=None, alias="e2e")
+    ttft_s: Seconds | None = Field(default=None, alias="ttft", gt=0)
+    tpot_s: Seconds | None = Field(default=None, alias="tpot", gt=0)
+    e2e_s: Seconds | None = Field(default=None, alias="e2e", gt=0)
     attainment: float = Field(default=0.9, gt=0, le=1)
     classes: dict[str, ClassPart] = Field(default_factory=dict)
     """bounds by `slo_class` of the trace; other classes have the bounds above"""
-    itl_p99_s: Seconds | None = Field(default=None, alias="itl_p99")
+    itl_p99_s: Seconds | None = Field(default=None, alias="itl_p99", gt=0)
     """capacity: bound on the 99th percentile of all gaps between tokens"""
-    queue_p50_s: Seconds | None = Field(default=None, alias="queue_p50")
+    queue_p50_s: Seconds | None = Field(default=None, alias="queue_p50", gt=0)
     """capacity: bound on the median wait for the first schedule"""

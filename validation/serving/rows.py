@@ -11,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from simcore.errors import InputError
+from simcore.spec.base import MOST_COUNT
+
 NO_WORKERS = "disaggregated without worker counts"
 UNIFORM_CLIENT = ((1024, 1024), (1024, 8192), (8192, 1024))
 """(input, output) lengths of the public benchmark, whose client draws lengths; the other client does not"""
@@ -87,9 +90,25 @@ class ServingRow:
 
 
 def _number(row: dict[str, Any], name: str) -> int:
-    """A count; missing or zero is 1."""
+    """A count; missing or zero is 1. Raises InputError for anything else."""
     value = row.get(name)
-    return 1 if value is None or value != value or value == "" or float(value) == 0 else int(float(value))
+    if value is None or value != value or value == "":
+        return 1
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = -1.0
+    if not (0 <= found <= MOST_COUNT and found == int(found)):
+        raise InputError(f"row {row.get('id')}: {value!r} is not a count", key=name, fix="mend the table")
+    return int(found) or 1
+
+
+def _length(row: dict[str, Any], name: str) -> int:
+    """A length in tokens. Raises InputError where there is none."""
+    value = row.get(name)
+    if value is None or value != value or value == "" or (found := _number(row, name)) < 1:
+        raise InputError(f"row {row.get('id')}: has no length", key=name, fix="mend the table")
+    return found
 
 
 def _text(row: dict[str, Any], name: str) -> str:
@@ -192,6 +211,7 @@ def read_row(row: dict[str, Any], infer_workers: bool = False, is_dense: Dense =
     precision = _text(row, "precision")
     if not precision:
         precision, repairs = "bf16", [*repairs, "missing precision taken as bf16"]
+    lengths = (_length(row, "isl"), _length(row, "osl"))
     day = re.search(r"measured=(\d{4}-\d\d-\d\d)", source)
     question = Question(
         model=_text(row, "model_path"),
@@ -199,12 +219,12 @@ def read_row(row: dict[str, Any], infer_workers: bool = False, is_dense: Dense =
         stack=_text(row, "backend"),
         precision=precision,
         mode=mode,
-        input_tokens=int(row["isl"]),
-        output_tokens=int(row["osl"]),
+        input_tokens=lengths[0],
+        output_tokens=lengths[1],
         users=max(users, 1),
         pool=pool,
         prefill=prefill,
-        fixed_lengths=(int(row["isl"]), int(row["osl"])) not in UNIFORM_CLIENT,
+        fixed_lengths=lengths not in UNIFORM_CLIENT,
         date=day.group(1) if day else "",
         version=_text(row, "backend_version"),
         numbered=re.search(r"_cfg\d+$", name) is not None,

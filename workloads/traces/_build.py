@@ -155,7 +155,8 @@ class Reading:
             what = f"column {name!r} holds no times: {values.texts(column)[0][:40]!r}"
             fix = "write numbers, or dates such as 2025-06-03 09:00:00.25"
             raise InputError(what, file=self.file, key="traffic.columns.arrival", fix=fix)
-        blank = {int(row): f"{name} is blank or no finite time" for row in np.flatnonzero(~np.isfinite(found))}
+        sound = np.isfinite(found) & (found >= 0)
+        blank = {int(row): f"{name} is blank or no finite time from 0" for row in np.flatnonzero(~sound)}
         found = self.take((found, bad | {row: what for row, what in blank.items() if row not in bad}))
         seen = found[np.isfinite(found)]
         return found * SECONDS[self.unit(name, seen)] if len(seen) else found

@@ -119,13 +119,17 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "", name.lower())
 
 
+LONGEST_NAME = 200
+"""of a column: a longer one is no name"""
+
+
 def unit_of(name: str) -> tuple[str, str | None]:
     """(column name without its unit, unit) of a time column.
 
     >>> unit_of("arrival_ms"), unit_of("Arrival (s)"), unit_of("timestamps")
     (('arrival', 'ms'), ('Arrival', 's'), ('timestamps', None))
     """
-    found = _UNIT.match(name.strip().lower())
+    found = _UNIT.match(name.strip().lower()) if len(name) <= LONGEST_NAME else None
     if not found:
         return name, None
     return name.strip()[: len(found[1])], UNIT_WORDS[found[2]]

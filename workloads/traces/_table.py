@@ -166,7 +166,7 @@ def _objects(data: bytes, file: Path) -> tuple[list[dict[str, Any]], list[int], 
     """(objects, their lines or numbers, what is none) of JSON that pyarrow did not take as it is."""
     try:
         whole = json.loads(data)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # not JSON, not UTF-8, or numbers of thousands of digits
         whole = None
     if isinstance(whole, dict):
         return _of_lists(whole, file)

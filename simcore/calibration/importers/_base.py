@@ -16,12 +16,16 @@ Importer = Callable[[Path], Tables]
 
 
 def read(path: Path) -> pd.DataFrame:
-    """A CSV or parquet file; raises InputError when it is missing, unreadable or empty."""
+    """A CSV or parquet file; raises InputError for none, an unreadable or empty one, and numbers not finite from 0."""
     from simcore.calibration.tables import read_table
 
     if not path.exists():
         raise InputError("does not exist", file=str(path), fix="give the path of the profile")
-    return read_table(str(path))
+    frame = read_table(str(path))
+    for name in frame.select_dtypes("number"):
+        found = frame[name]
+        refuse_rows((found.abs() == float("inf")) | (found < 0), found, path, str(name), "is not a number from 0")
+    return frame
 
 
 def require(frame: pd.DataFrame, columns: Iterable[str], path: Path) -> None:

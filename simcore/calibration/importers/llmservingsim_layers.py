@@ -11,8 +11,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simcore.calibration.importers._base import Tables, labelled, positive, read, require
+from simcore.calibration.importers._base import Tables, labelled, numbers, positive, read, require
 from simcore.errors import InputError
+from simcore.spec.load import read_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,8 +49,8 @@ def model_sizes(folder: Path) -> dict[str, int]:
     for place in (folder, *list(folder.parents)[:3]):
         meta = place / "meta.yaml"
         if meta.exists():
-            found = re.findall(r"^\s*(\w+):\s*(\d+)\s*$", meta.read_text(encoding="utf-8"), re.MULTILINE)
-            sizes = {name: int(value) for name, value in found}
+            found = re.findall(r"^\s*(\w+):\s*(\d{1,9})\s*$", read_text(meta), re.MULTILINE)
+            sizes = {name: int(value) for name, value in found if int(value)}
             missing = [name for name in NEEDED if name not in sizes]
             if missing:
                 raise InputError("the size is missing", file=str(meta), key=missing[0])
@@ -79,7 +80,7 @@ def gemms(frame: pd.DataFrame, file: Path, sizes: dict[str, int], ranks: int) ->
 def attentions(frame: pd.DataFrame, file: Path, sizes: dict[str, int], ranks: int) -> Tables:
     """Pure prefill without cached tokens, pure decode of equal lengths."""
     require(frame, ("prefill_chunk", "kv_prefill", "n_decode", "kv_decode", "time_us"), file)
-    positive(frame, ("time_us",), file)
+    numbers(frame, ("prefill_chunk", "kv_prefill", "n_decode", "kv_decode"), ("time_us",), file)
     common = {
         "num_heads": sizes["num_attention_heads"] // ranks,
         "num_key_value_heads": max(1, sizes["num_key_value_heads"] // ranks),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import InputError
-from simcore.spec.load import read_text
+from simcore.spec.load import json_of, read_text
 from simcore.spec.traffic import Trace
 
 Floats = NDArray[np.float64]
@@ -88,15 +87,17 @@ def _rows(file: Path) -> list[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json_of(line)
             rows.append({key: float(row[key]) for key in KEYS})
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise InputError(f"not a request: {error}", file=f"{file}:{number}") from None
         if not all(map(math.isfinite, rows[-1].values())) or min(rows[-1]["input_toks"], rows[-1]["output_toks"]) < 1:
             raise InputError("needs finite times and at least one input and output token", file=f"{file}:{number}")
         times = [rows[-1][key] for key in ("queued_ts", "first_token_ts", "last_token_ts")]
-        if sorted(times) != times:
-            raise InputError("a token comes before its request or the one before it", file=f"{file}:{number}")
+        if times[0] < 0 or sorted(times) != times:
+            raise InputError(
+                "a time below 0, or a token before its request or the one before it", file=f"{file}:{number}"
+            )
     if not rows:
         raise InputError("holds no requests", file=str(file))
     return sorted(rows, key=lambda row: row["queued_ts"])
@@ -107,7 +108,7 @@ KEYS = ("input_toks", "output_toks", "queued_ts", "first_token_ts", "last_token_
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(read_text(file))
+        found = json_of(read_text(file))
     except (ValueError, RecursionError) as error:
         raise InputError(f"cannot be read: {error}", file=str(file)) from None
     if not isinstance(found, dict) or not found.get("model") or not isinstance(found.get("engine_kwargs"), dict):
@@ -160,13 +161,23 @@ def _is_count(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
+def _series(path: Path) -> Any:
+    """The columns of a time series; raises InputError for what is no table of numbers."""
+    try:
+        return np.genfromtxt(path, delimiter=",", names=True, encoding="utf-8")
+    except (ValueError, OSError, IndexError) as error:
+        raise InputError(f"cannot be read: {error}", file=str(path), fix="mend the table") from None
+
+
 def _measured(rows: list[dict[str, Any]], series: Path) -> Measured:
     queued_s, first_s, last_s = (_column(rows, key) for key in ("queued_ts", "first_token_ts", "last_token_ts"))
     gaps = np.maximum(_column(rows, "output_toks") - 1, 1)
     waiting, running = np.zeros(0), np.zeros(0)
     if series.is_file():
-        table = np.genfromtxt(series, delimiter=",", names=True)
+        table = _series(series)
         if not {"waiting", "running"} <= set(table.dtype.names or ()):
             raise InputError("has no columns waiting and running", file=str(series))
         waiting, running = np.atleast_1d(table["waiting"]), np.atleast_1d(table["running"])
+        if not all(np.isfinite(column).all() and (column >= 0).all() for column in (waiting, running)):
+            raise InputError("waiting or running is not a number from 0", file=str(series), fix="leave the row out")
     return Measured(first_s - queued_s, (last_s - first_s) / gaps, last_s - queued_s, waiting, running)

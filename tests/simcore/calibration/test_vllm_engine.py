@@ -142,7 +142,7 @@ ROW = {"input_toks": 3, "output_toks": 2, "queued_ts": 0.0, "first_token_ts": 1.
     [
         ({**ROW, "last_token_ts": None}, r"requests\.jsonl:2: not a request"),
         ({**ROW, "output_toks": 0}, r"requests\.jsonl:2: needs finite times"),
-        ({**ROW, "queued_ts": float("nan")}, r"requests\.jsonl:2: needs finite times"),
+        ({**ROW, "queued_ts": float("nan")}, r"requests\.jsonl:2: not a request: NaN is no JSON number"),
     ],
 )
 def test_bad_rows_name_their_line(tmp_path: Path, row: dict[str, Any], problem: str) -> None:

@@ -1,0 +1,87 @@
+"""What is wrong with an outcome: a traceback, a hang, memory, more than one line, or silent nonsense."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.fuzz.subjects import Input
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Exit code (None: a traceback), what was printed, and the processor time."""
+
+    code: int | None
+    out: str
+    err: str
+    trace: str
+    cpu_s: float
+
+
+MAY_BE_NEGATIVE = re.compile(
+    r"lower_bound|operations\.\d+\.time_s|objective|cut|error|bias|difference|added_ratio|residual|saved|gap|notes?\.|mean_absolute|hypervolume|headroom|slope"
+)
+"""keys of differences; a row of operations may be a credit, such as work that a stack hides under other work"""
+NO_BORDER = re.compile(
+    r"sources|note|title|citations|description|claim|label|url|date|name|aliases|\bhead\b"
+    r"|rope|theta|token_id|_std|_eps|epsilon|initializer|dropout|_bias|transformers_version|coef|alpha|beta|softcap"
+    r"|torch_dtype|_range|layer_types|mscale|image|audio|vision|video|_token|factor|scale|norm_|router_|attn_|temperature"
+    r"|\d+:prefill_|\d+:decode_|\d+:(silicon|date)|throughput"
+    r"|arrival_time|kv_cache_pct|seed|reference|timestamp|hash_ids|ttfts|itls|start_times|e2els|\bengine\b|environment|vary|space"
+)
+"""places where a number means nothing to the command, or may have any value"""
+
+
+def verdict(asked: Input, done: Outcome, most_s: float) -> tuple[str, str]:
+    """(what is wrong, the place in the code or file by which failures are grouped); ("", "") where nothing is."""
+    if done.code is None:
+        if "TimeoutError: more than" in done.trace:
+            return "hang", where(done.trace)
+        return "traceback: " + done.trace.strip().splitlines()[-1][:300], where(done.trace)
+    if done.cpu_s > most_s:
+        return f"hang: {done.cpu_s:.0f} s", asked.change.place
+    if "not enough memory" in done.err:
+        return "memory", asked.change.place
+    lines = [line for line in done.err.splitlines() if line.strip()]
+    if done.code == 2 and (not lines or len(lines[-1]) > 1200 or len(done.err) > 6000):
+        return f"message of {len(lines)} lines, {len(done.err)} characters", asked.change.place
+    if done.code == 2:
+        return "", ""
+    if done.code not in (0, 1):
+        return f"exit code {done.code}", asked.change.place
+    if "--json" in asked.words and done.out.strip():
+        try:
+            found = json.loads(done.out)
+        except ValueError:
+            return "no JSON", asked.words[0]
+        for place, value in numbers(found, ""):
+            if not math.isfinite(value) or (value < -1e-12 and not MAY_BE_NEGATIVE.search(place)):
+                return f"nonsense: {place} = {value}", re.sub(r"\d+", "N", place)
+    if asked.change.nonsense and "," not in asked.change.how and not NO_BORDER.search(asked.change.place):
+        return f"taken in silence: {asked.change.place} = {asked.change.new}", re.sub(r"\d+", "N", asked.change.place)
+    return "", ""
+
+
+def where(trace: str) -> str:
+    """The last line of the project in a traceback."""
+    ours = "simcore|scenarios|planners|validation|reports|commands|workloads|hardware_specs|cli"
+    lines = re.findall(rf'File ".*?/((?:{ours})[^"]*)", line (\d+)', trace)
+    return f"{lines[-1][0]}:{lines[-1][1]}" if lines else trace.strip().splitlines()[-1][:80]
+
+
+def numbers(value: Any, place: str) -> Iterator[tuple[str, float]]:
+    """Every number of a JSON value with its place."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from numbers(inner, f"{place}.{key}")
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from numbers(inner, f"{place}.{at}")
+    elif isinstance(value, float | int) and not isinstance(value, bool):
+        yield place, float(value)

@@ -1,0 +1,189 @@
+"""Every command that writes, killed at random moments: the old set or the new one, and no litter after the next run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from simcore.spec.load import read_toml
+from tests.fuzz.mutate import as_toml
+from tests.fuzz.subjects import LOADS, NCCL, operator_text, small
+from tests.shared import ROOT, SHARED
+
+Files = dict[str, str]
+CHANGES = (".simcore.json", "unfinished")
+"""files whose content says who wrote, not what"""
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A command line for the old content and one for the new, `{out}` being what they write."""
+
+    name: str
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    same: bool = True
+    """the same words write the same bytes"""
+
+
+RANDOM = ("--budget", "8", "--method", "random")
+DAYS = ("--days", "0.1")
+
+
+def writers(folder: Path) -> list[Writer]:
+    """The commands that write, over inputs made in `folder`."""
+    one: dict[str, Any] = {
+        "schema": "scenario/2",
+        "name": "one",
+        "model": {"name": "llama-3.1-8b"},
+        "hardware": {"system": "h100-sxm", "stack": "datasheet"},
+        "traffic": {"input_tokens": 512, "output_tokens": 64, "rate_per_s": 5.0, "requests": 200},
+    }
+    vary = one | {
+        "traffic": {"input_tokens": 512, "output_tokens": 64, "batch": 4},
+        "vary": {"plan.tp": [1, 2], "traffic.batch": [1, 4, 16, 64]},
+        "objective": {"minimise": ["usd_per_million_tokens", "tpot_p50_s"]},
+    }
+    study = dict(read_toml((ROOT / "examples/studies/sarathi.toml").read_text(encoding="utf-8"), "sarathi"))
+    study |= {"measure": "run", "vary": {}, "variants": study["variants"][:2], "scenario": small(study["scenario"])}
+    study.pop("compare_to", None)
+    old = {k: v for k, v in one.items() if k != "schema"} | {"schema": "scenario/1", "plan": {"tp": 1}}
+    power = read_toml((ROOT / "examples/power-row.toml").read_text(encoding="utf-8"), "power") | {"scenarios": 60}
+    for name, raw in {"one": one, "vary": vary, "study": study, "old": old, "power": power, "experts": LOADS}.items():
+        (folder / f"{name}.toml").write_text(as_toml(raw), encoding="utf-8")
+    (folder / "all_reduce.txt").write_text(NCCL, encoding="utf-8")
+    file = {name: str(folder / f"{name}.toml") for name in ("one", "vary", "study", "old", "power", "experts")}
+    model = str(ROOT / "workloads/models/llama-3.1-8b.toml")
+    found = [
+        Writer("simulate", ("simulate", file["one"], "--out", "{out}", "-q"), ("--set", "seed=5")),
+        Writer("sweep", ("sweep", file["vary"], "--out", "{out}", "-q"), ("--set", "traffic.input_tokens=700")),
+        Writer("search", ("search", file["vary"], *RANDOM, "--out", "{out}", "-q"), ("--seed", "5")),
+        Writer("study", ("study", file["study"], "--out", "{out}", "-q"), ()),
+        Writer("plan power", ("plan", "power", file["power"], *DAYS, "--out", "{out}"), ("--seed", "5"), same=False),
+        Writer("plan experts", ("plan", "experts", file["experts"], "--out", "{out}"), ("--chips", "4"), same=False),
+        Writer("import-model", ("import-model", model, "--out", "{out}.toml"), ("--name", "other")),
+        Writer("migrate", ("migrate", file["old"], "--out", "{out}.toml"), ()),
+    ]  # fmt: skip
+    tables = SHARED / "measured/operators/a100_sxm/gemm.parquet"
+    if tables.exists():
+        (folder / "tables").mkdir()
+        (folder / "tables/gemm.csv").write_text(operator_text(tables), encoding="utf-8")
+        table = str(folder / "tables/gemm.csv")
+        judged = ("validate", "operators", "--table", table, "--chip", "a100-sxm", "--quiet")
+        fitted = ("calibrate", "--tables", str(folder / "tables"), "--chip", "a100-sxm", "--out", "{out}", "--quiet")
+        found += [
+            Writer("calibrate", fitted, ("--source", "another")),
+            Writer("validate --out", (*judged, "--out", "{out}.csv"), ("--stack", "datasheet")),
+            Writer("validate --plot", (*judged, "--plot", "{out}.png"), ("--stack", "datasheet")),
+        ]
+    return found
+
+
+def started(words: tuple[str, ...], out: Path) -> subprocess.Popen[bytes]:
+    env = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+    line = [sys.executable, "-m", "cli", *(word.format(out=out) for word in words)]
+    return subprocess.Popen(line, cwd=out.parent, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def finished(words: tuple[str, ...], out: Path) -> float:
+    """Run to the end; its seconds. Raises RuntimeError where it fails."""
+    began = time.monotonic()
+    process = started(words, out)
+    _, err = process.communicate()
+    if process.returncode not in (0, 1):
+        raise RuntimeError(f"{words}: {process.returncode}: {err.decode()[-300:]}")
+    return time.monotonic() - began
+
+
+def content(home: Path) -> Files:
+    """Name -> digest of every file below a folder, hidden ones too; what a store holds counts as one."""
+    found = {}
+    for path in sorted(home.rglob("*")):
+        if path.is_file() and not any(word in path.name for word in CHANGES) and path.parent.name != "store":
+            found[path.relative_to(home).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def litter(home: Path) -> list[str]:
+    """What no finished run leaves behind."""
+    names = (".simcore-stage-", ".simcore-part", ".tmp", "partial")
+    return [str(path.relative_to(home)) for path in home.rglob("*") if any(word in path.name for word in names)]
+
+
+def kill_at_random(writer: Writer, home: Path, times: int, draw: random.Random) -> list[str]:
+    """What went wrong of `times` kills of a writer of the new set over the old one."""
+    wrong, base, new = [], home / "base", (*writer.old, *writer.new)
+    for name in ("base", "goal", "try"):
+        shutil.rmtree(home / name, ignore_errors=True)
+        (home / name).mkdir()
+    finished(writer.old, base / "out")
+    old_set = content(base)
+    shutil.copytree(base, home / "goal", dirs_exist_ok=True)
+    longest = finished(new, home / "goal" / "out")
+    new_set = content(home / "goal")
+    for number in range(times):
+        here = home / "try"
+        shutil.rmtree(here)
+        shutil.copytree(base, here)
+        process = started(new, here / "out")
+        late = draw.random() < 0.7
+        time.sleep(longest * (draw.uniform(0.6, 1.05) if late else draw.uniform(0.0, 1.0)))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        wrong += [f"{writer.name} kill {number}: {what}" for what in judged(here, old_set, new_set, writer.same)]
+        resumed = ("--resume",) if list(here.rglob("unfinished*")) else ()
+        finished((*new, *resumed), here / "out")
+        left = litter(here)
+        if left:
+            wrong.append(f"{writer.name} kill {number}: left {left}")
+        after = content(here)
+        if set(after) != set(new_set) or (writer.same and after != new_set):
+            wrong.append(f"{writer.name} kill {number}: the next run gave {differing(after, new_set)}")
+    return wrong
+
+
+def judged(here: Path, old: Files, new: Files, same: bool) -> list[str]:
+    """Right after a kill: every file is whole, and all are of one set."""
+    found = {name: digest for name, digest in content(here).items() if not is_hidden(name)}
+    kinds = {
+        name: ("old" * (old.get(name) == digest) + "new" * (new.get(name) == digest)) for name, digest in found.items()
+    }
+    if same and not all(kinds.values()):
+        return [f"neither old nor new: {[name for name, kind in kinds.items() if not kind]}"]
+    plain = set(kinds.values()) - {"oldnew"}
+    return [f"of both sets: {kinds}"] if same and len(plain) > 1 else []
+
+
+def is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in name.split("/"))
+
+
+def differing(a: Files, b: Files) -> list[str]:
+    return sorted(name for name in {*a, *b} if a.get(name) != b.get(name))
+
+
+def campaign(times: int, seed: int, say: Callable[[str], None] = print, only: str = "") -> int:
+    """Kill every writer `times` times; how many failures there were."""
+    total = 0
+    with tempfile.TemporaryDirectory(prefix="simcore-kill-") as place:
+        home = Path(place)
+        for writer in writers(home):
+            if only and only != writer.name:
+                continue
+            wrong = kill_at_random(writer, home, times, random.Random(f"{seed}/{writer.name}"))
+            say(f"{writer.name}: {times} kills, {len(wrong)} failures")
+            for line in wrong[:5]:
+                say(f"    {line[:400]}")
+            total += len(wrong)
+    return total

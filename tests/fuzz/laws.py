@@ -1,0 +1,289 @@
+"""Random valid questions of the event and the analytic engine, and the laws that every answer obeys."""
+
+from __future__ import annotations
+
+import copy
+import math
+import random
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+from simcore.engine.invariants import violations
+from tests.fuzz.mutate import places, unit_of
+
+Raw = dict[str, Any]
+TABLE = {"profile": "table", "step": "4 ms", "token": "20 us"}
+SCHEDULERS = ("chunked", "prefill-first", "sglang", "orca", "static", "inflight", "shortest-job", "earliest-deadline")
+ROUTERS = ("least-outstanding", "round-robin", "random", "power-of-two", "shortest-queue", "session", "prefix-aware")
+CHIPS = ("h100-sxm", "h200-sxm", "l40s", "b200-sxm")
+MODELS = ("llama-3.1-8b", "qwen3-30b-a3b", "gpt-oss-20b", "mistral-7b")
+STACKS = ("roofline", "datasheet", "vllm", "sglang", "trtllm")
+
+
+def event_question(draw: random.Random) -> Raw:
+    """A scenario that a server could be asked for, small enough for milliseconds."""
+    traffic: Raw = {
+        "input_tokens": draw.choice((1, 17, 300, [1, 900], [16, 4000])),
+        "output_tokens": draw.choice((1, 2, 40, [1, 90], [1, 300])),
+        "requests": draw.choice((1, 2, 7, 30, 80)),
+    }
+    load = draw.choice(("rate", "rate", "rate", "users", "batch"))
+    if load == "rate":
+        traffic |= {
+            "rate_per_s": draw.choice((0.2, 3.0, 50.0)),
+            "arrivals": draw.choice(("poisson", "gamma", "constant", "once")),
+        }
+        if draw.random() < 0.3:
+            traffic |= {"turns": 3, "pause": "0.2 s", "copies": draw.choice((1, 2)), "wait": draw.random() < 0.5}
+    else:
+        traffic[load] = draw.choice((1, 3, 16))
+    policy: Raw = {
+        "scheduler": draw.choice(SCHEDULERS),
+        "router": draw.choice(ROUTERS),
+        "max_running": draw.choice((1, 4, 64)),
+        "token_budget": draw.choice((64, 512, 8192)),
+        "block_tokens": draw.choice((1, 16, 64)),
+        "prefix_cache": draw.random() < 0.4,
+    }
+    if draw.random() < 0.2:
+        policy |= {"batch_wait": draw.choice(("5 ms", "2 s"))}
+    if draw.random() < 0.15:
+        policy |= {"draft_tokens": 3, "acceptance_ratio": 0.6, "draft": "1 ms"}
+    if draw.random() < 0.15:
+        policy["swap_bandwidth"] = "20 GB/s"
+    found: Raw = {"name": "law", "seed": draw.randrange(1000), "policy": policy, "traffic": traffic}
+    if draw.random() < 0.5:
+        found["steps"] = TABLE | {"kv_blocks": draw.choice((8, 60, 600, 20_000))}
+        policy.pop("swap_bandwidth", None)
+    else:
+        found["model"] = {"name": draw.choice(MODELS)}
+        found["hardware"] = {"system": draw.choice(CHIPS), "stack": draw.choice(STACKS)}
+    found["plan"] = {"dp": draw.choice((1, 1, 2, 3))}
+    if draw.random() < 0.25 and load == "rate":
+        found["fleet"] = fleet_of(draw)
+        found["plan"].pop("dp")
+    if draw.random() < 0.3:
+        found["slo"] = {"ttft": "1 s", "tpot": "50 ms"}
+    return found
+
+
+def fleet_of(draw: random.Random) -> Raw:
+    """Pools that fail, grow, or hand prompts over."""
+    if draw.random() < 0.4:
+        return {
+            "pools": [{"name": "p", "role": "prefill", "count": 2}, {"name": "d", "role": "decode", "count": 2}],
+            "transfer": {"bandwidth": "50 GB/s", "latency": "10 us", "bytes_per_token": 131072.0},
+        }
+    found: Raw = {"pools": [{"name": "a", "count": draw.choice((2, 4))}]}
+    if draw.random() < 0.6:
+        found["failures"] = [
+            {"at": draw.choice(("0 s", "0.3 s", "2 s")), "replica": 0, "down": draw.choice(("0.1 s", "5 s"))}
+        ]
+    if draw.random() < 0.5:
+        found["pools"][0]["started"] = 1
+        found["autoscale"] = {"pool": "a", "low": 1.0, "high": 4.0, "interval": "0.2 s", "cold_start": "0.1 s"}
+    return found
+
+
+def event_laws(raw: Raw) -> list[str]:
+    """What a run of the question breaks; empty where it is refused by name."""
+    from scenarios.read import from_raw
+    from scenarios.report import report
+    from scenarios.run import ready
+    from simcore.errors import SimcoreError
+
+    try:
+        made = ready(from_raw(copy.deepcopy(raw)))
+        if made.infeasible:
+            return []
+        run = made.run()
+    except SimcoreError:
+        return []
+    found = violations(run)
+    told = report(run, made)
+    found += [f"{place} is {value}" for place, value in odd_numbers(told)]
+    rows = sum(told.get(key) or 0 for key in ("served", "refused", "lost"))
+    if rows != len(run.requests):
+        found.append(f"{rows} of {len(run.requests)} requests are accounted for")
+    if raw["seed"] % 10 == 0 and ready(from_raw(copy.deepcopy(raw))).run().requests.tobytes() != run.requests.tobytes():
+        found.append("the same seed gave other bytes")
+    return found
+
+
+def odd_numbers(told: Any) -> Iterator[tuple[str, float]]:
+    """Numbers of a report that no run can have: none at all, below zero, a ratio above one."""
+    for way in places(told):
+        value: Any = told
+        for key in way:
+            value = value[key]
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            name = ".".join(map(str, way))
+            if value != value and unasked(name, told):
+                continue
+            share = any(word in name for word in ("mfu", "mbu", "occupancy", "attainment", "utilisation", "hit_ratio"))
+            if not math.isfinite(value) or value < 0 or (share and value > 1 + 1e-9):
+                yield name, value
+
+
+def unasked(name: str, told: Any) -> bool:
+    """Whether a distribution has no values: nobody was served, or nobody got a second token."""
+    return name.startswith("itl_s.") or (name.split(".")[0] in DISTRIBUTIONS and not told.get("served"))
+
+
+DISTRIBUTIONS = ("ttft_s", "tpot_s", "e2e_s", "queue_s")
+
+
+def analytic_question(draw: random.Random) -> Raw:
+    """A plan, its lengths and its load."""
+    tp = draw.choice((1, 1, 2, 4, 8))
+    load = draw.choice(({"batch": draw.choice((1, 3, 32, 256))}, {"users": 8}, {"rate_per_s": draw.choice((0.1, 4.0))}))
+    return {
+        "name": "law",
+        "model": {"name": draw.choice((*MODELS, "llama-3.1-70b", "mixtral-8x7b", "deepseek-v3"))},
+        "hardware": {
+            "system": draw.choice(CHIPS) if tp == 1 else draw.choice(("dgx-h100", "dgx-b200")),
+            "stack": draw.choice(STACKS),
+        },
+        "plan": {"tp": tp, "dp": draw.choice((1, 1, 2))}
+        | draw.choice(({}, {"weights": "fp8"}, {"kv": "fp8"}, {"pp": 2})),
+        "traffic": {"input_tokens": draw.choice((1, 100, 4096, 30_000)), "output_tokens": draw.choice((1, 2, 300))}
+        | load,
+    }
+
+
+def analytic_laws(raw: Raw) -> list[str]:
+    """What an estimate of the question breaks, alone and beside estimates of others."""
+    told = estimate(raw)
+    if told is None:
+        return []
+    found = [f"{place} is {value}" for place, value in odd_numbers(told)]
+    if not told["feasible"]:
+        return found
+    if raw["hardware"]["stack"] == "roofline":
+        found += slower(told, raw, "weights at half the size", {"plan": raw["plan"] | {"weights": "fp8"}}, 1.0)
+        if raw["hardware"]["system"] in CHIPS and raw["plan"].get("pp", 1) == 1:  # no link is doubled
+            fast = raw["hardware"] | {"system": doubled(raw["hardware"]["system"])}
+            found += slower(told, raw, "a chip twice as fast", {"hardware": fast}, 0.5)
+    if "batch" in raw["traffic"]:
+        more = estimate(raw | {"traffic": raw["traffic"] | {"batch": 2 * raw["traffic"]["batch"]}})
+        if more and more["feasible"] and raw["hardware"]["stack"] == "roofline":
+            for name in ("ttft_mean_s", "tpot_mean_s"):
+                if more[name] < told[name] * (1 - 1e-9):
+                    found.append(f"twice the batch: {name} falls from {told[name]} to {more[name]}")
+    return found
+
+
+def slower(told: Raw, raw: Raw, what: str, change: Raw, most: float) -> list[str]:
+    """Times that stay above `most` of what they were with a change for the better, at a fixed batch."""
+    other = estimate(raw | change) if "batch" in raw["traffic"] else None
+    if not other or not other["feasible"] or raw["plan"].get("weights"):
+        return []
+    names = [name for name in ("ttft_mean_s", "tpot_mean_s") if told.get(name)]
+    return [
+        f"{what}: {name} {told[name]} becomes {other[name]}"
+        for name in names
+        if other[name] > most * told[name] * (1 + 1e-6)
+    ]
+
+
+def estimate(raw: Raw) -> Raw | None:
+    """The flat answer; None where the question is refused by name."""
+    from planners.engines import engines
+    from scenarios.read import from_raw
+    from simcore.errors import SimcoreError
+
+    try:
+        found: Raw = engines("analytic")(from_raw(copy.deepcopy(raw)))
+    except SimcoreError:
+        return None
+    return found
+
+
+@cache
+def doubled(name: str) -> Any:
+    """A chip inline with every rate doubled and every latency halved."""
+    from hardware_specs import chip
+    from simcore.spec.load import read_toml
+
+    raw = read_toml(*chip.text(name))
+    for way in list(places(raw)):
+        here: Any = raw
+        for key in way[:-1]:
+            here = here[key]
+        unit = unit_of(here[way[-1]])
+        if unit in RATES or unit in ("s", "ms", "us", "ns"):
+            number = float(here[way[-1]].split()[0])
+            here[way[-1]] = f"{number * (2 if unit in RATES else 0.5)!r} {unit}"
+    return raw | {"name": f"{name}-twice"}
+
+
+RATES = ("TB/s", "GB/s", "MB/s", "TFLOP/s", "GFLOP/s", "PFLOP/s", "TOP/s", "GHz", "MHz", "Gbit/s")
+ENGINES: dict[str, tuple[Callable[[random.Random], Raw], Callable[[Raw], list[str]]]] = {
+    "event": (event_question, event_laws),
+    "analytic": (analytic_question, analytic_laws),
+}
+
+
+def judged(engine: str, raw: Raw) -> list[str]:
+    """Laws that a question breaks; a traceback is one of them."""
+    try:
+        return ENGINES[engine][1](raw)
+    except Exception as error:
+        return [f"traceback: {type(error).__name__}: {error}"]
+
+
+def shrunk(engine: str, raw: Raw) -> Raw:
+    """A smaller question that still breaks a law: keys taken out and numbers halved as long as one does."""
+    smaller = True
+    while smaller:
+        smaller = False
+        for way in list(places(raw)):
+            for less in simpler(raw, way):
+                if judged(engine, less):
+                    raw, smaller = less, True
+                    break
+            if smaller:
+                break
+    return raw
+
+
+def simpler(raw: Raw, way: tuple[Any, ...]) -> Iterator[Raw]:
+    """The question without one value, or with it halved."""
+    for step in ("out", "half"):
+        less = copy.deepcopy(raw)
+        here: Any = less
+        for key in way[:-1]:
+            here = here[key]
+        value = here[way[-1]]
+        if step == "out" and way not in KEPT_KEYS:
+            del here[way[-1]]
+            yield less
+        elif (
+            step == "half" and isinstance(value, int) and not isinstance(value, bool) and value > 1 and way != ("seed",)
+        ):
+            here[way[-1]] = value // 2
+            yield less
+
+
+KEPT_KEYS = (
+    ("seed",),
+    ("name",),
+    ("hardware", "stack"),
+    ("traffic",),
+    ("plan",),
+    ("hardware",),
+    ("hardware", "system"),
+)
+
+
+def campaign(engine: str, count: int, seed: int, say: Callable[[str], None] = print) -> tuple[int, int]:
+    """(questions that were answered, broken laws) of a seed; each failure is told with its smallest question."""
+    broken = 0
+    for number in range(count):
+        raw = ENGINES[engine][0](random.Random(f"{engine}/{seed}/{number}"))
+        found = judged(engine, raw)
+        if found:
+            broken += 1
+            say(f"{engine} {number}: {found}\n    {shrunk(engine, raw)}")
+    return count, broken
