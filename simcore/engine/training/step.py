@@ -197,7 +197,7 @@ def group_s(job: Job, name: str, size_bytes: float, ranks: float, stride: float)
 
 def fsdp_s(job: Job) -> tuple[float, float]:
     """(gather, scatter) seconds of one layer's weights and gradients over the ranks that share them."""
-    dense, routed = layer_elements(job.trainee.model, job.share)
+    dense, routed = (float(part) for part in layer_elements(job.trainee.model, job.share))
     ways, routed_ways = sharded_ways(job)
     if job.degrees.pp > 1:
         return 0.0, 0.0
