@@ -59,6 +59,8 @@ class Share:
     unfused: bool = False
     """attention writes its scores"""
     context: str = "ring"
+    skewed: bool = False
+    """ranks of a context hold neighbouring tokens: under a causal mask the last one has (2 - 1/cp) of the mean pairs"""
     capacity_ratio: float = 1.0
     """pairs that the experts compute over tokens x topk"""
 
@@ -125,7 +127,8 @@ def split_context(op: Op, share: Share) -> Op:
     """An attention whose pairs are divided over cp ranks: the kernel's law knows whole sequences."""
     if op.kind not in ATTENTION or not np.any(np.asarray(share.cp) > 1):
         return op
-    return replace(op, count=op.count / share.cp, flop=op.flop * share.cp, cache_bytes=op.cache_bytes * share.cp)
+    share_of = (2.0 - 1.0 / share.cp if share.skewed else 1.0) / share.cp
+    return replace(op, count=op.count * share_of, flop=op.flop * share.cp, cache_bytes=op.cache_bytes * share.cp)
 
 
 def experts(model: ModelSpec, matrices: tuple[Matrix, ...], topk: int, share: Share) -> list[Op]:

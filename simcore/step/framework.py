@@ -61,6 +61,8 @@ class Framework:
     """attention writes its scores"""
     dropout: bool = False
     """masks are kept (2022 and before)"""
+    context_skew: bool = False
+    """context-parallel ranks hold neighbouring tokens, not a share of early and late ones"""
     keeps_casts: bool = False
     """inputs of eight-bit matrices are kept in eight bits"""
     overlap_tp: bool = False

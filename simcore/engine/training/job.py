@@ -127,7 +127,15 @@ class Job:
         load = r.imbalance_ratio if r.capacity_ratio is None else min(r.capacity_ratio, r.imbalance_ratio)
         degrees = (float(d.tp), float(d.cp), float(d.ep), float(r.expert_tp), float(d.sp))
         return Share(
-            *degrees, float(r.microbatch), length, attended, self.casts, self.unfused, r.context, max(load, 0.0)
+            *degrees,
+            float(r.microbatch),
+            length,
+            attended,
+            casts=self.casts,
+            unfused=self.unfused,
+            context=r.context,
+            skewed=self.constants.context_skew,
+            capacity_ratio=load,
         )
 
     @property
