@@ -27,7 +27,7 @@ from simcore.engine.training.job import Job
 from simcore.engine.training.memory import layer_elements
 from simcore.ops.build import collective
 from simcore.ops.op import Column
-from simcore.ops.training import Pass, Share
+from simcore.ops.training import PASSES, Pass, Share
 from simcore.step.training import Hidden, Seconds, Work, attention_only, compute_s, pass_s
 
 Floats = NDArray[np.float64]
@@ -168,7 +168,7 @@ class _Block:
         trainee, share = self.job.trainee, self.shares[False]
         found = []
         for work in (trainee.embedding(share), trainee.head(share)):
-            seconds = sum(compute_s(work.of(name), self.job.constants) for name in ("forward", "input", "weight"))
+            seconds = sum(compute_s(work.of(name), self.job.constants, name) for name in PASSES)
             found.append(self.each(seconds).ravel()[self.kinds[1]])
         return found[0], found[1]
 

@@ -85,6 +85,7 @@ def rank_elements(job: Job) -> tuple[Array, Array]:
     rank_of, layers = job.chains, np.zeros(d.pp)
     for chain in rank_of:
         np.add.at(layers, chain, job.chunk_layers)
+        layers[chain[-1]] += job.extra_layers
     tables = model.head_elements / d.tp
     own = layers * float(dense)
     first, last = rank_of[0][0], rank_of[0][-1]
