@@ -65,6 +65,15 @@ def figures(flat: dict[str, Any]) -> list[list[str]]:
         ["power of a chip", f"{flat['chip_power_w']:,.0f} W"],
         ["cost", f"{flat['usd_per_million_tokens']:.3g} USD per million tokens"],
     ]
+    if "goodput_ratio" in flat:
+        good, event = flat["goodput_ratio"], flat["goodput_event_ratio"]
+        rows.append(["goodput under failures", f"{good:.1%} (event by event {event:.1%})"])
+        rows.append(
+            [
+                "failures, checkpoint every",
+                f"{flat['failures_per_day']:.3g} a day, {flat['checkpoint_interval_s']:,.0f} s",
+            ]
+        )
     if "run_s" in flat:
         rows.append(["run", f"{flat['run_s'] / 86400:.1f} days, {flat['chip_hours'] / 1e6:.3g} M chip-hours"])
     return rows

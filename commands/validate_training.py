@@ -30,8 +30,13 @@ def training(
     from commands.terminal import print_json
     from validation.training.answers import COLUMNS, answers, report
     from validation.training.tables import read_frame, read_questions
+    from validation.training.trace import is_trace
+    from validation.training.trace import report as trace_report
 
     frame = read_frame(table)
+    if is_trace(frame.columns):
+        show_trace(trace_report(frame), as_json, quiet)
+        return
     asked = read_questions(frame, str(table))
     found = answers(asked, frame, held_out)
     if out is not None:
@@ -51,6 +56,22 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return "" if value != value else f"{value:.6g}"
     return str(value).replace(",", ";").replace("\n", " ").replace('"', "'")
+
+
+def show_trace(found: dict[str, Any], as_json: bool, quiet: bool) -> None:
+    """Parts of a chunk pair, measured and predicted."""
+    from commands.terminal import print_json, print_table
+
+    if as_json:
+        print_json(found)
+    elif not quiet:
+        cells = []
+        for row in found["parts"]:
+            error = row["error_percent"]
+            told = "-" if error is None else f"{error:+.1f}"
+            cells.append([row["part"], f"{row['measured_ms']:.2f}", f"{row['predicted_ms']:.2f}", told])
+        print_table([f"part of {found['layers']} layers", "measured ms", "predicted ms", "error %"], cells)
+        print(f"kernels that wait for other ranks: {found['waiting_ms']:.1f} ms, not predicted")
 
 
 def show(summary: dict[str, Any]) -> None:

@@ -62,3 +62,11 @@ def framework(name: str, chip: str) -> tuple[dict[str, Any], str]:
         return {**common, **fitted[chip]}, ""
     known = ", ".join(sorted(fitted)) or "no chip"
     return common, f"{name} was fitted on {known}: its constants for {chip} are assumed"
+
+
+def unfitted(name: str, chip: str) -> dict[str, Any]:
+    """What a framework's constants are before its own fit: those of the one that it extends, and what is documented."""
+    own = written(name)
+    base = framework(own["extends"], chip)[0] if "extends" in own else {}
+    kept = {key: value for key, value in base.items() if key not in ("spread", "expert_spread")}
+    return {**kept, **own.get("documented", {})}

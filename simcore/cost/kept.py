@@ -42,7 +42,12 @@ def kept_bytes(model: ModelSpec, group: LayerGroup, share: Share, keeping: Keepi
     found = _mixer(model, group, share, keeping)
     for name, value in _feed_forward(model, group, share, keeping).items():
         found[name] = found.get(name, 0.0) + value
-    dropped = {"norm": ("norms",), "activation": ("activations",), "attention": ("scores", "qkv")}
+    dropped = {
+        "norm": ("norms",),
+        "activation": ("activations",),
+        "attention": ("scores", "qkv"),
+        "projection": ("qkv",),
+    }
     for module in keeping.modules:
         for name in dropped.get(module, ()):
             found.pop(name, None)
@@ -100,7 +105,8 @@ def _feed_forward(model: ModelSpec, group: LayerGroup, share: Share, keeping: Ke
         if block.routed_experts:
             pairs = share.tokens / share.tp * block.chosen_experts * share.expert_tp * share.capacity_ratio
             up, down = _up_down(tuple(block.routed(model.hidden_size)), share.expert_tp)
-            each = wide * model.hidden_size + 2.0 * up + wide * down
+            again = "activation" in keeping.modules
+            each = wide * (model.hidden_size + up + (0.0 if again else down)) + (2.0 - wide) * up * (not again)
             found["experts"] = found.get("experts", 0.0) + pairs * each
     return found
 

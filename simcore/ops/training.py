@@ -33,6 +33,8 @@ STATE = ("linear_attention_gdn", "mamba2")
 SKIPPED = ("collective", "transfer", "moe")
 BACKWARD_ATTENTION, BACKWARD_BYTES = 2.5, 1.5
 SCORE_BYTES = {"forward": 13.0, "input": 19.0}
+EIGHT_BIT_WIRE = 0.5 * (1.0 + 4.0 / 128.0)
+"""bytes of a dispatched element over 16 bits: eight bits, and an fp32 scale for 128 of them"""
 LOSS_BYTES = {"forward": 10.0, "input": 6.0}
 """per logit: written in 16 bits, read as fp32 for maximum and sum; the gradient read, formed, written"""
 CAST_BYTES = {"forward": 5.0, "input": 5.0}
@@ -59,6 +61,8 @@ class Share:
     unfused: bool = False
     """attention writes its scores"""
     context: str = "ring"
+    skewed: bool = False
+    """ranks of a context hold neighbouring tokens: under a causal mask the last one has (2 - 1/cp) of the mean pairs"""
     capacity_ratio: float = 1.0
     """pairs that the experts compute over tokens x topk"""
 
@@ -125,7 +129,8 @@ def split_context(op: Op, share: Share) -> Op:
     """An attention whose pairs are divided over cp ranks: the kernel's law knows whole sequences."""
     if op.kind not in ATTENTION or not np.any(np.asarray(share.cp) > 1):
         return op
-    return replace(op, count=op.count / share.cp, flop=op.flop * share.cp, cache_bytes=op.cache_bytes * share.cp)
+    share_of = (2.0 - 1.0 / share.cp if share.skewed else 1.0) / share.cp
+    return replace(op, count=op.count * share_of, flop=op.flop * share.cp, cache_bytes=op.cache_bytes * share.cp)
 
 
 def experts(model: ModelSpec, matrices: tuple[Matrix, ...], topk: int, share: Share) -> list[Op]:
@@ -170,7 +175,7 @@ def expert_exchange(model: ModelSpec, group: LayerGroup, share: Share) -> list[O
     ranks = share.ep * share.expert_tp
     reached = share.ep * (1.0 - (1.0 - 1.0 / share.ep) ** topk) * share.expert_tp
     sent = share.tokens / share.tp * model.hidden_size * 2.0 * reached * np.minimum(share.capacity_ratio, 1.0)
-    wire = 0.5 if share.casts else 1.0
+    wire = EIGHT_BIT_WIRE if share.casts else 1.0
     row = share.tokens / share.tp * model.hidden_size * 2.0 * np.minimum(share.capacity_ratio, 1.0)
     found = []
     for name, part in (("dispatch", wire), ("combine", 1.0)):
@@ -221,10 +226,10 @@ def mirrored(forward: list[Op], share: Share) -> Passes:
             back += scores(op, "input")
             continue
         here.append(op)
-        back.append(input_gradient(op))
+        back.append(input_gradient(op) if op.part != "ep" else exchange_gradient(op, share))
         if op.kind == "gemm":
             weight.append(weight_gradient(op))
-            if share.casts and op.role in ("matrix", "expert"):
+            if share.casts and op.role in ("matrix", "expert") and op.name != "router":
                 here.append(cast(op, "forward"))
                 back.append(cast(op, "input"))
     return Passes(tuple(here), tuple(back), tuple(weight))
@@ -240,6 +245,18 @@ def input_gradient(op: Op) -> Op:
     if op.kind in ATTENTION or op.kind in STATE:
         return replace(op, name=f"{op.name}_grad", count=op.count * BACKWARD_ATTENTION)
     return replace(op, name=f"{op.name}_grad", cache_bytes=op.cache_bytes * BACKWARD_BYTES)
+
+
+def exchange_gradient(op: Op, share: Share) -> Op:
+    """The gradient of a dispatch is a combine, in 16 bits, and the other way round."""
+    wire = EIGHT_BIT_WIRE if share.casts else 1.0
+    times = 1.0 / wire if "dispatch" in op.name else wire
+    shape = {**op.shape}
+    for key in ("message_bytes", "row_bytes"):
+        value = op.shape[key]
+        assert not isinstance(value, str)
+        shape[key] = value * times
+    return replace(op, name=f"{op.name}_grad", shape=shape)
 
 
 MIRROR = {

@@ -95,8 +95,8 @@ class Recipe(Spec):
     """selective: the core of attention; alternate: every second matrix"""
     recompute_layers: Count | None = None
     """layers per stage that recompute; None: all"""
-    recompute_modules: tuple[Literal["attention", "norm", "activation", "mlp", "moe"], ...] = ()
-    """kept by module: these are computed again"""
+    recompute_modules: tuple[Literal["attention", "projection", "norm", "activation", "mlp", "moe"], ...] = ()
+    """these are computed again; projection: low-rank up-projections of latent attention"""
     attention: Literal["flash", "unfused"] | None = None
     """None: the framework's"""
     context: Literal["ring", "gather", "ulysses"] = "ring"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,10 @@ class Framework:
     matrix_ratio: float = 1.0
     """of the time that the operator laws give dense matrices"""
     expert_ratio: float = 1.0
+    weight_ratio: float = 1.0
+    """more of matrices and experts in gradients of weights that add up in fp32 outside the tensor cores"""
+    unit_share: float = 1.0
+    """of the chip's matrix units that compute while the others send"""
     attention_ratio: float = 1.0
     state_ratio: float = 1.0
     """of recurrent layers (Mamba, linear attention)"""
@@ -61,6 +65,8 @@ class Framework:
     """attention writes its scores"""
     dropout: bool = False
     """masks are kept (2022 and before)"""
+    context_skew: bool = False
+    """context-parallel ranks hold neighbouring tokens, not a share of early and late ones"""
     keeps_casts: bool = False
     """inputs of eight-bit matrices are kept in eight bits"""
     overlap_tp: bool = False
@@ -87,11 +93,3 @@ class Framework:
         """Seconds of computation and a collective beside it."""
         q = self.overlap_power
         return (compute_s**q + exchange_s**q) ** (1.0 / q)
-
-
-CONSTANTS = tuple(
-    f.name
-    for f in fields(Framework)
-    if f.type in ("float", float) and f.name not in ("spread", "expert_spread", "fragment_ratio")
-)
-"""what a fit may set"""

@@ -156,17 +156,17 @@ def class_of(op: Op) -> str:
     return "attention" if op.kind != "elementwise" else "elementwise"
 
 
-def compute_s(work: Seconds, constants: Framework) -> Column:
+def compute_s(work: Seconds, constants: Framework, name: Pass = "forward") -> Column:
     """Seconds of a pass's kernels under a framework's constants."""
-    light = sum((work.get(name, 0.0) for name in LIGHT), 0.0)
-    return (
-        work.get("matrix", 0.0) * constants.matrix_ratio
-        + work.get("expert", 0.0) * constants.expert_ratio
+    light = sum((work.get(label, 0.0) for label in LIGHT), 0.0)
+    dense = work.get("matrix", 0.0) * constants.matrix_ratio + work.get("expert", 0.0) * constants.expert_ratio
+    units = (
+        dense * (constants.weight_ratio if name == "weight" else 1.0)
         + work.get("attention", 0.0) * constants.attention_ratio
         + work.get("state", 0.0) * constants.state_ratio
         + work.get("product", 0.0) / constants.product_ratio
-        + light / constants.memory_ratio
     )
+    return units / constants.unit_share + light / constants.memory_ratio
 
 
 def exchange_s(work: Seconds, constants: Framework, name: str) -> Column:
@@ -195,7 +195,7 @@ def pass_s(
     beside: Column = 0.0
     for name, work in works:
         seconds = work.of(name)
-        busy = busy + compute_s(seconds, constants) * ratio
+        busy = busy + compute_s(seconds, constants, name) * ratio
         host = host + SMALL_GRAIN[name] * constants.host_s(tp, work.is_expert) * hidden.graph_ratio
         for label in EXCHANGES:
             time_s = exchange_s(seconds, constants, label)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hardware_specs.training import unfitted
 from simcore.engine.training.job import Job
+from simcore.step.framework import Framework
 from validation.training.fit import fit, held_out, told
 from validation.training.question import Asked
 from validation.training.sets import Kind, set_of, tags_of, weights_of
@@ -55,7 +57,7 @@ def sample(kind: Kind, asked: list[Asked], times_s: Floats) -> Sample:
     for row, time_s in zip(asked, times_s, strict=True):
         if row.reason or not time_s > 0 or row.recipe["framework"] not in kind.frameworks:
             continue
-        job = row.job()
+        job = replace(row.job(), constants=Framework(**unfitted(str(row.recipe["framework"]), row.chip)))
         if job.problem() is None:
             rows.append(row)
             jobs.append(job)

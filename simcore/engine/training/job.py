@@ -15,7 +15,7 @@ from simcore.ops.op import Array
 from simcore.ops.training import Pass, Share
 from simcore.spec.recipe import Recipe
 from simcore.step.framework import Framework
-from simcore.step.training import Hidden, Trainee, Work, attention_only, pass_s
+from simcore.step.training import Hidden, Trainee, Work, pass_s
 
 Passes = list[tuple[Pass, Work]]
 EIGHT_BITS = ("fp8", "fp8-block", "mxfp8", "fp4")
@@ -127,7 +127,15 @@ class Job:
         load = r.imbalance_ratio if r.capacity_ratio is None else min(r.capacity_ratio, r.imbalance_ratio)
         degrees = (float(d.tp), float(d.cp), float(d.ep), float(r.expert_tp), float(d.sp))
         return Share(
-            *degrees, float(r.microbatch), length, attended, self.casts, self.unfused, r.context, max(load, 0.0)
+            *degrees,
+            float(r.microbatch),
+            length,
+            attended,
+            casts=self.casts,
+            unfused=self.unfused,
+            context=r.context,
+            skewed=self.constants.context_skew,
+            capacity_ratio=load,
         )
 
     @property
@@ -174,6 +182,11 @@ class Job:
         found[middle[: layers % chunks]] += 1.0
         return found
 
+    @property
+    def extra_layers(self) -> int:
+        """Multi-token-prediction layers, each with the head again, on the last stage."""
+        return self.trainee.model.mtp_layers if self.recipe.mtp else 0
+
     def again_ratio(self) -> float:
         """Share of a stage's layers that recompute."""
         if self.recipe.recompute_layers is None:
@@ -210,11 +223,23 @@ def repeated(job: Job, work: Work) -> Passes:
         return [("forward", work)]
     if mode == "alternate":
         return [("forward", work.scaled({"matrix": 0.5, "expert": 0.0, "attention": 0.0}))]
-    if mode == "selective" or "attention" in modules:
-        found = attention_only(work)
-        return [("forward", found)]
+    classes = {"attention", "product", "score"} if mode == "selective" or "attention" in modules else set()
     wanted = {"norm": ("elementwise",), "activation": ("elementwise",), "mlp": ("matrix",), "moe": ("expert", "ep")}
-    classes = {name for module in modules for name in wanted.get(module, ())}
-    if not classes:
-        return []
-    return [("forward", work.scaled({name: 0.0 for name in work.of("forward") if name not in classes}))]
+    classes |= {name for module in modules for name in wanted.get(module, ())}
+    share = {name: 1.0 if name in classes else 0.0 for name in work.of("forward")}
+    if "projection" in modules and "matrix" not in classes:
+        share["matrix"] = projection_share(job)
+    return [("forward", work.scaled(share))] if any(share.values()) else []
+
+
+def projection_share(job: Job) -> float:
+    """Low-rank up-projections over all dense matrices of a layer, by products."""
+    model = job.trainee.model
+    up = total = 0.0
+    for group in model.layers:
+        found = [] if group.mixer is None else list(group.mixer.matrices(model.hidden_size))
+        latent = [m for m in found if m.inputs != model.hidden_size and m.name != "attention_out"]
+        every = [*found, *(m for f in group.ffn for m in f.cut(model.hidden_size))]
+        up += group.count * sum(m.inputs * m.outputs for m in latent)
+        total += group.count * sum(m.inputs * m.outputs for m in every)
+    return up / total if total else 0.0

@@ -10,7 +10,7 @@ import numpy as np
 from simcore.cost import memory
 from simcore.cost.kept import kept_bytes, logit_bytes, total_bytes
 from simcore.engine.training.job import Job
-from simcore.ops.op import Array
+from simcore.ops.op import Array, Column
 from simcore.ops.training import Share
 from simcore.result import DoesNotFit
 from simcore.spec.model import ModelSpec
@@ -56,15 +56,16 @@ class Holdings:
         return DoesNotFit("main", need, self.have_bytes) if need > self.have_bytes else None
 
 
-def layer_elements(model: ModelSpec, share: Share) -> tuple[float, float]:
-    """(dense, routed) weight elements of a mean layer on one rank."""
-    dense = routed = 0.0
+def layer_elements(model: ModelSpec, share: Share) -> tuple[Column, Column]:
+    """(dense, routed) weight elements of a mean layer on one rank, [plans]."""
+    dense: Column = 0.0
+    routed: Column = 0.0
     plan = share.plan
     for group in model.layers:
         every = memory.layer_weight_bytes(model, group, plan) / 2.0
         own = sum(m.elements for f in group.ffn for m in f.routed(model.hidden_size)) / (share.ep * share.expert_tp)
-        routed += group.count * float(own)
-        dense += group.count * float(every - own)
+        routed = routed + group.count * own
+        dense = dense + group.count * (every - own)
     return dense / model.layer_count, routed / model.layer_count
 
 
@@ -84,13 +85,14 @@ def rank_elements(job: Job) -> tuple[Array, Array]:
     rank_of, layers = job.chains, np.zeros(d.pp)
     for chain in rank_of:
         np.add.at(layers, chain, job.chunk_layers)
+        layers[chain[-1]] += job.extra_layers
     tables = model.head_elements / d.tp
-    own = layers * dense
+    own = layers * float(dense)
     first, last = rank_of[0][0], rank_of[0][-1]
     own[first] += tables
     if not (model.tied_embeddings and first == last):
         own[last] += tables
-    return own, layers * routed
+    return own, layers * float(routed)
 
 
 def activation_rank_bytes(job: Job) -> float:
@@ -165,7 +167,7 @@ def _unsharded_bytes(job: Job, every: Array) -> Array:
     if job.degrees.pp > 1:
         return every * each
     dense, routed = layer_elements(job.trainee.model, job.share)
-    return np.full(len(every), 2.0 * (dense + routed) * each)
+    return np.full(len(every), 2.0 * float(dense + routed) * each)
 
 
 def _link_bytes(job: Job) -> float:

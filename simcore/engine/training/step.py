@@ -135,7 +135,7 @@ def stage_times(job: Job) -> StageTimes:
     for at, each in enumerate((forward, inputs, weights)):
         own = layers * each
         own[0] += ends[0][at]
-        own[-1] += ends[1][at]
+        own[-1] += ends[1][at] + job.extra_layers * (each + ends[1][at])
         if job.degrees.pp > 1 and at < 2:
             own += job.constants.send_s
         times.append(np.tile(own, count))
@@ -172,7 +172,7 @@ def paired_s(job: Job, work: Work) -> float:
 
 def end_passes(job: Job, work: Work, splits: bool) -> tuple[float, float, float]:
     """Seconds of embedding or head: forward, input gradient, weight gradient."""
-    f, i, w = (float(np.max(compute_s(work.of(name), job.constants))) for name in ("forward", "input", "weight"))
+    f, i, w = (float(np.max(compute_s(work.of(name), job.constants, name))) for name in PASSES)
     w = w if job.trains_all else 0.0
     return (f, i, w) if splits else (f, i + w, 0.0)
 
@@ -197,7 +197,7 @@ def group_s(job: Job, name: str, size_bytes: float, ranks: float, stride: float)
 
 def fsdp_s(job: Job) -> tuple[float, float]:
     """(gather, scatter) seconds of one layer's weights and gradients over the ranks that share them."""
-    dense, routed = layer_elements(job.trainee.model, job.share)
+    dense, routed = (float(part) for part in layer_elements(job.trainee.model, job.share))
     ways, routed_ways = sharded_ways(job)
     if job.degrees.pp > 1:
         return 0.0, 0.0
