@@ -44,7 +44,7 @@ class Served:
     launch_layer_s: float = 0.0
     """per layer of a step with a prefill chunk at least: its kernels are launched one by one"""
     graph_tokens: float = 0.0
-    """steps of up to so many tokens run from a captured graph, those with a chunk too: nothing is launched one by one"""
+    """steps of up to so many tokens run from a captured graph, those with a chunk too: nothing is launched alone"""
     host_s: float = 0.0
     """per step, the launch of a captured graph included"""
     mixed_host_s: float = 0.0
