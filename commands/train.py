@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -13,18 +14,47 @@ def register(app: typer.Typer) -> None:
     app.command()(train)
 
 
-def train(scenario: File, changes: Set = None, quiet: Quiet = False, as_json: Json = False) -> None:
+def train(
+    scenario: File,
+    changes: Set = None,
+    timeline: Annotated[Path | None, typer.Option(help="Write every pass of every rank (Chrome trace, JSON).")] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
     """Time, memory and goodput of a training plan (needs [training])."""
     from commands.terminal import print_json
     from scenarios.train import train_scenario
 
     found = train_scenario(asked(scenario, changes))
+    if timeline is not None and found.step.pipeline is not None:
+        from reports.files import write_own
+
+        write_own(timeline, events(found.step.pipeline).encode("utf-8"), (scenario,))
     if as_json:
         print_json(found.flat)
     elif not quiet:
         show(found.flat)
     if found.exit_code:
         raise typer.Exit(found.exit_code)
+
+
+PASSES = ("forward", "backward", "input gradient", "weight gradient", "forward and backward")
+
+
+def events(pipeline: Any) -> str:
+    """The schedule as Chrome's trace events: one row a rank, microseconds."""
+    import json
+
+    program, rows = pipeline.program, []
+    for rank in range(program.ranks):
+        for at in range(program.starts[rank], program.starts[rank + 1]):
+            kind, cell = (int(value) for value in program.rows[at, :2])
+            begin, end = float(pipeline.begins_s[at]) * 1e6, float(pipeline.ends_s[at]) * 1e6
+            what = {"stage": cell // program.microbatches, "microbatch": cell % program.microbatches}
+            rows.append(
+                {"name": PASSES[kind], "ph": "X", "pid": 0, "tid": rank, "ts": begin, "dur": end - begin, "args": what}
+            )
+    return json.dumps({"traceEvents": rows, "displayTimeUnit": "ms"})
 
 
 def show(flat: dict[str, Any]) -> None:

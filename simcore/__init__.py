@@ -22,6 +22,7 @@ __all__ = [
     "search",
     "simulate",
     "sweep",
+    "train",
 ]
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from planners.summary import SweepSummary
     from planners.sweep import Progress
     from scenarios.simulate import Simulated
+    from scenarios.train import Trained
     from simcore.spec.scenario import Scenario
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "search",
     "simulate",
     "sweep",
+    "train",
 ]
 
 
@@ -118,6 +120,21 @@ def capacity(question: Any, system: Any = None, find: str = "rate", **arguments:
     from scenarios.capacity import capacity as found_for
 
     return found_for(asked(question, system, arguments), find)
+
+
+def train(question: Any, **changes: Any) -> Trained:
+    """One optimizer step of a scenario with [training] (a `Scenario` or a path); `.flat` has the fields of `--json`.
+
+    >>> import simcore
+    >>> q = simcore.scenario("llama-3.1-8b", "dgx-h100", dp=8).set({"traffic": None, "training": {
+    ...     "recipe": "pretrain-bf16", "global_batch": 128, "sequence_tokens": 4096, "zero": 3}})
+    >>> 0.3 < simcore.train(q).flat["mfu_ratio"] < 0.8
+    True
+    """
+    from scenarios.train import train_scenario
+
+    scenario = asked(question, None, {})
+    return train_scenario(scenario.set(changes) if changes else scenario)
 
 
 def asked(question: Any, system: Any, arguments: dict[str, Any]) -> Scenario:

@@ -146,7 +146,11 @@ class Job:
         left = {"off": 1.0, "partial": 0.5 * (1.0 + c.graph_ratio), "whole": c.graph_ratio}[graphs]
         tp, ep, cp = (
             own if asked is None else asked
-            for asked, own in ((said.tp, c.overlap_tp), (said.ep, c.overlap_ep), (said.cp, c.overlap_cp))
+            for asked, own in (
+                (said.tp, c.overlap_tp),
+                (said.ep, c.overlap_ep),
+                (said.cp, c.overlap_cp and self.recipe.context == "ring"),
+            )
         )
         return Hidden(tp, ep, cp, left)
 
