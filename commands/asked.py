@@ -10,15 +10,21 @@ import typer
 File = Annotated[Path, typer.Argument(help="Scenario file (TOML, schema scenario/2); see examples/.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the scenario, e.g. plan.tp=8; repeatable.")]
 Vary = Annotated[list[str] | None, typer.Option("--vary", help="KEY=A,B: an axis, e.g. plan.tp=1,2,4; repeatable.")]
+Launch = Annotated[
+    str | None, typer.Option(help='A server\'s own command, e.g. "vllm serve MODEL -tp 4": its flags become settings.')
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
-def asked(file: Path, changes: list[str] | None = None, vary: list[str] | None = None) -> Any:
+def asked(
+    file: Path, changes: list[str] | None = None, vary: list[str] | None = None, launch: str | None = None
+) -> Any:
     """The scenario of a file with keys set and axes added; notices are notes of the answer. Raises InputError."""
     from scenarios.read import parse_set, parse_vary, read, with_changes
 
-    scenario = read(file, parse_set(changes or ()))
+    settings = parse_set(changes or ())
+    scenario = read(file, settings if launch is None else settings | {"policy.launch": launch})
     if vary:
         scenario = with_changes(scenario, {"vary": {**scenario.vary, **parse_vary(vary)}})
     return scenario

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import File, Json, Quiet, Set, asked
+from commands.asked import File, Json, Launch, Quiet, Set, asked
 
 
 def register(app: typer.Typer) -> None:
@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
 def capacity(
     scenario: File,
     changes: Set = None,
+    launch: Launch = None,
     find: Annotated[str, typer.Option(help="`rate`: highest rate; `replicas`: fewest replicas at the rate.")] = "rate",
     tolerance: Annotated[float, typer.Option(help="Relative width at which the search stops.", min=1e-4)] = 0.01,
     most: Annotated[int, typer.Option(help="Largest number of replicas tried.", min=1)] = 1024,
@@ -29,7 +30,7 @@ def capacity(
     from commands.terminal import print_json
     from scenarios.capacity import capacity as found_for
 
-    report = found_for(asked(scenario, changes), find, tolerance, most)
+    report = found_for(asked(scenario, changes, launch=launch), find, tolerance, most)
     if as_json:
         print_json(report)
     elif not quiet:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import Json, Quiet, Set
+from commands.asked import Json, Launch, Quiet, Set
 
 Name = Annotated[str | None, typer.Option(help="Model: a name, a path, e.g. meta-llama/Llama-3.1-70B.")]
 Chip = Annotated[str | None, typer.Option(help="Chip, node or cluster: a name or a path, e.g. h200-sxm.")]
@@ -38,6 +38,7 @@ def estimate(
     weights: Annotated[str | None, typer.Option(help="Weight format; default the checkpoint's own.")] = None,
     kv: Annotated[str | None, typer.Option(help="KV cache format.")] = None,
     stack: Annotated[str | None, typer.Option(help="vllm, trtllm, sglang, datasheet or roofline.")] = None,
+    launch: Launch = None,
     kv_tier: Annotated[str | None, typer.Option(help="Memory tier that holds the KV cache.")] = None,
     weight_tier: Annotated[str | None, typer.Option(help="Memory tier that weights stream from.")] = None,
     sub_batches: Annotated[bool, typer.Option(help="Two half batches on matrix unit and PIM in turn.")] = False,
@@ -72,6 +73,7 @@ PLACES = {
     "model": "model.name",
     "chip": "hardware.system",
     "stack": "hardware.stack",
+    "launch": "policy.launch",
     "sub_batches": "policy.sub_batches",
     "kv_tier": "residency.kv",
     "weight_tier": "residency.weights",
@@ -97,8 +99,9 @@ def question_of(
     from simcore.errors import InputError
     from simcore.spec.scenario import put
 
-    if file is None and (given["model.name"] is None or given["hardware.system"] is None):
-        raise InputError("needs a scenario file, or --model and --chip")
+    named = given["model.name"] or given["policy.launch"]
+    if file is None and (named is None or given["hardware.system"] is None):
+        raise InputError("needs a scenario file, or --model (or --launch) and --chip")
     raw, notes = read_raw(file) if file is not None else ({"schema": "scenario/2", "name": "estimate"}, ())
     for key, value in given.items():
         if value is not None:
@@ -106,7 +109,8 @@ def question_of(
     load_onto(raw, lengths, load)
     for key, value in parse_set(changes or ()).items():
         put(raw, key, value)
-    return from_raw(raw, "" if file is None else str(file)).replace(notes=notes)
+    found = from_raw(raw, "" if file is None else str(file))
+    return found.replace(notes=(*notes, *found.notes))
 
 
 def load_onto(raw: dict[str, Any], lengths: dict[str, Any], load: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import File, Json, Quiet, Set, asked
+from commands.asked import File, Json, Launch, Quiet, Set, asked
 
 
 def register(app: typer.Typer) -> None:
@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
 def simulate(
     scenario: File,
     changes: Set = None,
+    launch: Launch = None,
     out: Annotated[Path | None, typer.Option(help="Folder for requests.parquet, series.csv, summary.json.")] = None,
     seeds: Annotated[int, typer.Option(help="Runs with different seeds, for confidence intervals.", min=1)] = 1,
     timeline: Annotated[str | None, typer.Option(help="Write a Chrome trace of START:END seconds to --out.")] = None,
@@ -35,7 +36,7 @@ def simulate(
     from scenarios.simulate import simulate as served
 
     claim(out, NAMES)
-    question = asked(scenario, changes)
+    question = asked(scenario, changes, launch=launch)
     with progress(quiet or as_json, question.name) as update:
         found = served(question, seeds, skip_bad, check, 1_000_000 if timeline else 0, update)
     if found.run is None:

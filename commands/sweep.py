@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import File, Quiet, Set, Vary, asked
+from commands.asked import File, Launch, Quiet, Set, Vary, asked
 
 
 def register(app: typer.Typer) -> None:
@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
 def sweep(
     scenario: File,
     changes: Set = None,
+    launch: Launch = None,
     vary: Vary = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results; default out/NAME, none with --json.")
@@ -34,7 +35,7 @@ def sweep(
     """
     from commands.terminal import print_json, progress
 
-    read = asked(scenario, changes, vary)
+    read = asked(scenario, changes, vary, launch=launch)
     folder = out if out is not None or as_json else Path("out") / read.name
     with ExitStack() as bar:
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from scenarios.launch import with_launch
 from scenarios.migrate import SCHEMA, is_old, migrated, schema_of
 from simcore.errors import InputError
 from simcore.spec.base import name_of
@@ -21,7 +22,8 @@ def read(path: str | Path, changes: Mapping[str, Any] | None = None) -> Scenario
     raw, notes = read_raw(path)
     for key, value in (changes or {}).items():
         put(raw, key, value, str(path))
-    return from_raw(raw, str(path)).replace(notes=notes)
+    found = from_raw(raw, str(path))
+    return found.replace(notes=(*notes, *found.notes))
 
 
 def read_raw(path: str | Path) -> tuple[Raw, tuple[str, ...]]:
@@ -41,8 +43,9 @@ def from_raw(raw: Raw, path: str = "") -> Scenario:
     """A scenario from its tables; `path` is for messages and for files named relative to it."""
     raw = {**raw}
     raw.setdefault("name", name_of(path) if path else "scenario")
+    raw, notes = with_launch(raw, path)
     try:
-        return build_from_file(Scenario, raw, path).replace(file=path)
+        return build_from_file(Scenario, raw, path).replace(file=path, notes=notes)
     except RecursionError:
         raise InputError("is nested too deeply", file=path) from None
 

@@ -92,14 +92,14 @@ class PolicyPart(Spec):
     compile_s: Seconds = Field(default=0.0, alias="compile")
     """kernels are compiled so long before the first step: the first burst waits"""
     launch: str | None = None
-    """a server's own command line"""
+    """a server's own command line: its settings are read into the scenario, and it is gone from it"""
 
     @model_validator(mode="after")
     def _offload_is_whole(self) -> PolicyPart:
         if (self.offload_capacity is None) != (self.offload_bandwidth is None):
             raise ValueError("offload_capacity and offload_bandwidth go together")
         if self.launch is not None:
-            raise ValueError("launch commands are not read yet; write their settings as keys of [policy]")
+            raise ValueError("a launch command is read from a file, --set or --launch; set its settings instead")
         if self.offload_capacity is not None and not self.prefix_cache:
             raise ValueError("offload_capacity needs prefix_cache = true")
         if self.tiers and (self.offload_capacity is not None or not self.prefix_cache):

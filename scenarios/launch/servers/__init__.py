@@ -1,0 +1,1 @@
+"""Servers whose command lines are read, one module each."""

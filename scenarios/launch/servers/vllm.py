@@ -1,0 +1,78 @@
+"""`vllm serve` (https://docs.vllm.ai/en/latest/cli/serve/)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from scenarios.launch.command import Flag, kv_format, parallel, weight_format, whole
+
+STARTS = (("vllm", "serve"), ("vllm.entrypoints.openai.api_server",))
+
+
+def drafted(text: str) -> int:
+    """Tokens that `--speculative-config` drafts per step."""
+    return int(json.loads(text)["num_speculative_tokens"])
+
+
+FLAGS = {
+    "--model": Flag("model.name"),
+    "--tensor-parallel-size": Flag("plan.tp", whole),
+    "-tp": Flag("plan.tp", whole),
+    "--pipeline-parallel-size": Flag("plan.pp", whole),
+    "-pp": Flag("plan.pp", whole),
+    "--data-parallel-size": Flag("ranks", whole),
+    "-dp": Flag("ranks", whole),
+    "--enable-expert-parallel": Flag("experts apart", value=True),
+    "--max-num-batched-tokens": Flag("policy.token_budget", whole),
+    "--max-num-seqs": Flag("policy.max_running", whole),
+    "--gpu-memory-utilization": Flag("policy.memory_fraction", float),
+    "--kv-cache-dtype": Flag("plan.kv", kv_format),
+    "--quantization": Flag("plan.weights", weight_format),
+    "-q": Flag("plan.weights", weight_format),
+    "--enforce-eager": Flag("policy.graphs", value=False),
+    "--block-size": Flag("policy.block_tokens", whole),
+    "--stream-interval": Flag("policy.stream_interval", whole),
+    "--async-scheduling": Flag("policy.overlap_scheduling", value=True),
+    "--no-async-scheduling": Flag("overlap off", value=True),
+    "--speculative-config": Flag("policy.draft_tokens", drafted),
+    "--num-speculative-tokens": Flag("policy.draft_tokens", whole),
+}
+NEUTRAL = {
+    "--host",
+    "--port",
+    "--trust-remote-code",
+    "--served-model-name",
+    "--api-key",
+    "--tokenizer",
+    "--seed",
+    "--download-dir",
+    "--dtype",
+    "--disable-log-requests",
+    "--disable-log-stats",
+    "--load-format",
+    "--max-model-len",
+    "--enable-chunked-prefill",
+    "--distributed-executor-backend",
+    "--config",
+    "--chat-template",
+    "--reasoning-parser",
+    "--tool-call-parser",
+    "--enable-auto-tool-choice",
+    "--no-enable-prefix-caching",
+    "--no-enable-log-requests",
+    "--uvicorn-log-level",
+    "--generation-config",
+}
+"""move no answer, or say what holds anyway"""
+
+
+def settled(found: dict[str, Any]) -> dict[str, Any]:
+    """Data-parallel ranks share the experts of a model; with expert parallelism over all of them."""
+    found = {**found}
+    ranks, apart = int(found.pop("ranks", 1)), bool(found.pop("experts apart", False))
+    if found.pop("overlap off", False):
+        found["policy.overlap_scheduling"] = False
+    if apart:
+        found["plan.ep"] = int(found.get("plan.tp") or 1) * ranks
+    return parallel(found, ranks, apart)

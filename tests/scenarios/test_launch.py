@@ -1,0 +1,73 @@
+"""Servers' own command lines as settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from scenarios.launch.command import settings, with_launch
+from scenarios.read import from_raw
+from simcore.errors import InputError
+
+QUESTION: dict[str, Any] = {
+    "schema": "scenario/2",
+    "hardware": {"system": "dgx-h200"},
+    "traffic": {"input_tokens": 500, "output_tokens": 100, "batch": 8},
+}
+
+
+def asked(launch: str, **parts: Any) -> Any:
+    return from_raw({**QUESTION, **parts, "policy": {**parts.get("policy", {}), "launch": launch}}, "mine.toml")
+
+
+def test_vllm() -> None:
+    line = """python -m vllm.entrypoints.openai.api_server --model meta-llama/Llama-3.1-70B \\
+        --tensor-parallel-size=4 --max-num-batched-tokens 8k --max_num_seqs 128 --kv-cache-dtype fp8_e4m3
+        --gpu-memory-utilization 0.92 --enforce-eager --port 8000 --swap-space 4 --async-scheduling"""
+    found = asked(line)
+    assert found.model.name == "meta-llama/Llama-3.1-70B" and found.hardware.stack == "vllm"
+    assert (found.plan.tp, found.plan.kv) == (4, "fp8")
+    policy = found.policy
+    assert (policy.token_budget, policy.max_running, policy.memory_fraction, policy.graphs) == (8000, 128, 0.92, False)
+    assert policy.launch is None
+    assert found.notes == ("flags that nothing here reads: --swap-space",)
+
+
+def test_ranks_that_share_experts() -> None:
+    vllm, _ = settings("vllm serve deepseek-ai/DeepSeek-R1 -dp 8 --enable-expert-parallel")
+    assert (vllm["plan.attention_dp"], vllm["plan.ep"]) == (8, 8)
+    plain, _ = settings("vllm serve x -tp 2 -dp 4")
+    assert plain["plan.dp"] == 4 and "plan.ep" not in plain
+    sglang, _ = settings("python3 -m sglang.launch_server --model-path x --tp 8 --dp 8 --enable-dp-attention --ep 8")
+    assert (sglang["plan.tp"], sglang["plan.attention_dp"], sglang["plan.ep"]) == (1, 8, 8)
+
+
+def test_trtllm_and_what_is_not_read() -> None:
+    found, unread = settings("trtllm-serve x --tp_size 4 --max_batch_size 512 --extra_llm_api_options f.yml")
+    assert (found["plan.tp"], found["policy.max_running"], found["hardware.stack"]) == (4, 512, "trtllm")
+    assert unread == ["--extra-llm-api-options"]
+
+
+def test_the_scenario_may_say_the_same_but_nothing_else() -> None:
+    same = asked("vllm serve meta-llama/Llama-3.1-70B-Instruct -tp 4", plan={"tp": 4}, model={"name": "llama-3.1-70b"})
+    assert same.model.name == "llama-3.1-70b"
+    release = {**QUESTION["hardware"], "stack": "vllm@0.11.1"}
+    assert asked("vllm serve qwen3-8b", hardware=release).hardware.stack == "vllm@0.11.1"
+    with pytest.raises(InputError, match="says 2, the launch command 4"):
+        asked("vllm serve qwen3-8b -tp 4", plan={"tp": 2})
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("ollama serve", "starts no server"),
+        ("vllm serve x -tp four", "-tp 'four'"),
+        ("vllm serve x --quantization magic", "magic"),
+        ("vllm serve 'x", "quotation"),
+        ("", "no command line"),
+    ],
+)
+def test_a_bad_line_is_one_line(line: str, word: str) -> None:
+    with pytest.raises(InputError, match=word):
+        with_launch({"policy": {"launch": line}}, "mine.toml")
