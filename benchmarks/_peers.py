@@ -143,12 +143,13 @@ def share(python: str, library: str, problem: Any, known: Any, seed: int) -> flo
     from planners.search.quality import hypervolume
 
     space, seen, values = problem.space, [], []
+    full = len(problem.evaluator.costs) - 1
     with Asked(python, library, problem, seed) as asked:
         while len(seen) < BUDGET and (point := asked.point()) is not None:
             if space.constraints and not space.allowed([point])[0]:
                 asked.tell([0.0] * len(problem.objectives), 1.0)
                 continue
-            found, violation = problem.judge([point], problem.evaluator([point], [seed * 10_007 + len(seen)], 0))
+            found, violation = problem.judge([point], problem.evaluator([point], [seed * 10_007 + len(seen)], full))
             asked.tell(np.nan_to_num(found[0]).tolist(), float(violation[0]))
             seen.append(space.units([point])[0])
             values.append(found[0])
