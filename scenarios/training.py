@@ -10,7 +10,7 @@ import hardware_specs
 from hardware_specs.training import framework
 from scenarios.homes import several
 from scenarios.resolved import find, system_with
-from scenarios.stacks import cost_model, default_stack
+from scenarios.stacks import cost_model, default_stack, release
 from simcore.cost.machine import machine_of
 from simcore.engine.training.job import Degrees, Job
 from simcore.errors import InputError
@@ -76,6 +76,8 @@ def question_of(scenario: Scenario) -> Question:
         if getattr(scenario, part) is not None:
             what = f"the training engine does not know [{part}]"
             raise InputError(what, file=scenario.file, key=part, fix="leave it out")
+    if scenario.policy.model_fields_set:
+        raise InputError("is for serving", file=scenario.file, key="policy", fix="leave it out")
     if scenario.residency:
         raise InputError("the training engine does not know [residency] yet", file=scenario.file, key="residency")
     assert scenario.model is not None and scenario.hardware is not None
@@ -88,13 +90,15 @@ def question_of(scenario: Scenario) -> Question:
     if degrees.chips > system.max_chips:
         what = f"the plan needs {degrees.chips} chips, {system.name} has {system.max_chips}"
         raise InputError(what, file=scenario.file, key="plan", fix="name a larger cluster")
-    stack = scenario.hardware.stack if isinstance(scenario.hardware.stack, str) else default_stack(system.chip)
-    job, heard = job_on(model, system, recipe, degrees, str(stack))
-    return Question(scenario, job, system, tuple(dict.fromkeys((*scenario.notes, *told, *more, *housed, *heard))))
+    asked = scenario.hardware.stack or default_stack(system.chip)
+    named, learnt = release(asked, Path(scenario.file).parent, scenario.file or None)
+    job, heard = job_on(model, system, recipe, degrees, named.stack)
+    said = (*scenario.notes, *told, *more, *housed, *learnt, *heard)
+    return Question(scenario, job, system, tuple(dict.fromkeys(said)))
 
 
 def job_on(
-    model: Any, system: System, recipe: Recipe, degrees: Degrees, stack: str, trainee: Trainee | None = None
+    model: Any, system: System, recipe: Recipe, degrees: Degrees, stack: Any, trainee: Trainee | None = None
 ) -> tuple[Job, tuple[str, ...]]:
     """(the job of a plan on a system, what to tell)."""
     constants, told = framework(recipe.framework, system.chip.name)
@@ -105,16 +109,11 @@ def job_on(
     return Job(trainee, recipe, degrees, Framework(**constants), have, reserve), ((told,) if told else ())
 
 
-def trainee_of(model: Any, system: System, precision: str, stack: str) -> Trainee:
+def trainee_of(model: Any, system: System, precision: str, stack: Any) -> Trainee:
     """Operators of a model on a system, multiplied in a precision."""
     kernel = KERNEL_FORMATS.get(precision, precision)
     machine = machine_of(system, kernel, kernel, kernel if kernel != "bf16" else "bf16")
     return Trainee(model, machine, cost_model(system.chip, stack))
-
-
-def folder_of(scenario: Scenario) -> Path:
-    """What names in the file are relative to."""
-    return Path(scenario.file).parent
 
 
 def economics_of(scenario: Scenario) -> Any:

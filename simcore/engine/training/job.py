@@ -55,6 +55,8 @@ class Job:
     def problem(self) -> str | None:
         """Why the plan cannot run, in words with a way out; None if it can."""
         d, r, model = self.degrees, self.recipe, self.trainee.model
+        if min(d.tp, d.pp, d.dp, d.cp, d.ep, d.vpp) < 1:
+            return "every degree is at least 1"
         if model.min_heads % d.tp:
             divisors = ", ".join(str(n) for n in range(1, model.min_heads + 1) if model.min_heads % n == 0)
             return f"tp = {d.tp} does not divide the {model.min_heads} attention heads (possible: {divisors})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -102,7 +102,7 @@ def activation_rank_bytes(job: Job) -> float:
     for group in model.layers:
         kept = float(np.max(total_bytes(kept_bytes(model, group, job.share, job.keeping))))
         if share < 1.0:
-            whole = job.keeping.__class__(dropout=job.keeping.dropout, cast_inputs=job.keeping.cast_inputs)
+            whole = replace(job.keeping, recompute="none", modules=())
             every = float(np.max(total_bytes(kept_bytes(model, group, job.share, whole))))
             kept = share * kept + (1.0 - share) * every
         total += group.count * kept
@@ -154,7 +154,7 @@ def _adapter_ratio(job: Job) -> float:
 def _working_bytes(job: Job) -> float:
     """One layer with everything that its gradients need."""
     model = job.trainee.model
-    plain = job.keeping.__class__(dropout=job.keeping.dropout, cast_inputs=job.keeping.cast_inputs)
+    plain = replace(job.keeping, recompute="none", modules=())
     return max(float(np.max(total_bytes(kept_bytes(model, g, job.share, plain)))) for g in model.layers)
 
 

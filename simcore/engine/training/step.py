@@ -10,12 +10,13 @@ network cards with other jobs, and for frameworks that bucket gradients so coars
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from simcore.cost.collective import send_time_s
 from simcore.engine.training.job import Job, layer_passes
 from simcore.engine.training.memory import Holdings, holdings, layer_elements, rank_elements, sharded_ways
 from simcore.engine.training.pipeline import Pipelined, StageTimes, program, run
@@ -165,7 +166,7 @@ def mean_layer(job: Job, splits: bool) -> tuple[float, float, float, float]:
 
 def paired_s(job: Job, work: Work) -> float:
     """A forward and a backward pass whose exchanges hide behind each other's computation."""
-    hidden = job.hidden.__class__(job.hidden.tp, True, job.hidden.cp, job.hidden.graph_ratio)
+    hidden = replace(job.hidden, ep=True)
     passes: Any = [("forward", work), ("input", work), ("weight", work)]
     return float(np.max(pass_s(passes, job.constants, hidden, job.share.tp, job.recipe.straggler_ratio)))
 
@@ -179,8 +180,6 @@ def end_passes(job: Job, work: Work, splits: bool) -> tuple[float, float, float]
 
 def send_s(job: Job) -> float:
     """A microbatch's hidden state from one rank to the next, each chip its share."""
-    from simcore.cost.collective import send_time_s
-
     d, share = job.degrees, job.share
     size = share.outer_tokens if d.sp else share.tokens
     stride = float(d.tp * d.cp * d.dp)
