@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from scenarios.homes import several
 from scenarios.resolved import find, system_with
 from scenarios.stacks import cost_model, default_stack, release
 from simcore.cost.machine import machine_of
-from simcore.engine.training.job import Degrees, Job
+from simcore.cost.storage import tier_read_bytes_per_s
+from simcore.engine.training.job import Degrees, Job, Offload
 from simcore.errors import InputError
 from simcore.spec.load import build
 from simcore.spec.plan_part import PlanPart
@@ -22,6 +23,7 @@ from simcore.spec.system import System
 from simcore.step.framework import Framework
 from simcore.step.training import Trainee
 
+OFFLOADED = ("weights", "gradients", "optimizer", "activations")
 UNHONOURED = ("fleet", "power", "attention_ffn", "steps", "traffic")
 KERNEL_FORMATS = {"fp16": "bf16", "mxfp8": "fp8"}
 """precision -> format whose kernel tables answer"""
@@ -78,8 +80,6 @@ def question_of(scenario: Scenario) -> Question:
             raise InputError(what, file=scenario.file, key=part, fix="leave it out")
     if scenario.policy.model_fields_set:
         raise InputError("is for serving", file=scenario.file, key="policy", fix="leave it out")
-    if scenario.residency:
-        raise InputError("the training engine does not know [residency] yet", file=scenario.file, key="residency")
     assert scenario.model is not None and scenario.hardware is not None
     model, told = find("model", scenario.model.value, scenario.file, "model.name")
     system, more = find("system", scenario.hardware.system, scenario.file, "hardware.system")
@@ -93,8 +93,28 @@ def question_of(scenario: Scenario) -> Question:
     asked = scenario.hardware.stack or default_stack(system.chip)
     named, learnt = release(asked, Path(scenario.file).parent, scenario.file or None)
     job, heard = job_on(model, system, recipe, degrees, named.stack)
+    job = replace(job, offload=offload_of(scenario, system))
     said = (*scenario.notes, *told, *more, *housed, *learnt, *heard)
     return Question(scenario, job, system, tuple(dict.fromkeys(said)))
+
+
+def offload_of(scenario: Scenario, system: System) -> dict[str, Offload]:
+    """Classes of tensors outside the main tier. Raises InputError for classes of serving and for unknown tiers."""
+    found = {}
+    for name, place in scenario.residency.items():
+        if place.tier == "main":
+            continue
+        key, known = f"residency.{name}", ", ".join(OFFLOADED)
+        if name not in OFFLOADED:
+            raise InputError("is no class of training", file=scenario.file, key=key, fix=f"known: {known}")
+        if "fetch" in place.model_fields_set and place.fetch != "step":
+            raise InputError("is fetched beside each pass", file=scenario.file, key=f"{key}.fetch", fix="leave it out")
+        try:
+            rate = float(tier_read_bytes_per_s(system, place.tier))
+        except KeyError as error:
+            raise InputError(str(error.args[0]), file=scenario.file, key=key) from None
+        found[name] = Offload(rate, place.share)
+    return found
 
 
 def job_on(

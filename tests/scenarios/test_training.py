@@ -58,6 +58,15 @@ def test_smaller(key: str) -> None:
     assert answer({key: SMALLER[key]})["need_bytes"] < base()["need_bytes"]
 
 
+@pytest.mark.parametrize("name", ["weights", "gradients", "optimizer", "activations"])
+def test_offload_trades_time_for_memory(name: str) -> None:
+    found = answer({f"residency.{name}": "dram"})
+    assert found[f"{name}_bytes"] == 0.0 and found["need_bytes"] < base()["need_bytes"]
+    assert found["step_time_s"] > base()["step_time_s"]
+    half = answer({f"residency.{name}": {"tier": "dram", "share": 0.5}})
+    assert base()["step_time_s"] < half["step_time_s"] <= found["step_time_s"]
+
+
 def test_failures_lengthen_the_run() -> None:
     found = answer({"training.failures": {"mtbf": {"chip": "2000 h"}, "spare_nodes": 2}})
     assert found["goodput_ratio"] == pytest.approx(found["goodput_event_ratio"], rel=0.01)
@@ -69,7 +78,8 @@ def test_failures_lengthen_the_run() -> None:
     [
         ({"plan.kv": "fp8"}, "plan.kv: is a format of serving"),
         ({"policy.graphs": False}, "policy: is for serving"),
-        ({"residency.weights": "dram"}, "residency: the training engine does not know"),
+        ({"residency.kv": "dram"}, "residency.kv: is no class of training"),
+        ({"residency.weights": "tape"}, "residency.weights: dgx-h100 has no memory tier"),
         ({"training.optimizer": "adams"}, "training.optimizer: unknown optimizer 'adams'"),
         ({"training.framework": "megatron-brigde"}, "unknown training framework"),
         ({"training.recipe": "pretrain"}, "training.recipe: unknown recipe"),

@@ -127,15 +127,16 @@ def holdings(job: Job, peak_layers: Array) -> Holdings:
         return np.asarray(found * each * (trained / every), float)
 
     states = job.optimizer.state_bytes(1.0, width, float(r.optimizer_rank))
-    activations = peak_layers * kept
     logits = np.zeros(ranks)
     logits[job.chains[0][-1]] = float(np.max(logit_bytes(model, job.share)))
     working = _working_bytes(job) if r.recompute in ("full", "alternate") else 0.0
+    left = {name: 1.0 - away.share for name, away in job.offload.items()}
+    activations = peak_layers * kept * left.get("activations", 1.0)
     weights = sharded(3, 2.0) if job.trains_all else every * 2.0 / (ways if zero >= 3 else 1.0)
     return Holdings(
-        weights=weights,
-        gradients=sharded(2, job.gradient_bytes),
-        optimizer=sharded(1, float(np.max(states))),
+        weights=weights * left.get("weights", 1.0),
+        gradients=sharded(2, job.gradient_bytes) * left.get("gradients", 1.0),
+        optimizer=sharded(1, float(np.max(states))) * left.get("optimizer", 1.0),
         activations=activations,
         working=np.full(ranks, working),
         logits=logits,
