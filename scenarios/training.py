@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,10 @@ import hardware_specs
 from hardware_specs.training import framework
 from scenarios.homes import several
 from scenarios.resolved import find, system_with
-from scenarios.stacks import cost_model, default_stack
+from scenarios.stacks import cost_model, default_stack, release
 from simcore.cost.machine import machine_of
-from simcore.engine.training.job import Degrees, Job
+from simcore.cost.storage import tier_read_bytes_per_s
+from simcore.engine.training.job import Degrees, Job, Offload
 from simcore.errors import InputError
 from simcore.spec.load import build
 from simcore.spec.plan_part import PlanPart
@@ -22,6 +23,7 @@ from simcore.spec.system import System
 from simcore.step.framework import Framework
 from simcore.step.training import Trainee
 
+OFFLOADED = ("weights", "gradients", "optimizer", "activations")
 UNHONOURED = ("fleet", "power", "attention_ffn", "steps", "traffic")
 KERNEL_FORMATS = {"fp16": "bf16", "mxfp8": "fp8"}
 """precision -> format whose kernel tables answer"""
@@ -76,8 +78,8 @@ def question_of(scenario: Scenario) -> Question:
         if getattr(scenario, part) is not None:
             what = f"the training engine does not know [{part}]"
             raise InputError(what, file=scenario.file, key=part, fix="leave it out")
-    if scenario.residency:
-        raise InputError("the training engine does not know [residency] yet", file=scenario.file, key="residency")
+    if scenario.policy.model_fields_set:
+        raise InputError("is for serving", file=scenario.file, key="policy", fix="leave it out")
     assert scenario.model is not None and scenario.hardware is not None
     model, told = find("model", scenario.model.value, scenario.file, "model.name")
     system, more = find("system", scenario.hardware.system, scenario.file, "hardware.system")
@@ -88,13 +90,35 @@ def question_of(scenario: Scenario) -> Question:
     if degrees.chips > system.max_chips:
         what = f"the plan needs {degrees.chips} chips, {system.name} has {system.max_chips}"
         raise InputError(what, file=scenario.file, key="plan", fix="name a larger cluster")
-    stack = scenario.hardware.stack if isinstance(scenario.hardware.stack, str) else default_stack(system.chip)
-    job, heard = job_on(model, system, recipe, degrees, str(stack))
-    return Question(scenario, job, system, tuple(dict.fromkeys((*scenario.notes, *told, *more, *housed, *heard))))
+    asked = scenario.hardware.stack or default_stack(system.chip)
+    named, learnt = release(asked, Path(scenario.file).parent, scenario.file or None)
+    job, heard = job_on(model, system, recipe, degrees, named.stack)
+    job = replace(job, offload=offload_of(scenario, system))
+    said = (*scenario.notes, *told, *more, *housed, *learnt, *heard)
+    return Question(scenario, job, system, tuple(dict.fromkeys(said)))
+
+
+def offload_of(scenario: Scenario, system: System) -> dict[str, Offload]:
+    """Classes of tensors outside the main tier. Raises InputError for classes of serving and for unknown tiers."""
+    found = {}
+    for name, place in scenario.residency.items():
+        if place.tier == "main":
+            continue
+        key, known = f"residency.{name}", ", ".join(OFFLOADED)
+        if name not in OFFLOADED:
+            raise InputError("is no class of training", file=scenario.file, key=key, fix=f"known: {known}")
+        if "fetch" in place.model_fields_set and place.fetch != "step":
+            raise InputError("is fetched beside each pass", file=scenario.file, key=f"{key}.fetch", fix="leave it out")
+        try:
+            rate = float(tier_read_bytes_per_s(system, place.tier))
+        except KeyError as error:
+            raise InputError(str(error.args[0]), file=scenario.file, key=key) from None
+        found[name] = Offload(rate, place.share)
+    return found
 
 
 def job_on(
-    model: Any, system: System, recipe: Recipe, degrees: Degrees, stack: str, trainee: Trainee | None = None
+    model: Any, system: System, recipe: Recipe, degrees: Degrees, stack: Any, trainee: Trainee | None = None
 ) -> tuple[Job, tuple[str, ...]]:
     """(the job of a plan on a system, what to tell)."""
     constants, told = framework(recipe.framework, system.chip.name)
@@ -105,16 +129,11 @@ def job_on(
     return Job(trainee, recipe, degrees, Framework(**constants), have, reserve), ((told,) if told else ())
 
 
-def trainee_of(model: Any, system: System, precision: str, stack: str) -> Trainee:
+def trainee_of(model: Any, system: System, precision: str, stack: Any) -> Trainee:
     """Operators of a model on a system, multiplied in a precision."""
     kernel = KERNEL_FORMATS.get(precision, precision)
     machine = machine_of(system, kernel, kernel, kernel if kernel != "bf16" else "bf16")
     return Trainee(model, machine, cost_model(system.chip, stack))
-
-
-def folder_of(scenario: Scenario) -> Path:
-    """What names in the file are relative to."""
-    return Path(scenario.file).parent
 
 
 def economics_of(scenario: Scenario) -> Any:

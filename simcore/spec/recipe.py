@@ -79,7 +79,7 @@ class Recipe(Spec):
     exchange: Literal["fp32", "bf16", "fp8", "1bit"] | None = None
     """format of gradients on the wire; None: as kept"""
     optimizer: str = "adam"
-    """a file-less word of `simcore.cost.optimizers`"""
+    """a word of `simcore.cost.optimizers`"""
     optimizer_rank: Count = 256
     """of low-rank optimizer states"""
     sync_interval: Count = 1

@@ -56,7 +56,7 @@ def _passes(program: Any, splits: bool, shape: tuple[int, int, int]) -> Iterator
     cells = np.arange(program.stages * program.microbatches)
     paired = kinds == PAIR
     counts = {
-        "forward": np.concatenate([first[(kinds == FORWARD) | paired]]),
+        "forward": first[(kinds == FORWARD) | paired],
         "backward": np.concatenate([first[(kinds == BACKWARD) | (kinds == INPUT)], second[paired]]),
         "weight": np.concatenate([first[(kinds == BACKWARD) | (kinds == WEIGHT)], second[paired]]),
     }

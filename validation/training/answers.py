@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.engine.training.step import Step, train
+from simcore.errors import SimcoreError
 from simcore.units import GIB
 from validation.training.calibrate import Sample, left_out, sample, step_times
 from validation.training.question import Asked
@@ -99,7 +100,15 @@ def answers(asked: list[Asked], frame: Any, held_out: bool) -> list[Answer]:
             if mine.jobs:
                 found = left_out(mine, kind)
                 times |= {row.row: float(t) for row, t in zip(mine.asked, found, strict=True)}
-    return [answer(row, times.get(row.row)) for row in asked]
+    return [safe(row, times.get(row.row)) for row in asked]
+
+
+def safe(asked: Asked, step_s: float | None) -> Answer:
+    """`answer`, or why a row's numbers make none."""
+    try:
+        return answer(asked, step_s)
+    except (SimcoreError, ValueError, ArithmeticError) as error:
+        return Answer(asked.row, reason=" ".join(str(error).split())[:200] or type(error).__name__)
 
 
 def percent(predicted: Floats, actual: Floats) -> dict[str, float]:

@@ -20,6 +20,16 @@ SYSTEMS = (("GB300", "gb300"), ("GB200", "gb200"), ("B300", "b300-sxm"), ("B200"
            ("H200", "h200-sxm"))  # fmt: skip
 MODELS = (
     ("llama3.1_405b", "llama-3.1-405b"),
+    ("llama3.1_70b", "llama-3.1-70b"),
+    ("llama3.1_8b", "llama-3.1-8b"),
+    ("llama3_405b", "llama-3.1-405b"),
+    ("llama4_scout", "llama-4-scout"),
+    ("mixtral_8x7b", "mixtral-8x7b"),
+    ("mixtral_8x22b", "mixtral-8x22b"),
+    ("qwen2.5_14b", "qwen2.5-14b"),
+    ("qwen3.5_397b", "qwen3.5-397b-a17b"),
+    ("qwen3.5_27b", "qwen3.5-27b"),
+    ("minimax_m2", "minimax-m2.5"),
     ("llama3_70b", "llama-3.1-70b"),
     ("llama3_8b", "llama-3.1-8b"),
     ("deepseekv3", "deepseek-v3"),

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from simcore.engine.training.job import Job
 from simcore.engine.training.step import parts_s, pipelined
-from simcore.step.framework import Framework
 
 Floats = NDArray[np.float64]
 LOSS_SCALE = 0.06
@@ -121,8 +120,3 @@ def fold_of(groups: Sequence[str], folds: int) -> NDArray[np.int64]:
     names = sorted(set(groups), key=lambda g: (zlib.crc32(g.encode()), g))
     place = {name: at % min(folds, len(names)) for at, name in enumerate(names)}
     return np.array([place[g] for g in groups], np.int64)
-
-
-def used(framework: Framework, names: Sequence[str]) -> dict[str, float]:
-    """The constants by name."""
-    return {name: float(getattr(framework, name)) for name in names}

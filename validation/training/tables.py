@@ -62,7 +62,7 @@ def read_questions(frame: Any, file: str = "") -> list[Asked]:
     for at, row in enumerate(frame.to_dict("records")):
         try:
             found.append(reader(row, at))
-        except (SimcoreError, ValueError) as error:
+        except (SimcoreError, ValueError, ArithmeticError) as error:
             found.append(Asked(at, kind, reason=" ".join(str(error).split())[:200]))
     return found
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -40,6 +41,18 @@ class Degrees:
 
 
 @dataclass(frozen=True)
+class Offload:
+    """Where a class of tensors lives: bandwidth of a chip to that tier, and the share that is there."""
+
+    bytes_per_s: float
+    share: float = 1.0
+
+    def time_s(self, size_bytes: float) -> float:
+        """Seconds to move what is there of so many bytes, once."""
+        return self.share * size_bytes / self.bytes_per_s
+
+
+@dataclass(frozen=True)
 class Job:
     """A plan for one model on one system under a framework's constants."""
 
@@ -51,10 +64,14 @@ class Job:
     """of one chip, as software sees it"""
     reserve_bytes: float = 0.0
     """what the runtime keeps of it"""
+    offload: Mapping[str, Offload] = field(default_factory=dict)
+    """weights, gradients, optimizer or activations that live in another tier"""
 
     def problem(self) -> str | None:
         """Why the plan cannot run, in words with a way out; None if it can."""
         d, r, model = self.degrees, self.recipe, self.trainee.model
+        if min(d.tp, d.pp, d.dp, d.cp, d.ep, d.vpp) < 1:
+            return "every degree is at least 1"
         if model.min_heads % d.tp:
             divisors = ", ".join(str(n) for n in range(1, model.min_heads + 1) if model.min_heads % n == 0)
             return f"tp = {d.tp} does not divide the {model.min_heads} attention heads (possible: {divisors})"

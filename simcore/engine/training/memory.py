@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -102,7 +102,7 @@ def activation_rank_bytes(job: Job) -> float:
     for group in model.layers:
         kept = float(np.max(total_bytes(kept_bytes(model, group, job.share, job.keeping))))
         if share < 1.0:
-            whole = job.keeping.__class__(dropout=job.keeping.dropout, cast_inputs=job.keeping.cast_inputs)
+            whole = replace(job.keeping, recompute="none", modules=())
             every = float(np.max(total_bytes(kept_bytes(model, group, job.share, whole))))
             kept = share * kept + (1.0 - share) * every
         total += group.count * kept
@@ -127,15 +127,16 @@ def holdings(job: Job, peak_layers: Array) -> Holdings:
         return np.asarray(found * each * (trained / every), float)
 
     states = job.optimizer.state_bytes(1.0, width, float(r.optimizer_rank))
-    activations = peak_layers * kept
     logits = np.zeros(ranks)
     logits[job.chains[0][-1]] = float(np.max(logit_bytes(model, job.share)))
     working = _working_bytes(job) if r.recompute in ("full", "alternate") else 0.0
+    left = {name: 1.0 - away.share for name, away in job.offload.items()}
+    activations = peak_layers * kept * left.get("activations", 1.0)
     weights = sharded(3, 2.0) if job.trains_all else every * 2.0 / (ways if zero >= 3 else 1.0)
     return Holdings(
-        weights=weights,
-        gradients=sharded(2, job.gradient_bytes),
-        optimizer=sharded(1, float(np.max(states))),
+        weights=weights * left.get("weights", 1.0),
+        gradients=sharded(2, job.gradient_bytes) * left.get("gradients", 1.0),
+        optimizer=sharded(1, float(np.max(states))) * left.get("optimizer", 1.0),
         activations=activations,
         working=np.full(ranks, working),
         logits=logits,
@@ -154,7 +155,7 @@ def _adapter_ratio(job: Job) -> float:
 def _working_bytes(job: Job) -> float:
     """One layer with everything that its gradients need."""
     model = job.trainee.model
-    plain = job.keeping.__class__(dropout=job.keeping.dropout, cast_inputs=job.keeping.cast_inputs)
+    plain = replace(job.keeping, recompute="none", modules=())
     return max(float(np.max(total_bytes(kept_bytes(model, g, job.share, plain)))) for g in model.layers)
 
 

@@ -10,14 +10,22 @@ network cards with other jobs, and for frameworks that bucket gradients so coars
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from simcore.cost.collective import send_time_s
 from simcore.engine.training.job import Job, layer_passes
-from simcore.engine.training.memory import Holdings, holdings, layer_elements, rank_elements, sharded_ways
+from simcore.engine.training.memory import (
+    Holdings,
+    activation_rank_bytes,
+    holdings,
+    layer_elements,
+    rank_elements,
+    sharded_ways,
+)
 from simcore.engine.training.pipeline import Pipelined, StageTimes, program, run
 from simcore.ops.op import Array
 from simcore.ops.training import PASSES, Share, head, layer
@@ -108,6 +116,10 @@ def parts_s(job: Job, found: Pipelined) -> dict[str, float]:
     """Seconds of the parts that follow one another in a step."""
     backward, forward = last_passes(job, found)
     gradients_s, weights_s = exchanges(job, backward, forward)
+    if "gradients" in job.offload:
+        dense, routed = rank_elements(job)
+        held = float((dense + routed).max()) * job.gradient_bytes
+        gradients_s += job.offload["gradients"].time_s(2.0 * held)
     return {
         "pipeline": found.time_s,
         "gradients": gradients_s,
@@ -157,15 +169,31 @@ def mean_layer(job: Job, splits: bool) -> tuple[float, float, float, float]:
         if gather_s:
             forward = float(job.constants.hidden(forward, gather_s))
             inputs = float(job.constants.hidden(inputs, gather_s + scatter_s))
+        away_s = layer_away_s(job) if job.offload else 0.0
+        if away_s:
+            forward, inputs = (float(job.constants.hidden(one, away_s)) for one in (forward, inputs))
         pair = paired_s(job, work) if job.schedule_name == "dualpipe" else 0.0
         total += count * np.array([forward, inputs, weights, pair])
     mean = total / job.trainee.model.layer_count
     return float(mean[0]), float(mean[1]), float(mean[2]), float(mean[3])
 
 
+def layer_away_s(job: Job) -> float:
+    """Seconds of a layer's offloaded weights and activations in each pass; they move beside its computation."""
+    found = 0.0
+    if "activations" in job.offload:
+        found += job.offload["activations"].time_s(activation_rank_bytes(job))
+    if "weights" in job.offload:
+        sizes = (float(part) for part in layer_elements(job.trainee.model, job.share))
+        ways = sharded_ways(job) if job.recipe.zero == 3 else (1.0, 1.0)
+        held = sum(2.0 * size / way for size, way in zip(sizes, ways, strict=True))
+        found += job.offload["weights"].time_s(held)
+    return found
+
+
 def paired_s(job: Job, work: Work) -> float:
     """A forward and a backward pass whose exchanges hide behind each other's computation."""
-    hidden = job.hidden.__class__(job.hidden.tp, True, job.hidden.cp, job.hidden.graph_ratio)
+    hidden = replace(job.hidden, ep=True)
     passes: Any = [("forward", work), ("input", work), ("weight", work)]
     return float(np.max(pass_s(passes, job.constants, hidden, job.share.tp, job.recipe.straggler_ratio)))
 
@@ -179,8 +207,6 @@ def end_passes(job: Job, work: Work, splits: bool) -> tuple[float, float, float]
 
 def send_s(job: Job) -> float:
     """A microbatch's hidden state from one rank to the next, each chip its share."""
-    from simcore.cost.collective import send_time_s
-
     d, share = job.degrees, job.share
     size = share.outer_tokens if d.sp else share.tokens
     stride = float(d.tp * d.cp * d.dp)
@@ -274,4 +300,6 @@ def optimizer_s(job: Job) -> float:
     width, rank = float(job.trainee.model.hidden_size), float(job.recipe.optimizer_rank)
     moved = float(np.max(job.optimizer.moved_bytes(count, job.gradient_bytes, width, rank)))
     rate = float(np.max(job.trainee.machine.memory_bytes_per_s)) * job.constants.optimizer_ratio
-    return moved / rate
+    away = job.offload.get("optimizer")
+    here_s = moved / rate
+    return here_s if away is None else (1.0 - away.share) * here_s + away.time_s(moved)

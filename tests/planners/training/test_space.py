@@ -43,8 +43,8 @@ def test_arrays_are_the_plain_formula(costs: Costs) -> None:
 
 def test_the_best_are_the_best_of_all(costs: Costs) -> None:
     """Against every plan of the space at once, ties by bytes and number."""
-    found, rows = search(costs, 64, 64, top=12), []
-    for block in blocks(costs.job.trainee.model, 64, 64, 2048):
+    found, rows = search(costs, 16, 16, top=12), []
+    for block in blocks(costs.job.trainee.model, 16, 16, 2048):
         terms = costs.terms(block)
         for cell in range(block.cells):
             value = totals_s(terms, slice(cell, cell + 1), block.sizes)[0]
