@@ -4,15 +4,19 @@ SHARED ?= $(or $(SIMCORE_SHARED),../shared)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test fast fuzz laws kill load lowest bench bench-against docs clean
+.PHONY: run test fast fuzz laws kill load lowest bench bench-against bench-peers docs clean
 
-$(VENV)/.installed: pyproject.toml
+$(VENV)/.core: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "simcore needs Python 3.11 or newer (set PYTHON=/path/to/python)"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.core
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev,search,dask,ray]"
 	@touch $@
 
-run: $(VENV)/.installed ## rank hardware and plans for Llama-3.1-70B; writes out/
+run: $(VENV)/.core ## rank hardware and plans for Llama-3.1-70B; writes out/
 	$(BIN)/simcore sweep examples/llama-70b-azure.toml --out out/llama-70b-azure
 
 test: $(VENV)/.installed ## what CI runs: format, lint, types, tests, examples, wheel
@@ -52,6 +56,9 @@ bench: $(VENV)/.installed ## one `name: value` line per figure, in CPU seconds; 
 bench-against: $(VENV)/.installed ## engines of this tree over those of COMMIT=..., in turns, medians of five
 	@test -n "$(COMMIT)" || { echo "make bench-against COMMIT=..."; exit 2; }
 	$(BIN)/python -m benchmarks against $(COMMIT)
+
+bench-peers: $(VENV)/.installed ## DynoSim, Optuna and pymoo on the same questions, in turns; installs them in a cache folder
+	$(BIN)/python -m benchmarks peers
 
 docs: $(VENV)/.installed ## regenerate docs/accuracy.md and the README table
 	$(BIN)/simcore validate all --shared $(SHARED)

@@ -1,4 +1,4 @@
-"""Run every topic (a module with `figures()`), or those named on the command line; or compare with a commit."""
+"""Run every topic (a module with `figures()`), or those named; or compare with a commit, or with peers."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ def main() -> None:
             sys.exit("against which commit?")
         for name, ratio in against(wanted[1], tuple(wanted[2:])):
             print(f"{name}: {ratio:.4g}", flush=True)
+        return
+    if wanted[0] == "peers":
+        from benchmarks._peers import figures
+
+        for name, value in figures():
+            print(f"{name}: {value:.4g}", flush=True)
         return
     for topic in wanted:
         if topic not in found:

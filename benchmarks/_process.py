@@ -28,13 +28,18 @@ def _marker_s() -> float:
 
 
 def cpu_and_peak(
-    arguments: list[str], repeats: int = 3, root: Path = ROOT, warm_up: bool = True, **more: str
+    arguments: list[str],
+    repeats: int = 3,
+    root: Path = ROOT,
+    warm_up: bool = True,
+    python: str = sys.executable,
+    **more: str,
 ) -> tuple[float, float]:
     """(median CPU seconds, peak MB) of `python ARGUMENTS` in the tree `root`, of that process and its children.
 
     One run goes before and does not count, unless `warm_up` is off; `more` is added to the environment.
     """
-    runs = [_run([sys.executable, *arguments], root, more) for _ in range(repeats + warm_up)]
+    runs = [_run([python, *arguments], root, more) for _ in range(repeats + warm_up)]
     used = runs[warm_up:]
     return median(one.ru_utime + one.ru_stime for one in used), max(one.ru_maxrss for one in used) / 1024
 

@@ -29,6 +29,8 @@ def figures() -> dict[str, float]:
     found |= {"serving_million_cpu_s": cpu_s, "serving_million_peak_mb": peak_mb}
     found["serving_process_10k_cpu_s"] = _child("ten_thousand")[0]
     found["serving_growth_ratio"] = growth()
+    found["serving_closed_requests_per_cpu_s"] = max(closed(light) for _ in range(3))
+    found["serving_ranks_requests_per_cpu_s"] = max(closed(light, 8) for _ in range(3))
     found["serving_closed_fleet_requests_per_cpu_s"] = closed_fleet(light)
     return found
 
@@ -92,6 +94,19 @@ def speed(requests: Any) -> float:
     serve(requests.head(50), times, how)
     began = time.process_time()
     summary(serve(requests, times, how))
+    return len(requests) / (time.process_time() - began)
+
+
+def closed(requests: Any, ranks: int = 1) -> float:
+    """Requests per CPU second of 64 users on one replica, which may have attention-dp ranks in lockstep."""
+    from simcore.engine.feedback import Clients
+    from simcore.engine.metrics import summary
+    from simcore.engine.serving import serve_clients
+
+    times, how, clients = step_times(), settings(), Clients(64, 0.1)
+    serve_clients(requests.head(50), times, how, clients, ranks)
+    began = time.process_time()
+    summary(serve_clients(requests, times, how, clients, ranks))
     return len(requests) / (time.process_time() - began)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._process import ROOT, cpu_and_peak
-from benchmarks.serving import trace
+from benchmarks.serving import SHARED, trace
 
 SCENARIO = ROOT / "examples" / "simulate-llama-70b.toml"
 SWEEP = ROOT / "examples" / "llama-70b-azure.toml"
@@ -31,8 +31,31 @@ trace = "light.csv"
 """
 
 
+MOONCAKE = """
+schema = "scenario/2"
+name = "mooncake"
+[model]
+name = "llama-3.1-8b"
+[hardware]
+system = "dgx-h100"
+stack = "datasheet"
+[plan]
+tp = 1
+dp = 4
+[policy]
+prefix_cache = true
+router = "prefix-aware"
+[traffic]
+trace = "mooncake.jsonl"
+"""
+MOONCAKE_TRACE = SHARED / "traces" / "mooncake_conversation.jsonl"
+
+
 def figures() -> dict[str, float]:
-    """CPU seconds of whole processes: help, an estimate, a sweep of 42 plans, runs of the event engine."""
+    """CPU seconds of whole processes: help, an estimate, a sweep of 42 plans, runs of the event engine.
+
+    The run of Mooncake's trace only where `SIMCORE_SHARED` (or ../shared) has it.
+    """
     cli = ["-m", "cli"]
     found = {
         "help_cpu_s": cpu_and_peak([*cli, "--help"])[0],
@@ -44,6 +67,9 @@ def figures() -> dict[str, float]:
         for name, requests in (("whole_512_cpu_s", 512), ("whole_10k_cpu_s", 10_000)):
             file = light(Path(folder), requests)
             found[name] = cpu_and_peak([*cli, "simulate", str(file), "--json"])[0]
+        if MOONCAKE_TRACE.is_file():
+            file = mooncake(Path(folder))
+            found["whole_mooncake_cpu_s"] = cpu_and_peak([*cli, "simulate", str(file), "--json"])[0]
     return found | cold()
 
 
@@ -55,6 +81,13 @@ def light(folder: Path, requests: int) -> Path:
     (folder / "light.csv").write_text("arrival_s,input_tokens,output_tokens\n" + text)
     (folder / "light.toml").write_text(LIGHT)
     return folder / "light.toml"
+
+
+def mooncake(folder: Path) -> Path:
+    """The scenario of the public conversation trace: four replicas with a prefix cache each."""
+    shutil.copy(MOONCAKE_TRACE, folder / "mooncake.jsonl")
+    (folder / "mooncake.toml").write_text(MOONCAKE)
+    return folder / "mooncake.toml"
 
 
 def cold() -> dict[str, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,8 +36,16 @@ def sweep(
 
     read = asked(scenario, changes, vary)
     folder = out if out is not None or as_json else Path("out") / read.name
-    with progress(quiet or as_json, read.name) as update:
-        summary = swept(read, folder, update)
+    with ExitStack() as bar:
+
+        def answered(summary: Any) -> None:
+            """The table comes before the pictures."""
+            bar.close()
+            if not (quiet or as_json):
+                show(summary, summary.study.stack, top)
+                sys.stdout.flush()
+
+        summary = swept(read, folder, bar.enter_context(progress(quiet or as_json, read.name)), answered)
     if as_json:
         best = [flat_row(row) for row in summary.best.rows()] if summary.best is not None else []
         print_json(
@@ -46,23 +56,21 @@ def sweep(
                 "notes": list(summary.notes),
             }
         )
-    elif not quiet:
-        show(summary, summary.study.stack, top)
-        if folder is not None:
-            print(f"report: {folder / 'report.html'}")
+    elif not quiet and folder is not None:
+        print(f"report: {folder / 'report.html'}")
     if summary.best is None:
         raise typer.Exit(1)
 
 
-def swept(question: Any, folder: Path | None, update: Any) -> Any:
-    """The summary; pages are drawn and rows kept only where a folder is wanted."""
+def swept(question: Any, folder: Path | None, update: Any, answered: Any) -> Any:
+    """The summary; pages are drawn and rows kept only where a folder is wanted. `answered` is told before that."""
     if folder is None:
         from planners.sweep import prepare
 
         return prepare(question).run(lambda rows: None, update)
     import simcore
 
-    return simcore.sweep(question, out=folder, progress=update).summary
+    return simcore.sweep(question, out=folder, progress=update, answered=answered).summary
 
 
 def counts(summary: Any) -> dict[str, Any]:

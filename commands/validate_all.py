@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 MARKERS = ("<!-- accuracy -->", "<!-- /accuracy -->")
-PAGES = ("operators.md", "unseen.md", "transfer.md", "power.md", "requests.md", "serving.md")
+PAGES = ("operators.md", "unseen.md", "transfer.md", "power.md", "energy.md", "stages.md", "requests.md", "serving.md")
 
 
 def register(validate_app: typer.Typer) -> None:
@@ -30,6 +30,8 @@ def everything(
 ) -> None:
     """Rerun every comparison and write the pages (minutes)."""
     from commands.validate_calibration import calibration
+    from commands.validate_energy import energy
+    from commands.validate_stages import stages
     from commands.validate_unseen import unseen
     from reports.files import write_text
 
@@ -39,6 +41,9 @@ def everything(
         power = measured / "power" / "splitwise_llama2_bloom_a100_h100.csv"
         calibration(measured / "operators", pages, power if power.exists() else None, as_json=False, quiet=False)
         unseen(measured / "operators", docs=pages)
+        serving = measured / "serving"
+        energy(serving / "power_and_itl.csv", None, None, held_out=True, page=pages / "energy.md", as_json=True)
+        stages(serving / "vllm_h100_stages.csv", None, None, page=pages / "stages.md", as_json=True)
         write_text(pages / "requests.md", requests_page(sorted((measured / "serving" / "vllm_runs").iterdir())))
     found = [(pages / name).read_text(encoding="utf-8") for name in PAGES if (pages / name).exists()]
     write_text(docs / "accuracy.md", INTRODUCTION + "\n" + "\n".join(found))

@@ -53,7 +53,7 @@ def serving(
         return
     unseen = _left_out(held_out, held_out_by)
     progress = None if quiet or as_json else _progress
-    asks = replayer()
+    asks = replayer(unseen)
     found = answers(asks, rows, unseen, progress)
     if out is not None:
         write_predictions(out, rows, found)

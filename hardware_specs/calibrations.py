@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
 import numpy as np
 
 from simcore.cost.artefact_io import from_arrays, power_from_arrays
+from simcore.cost.board_power import BoardPower, board_power
 from simcore.cost.built_on import whole
 from simcore.cost.calibrated import Artefact, OperatorModel
 from simcore.cost.facts import chip_facts
@@ -68,6 +69,23 @@ def power_model(chip: str | Chip) -> PowerModel:
     return PowerModel(chip_facts(spec), _power_fits(spec.name), _power_fits(""))
 
 
+@cache
+def board_laws() -> dict[str, Any]:
+    """The fitted law of board power, with those that left an architecture out."""
+    import tomllib
+
+    path = resources.files("hardware_specs") / "calibration" / "board_power.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def board_law(chip: str | Chip) -> BoardPower:
+    """Power of whole steps on a chip."""
+    from hardware_specs import chip as chips
+
+    laws = board_laws()
+    return board_power(chip_facts(chips(chip) if isinstance(chip, str) else chip), laws["parameters"], laws["awake"])
+
+
 def measured_stacks(chip_name: str) -> list[str]:
     """Stacks with an artefact for a chip (its spec name)."""
     place = resources.files("hardware_specs") / "calibration" / chip_name
@@ -98,6 +116,28 @@ def cost_model(chip: str | Chip, name: str) -> Any:
     return cost_models(name)(chip)
 
 
+class _Datasheet(Artefact):
+    """The laws of all chips, read when something asks for a fit of them: step tables kept on disk do not."""
+
+    def __init__(self) -> None:
+        for name, value in (("chip", "any"), ("stack", "datasheet"), ("facts", None)):
+            object.__setattr__(self, name, value)
+
+    @cached_property
+    def _read(self) -> Artefact:
+        laws = artefact("", "datasheet")
+        assert laws is not None, "hardware_specs/calibration/datasheet.npz is part of the package"
+        return laws
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("fits", "provenance"):
+            return getattr(self._read, name)
+        raise AttributeError(name)
+
+
+DATASHEET = _Datasheet()
+
+
 def calibration(chip: str | Chip, stack: str = "datasheet") -> OperatorModel:
     """Operator times of a chip (a name, an alias or a `Chip`) under a stack.
 
@@ -110,6 +150,4 @@ def calibration(chip: str | Chip, stack: str = "datasheet") -> OperatorModel:
         raise UnknownName("stack", stack, STACKS)
     spec = chips(chip) if isinstance(chip, str) else chip
     found = [] if stack == "datasheet" else [artefact(spec.name, name) for name in (stack, *SHARED)]
-    laws = artefact("", "datasheet")
-    assert laws is not None, "hardware_specs/calibration/datasheet.npz is part of the package"
-    return OperatorModel(chip_facts(spec), stack, tuple(a for a in found if a is not None), laws)
+    return OperatorModel(chip_facts(spec), stack, tuple(a for a in found if a is not None), DATASHEET)

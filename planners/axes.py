@@ -77,6 +77,7 @@ def axes_of(scenario: Scenario) -> dict[str, Axis]:
 
 def check_values(scenario: Scenario, axes: Iterable[Axis]) -> None:
     """Set each value alone, of a range the first and the last. Raises InputError; a plan as a whole is not judged."""
+    scenario = scenario.replace(vary={})
     for one in axes:
         listed = one.listed()
         for value in (listed[0], listed[-1]) if one.is_range else listed:

@@ -17,6 +17,7 @@ from typing import Any
 import hardware_specs
 import workloads
 from scenarios.catalogue import SCHEMAS, VARIABLE, folders, own_file, own_file_names
+from scenarios.variants import candidates
 from simcore.errors import InputError, UnknownName, suggest
 from simcore.registry import GROUPS, DataRegistry, normal, own_names, own_thing
 from simcore.spec.base import Spec
@@ -205,9 +206,27 @@ class _Look:
         for kind in kinds:
             if _is_shipped(kind, name):
                 return Source(kind, *_shipped(kind, name), folder, SHIPPED[kind](name))
-        if kinds == ("model",) and (folder / name / "config.json").is_file():
-            return self.path(kinds, f"./{name}", folder, chain)
+        if kinds == ("model",):
+            if (folder / name / "config.json").is_file():
+                return self.path(kinds, f"./{name}", folder, chain)
+            if (variant := self.variant(name, folder, chain)) is not None:
+                return variant
         raise _unknown(kinds, name, folder)
+
+    def variant(self, name: str, folder: Path, chain: tuple[str, ...]) -> Source | None:
+        """A known model behind a name with suffixes; None where there is none."""
+        for base, number in candidates(name):
+            if not (_is_shipped("model", base) or own_file("model", base) or own_thing(GROUPS["model"], normal(base))):
+                continue
+            found = self.named(("model",), base, folder, chain)
+            if not number:
+                return found
+            spec = self.built(found)
+            number = "fp8-block" if number == "fp8" and spec.is_moe and not name.lower().endswith("dynamic") else number
+            self.notes.append(f"{name} is read as {base} with weights in {number}")
+            own = {} if spec.expert_format else {"native_format": number}
+            return Source("model", found.raw and {**found.raw, **own}, found.file, folder, spec.replace(**own))
+        return None
 
     def own(self, kind: str, name: str, folder: Path, chain: tuple[str, ...]) -> Source | None:
         """A spec of one's own by name; one that extends the shipped spec of its own name is not its own parent."""

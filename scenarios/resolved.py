@@ -11,9 +11,12 @@ from scenarios.fields import changed, quantity, read
 from scenarios.homes import several
 from scenarios.names import resolve as look_up
 from scenarios.stacks import Release, cost_model, default_stack, documented, release, served
+from simcore.cost.facts import chip_facts
 from simcore.cost.loading import in_words, objections
 from simcore.errors import InputError, suggest
 from simcore.ops.op import PlanColumns, plan_columns
+from simcore.spec.formats import number_format
+from simcore.spec.hardware import Chip
 from simcore.spec.load import build
 from simcore.spec.model import ModelSpec
 from simcore.spec.plan import ParallelPlan, checkpoint_formats
@@ -91,6 +94,10 @@ class Resolved:
         except KeyError as error:
             raise InputError(str(error.args[0]), file=self.scenario.file, key="residency") from None
 
+    def adding(self, adds: Served) -> Served:
+        """What another server would add to this deployment."""
+        return with_policy(adds, self.scenario.policy, self.plan, self.system.chip, self.stack)
+
     def physics(self, clock_ratio: float = 1.0) -> Physics:
         """What turns this deployment's steps into seconds."""
         imbalance = self.scenario.policy.imbalance_ratio
@@ -136,10 +143,10 @@ def deployed(
     system, housed = several(system, scenario.plan.replica_chips)
     asked = hardware.stack or default_stack(system.chip)
     named, heard = release(asked, Path(scenario.file).parent, scenario.file or None)
-    stack = documented(named.stack)
+    stack = documented(named.stack).release(named.version)
     plan, notes = full_plan(scenario, model)
     policy = full_policy(scenario.policy, stack, system)
-    adds = with_policy(served(stack), policy)
+    adds = with_policy(served(stack), policy, plan, system.chip, stack)
     whole = scenario.model_copy(update={"plan": plan, "policy": policy, "hardware": hardware})
     refusal, cautions = in_words(objections(model, plan_columns(plan), plan.formats()[:2]), stack.loader, named.name)
     problem = (plan.problem(model) or refusal if is_whole else None) or too_many(plan, system)
@@ -205,13 +212,16 @@ def full_policy(policy: PolicyPart, stack: Stack, system: System) -> PolicyPart:
     return policy.model_copy(update=missing)
 
 
-def with_policy(adds: Served, policy: PolicyPart) -> Served:
-    """What a server adds under the policy's switches."""
+def with_policy(adds: Served, policy: PolicyPart, plan: ParallelPlan, chip: Chip, stack: Stack) -> Served:
+    """What a server adds under the policy's switches, with a plan's formats on a chip."""
     if not adds.adds:
         return adds
+    weights, experts = (number_format(name).name for name in plan.formats()[:2])
+    has_eight_bits = weights.startswith("fp8") or experts.startswith("fp8")
     return replace(
-        adds,
+        adds.on(has_eight_bits, stack.untuned.ratio(chip_facts(chip).generation, experts)),
         older=not policy.overlap_scheduling,
+        graph_tokens=float(stack.serving.captured_tokens(policy.max_running or 1)) if policy.graphs else 0.0,
         peer_share=1.0 if policy.hold_steps else adds.peer_share,
         least_expert_tokens=float(policy.least_expert_tokens),
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scenarios.memory import kv_pool
-from scenarios.resolved import Resolved, resolve, with_policy
+from scenarios.resolved import Resolved, resolve
 from scenarios.settings import settings_of
 from scenarios.steps import given_steps, hardware_steps
 from scenarios.traffic import needed, slos_of, traffic_of
@@ -243,7 +243,7 @@ def too_long(model: Any, trace: Trace) -> tuple[str, ...]:
 def with_served(known: Ready, adds: Served) -> Ready:
     """The same deployment under a server that adds something else: calibration asks so."""
     assert known.resolved is not None
-    mine = replace(known.resolved, served=with_policy(adds, known.scenario.policy))
+    mine = replace(known.resolved, served=known.resolved.adding(adds))
     return replace(known, resolved=mine, step_times=hardware_steps(mine))
 
 

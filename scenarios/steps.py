@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from scenarios.resolved import Resolved
+from simcore.cost.kept_values import keep_value, kept_value, state_of
 from simcore.errors import InputError
+from simcore.registry import GROUPS, own_names
 from simcore.spec.policy_part import PolicyPart
 from simcore.spec.scenario import Scenario, StepsPart
 from simcore.step.sample import RawSteps, raw_steps, served_steps
-from simcore.step.times import StepTimes
+from simcore.step.served import Work
+from simcore.step.times import Axis, SampledSteps, StepParts, StepTimes, Table
 
 KEPT = 256
 _KNOWN: OrderedDict[tuple[str, ...], RawSteps] = OrderedDict()
@@ -90,9 +93,29 @@ def kept_steps(resolved: Resolved, clock_ratio: float = 1.0) -> RawSteps:
     )
     key = (*(spec.model_dump_json() for spec in specs), *stacks)
     if key not in _KNOWN:
-        source = f"{resolved.system.chip.name}, {resolved.release.name}"
-        _KNOWN[key] = raw_steps(resolved.physics(clock_ratio), resolved.columns, policy.graphs, source=source)
+        _KNOWN[key] = _on_disk(resolved, clock_ratio, key)
     _KNOWN.move_to_end(key)
     if len(_KNOWN) > KEPT:
         _KNOWN.popitem(last=False)
     return _KNOWN[key]
+
+
+PARTS = (RawSteps, SampledSteps, StepTimes, Table, Axis, StepParts, Work)
+"""what kept tables are made of"""
+
+
+def _on_disk(resolved: Resolved, clock_ratio: float, key: tuple[str, ...]) -> RawSteps:
+    """The tables from an earlier process, where all code and data that they follow from are as they were."""
+    graphs, physics = resolved.serving_policy.graphs, resolved.physics(clock_ratio)
+    source = f"{resolved.system.chip.name}, {resolved.release.name}"
+    if any(own_names(GROUPS[kind]) for kind in ("block", "cost model")):
+        return raw_steps(physics, resolved.columns, graphs, source=source)
+    whole = "\n".join(
+        (*key, source, resolved.stack.model_dump_json(), state_of("simcore", "scenarios", "hardware_specs"))
+    )
+    kept = kept_value("steps", whole, PARTS)
+    if isinstance(kept, RawSteps):
+        return replace(kept, physics=physics)
+    made = raw_steps(physics, resolved.columns, graphs, source=source)
+    keep_value("steps", whole, replace(made, physics=None))  # type: ignore[arg-type]
+    return made

@@ -10,6 +10,8 @@ from simcore.registry import register
 from simcore.result import Result, ResultTable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from planners.evaluate import Evaluator
     from planners.search.run import SearchResult
     from planners.summary import SweepSummary
@@ -160,9 +162,13 @@ def sweep(
     vary: dict[str, Any] | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
+    answered: Callable[[Any], None] | None = None,
     **arguments: Any,
 ) -> SweepOutcome:
-    """Evaluate every plan of a scenario's [vary]; with `out`, results, frontier, plots and report.html."""
+    """Evaluate every plan of a scenario's [vary]; with `out`, results, frontier, plots and report.html.
+
+    `answered` is given the summary as soon as it is there, before anything is drawn.
+    """
     from planners.sweep import prepare
     from simcore.result import concatenate
 
@@ -179,6 +185,8 @@ def sweep(
     with output_folder(out, "sweep", NAMES) as stage:
         with parquet_sink(stage / "results.parquet") as sink:
             summary = prepared.run(sink, progress)
+        if answered is not None:
+            answered(summary)
         write_pages(stage, prepared.pages(summary))
     return SweepOutcome(summary, Path(out), None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -32,6 +33,7 @@ GROUPS = {
     "role policy": "simcore.role_policies",
     "trace": "simcore.traces",
     "engine": "simcore.engines",
+    "schedule": "simcore.schedules",
     "method": "simcore.methods",
     "planner": "simcore.planners",
     "study": "simcore.studies",
@@ -72,10 +74,14 @@ class DataRegistry(Generic[T]):
 
         found: dict[str, str] = {}
         for stem, path in self.files.items():
+            text = path.read_text(encoding="utf-8")
             try:
-                raw = tomllib.loads(path.read_text(encoding="utf-8"))
+                raw = tomllib.loads(text.partition("\n[")[0])  # the name stands before the first table
             except tomllib.TOMLDecodeError:
-                continue
+                try:
+                    raw = tomllib.loads(text)
+                except tomllib.TOMLDecodeError:
+                    continue
             for alias in [raw.get("name", stem), *raw.get("aliases", [])]:
                 found[normal(str(alias))] = stem
         return found
@@ -196,9 +202,30 @@ def unregister(kind: str, name: str) -> None:
     _REGISTERED.get(GROUPS.get(kind, ""), {}).pop(normal(name), None)
 
 
+def _offered() -> bool:
+    """Whether an installed package may have such a group: a look into the folders that Python's own search reads one
+    by one, at a tenth of its cost."""
+    finders = [
+        type(f).__name__ if not isinstance(f, type) else f.__name__
+        for f in sys.meta_path
+        if hasattr(f, "find_distributions")
+    ]
+    if finders != ["PathFinder"]:
+        return True
+    for place in {*map(Path, sys.path)}:
+        if place.is_file():
+            return True
+        for file in place.glob("*.*-info/entry_points.txt"):
+            if "[simcore." in file.read_text(encoding="utf-8", errors="replace"):
+                return True
+    return False
+
+
 @cache
 def entry_points() -> dict[str, dict[str, Any]]:
     """group -> name -> entry point, of every group of installed packages that starts with "simcore."."""
+    if not _offered():
+        return {}
     from importlib import metadata
 
     points = metadata.entry_points()

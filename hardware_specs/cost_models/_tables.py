@@ -8,7 +8,7 @@ from simcore.spec.hardware import Chip
 
 def tabled(chip: str | Chip, stack: str) -> OperatorCost:
     """Operator tables of a stack on a shipped chip, the data-sheet laws elsewhere. Raises UnknownName."""
-    from hardware_specs.calibrations import calibration, power_model, shipped
+    from hardware_specs.calibrations import board_law, calibration, shipped
 
     spec = shipped(chip)
-    return OperatorCost(stack, calibration(spec, stack), power_model(spec))
+    return OperatorCost(stack, calibration(spec, stack), board_law(spec))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from simcore.cost.jit import njit
+from simcore.cost.jit import njit_with_memory as njit
 
 Tuple = tuple[Any, ...]
 _FAST: dict[str, Any] = {"cache": True, "fastmath": True, "nogil": True}

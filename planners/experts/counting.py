@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simcore.cost.jit import njit
+from simcore.cost.jit import njit_with_memory as njit
 
 
 @njit(cache=True, nogil=True)

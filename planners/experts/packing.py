@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from planners.experts.problem import Floats, Ints
-from simcore.cost.jit import njit
+from simcore.cost.jit import njit_with_memory as njit
 
 
 def replicate(loads: Floats, slots: int, chips: int) -> Ints:

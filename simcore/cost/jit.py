@@ -10,19 +10,40 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numba
-from numba import from_dtype, njit
-from numba.core import caching
+from numba import cfunc, from_dtype, types
+from numba import njit as njit_with_memory
+from numba.core import caching, options
+from numba.extending import intrinsic
 
 from simcore.cost.kept_files import home, keep_latest
 from simcore.cost.libraries import keep
 from simcore.cost.sources import ROOT, digest_of, reaches_packages
 
-__all__ = ["Entry", "addresses_of", "compiled", "entry", "from_dtype", "njit"]
+__all__ = [
+    "Entry",
+    "addresses_of",
+    "bits_of",
+    "compiled",
+    "entry",
+    "float_of",
+    "from_dtype",
+    "gate_address",
+    "njit",
+    "njit_with_memory",
+    "pointer",
+]
+
+njit = partial(njit_with_memory, _nrt=False) if hasattr(options.DefaultOptions, "_nrt") else njit_with_memory
+"""for kernels that make no arrays: without reference counts of those that they are given, LLVM inlines what it can
+(half the time per step, the same bytes)"""
+
+GATE = types.void(types.CPointer(types.int64))
+"""what every gate is: a C function of an array of whole numbers"""
 
 KEPT = 600
 """folders of kept functions, one per function and state of its code"""
@@ -104,7 +125,8 @@ def entry(signature: Any) -> Callable[[Any], Entry]:
 def compiled(function: Any, signature: Any) -> Any:
     """A function compiled for one signature; says so on standard error where no kept one can be had."""
     tell(function)
-    made = njit(signature, cache=True)(function)
+    ours = Path(function.__code__.co_filename).is_relative_to(ROOT / "simcore")
+    made = (njit if ours else njit_with_memory)(signature, cache=True)(function)  # one's own may make arrays
     code = getattr(made, "overloads", {})
     for result in code.values():
         keep_code(function, result.library, _symbols(result))
@@ -133,6 +155,50 @@ def keep_code(function: Any, library: Any, symbols: tuple[str, ...]) -> None:
         return
     if isinstance(code, bytes) and Path(file).is_relative_to(ROOT / "simcore"):
         keep(file, name, code, symbols)
+
+
+@intrinsic
+def pointer(typing: Any, number: Any) -> Any:
+    """A whole number as an address."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
+
+    return types.voidptr(types.int64), code
+
+
+@intrinsic
+def bits_of(typing: Any, number: Any) -> Any:
+    """The 64 bits of a float as a whole number: sign, 11 of the exponent (1023 for 1.0), 52 of the mantissa."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], context.get_value_type(types.int64))
+
+    return types.int64(types.float64), code
+
+
+@intrinsic
+def float_of(typing: Any, bits: Any) -> Any:
+    """The float of those bits."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], context.get_value_type(types.float64))
+
+    return types.float64(types.int64), code
+
+
+_GATES: dict[tuple[str, str], Any] = {}
+
+
+def gate_address(function: Any, say: bool = True) -> int:
+    """The C function of a gate, compiled (or taken from numba's cache) now, and kept as a library if it can be."""
+    place = (function.__code__.co_filename, function.__qualname__)
+    if place not in _GATES:
+        if say:
+            tell(function)
+        made = _GATES[place] = cfunc(GATE, cache=True)(function)
+        keep_code(function, made._library, (made.native_name,))
+    return int(_GATES[place].address)
 
 
 def tell(function: Any) -> None:

@@ -14,11 +14,9 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +61,8 @@ def keep(file: str, name: str, code: bytes, symbols: tuple[str, ...]) -> bool:
     library = _place(file, name)
     if library is None or not shutil.which("cc") or not shutil.which("nm"):
         return False
+    import subprocess
+
     try:
         linked = _link(code)
     except (OSError, subprocess.SubprocessError):
@@ -71,6 +71,11 @@ def keep(file: str, name: str, code: bytes, symbols: tuple[str, ...]) -> bool:
     done = write_aside(library, linked) and write_aside(library.with_suffix(".json"), json.dumps(told).encode())
     keep_latest(library.parent, "*", KEPT)
     return done
+
+
+def compiles_nothing() -> bool:
+    """Whether the user has told numba to leave functions as they are."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
 def _link(code: bytes) -> bytes:
@@ -95,6 +100,8 @@ def _stub(symbol: str) -> str:
 
 
 def _run(*command: str) -> str:
+    import subprocess
+
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     return done.stdout
 
@@ -107,7 +114,7 @@ def _private(folder: Path) -> bool:
 
 def _place(file: str, name: str) -> Path | None:
     """Where the library of this state of a kernel lies; None where no library can be."""
-    if sys.platform != "linux" or os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+    if sys.platform != "linux" or compiles_nothing():
         return None
     try:
         file, name = origin(file, name)
@@ -127,5 +134,15 @@ def _machine() -> str:
     except OSError:
         lines = []
     processor = sorted({line for line in lines if line.startswith(("flags", "Features", "model name", "CPU part"))})
-    versions = [metadata.version(package) for package in ("numba", "llvmlite")]
+    versions = [_version(package) for package in ("numba", "llvmlite")]
     return str((sys.version_info[:3], os.uname().machine, processor, versions, settings))
+
+
+def _version(package: str) -> str:
+    """An installed package's version, by the name of its folder of notes; the standard library's way takes longer."""
+    for place in sys.path:
+        for folder in Path(place or ".").glob(f"{package}-*.dist-info"):
+            return folder.name.removesuffix(".dist-info").partition("-")[2]
+    from importlib import metadata
+
+    return metadata.version(package)

@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simcore.cost.base import OpCost
+from simcore.cost.board_power import BoardPower
 from simcore.cost.calibrated import OperatorModel
-from simcore.cost.kernel_power import PowerModel, fraction
 from simcore.cost.machine import Machine
 from simcore.cost.power import linear_power_w
 from simcore.cost.roofline import kernel_cost, network_cost
@@ -72,7 +73,7 @@ STATE_STEPS = {
 """kernels of a recurrent layer that add up, in prefill and in decode; Mamba's decode scan was never measured and keeps
 the roofline"""
 CUSTOM_MOST_RANKS = 8
-CUSTOM_MOST_BYTES = 8 * 2**20
+CUSTOM_MOST_BYTES = 128 * 2**20
 """one-node all-reduce kernels of the stacks serve messages up to here (vLLM's custom_all_reduce)"""
 
 
@@ -89,13 +90,54 @@ class Derived:
     """the machine asked about, with the measured chip's speeds"""
 
 
+class Alike:
+    """Equal rows among columns of one step, as `repeats` finds them.
+
+    Most operations of a step depend on the same few columns (tokens, tp), so the rows that were alike for one of them
+    are looked at first for the next.
+    """
+
+    def __init__(self) -> None:
+        self.known: list[Rows] = []
+
+    def __call__(self, columns: list[Array]) -> Rows:
+        """(rows to keep, where each row went)."""
+        for rows in self.known:
+            if all(_is_alike(column, rows) for column in columns):
+                return rows
+        found = repeats(columns)
+        self.known = sorted([*self.known, found], key=lambda rows: len(rows[0]))
+        return found
+
+
+def _is_alike(column: Array, rows: Rows) -> bool:
+    """Whether a column has one value for each kept row; a few are asked first."""
+    first, back = rows
+    if len(back) != len(column):
+        return False
+    some = first[back[:SOME]]
+    return bool(np.array_equal(column[some], column[:SOME]) and np.array_equal(column[first][back], column))
+
+
+SOME = 256
+Rows = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What all operations of a step have in common."""
+
+    derived: Derived | None
+    alike: Alike
+
+
 @dataclass(frozen=True)
 class OperatorCost:
     """Costs from an `OperatorModel`; `name` is the stack."""
 
     name: str
     model: OperatorModel
-    power: PowerModel | None = None
+    power: BoardPower | None = None
     distribution: str = "balanced"
     """how tokens fall on experts, where a table measured several ways (`balanced`, `power_law_1.01`, ...)"""
 
@@ -109,25 +151,16 @@ class OperatorCost:
         return f"{self.model.chip.name} has no operator tables of {self.name}: they follow its data sheet{kin}"
 
     def board_power_w(self, machine: Machine, compute_utilisation: Column, memory_utilisation: Column) -> Column:
-        """The fitted law of bf16 matrix kernels at a step's mean utilisation, whatever the formats of the plan.
-
-        Utilisation counts each format against its own peak, and a whole step moves the same bytes at the same rate
-        whatever they hold: fits of other formats were learnt on kernels alone, most of them bound by their launch.
-        A step mixes kernels above and below its mean; with exponents below 1 its power is up to a tenth lower.
-        """
+        """The law of whole steps (`simcore.cost.board_power`), not below idle."""
         if self.power is None:
             return linear_power_w(machine, compute_utilisation, memory_utilisation)
-        fit, _ = self.power.find("gemm", "bf16", self.name)
-        facts = self.power.chip
-        share = fraction(
-            np.asarray(compute_utilisation), np.asarray(memory_utilisation), facts.idle_w / facts.tdp_w, fit.parameters
-        )
-        return np.asarray(share * machine.tdp_w)
+        share = self.power.share(compute_utilisation, memory_utilisation)
+        return np.maximum(share * machine.tdp_w, machine.idle_w)
 
     def costs(self, ops: list[Op], machine: Machine, plan: PlanColumns, graphs: bool) -> list[OpCost]:
         """Raises ValueError for a machine whose peak, memory or cache differ between plans: cost each by itself."""
-        derived = self._derived(machine)
-        return [self._one(op, machine, plan, graphs, derived) for op in ops]
+        derived, alike = self._derived(machine), Alike()
+        return [self._one(op, machine, plan, graphs, Asked(derived, alike)) for op in ops]
 
     def _derived(self, machine: Machine) -> Derived | None:
         """What-if: a machine that is not the chip of the fits scales them by the data-sheet laws of both."""
@@ -153,21 +186,22 @@ class OperatorCost:
         memory = {"memory_bytes_per_s": theirs[1], "cache_bytes": theirs[2], "cache_bytes_per_s": theirs[3]}
         return Derived(laws[0], laws[1], machine.with_fields(**slower, **memory))
 
-    def _one(self, op: Op, machine: Machine, plan: PlanColumns, graphs: bool, derived: Derived | None) -> OpCost:
+    def _one(self, op: Op, machine: Machine, plan: PlanColumns, graphs: bool, asked: Asked) -> OpCost:
+        derived, alike = asked.derived, asked.alike
         if op.role == "none":
-            return self._network(op, machine, plan)
+            return self._network(op, machine, plan, alike)
         bound = kernel_cost(op, machine, graphs)
         if op.kind not in COLUMNS and op.kind not in STATE_STEPS:
             return bound
         if machine.pim is not None and op.kind in ("attention_decode", "mla_decode"):
             return bound
-        time_s = np.maximum(self._measured(op, machine, self.model), 0.0)
+        time_s = np.maximum(self._measured(op, machine, self.model, alike), 0.0)
         if op.kind in CAP and not self._is_confirmed(op, machine):
             most_s, ratio = CAP[op.kind]
             roof = bound if derived is None else kernel_cost(op, derived.base, graphs)
             time_s = np.minimum(time_s, most_s + ratio * np.maximum(roof.compute_s, roof.memory_s))
         if derived is not None:
-            before, after = (self._measured(op, machine, model) for model in (derived.before, derived.after))
+            before, after = (self._measured(op, machine, model, alike) for model in (derived.before, derived.after))
             time_s = time_s * np.where(before > 0, after / np.maximum(before, 1e-12), 1.0)
         time_s = np.maximum(time_s, np.maximum(bound.compute_s, bound.memory_s))
         late = 0.0 if graphs else np.maximum(op.kernels * machine.kernel_launch_s - time_s, 0.0)
@@ -180,42 +214,46 @@ class OperatorCost:
             return False
         return self.model.find(op.kind, kernel_name(number_of(op, machine)))[1] is not None
 
-    def _measured(self, op: Op, machine: Machine, model: OperatorModel) -> Array:
+    def _measured(self, op: Op, machine: Machine, model: OperatorModel, alike: Alike) -> Array:
         """Seconds of one execution, [plans]."""
         number, kv = number_of(op, machine), machine.formats[2]
         if op.kind in STATE_STEPS:
-            return state_s(model, op)
+            return state_s(model, op, alike)
         columns: dict[str, Any] = {name: op.shape[name] for name in COLUMNS[op.kind]}
         if op.kind == "moe":
             columns["distribution"] = self.distribution
-        predict = predictor(model, op.kind, number, kv)
+        predict = predictor(model, op.kind, number, kv, alike)
         if op.kind in ("attention_prefill", "mla_prefill"):
             return prefill_s(predict, columns, op.shape)
         return decode_s(predict, columns) if op.kind in ("attention_decode", "mla_decode") else predict(columns)
 
-    def _network(self, op: Op, machine: Machine, plan: PlanColumns) -> OpCost:
+    def _network(self, op: Op, machine: Machine, plan: PlanColumns, alike: Alike) -> OpCost:
         """Measured collectives inside a node; alpha-beta across nodes, for transfers, and for a single rank."""
-        analytic = network_cost(op, machine, plan)
         if op.kind == "transfer" or not machine.level_sizes:
-            return analytic
+            return network_cost(op, machine, plan)
         ranks = np.asarray(op.group, float)
         here = (ranks > 1) & (ranks * op.stride <= machine.level_sizes[0])
         if not np.any(here):
-            return analytic
-        measured = self._collective(op, np.where(ranks > 1, ranks, 2.0))
-        return OpCost(0.0, 0.0, np.where(here, measured, analytic.network_s), 0.0)
+            return network_cost(op, machine, plan)
+        measured = self._collective(op, np.where(ranks > 1, ranks, 2.0), alike)
+        beyond = np.any((ranks > 1) & ~here)
+        rest_s = network_cost(op, machine, plan).network_s if beyond else 0.0
+        return OpCost(0.0, 0.0, np.where(here, measured, rest_s), 0.0)
 
-    def _collective(self, op: Op, ranks: Array) -> Array:
+    def _collective(self, op: Op, ranks: Array, alike: Alike) -> Array:
         """The faster of the library and, where it applies, the stack's own all-reduce."""
         size = op.shape["message_bytes"]
         name = {"all_to_all": "alltoall"}.get(str(op.shape["op"]), str(op.shape["op"]))
         columns: dict[str, Any] = {"message_bytes": np.maximum(size, 1.0), "ranks": ranks}
-        time_s = distinct(columns, lambda c: self.model.predict("collective", {**c, "op": name}).time_s)
-        if name == "all_reduce":
-            own = distinct(columns, lambda c: self.model.predict("allreduce_custom", c).time_s)
-            applies = (ranks <= CUSTOM_MOST_RANKS) & (np.asarray(size) <= CUSTOM_MOST_BYTES)
-            time_s = np.where(applies, np.minimum(own, time_s), time_s)
-        return time_s
+        return distinct(columns, lambda c: self._links_s(name, c), alike)
+
+    def _links_s(self, name: str, columns: dict[str, Any]) -> Array:
+        time_s = self.model.predict("collective", {**columns, "op": name}).time_s
+        if name != "all_reduce":
+            return time_s
+        own = self.model.predict("allreduce_custom", columns).time_s
+        applies = (columns["ranks"] <= CUSTOM_MOST_RANKS) & (np.asarray(columns["message_bytes"]) <= CUSTOM_MOST_BYTES)
+        return np.where(applies, np.minimum(own, time_s), time_s)
 
 
 def number_of(op: Op, machine: Machine) -> str:
@@ -224,12 +262,12 @@ def number_of(op: Op, machine: Machine) -> str:
     return {"expert": experts, "matrix": weights}.get(op.role, "bf16") if op.name != "router" else "bf16"
 
 
-def predictor(model: OperatorModel, kind: str, number: str, kv: str) -> Callable[[dict[str, Any]], Array]:
+def predictor(model: OperatorModel, kind: str, number: str, kv: str, alike: Alike) -> Callable[[dict[str, Any]], Array]:
     """columns -> seconds of one kind of operation in plan formats."""
     kernel, kv_kernel = kernel_name(number), kernel_name(kv)
 
     def predict(columns: dict[str, Any]) -> Array:
-        return distinct(columns, lambda c: fastest_s(model, kind, c, kernel, kv_kernel))
+        return distinct(columns, lambda c: fastest_s(model, kind, c, kernel, kv_kernel), alike)
 
     return predict
 
@@ -258,7 +296,7 @@ def other_kernels(model: OperatorModel, kind: str, number: str) -> list[tuple[st
     return [pair for pair in found if pair != (fit.format, fit.kernel)]
 
 
-def state_s(model: OperatorModel, op: Op) -> Array:
+def state_s(model: OperatorModel, op: Op, alike: Alike) -> Array:
     """A recurrent layer: the sum of its kernels over prefilling and decoding sequences, [plans]."""
     shape = {k: v for k, v in op.shape.items() if k not in ("prefills", "prefill_tokens", "decodes")}
     found: Array = np.zeros(1)
@@ -272,7 +310,7 @@ def state_s(model: OperatorModel, op: Op) -> Array:
             continue
         columns = {**shape, "batch_size": np.maximum(count, 1.0), "seq_len": np.maximum(tokens, 1.0)}
         for kernel in kernels:
-            one = distinct({**columns, "step": kernel}, lambda c: model.predict(op.kind, c).time_s)
+            one = distinct({**columns, "step": kernel}, lambda c: model.predict(op.kind, c).time_s, alike)
             found = found + np.where(count > 0, one, 0.0)
     return found
 
@@ -302,12 +340,12 @@ def decode_s(predict: Callable[[dict[str, Any]], Array], columns: dict[str, Any]
     return np.where(busy, predict({**columns, "batch_size": np.where(busy, columns["batch_size"], 1.0)}), 0.0)
 
 
-def distinct(columns: dict[str, Any], evaluate: Callable[[dict[str, Any]], Array]) -> Array:
+def distinct(columns: dict[str, Any], evaluate: Callable[[dict[str, Any]], Array], alike: Alike) -> Array:
     """`evaluate(columns)` with every distinct row evaluated once. [plans] or [1] for scalars."""
     varying = {k: np.asarray(v, float) for k, v in columns.items() if not isinstance(v, str) and np.size(v) > 1}
     if not varying:
         return evaluate(columns)
-    first, back = repeats(list(varying.values()))
+    first, back = alike(list(varying.values()))
     if len(first) > 0.7 * len(back):
         return evaluate(columns)
     fixed = {k: v for k, v in columns.items() if k not in varying}

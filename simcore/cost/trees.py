@@ -8,15 +8,27 @@ its parent, the right child follows the left subtree.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simcore.cost.gate import Gate
+from simcore.cost.libraries import compiles_nothing
+
 LEAF = 63
 BULK_STEPS = 400_000
-"""rows x trees from which the compiled walk pays for its start"""
+"""rows x trees from which the walk is compiled where no compiled one is kept"""
+WALK_FILE = str(Path(__file__).with_name("trees_numba.py"))
+
+
+def _compiled(name: str) -> int:
+    from simcore.cost.trees_numba import address
+
+    return address(name)
+
+
+WALK = Gate(WALK_FILE, "walk_gate", _compiled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +48,14 @@ class Forest:
         """[rows, features] -> [rows] sum over the trees; `of_rows`: how many rows the caller has in all."""
         if not len(self.roots):
             return np.zeros(len(features))
-        if max(len(features), of_rows) * len(self.roots) >= BULK_STEPS:
-            walked: NDArray[np.float64] = _compiled()(features, self.feature, self.value, self.right, self.roots)
-            return walked
-        return self._walk(features)
+        bulk = max(len(features), of_rows) * len(self.roots) >= BULK_STEPS and not compiles_nothing()
+        return self._compiled_walk(features) if bulk or WALK.kept is not None else self._walk(features)
+
+    def _compiled_walk(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Leaf values have 18 bits: their sum is exact, so the order of the trees does not count."""
+        total = np.empty(len(features))
+        WALK(features, features.shape[1], self.feature, self.value, self.right, self.roots, total)
+        return total
 
     def _walk(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """The same in numpy: all trees of all rows step down together, those at a leaf wait."""
@@ -89,10 +105,3 @@ def unpack(words: NDArray[np.uint32]) -> Forest:
         if split >= 0:
             open_parents.append([index, 0])
     return Forest(feature, value, right, np.array(roots, np.int32))
-
-
-@cache
-def _compiled() -> Any:
-    from simcore.cost.trees_numba import walk
-
-    return walk

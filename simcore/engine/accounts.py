@@ -2,39 +2,53 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from numba import float64
 
-from simcore.cost.jit import njit
+from simcore.cost.jit import bits_of, float_of, njit
 from simcore.policy.records import ITL_BINS, ITL_LOWEST_S, ITL_PER_OCTAVE, SERIES_BINS
-from simcore.step.kernel import mixed_step_j, pure_step_j
+from simcore.step.kernel import ONE, mixed_step_j, pure_step_j
+
+FRACTION = (1 << 52) - 1
+"""the bits of a float behind its exponent"""
 
 
-@njit(cache=True)
+@njit(inline="always")
 def count_itl(replica: Any, gap_s: float, tokens: int) -> None:
     """Count a gap between tokens, `tokens` times."""
     if tokens <= 0:
         return
     ratio = max(gap_s, ITL_LOWEST_S) / ITL_LOWEST_S
-    mantissa, octave = math.frexp(ratio)
-    place = (octave - 1) * ITL_PER_OCTAVE + int((2.0 * mantissa - 1.0) * ITL_PER_OCTAVE)
+    bits = bits_of(float64(ratio))
+    mantissa = float_of((bits & FRACTION) | (ONE << 52))
+    place = ((bits >> 52) - ONE) * ITL_PER_OCTAVE + int((mantissa - 1.0) * ITL_PER_OCTAVE)
     replica.itl_count[min(place, ITL_BINS - 1)] += tokens
 
 
 @njit(cache=True)
 def account(replica: Any, record: Any, has_chunk: bool) -> None:
-    """Add the step to counters and time series, split over the bins it spans."""
+    """Add the step to counters and time series."""
+    batch = replica.decode_count * replica.step_decodes
+    if has_chunk:
+        energy_j = mixed_step_j(record, float64(replica.step_tokens), float64(batch), mean_kv(replica))
+    else:
+        energy_j = pure_step_j(record, float64(replica.step_tokens), mean_kv(replica))
+    account_of(replica, record, energy_j)
+
+
+@njit(inline="always")
+def mean_kv(replica: Any) -> Any:
+    """Mean KV tokens of the decodes."""
+    return float64(replica.decode_kv_tokens) / max(1, replica.decode_count)
+
+
+@njit(cache=True)
+def account_of(replica: Any, record: Any, above_idle_j: float) -> None:
+    """Add the step with its energy to counters and time series, split over the bins it spans."""
     start_s, end_s = replica.step_start_s, replica.step_end_s
     length_s = end_s - start_s
-    batch = replica.decode_count * replica.step_decodes
-    kv_tokens = float64(replica.decode_kv_tokens) / max(1, replica.decode_count)
-    if has_chunk:
-        energy_j = mixed_step_j(record, float64(replica.step_tokens), float64(batch), kv_tokens)
-    else:
-        energy_j = pure_step_j(record, float64(replica.step_tokens), kv_tokens)
-    energy_j += record.idle_w * length_s
+    energy_j = above_idle_j + record.idle_w * length_s
     replica.steps += 1
     replica.busy_s += length_s
     replica.energy_j += energy_j
@@ -53,7 +67,7 @@ def account(replica: Any, record: Any, has_chunk: bool) -> None:
         at += 1
 
 
-@njit(cache=True)
+@njit(inline="always")
 def _add_series(replica: Any, at: int, part_s: float, share: float, energy_j: float) -> None:
     decodes = replica.decode_count * replica.step_decodes
     replica.busy[at] += part_s

@@ -368,8 +368,8 @@ def efficiency(
 
 def phase_power_w(setting: Setting, machine: Machine, phase: StepTotal, busy: Column) -> Column:
     """Board power of one chip during a phase; the share `busy` of lanes has work, the others idle."""
-    compute_s, memory_s = phase.flop / machine.matrix_flop_per_s, phase.moved_bytes / machine.memory_bytes_per_s
-    power_w: Column = dynamic_w(physics_of(setting, machine), compute_s, memory_s, phase.time_s)
+    memory_s = phase.moved_bytes / machine.memory_bytes_per_s
+    power_w: Column = dynamic_w(physics_of(setting, machine), phase.peak_s, memory_s, phase.time_s)
     return machine.idle_w + busy * power_w
 
 

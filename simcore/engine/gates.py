@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, cfunc, types
+from numba import carray, types
 from numba.extending import intrinsic
 
-from simcore.cost.jit import keep_code, tell
+from simcore.cost.jit import gate_address, pointer
 from simcore.engine.closed_loop import serve_closed
 from simcore.engine.feedback import LOOP
 from simcore.engine.kernels import serve_open
@@ -22,16 +22,6 @@ from simcore.policy.records import BLOCK, REPLICA, REQUEST, STEP
 from simcore.policy.router._verbs import ROUTE_TYPE
 from simcore.policy.scheduler._verbs import COMPOSE_TYPE
 from simcore.step.packed import STEP_TIMES
-
-GATE = types.void(types.CPointer(types.int64))
-
-
-@intrinsic
-def _pointer(typing: Any, number: Any) -> Any:
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
-
-    return types.voidptr(types.int64), code
 
 
 def _function(kind: Any) -> Any:
@@ -61,15 +51,15 @@ _router = _function(ROUTE_TYPE)
 def open_loop(a: Any) -> None:
     """`serve_open`: replicas, requests, step times, hashes, caches, scheduler, router, looks, log."""
     serve_open(
-        carray(_pointer(a[0]), a[1], REPLICA),
-        carray(_pointer(a[2]), a[3], REQUEST),
-        carray(_pointer(a[4]), a[5], STEP_TIMES),
-        carray(_pointer(a[6]), a[7], np.int32),
-        carray(_pointer(a[8]), a[9], BLOCK),
+        carray(pointer(a[0]), a[1], REPLICA),
+        carray(pointer(a[2]), a[3], REQUEST),
+        carray(pointer(a[4]), a[5], STEP_TIMES),
+        carray(pointer(a[6]), a[7], np.int32),
+        carray(pointer(a[8]), a[9], BLOCK),
         _composer(a[10], a[11]),
         _router(a[12], a[13]),
         a[14],
-        carray(_pointer(a[15]), a[16], STEP),
+        carray(pointer(a[15]), a[16], STEP),
     )
     a[17] = 1
 
@@ -77,27 +67,20 @@ def open_loop(a: Any) -> None:
 def closed_loop(a: Any) -> None:
     """`serve_closed`: replicas, requests, step times, hashes, caches, scheduler, log, loop, two of scratch."""
     serve_closed(
-        carray(_pointer(a[0]), a[1], REPLICA),
-        carray(_pointer(a[2]), a[3], REQUEST),
-        carray(_pointer(a[4]), a[5], STEP_TIMES),
-        carray(_pointer(a[6]), a[7], np.int32),
-        carray(_pointer(a[8]), a[9], BLOCK),
+        carray(pointer(a[0]), a[1], REPLICA),
+        carray(pointer(a[2]), a[3], REQUEST),
+        carray(pointer(a[4]), a[5], STEP_TIMES),
+        carray(pointer(a[6]), a[7], np.int32),
+        carray(pointer(a[8]), a[9], BLOCK),
         _composer(a[10], a[11]),
-        carray(_pointer(a[12]), a[13], STEP),
-        carray(_pointer(a[14]), a[15], LOOP),
-        carray(_pointer(a[16]), a[17], np.float64),
-        carray(_pointer(a[18]), a[19], np.float64),
+        carray(pointer(a[12]), a[13], STEP),
+        carray(pointer(a[14]), a[15], LOOP),
+        carray(pointer(a[16]), a[17], np.float64),
+        carray(pointer(a[18]), a[19], np.float64),
     )
     a[20] = 1
 
 
-_MADE: dict[str, Any] = {}
-
-
 def address(name: str) -> int:
-    """The C function of a gate, compiled (or taken from numba's cache) now, and kept as a library if it can be."""
-    if name not in _MADE:
-        tell(globals()[name])
-        made = _MADE[name] = cfunc(GATE, cache=True)(globals()[name])
-        keep_code(globals()[name], made._library, (made.native_name,))
-    return int(_MADE[name].address)
+    """The C function of a gate."""
+    return gate_address(globals()[name])

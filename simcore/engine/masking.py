@@ -23,8 +23,10 @@ def mask_infeasible(columns: dict[str, Column], rows: int) -> dict[str, Array]:
     bad = np.broadcast_to(np.asarray(columns["reason"]) != int(Reason.FEASIBLE), (rows,))
     out: dict[str, Array] = {}
     for name, column in columns.items():
-        full = np.array(np.broadcast_to(column, (rows,)))
-        if name not in kept and not name.endswith("_bytes"):
-            full[bad] = np.nan
-        out[name] = full.astype(np.int8) if name in ("reason", "decode_bound", "prefill_bound") else full
+        full = np.broadcast_to(column, (rows,))
+        if name in ("reason", "decode_bound", "prefill_bound"):
+            full = full.astype(np.int8)
+        elif name not in kept and not name.endswith("_bytes"):
+            full = np.where(bad, np.nan, full)
+        out[name] = full
     return out

@@ -39,16 +39,26 @@ def request_metrics(run: ServingRun) -> dict[str, Floats]:
     ttft = first token - arrival; tpot = (done - first token) / (output - 1), 0 for one token; e2e = done - arrival;
     queue = first schedule - arrival.
     """
-    rows = run.requests
-    served = rows["state"] == DONE
-    gaps = np.maximum(rows["output_tokens"] - 1, 1)
-    columns = {
-        "ttft_s": rows["first_token_s"] - rows["arrival_s"],
-        "tpot_s": (rows["done_s"] - rows["first_token_s"]) / gaps,
-        "e2e_s": rows["done_s"] - rows["arrival_s"],
-        "queue_s": rows["scheduled_s"] - rows["arrival_s"],
-    }
-    return {name: np.where(served, values, np.nan) for name, values in columns.items()}
+    return {name: request_metric(run, name) for name in SPANS}
+
+
+SPANS = {
+    "ttft_s": ("first_token_s", "arrival_s"),
+    "tpot_s": ("done_s", "first_token_s"),
+    "e2e_s": ("done_s", "arrival_s"),
+    "queue_s": ("scheduled_s", "arrival_s"),
+}
+"""metric -> what it lies between"""
+
+
+def request_metric(run: ServingRun, name: str) -> Floats:
+    """One of those columns."""
+    rows, (end, begin) = run.requests, SPANS[name]
+    values = rows[end] - rows[begin]
+    if name == "tpot_s":
+        values /= np.maximum(rows["output_tokens"] - 1, 1)
+    values[rows["state"] != DONE] = np.nan
+    return np.asarray(values)
 
 
 def counted(run: ServingRun, window: Window | None = None) -> Mask:
@@ -61,22 +71,26 @@ def counted(run: ServingRun, window: Window | None = None) -> Mask:
 
 def meets(run: ServingRun, slos: tuple[Slo, ...]) -> Mask:
     """Whether each request meets every bound of its class, `[requests]`; a request not served does not."""
-    columns = request_metrics(run)
     which = np.minimum(run.requests["slo_class"], len(slos) - 1)
     good = run.requests["state"] == DONE
     for name in ("ttft_s", "tpot_s", "e2e_s"):
         bounds = np.array([getattr(slo, name) for slo in slos])[which]
-        good = good & (np.nan_to_num(columns[name], nan=np.inf) <= bounds)
+        good = good & (np.nan_to_num(request_metric(run, name), nan=np.inf) <= bounds)
     return np.asarray(good)
 
 
 def describe(values: Floats) -> dict[str, float]:
     """Mean and quantiles of the served."""
-    found = values[np.isfinite(values)]
+    found = _some(values, np.isfinite(values))
     if not len(found):
         return {"mean": np.nan} | {label(q): np.nan for q in QUANTILES}
     quantiles = np.quantile(found, QUANTILES)
     return {"mean": float(found.mean())} | {label(q): float(v) for q, v in zip(QUANTILES, quantiles, strict=True)}
+
+
+def _some(values: Floats, keep: Mask) -> Floats:
+    """The rows to keep; all of them as they are."""
+    return values if keep.all() else values[keep]
 
 
 def label(quantile: float) -> str:
@@ -104,10 +118,9 @@ def itl(run: ServingRun) -> dict[str, float]:
 def summary(run: ServingRun, slos: tuple[Slo, ...] = (), window: Window | None = None) -> dict[str, Any]:
     """The whole answer as plain numbers; latencies and goodput over the window, counters over the whole run."""
     rows, keep = run.requests, counted(run, window)
-    columns = request_metrics(run)
     served = keep & (rows["state"] == DONE)
     span_s = _span_s(run, window)
-    out: dict[str, Any] = {name: describe(values[keep]) for name, values in columns.items()}
+    out: dict[str, Any] = {name: describe(_some(request_metric(run, name), keep)) for name in SPANS}
     out["itl_s"] = itl(run)
     out |= {
         "requests": int(keep.sum()),

@@ -12,16 +12,19 @@ from typing import Any
 from numba import float64, int64, types
 
 from simcore.cost.jit import njit
-from simcore.engine.accounts import account, count_itl, write_log
+from simcore.engine.accounts import account, account_of, count_itl, mean_kv, write_log
 from simcore.policy.records import DONE, NONE, REFUSED
 from simcore.policy.scheduler import _prefix
 from simcore.policy.scheduler._decodes import NEVER, blocks_of, find_span, join_decodes, settle, stop_growing
-from simcore.policy.scheduler._verbs import new_blocks, push, release, take_blocks
+from simcore.policy.scheduler._verbs import grown_blocks, push, release, take_blocks
 from simcore.step.kernel import (
     PREFILL,
+    decode_run,
     decode_step_s,
     lookup_2d,
     mixed_step_s,
+    run_step_j,
+    run_step_s,
 )
 
 
@@ -112,8 +115,20 @@ def step_s(replica: Any, requests: Any, times: Any) -> Any:
 @njit(cache=True)
 def kv_span(replica: Any) -> Any:
     """(mean, shortest, longest) KV tokens of the decodes, the mean rounded down."""
-    mean = float64(replica.decode_kv_tokens // max(1, replica.decode_count))
-    return mean, float64(replica.shortest_offset + replica.tick), float64(replica.longest_offset + replica.tick)
+    return span_at(replica, mean_tokens(replica))
+
+
+@njit(inline="always")
+def mean_tokens(replica: Any) -> Any:
+    """Mean KV tokens of the decodes, rounded down."""
+    return replica.decode_kv_tokens // max(1, replica.decode_count)
+
+
+@njit(inline="always")
+def span_at(replica: Any, mean: int) -> Any:
+    """That mean with the shortest and the longest."""
+    shortest, longest = replica.shortest_offset + replica.tick, replica.longest_offset + replica.tick
+    return float64(mean), float64(shortest), float64(longest)
 
 
 @njit(cache=True)
@@ -134,18 +149,18 @@ def _run_decodes(replica: Any, requests: Any, times: Any, hashes: Any, cache: An
     """Decode until something finishes, `until_s`, or blocks run short; a step over `until_s` stays in flight."""
     replica.step_table = replica.step_times + replica.clock_pure
     record = times[replica.step_table]
-    first_s = replica.now_s
+    first_s, batch = replica.now_s, replica.decode_count
+    run = decode_run(record, float64(batch))
+    mean, phase = mean_tokens(replica), replica.tick % replica.block_tokens
     steps = 0
     while replica.now_s < until_s:
-        need = new_blocks(replica, requests)
+        need = grown_blocks(replica, phase)
         if need + replica.spare_block > replica.free_blocks:
             replica.blocked = 0
             break
         take_blocks(replica, cache, need)
-        batch = replica.decode_count
         replica.step_start_s = replica.now_s
-        length_s = decode_step_s(record, float64(batch), kv_span(replica))
-        replica.step_end_s = replica.now_s + length_s / replica.speed
+        replica.step_end_s = replica.now_s + run_step_s(record, run, span_at(replica, mean)) / replica.speed
         replica.step_tokens = batch
         if replica.step_end_s > until_s:
             replica.pending = 1
@@ -153,10 +168,13 @@ def _run_decodes(replica: Any, requests: Any, times: Any, hashes: Any, cache: An
         steps += 1
         replica.late_blocks = 0
         replica.late_slots = 0
-        account(replica, record, False)
+        account_of(replica, record, run_step_j(record, run, mean_kv(replica)))
         replica.now_s = replica.step_end_s
-        if _decoded(replica, requests, hashes, cache):
+        if _tick(replica, requests):
+            _sweep(replica, requests, hashes, cache)
             break
+        mean += 1  # as many tokens more as there are decodes
+        phase = phase + 1 if phase + 1 < replica.block_tokens else 0
     if steps > 0:
         write_log(replica, log, steps, first_s)
 
@@ -183,6 +201,15 @@ def _decoded(replica: Any, requests: Any, hashes: Any, cache: Any) -> Any:
     """Every decode has a token more; True if somebody finished."""
     if replica.draft_tokens > 0:
         return _decoded_drafts(replica, requests, hashes, cache)
+    if not _tick(replica, requests):
+        return False
+    _sweep(replica, requests, hashes, cache)
+    return True
+
+
+@njit(inline="always")
+def _tick(replica: Any, requests: Any) -> Any:
+    """Every decode has exactly one token more; True if one was the last of somebody."""
     now_s, batch, fresh = replica.step_end_s, replica.decode_count, replica.fresh_count
     count_itl(replica, now_s - replica.last_decode_s, batch - fresh)
     for at in range(batch - fresh, batch):
@@ -192,10 +219,7 @@ def _decoded(replica: Any, requests: Any, hashes: Any, cache: Any) -> Any:
     replica.tick += 1
     replica.decode_kv_tokens += batch
     replica.decode_tokens += batch
-    if replica.tick < replica.next_finish_tick:
-        return False
-    _sweep(replica, requests, hashes, cache)
-    return True
+    return replica.tick >= replica.next_finish_tick
 
 
 @njit(cache=True)

@@ -145,21 +145,41 @@ def pick(column: Column, rows: NDArray[np.intp] | slice) -> Column:
 
 
 def repeats(columns: list[Array]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """(rows to keep, where each row went) of equal rows among columns [rows]."""
-    code: Column = np.zeros(len(columns[0]))
+    """(rows to keep, where each row went) of equal rows among columns [rows]; those kept are the first of their kind.
+
+    Rows meet in a table by a code of theirs; the few whose places are taken by others are sorted.
+    """
+    code: Any = np.zeros(len(columns[0]))
     for number, column in enumerate(columns):
-        code = code + column * np.sqrt(2.0 + number) * np.pi**number
-    _, first, back = np.unique(code, return_index=True, return_inverse=True)
-    if not all(np.array_equal(column[first][back], column) for column in columns):
-        rows = np.arange(len(columns[0]))
+        code = code + column * (np.sqrt(2.0 + number) * np.pi**number)
+    rows = np.arange(len(code))
+    kept = _first_alike(code, rows)
+    if not all(np.array_equal(column[kept], column) for column in columns):
         return rows, rows
-    return first, back
+    is_first = kept == rows
+    return np.flatnonzero(is_first), (np.cumsum(is_first) - 1)[kept]
 
 
+def _first_alike(code: Array, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The first row with the same code, [rows]."""
+    bits = max(12, len(code).bit_length())
+    place = (code.view(np.uint64) * np.uint64(SPREADING)) >> np.uint64(64 - bits)
+    table = np.empty(1 << bits, np.intp)
+    table[place[::-1]] = rows[::-1]
+    kept: NDArray[np.intp] = table[place]
+    others = np.flatnonzero(code[kept] != code)
+    if len(others):
+        _, first, back = np.unique(code[others], return_index=True, return_inverse=True)
+        kept[others] = others[first[back]]
+    return kept
+
+
+SPREADING = 0x9E3779B97F4A7C15
+"""2^64 over the golden ratio: neighbouring codes fall far from each other"""
 DEGREES = ("tp", "pp", "dp", "attention_dp", "ep", "cp", "sp")
 
 
-def plan_columns(plan: ParallelPlan, numeric: Mapping[str, Array] | None = None) -> PlanColumns:
+def plan_columns(plan: ParallelPlan, numeric: Mapping[str, Column] | None = None) -> PlanColumns:
     """Degrees from the columns where given, else from the base plan; formats as bytes per element."""
     weights, experts, activations, kv = (number_format(name).bytes_per_element for name in plan.formats())
     given = numeric or {}

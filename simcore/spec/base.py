@@ -48,7 +48,12 @@ class Spec(BaseModel):
     """A frozen value read from TOML. Keys are written without units (`read_bandwidth`), fields carry them."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=False, allow_inf_nan=False
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        serialize_by_alias=False,
+        allow_inf_nan=False,
+        defer_build=True,
     )
 
     @field_validator("*")

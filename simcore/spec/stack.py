@@ -53,6 +53,14 @@ class StackServing(Spec):
     reserve_output: bool = False
     """KV is kept for the whole answer when a request starts"""
     stream_interval: int = Field(default=1, ge=1)
+    graph_tokens: int = Field(default=0, ge=0)
+    """largest step, with or without a chunk, that is captured as a graph; 0: decodes alone are"""
+    graph_tokens_per_sequence: int = Field(default=2, ge=1)
+    """the same per sequence that may run"""
+
+    def captured_tokens(self, sequences: int) -> int:
+        """Largest step of a server of so many sequences that runs from a graph though it holds a chunk."""
+        return min(self.graph_tokens, self.graph_tokens_per_sequence * sequences)
 
     def budget(self, reported_bytes: float, memory: StackMemory) -> int:
         """Tokens of a step on a card that reports so many bytes."""
@@ -94,6 +102,28 @@ class StackAdds(Spec):
         return {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
 
 
+class Untuned(Spec):
+    """Kernels that a release ships without tiles for a generation of chips."""
+
+    generations: tuple[str, ...] = ()
+    expert_ratio: float = Field(default=1.0, ge=1)
+    """bf16 experts with default tiles over those with tuned ones"""
+
+    def ratio(self, generation: str, expert_format: str) -> float:
+        """How much slower experts are there."""
+        return self.expert_ratio if expert_format == "bf16" and generation in self.generations else 1.0
+
+
+class StackRelease(Spec):
+    """Where releases of a stack differ from the newest."""
+
+    version: str
+    """its first numbers: "0.11" """
+    effects: str
+    """the fitted server effects of these releases"""
+    untuned: Untuned = Untuned()
+
+
 class Stack(Sourced):
     """A serving stack as documented."""
 
@@ -101,7 +131,21 @@ class Stack(Sourced):
     """the cost model that times its kernels, by name"""
     effects: str = ""
     """the stack whose fitted server effects it has; empty: none"""
+    releases: tuple[StackRelease, ...] = ()
+    """what differs from the newest"""
+    untuned: Untuned = Untuned()
     adds: StackAdds = StackAdds()
     memory: StackMemory = StackMemory()
     serving: StackServing = StackServing()
     loader: StackLoader = StackLoader()
+
+    def release(self, version: str) -> Stack:
+        """The stack at a version such as 0.11.1; itself where nothing is known of that version.
+
+        >>> Stack(name="s", releases=(StackRelease(version="0.11", effects="old"),)).release("0.11.1").effects
+        'old'
+        """
+        for known in sorted(self.releases, key=lambda one: -len(one.version)):
+            if f"{version}.".startswith(f"{known.version}."):
+                return self.replace(effects=known.effects, untuned=known.untuned)
+        return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from simcore.cost.jit import from_dtype, njit
+from simcore.cost.jit import bits_of, float_of, from_dtype, njit
 from simcore.step.packed import (
     COMMUNICATION,
     DECODE_MIXED,
@@ -31,6 +31,7 @@ __all__ = [
     "PREFILL",
     "STEP_TIMES",
     "STEP_TIMES_TYPE",
+    "decode_run",
     "decode_step_s",
     "lookup",
     "lookup_2d",
@@ -38,8 +39,12 @@ __all__ = [
     "mixed_step_s",
     "pack",
     "pure_step_j",
+    "run_step_j",
+    "run_step_s",
 ]
 STEP_TIMES_TYPE = from_dtype(STEP_TIMES)
+ONE = 1023
+"""the exponent of 1.0 in a float's bits"""
 
 
 @njit(inline="always")
@@ -52,8 +57,8 @@ def _place(value: float, unit: float, linear: int, size: int, round_up: int) -> 
         index = int(scaled)
         fraction = scaled - index
     else:
-        octave = math.frexp(scaled / linear)[1] - 1
-        scaled = math.ldexp(scaled, -octave)
+        octave = (bits_of(float(scaled / linear)) >> 52) - ONE
+        scaled = scaled * float_of((ONE - octave) << 52)
         index = int(scaled)
         fraction = scaled - index
         index += linear * octave
@@ -89,40 +94,54 @@ def lookup(record: Any, table: int, x: float) -> Any:
 
 
 @njit(cache=True)
-def lookup_2d(record: Any, table: int, x: float, y: float) -> Any:
-    """Bilinear interpolation in a two-axis table."""
+def row_of(record: Any, table: int, x: float) -> Any:
+    """(place of the row of a two-axis table below x, fraction of the way to the next one)."""
+    if record.flat[table] == 1:
+        return record.offset[table], 0.0
+    i, u = _place(x, record.unit_x[table], record.linear_x[table], record.size_x[table], record.round_x[table])
+    return record.offset[table] + i * record.size_y[table], u
+
+
+@njit(inline="always")
+def in_row(record: Any, table: int, row: Any, y: float) -> Any:
+    """Bilinear interpolation, from a row on."""
     if record.flat[table] == 1:
         return record.pool[record.offset[table]]
-    i, u = _place(x, record.unit_x[table], record.linear_x[table], record.size_x[table], record.round_x[table])
     j, v = _place(y, record.unit_y[table], record.linear_y[table], record.size_y[table], record.round_y[table])
     columns = record.size_y[table]
-    at = record.offset[table] + i * columns + j
+    at, u = row[0] + j, row[1]
     low = record.pool[at] + v * (record.pool[at + 1] - record.pool[at])
     high = record.pool[at + columns] + v * (record.pool[at + columns + 1] - record.pool[at + columns])
     return low + u * (high - low)
 
 
 @njit(cache=True)
+def lookup_2d(record: Any, table: int, x: float, y: float) -> Any:
+    """Bilinear interpolation in a two-axis table."""
+    return in_row(record, table, row_of(record, table, x), y)
+
+
+@njit(inline="always")
 def merged(first_s: float, second_s: float, overlap_ratio: float) -> float:
     """Two times of which `overlap_ratio` of the shorter hides under the longer."""
     return first_s + second_s - overlap_ratio * min(first_s, second_s)
 
 
-@njit(cache=True)
-def uneven_s(record: Any, decode: int, uneven: int, batch: float, kv_tokens: Any) -> Any:
-    """Decode attention of `batch` sequences whose KV is (mean, shortest, longest), read from two tables.
+@njit(inline="always")
+def uneven_s(record: Any, decode: int, uneven: int, rows: Any, kv_tokens: Any) -> Any:
+    """Decode attention of sequences whose KV is (mean, shortest, longest), from the rows of two tables at their number.
 
     t = t(mean) + alpha (t(longest) - t(mean)), alpha by batch and (mean - shortest) / (longest - shortest).
     """
     mean, shortest, longest = kv_tokens
-    attention = lookup_2d(record, decode, batch, mean)
+    attention = in_row(record, decode, rows[0], mean)
     if record.has_uneven == 1 and longest > shortest:
-        alpha = lookup_2d(record, uneven, batch, max(0.0, mean - shortest) / (longest - shortest))
-        attention += alpha * (lookup_2d(record, decode, batch, longest) - attention)
+        alpha = in_row(record, uneven, rows[1], max(0.0, mean - shortest) / (longest - shortest))
+        attention += alpha * (in_row(record, decode, rows[0], longest) - attention)
     return attention
 
 
-@njit(cache=True)
+@njit(inline="always")
 def streamed(record: Any, step_s: Any) -> Any:
     """A step whose weights pass through from a slower tier; unchanged where they are resident."""
     if record.stream_s > 0.0:
@@ -131,13 +150,33 @@ def streamed(record: Any, step_s: Any) -> Any:
 
 
 @njit(cache=True)
+def decode_run(record: Any, batch: float) -> Any:
+    """What all steps in which `batch` sequences decode have in common: rows of tables, and times that KV does not
+    enter."""
+    rows = row_of(record, DECODE_PURE, batch), row_of(record, UNEVEN_PURE, batch)
+    dense, head = lookup(record, DENSE_PURE, batch), lookup(record, HEAD, batch)
+    return rows, dense, head, lookup(record, COMMUNICATION, batch), row_of(record, ENERGY_PURE, batch)
+
+
+@njit(inline="always")
+def run_step_s(record: Any, run: Any, kv_tokens: Any) -> Any:
+    """Seconds of one of those steps; `kv_tokens` is (mean, shortest, longest) of their KV."""
+    busy = run[1] + uneven_s(record, DECODE_PURE, UNEVEN_PURE, run[0], kv_tokens)
+    busy += run[2]
+    busy = merged(busy, run[3], record.communication_overlap_ratio)
+    return streamed(record, record.host_pure_s + busy)
+
+
+@njit(inline="always")
+def run_step_j(record: Any, run: Any, kv_tokens: float) -> Any:
+    """Joules above idle of one of those steps, on `kv_tokens` on average."""
+    return in_row(record, ENERGY_PURE, run[4], kv_tokens)
+
+
+@njit(cache=True)
 def decode_step_s(record: Any, batch: float, kv_tokens: Any) -> Any:
     """Seconds of a step in which `batch` sequences decode; `kv_tokens` is (mean, shortest, longest) of their KV."""
-    attention = uneven_s(record, DECODE_PURE, UNEVEN_PURE, batch, kv_tokens)
-    busy = lookup(record, DENSE_PURE, batch) + attention
-    busy += lookup(record, HEAD, batch)
-    busy = merged(busy, lookup(record, COMMUNICATION, batch), record.communication_overlap_ratio)
-    return streamed(record, record.host_pure_s + busy)
+    return run_step_s(record, decode_run(record, batch), kv_tokens)
 
 
 @njit(cache=True)
@@ -145,7 +184,8 @@ def mixed_step_s(record: Any, tokens: float, prefill_s: float, batch: float, kv_
     """Seconds of a step with prefill chunks (attention `prefill_s`) and `batch` decodes; `tokens` counts both."""
     attention = prefill_s
     if batch > 0:
-        decode = uneven_s(record, DECODE_MIXED, UNEVEN_MIXED, batch, kv_tokens)
+        rows = row_of(record, DECODE_MIXED, batch), row_of(record, UNEVEN_MIXED, batch)
+        decode = uneven_s(record, DECODE_MIXED, UNEVEN_MIXED, rows, kv_tokens)
         attention = merged(prefill_s, decode, record.attention_overlap_ratio)
     busy = lookup(record, DENSE_MIXED, tokens) + attention + lookup(record, HEAD, sequences)
     busy = merged(busy, lookup(record, COMMUNICATION, tokens), record.communication_overlap_ratio)
@@ -161,7 +201,7 @@ def pure_step_j(record: Any, tokens: float, kv_tokens: float) -> Any:
 @njit(cache=True)
 def mixed_step_j(record: Any, tokens: float, batch: float, kv_tokens: float) -> Any:
     """Joules above idle of a step with chunks beside `batch` decodes; `tokens` counts both."""
-    joules = lookup(record, ENERGY_MIXED, tokens)
+    joules = lookup_2d(record, ENERGY_MIXED, tokens, batch)
     if batch > 0:
         longer = lookup_2d(record, ENERGY_PURE, batch, kv_tokens) - lookup_2d(record, ENERGY_PURE, batch, 1.0)
         joules += max(0.0, longer)

@@ -18,6 +18,7 @@ from simcore.cost.base import Bound, CostModel, OpCost
 from simcore.cost.kernel_power import CLOCKED_SHARE
 from simcore.cost.machine import Machine
 from simcore.cost.memory import weight_bytes
+from simcore.cost.roofline import peak_of
 from simcore.cost.storage import streamed_time_s
 from simcore.ops.op import Column, Op, PlanColumns, StepColumns, pick, repeats
 from simcore.ops.transformer import lower
@@ -29,6 +30,7 @@ from simcore.step.served import NOTHING, Changes, Served, Work, changes, expert_
 MEMORY_SIDE = ("attention_decode", "mla_decode")
 """operations that a PIM unit may take over"""
 ATTENTION = ("attention_prefill", "attention_decode", "mla_prefill", "mla_decode", "linear_attention_gdn", "mamba2")
+MATRIX_ROLES = ("matrix", "expert", "attention")
 HEAD = ("lm_head", "sampling", "final_norm", "all_gather_logits")
 """what is done once per sequence that needs a token, the gathering of its logits included"""
 
@@ -79,6 +81,8 @@ class StepTotal:
     launch_s: Column
     flop: Column
     moved_bytes: Column
+    peak_s: Column
+    """the matrix unit at the peak of each operation's own format"""
 
     @property
     def time_s(self) -> Column:
@@ -167,28 +171,33 @@ class Priced:
         launch: Column = 0.0
         flop: Column = 0.0
         moved: Column = 0.0
+        peak_s: Column = 0.0
+        machine = self.physics.machine
         for op, cost, _, count in self._each():
             if op.role == "none":
                 network = network + count * cost.network_s
                 continue
             busy = self._busy(op, count)
-            by_compute = cost.compute_s >= cost.memory_s
-            compute = compute + busy * np.where(by_compute, cost.compute_s, 0.0)
-            memory = memory + busy * np.where(by_compute, 0.0, cost.memory_s)
+            by_compute = np.asarray(cost.compute_s >= cost.memory_s)
+            if not by_compute.all():
+                memory = memory + busy * np.where(by_compute, 0.0, cost.memory_s)
+            if by_compute.any():
+                compute = compute + busy * np.where(by_compute, cost.compute_s, 0.0)
             launch = launch + count * cost.launch_s
             flop = flop + op.count * op.flop
+            if op.role in MATRIX_ROLES:
+                peak_s = peak_s + op.count * op.flop / peak_of(op, machine)
             moved = moved + op.count * (op.stream_bytes + op.cache_bytes)
         extra = sum((e.time_s for e in self.extras if e.part != "stream"), 0.0)
         stream = sum((e.time_s for e in self.extras if e.part == "stream"), 0.0)
         launch = launch * self.pace + extra
-        return StepTotal(compute * self.pace, memory * self.pace + stream, network, launch, flop, moved)
+        return StepTotal(compute * self.pace, memory * self.pace + stream, network, launch, flop, moved, peak_s)
 
     def busy_s(self) -> tuple[Column, Column, Column]:
-        """(matrix unit at its peak, memory at its bandwidth, the whole step) in seconds at the top clock: what power
-        follows, as its fits were made (achieved over peak)."""
-        machine, total = self.physics.machine, self.totals()
-        compute_s = total.flop / machine.matrix_flop_per_s
-        return compute_s, total.moved_bytes / machine.memory_bytes_per_s, total.time_s
+        """(matrix unit at its peaks, memory at its bandwidth, the whole step) in seconds at the top clock: what power
+        follows. Each operation counts against the peak of its own format."""
+        total = self.totals()
+        return total.peak_s, total.moved_bytes / self.physics.machine.memory_bytes_per_s, total.time_s
 
     def rows(self, phase: str, times: float = 1.0) -> list[OperationRow]:
         """One plan's operations and extras; their times sum to those of `times` such steps."""
@@ -327,6 +336,7 @@ def sub_batched_total(physics: Physics, plan: PlanColumns, step: StepColumns, gr
         2.0 * matrices.launch_s,
         2.0 * (matrices.flop + attention.flop),
         2.0 * (matrices.moved_bytes + attention.moved_bytes),
+        2.0 * (matrices.peak_s + attention.peak_s),
     )
 
 

@@ -155,12 +155,13 @@ def with_energy(raw: RawSteps, times: StepTimes) -> StepTimes:
     pure = _joules(raw, raw.sampled.decodes, (rest[:, None] + times.decode_pure.values).ravel())
     chunk = np.maximum(tokens.knots(), 1.0)
     attention = raw.sampled.mixed.attention_s * _ratio(times.prefill.values, raw.sampled.times.prefill.values)
-    rest = times.dense_mixed.values + beside(times.head, np.ones(1)) + beside(times.communication, chunk)
-    mixed = _joules(raw, raw.sampled.mixed, rest + attention + times.host_mixed_s)
+    alone = times.dense_mixed.values + beside(times.communication, chunk) + attention + times.host_mixed_s
+    heads = beside(times.head, 1.0 + batch.knots())
+    mixed = [_joules(raw, raw.sampled.mixed, alone + head_s) for head_s in heads]
     return replace(
         times,
         energy_pure=Table(batch, pure.reshape(batch.size, kv.size), kv),
-        energy_mixed=Table(tokens, mixed),
+        energy_mixed=Table(tokens, np.stack(mixed, axis=1), batch),
     )
 
 

@@ -7,7 +7,7 @@ curves that were fitted and hurt models and systems that were not. `Served()` ad
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -35,10 +35,16 @@ class Served:
     expert_large_ratio: float = 1.0
     """experts of large steps"""
     attention_ratio: float = 1.0
+    expert_ratio: float = 1.0
+    """experts of all steps"""
     layer_s: float = 0.0
     """per layer and step: gaps and small kernels that no table has, less what graphs hide of kernels measured alone"""
+    quantise_layer_s: float = 0.0
+    """per layer and step, on top, of models in eight bits: kernels that quantise activations one by one"""
     launch_layer_s: float = 0.0
     """per layer of a step with a prefill chunk at least: its kernels are launched one by one"""
+    graph_tokens: float = 0.0
+    """steps of up to so many tokens run from a captured graph, those with a chunk too: nothing is launched alone"""
     host_s: float = 0.0
     """per step, the launch of a captured graph included"""
     mixed_host_s: float = 0.0
@@ -68,6 +74,11 @@ class Served:
     def step_host_s(self, chunk: bool) -> float:
         """Host time of a step."""
         return self.host_s + self.other_host_s * self.older + self.mixed_host_s * chunk
+
+    def on(self, has_eight_bits: bool, expert_ratio: float) -> Served:
+        """The server with a checkpoint in eight bits or not, on a chip that its experts are that much slower on."""
+        layer_s = self.layer_s + self.quantise_layer_s * has_eight_bits
+        return replace(self, layer_s=layer_s, expert_ratio=self.expert_ratio * expert_ratio, quantise_layer_s=0.0)
 
 
 NOTHING = Served()
@@ -114,14 +125,15 @@ def changes(served: Served, work: Work, tokens: Column, layers: int, eight_bit: 
     share = np.where(np.asarray(work.matrix) > 0.0, left / np.maximum(work.matrix, 1e-30), 1.0)
     ratio: dict[str, Column] = {
         "matrix": served.large_ratio**ramp * share,
-        "expert": served.expert_large_ratio**ramp,
+        "expert": served.expert_ratio * served.expert_large_ratio**ramp,
         "attention": served.attention_ratio,
     }
     gaps_s = layers * served.layer_s
     found = Changes(ratio, gaps_s, 0.0)
     if not chunk or served.launch_layer_s <= 0.0:
         return found
-    return Changes(ratio, gaps_s, np.maximum(layers * served.launch_layer_s - found.dense_s(work), 0.0))
+    floor_s = np.maximum(layers * served.launch_layer_s - found.dense_s(work), 0.0)
+    return Changes(ratio, gaps_s, np.where(np.asarray(tokens) > served.graph_tokens, floor_s, 0.0))
 
 
 def expert_tokens(served: Served, tokens: Column, ranks: Column, chunk: bool) -> Column:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simcore.testing.models import check_model
     from simcore.testing.planners import check_planner
     from simcore.testing.schedulers import check_router, check_scheduler
+    from simcore.testing.schedules import check_schedule
     from simcore.testing.stacks import check_stack
 
 ROOMS = {
@@ -32,6 +33,7 @@ ROOMS = {
     "check_model": "models",
     "check_planner": "planners",
     "check_router": "schedulers",
+    "check_schedule": "schedules",
     "check_scheduler": "schedulers",
     "check_stack": "stacks",
 }
@@ -45,6 +47,7 @@ __all__ = [
     "check_model",
     "check_planner",
     "check_router",
+    "check_schedule",
     "check_scheduler",
     "check_stack",
 ]

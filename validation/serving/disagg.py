@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scenarios.resolved import with_policy
 from scenarios.run import with_served
 from scenarios.steps import hardware_steps
 from simcore.step.served import Served
@@ -76,7 +75,7 @@ def prefill_step(replayer: Replayer, question: Question, by: Served) -> PrefillS
     pool = question.prefill
     worker = replayer.pool_ready(replace(question, output_tokens=1), pool)
     assert worker.resolved is not None
-    every = replace(with_policy(by, worker.scenario.policy), peer_share=1.0)  # all ranks of a prefill worker prefill
+    every = replace(worker.resolved.adding(by), peer_share=1.0)  # all ranks of a prefill worker prefill
     how, times = worker.settings, hardware_steps(replace(worker.resolved, served=every))
     share = 1.0 if question.fixed_lengths else MEAN_SHARE
 

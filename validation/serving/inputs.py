@@ -29,12 +29,15 @@ def read_questions(frame: Any, infer_workers: bool = False) -> list[ServingRow]:
     return read_rows(frame, infer_workers, cache(lambda name: is_dense(api.resolve, name)))
 
 
-def replayer() -> Replayer:
-    """A replayer over the project's models, systems, cost models and recipes."""
+def replayer(held_out_by: str | None = None) -> Replayer:
+    """A replayer over the project's models, systems, cost models and recipes; rules that name a model are left out
+    where models are."""
     from simcore import api
-    from validation.serving.recipes import recipe
+    from validation.serving.recipes import recipe, without_models
     from validation.serving.replay import Replayer
 
+    if held_out_by == "model":
+        return Replayer(api.resolve, lambda stack: without_models(recipe(stack)))
     return Replayer(api.resolve, recipe)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from validation.serving.models import served_model
 from validation.serving.rows import Pool, Question
 
 REQUESTS_PER_USER = 10
@@ -58,7 +57,7 @@ def scenario_tables(question: Question, recipe: Mapping[str, Any], resolve: Any,
     Raises UnknownName for a model that no spec knows.
     """
     settings = chosen(recipe, question)
-    model = served_model(resolve, question.model)
+    model = resolve("model", question.model)
     return {
         "schema": "scenario/2",
         "name": name or "row",

@@ -23,3 +23,8 @@ def recipe(stack: str) -> dict[str, Any]:
         known = sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml"))
         raise UnknownName("recipe", stack, known)
     return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def without_models(found: dict[str, Any]) -> dict[str, Any]:
+    """A recipe without the rules that name a model: what is known of a model that nobody has measured."""
+    return {**found, "rule": [rule for rule in found.get("rule", ()) if "family" not in rule["when"]]}

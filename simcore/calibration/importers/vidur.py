@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from simcore.calibration.importers._base import numbers, read, require
+from simcore.cost.kept_values import contents, once, state_of
 from simcore.errors import InputError
 from simcore.step.times import Axis, Floats, StepTimes, Table
 
@@ -32,7 +33,21 @@ MS = 1e-3
 
 
 def vidur_step_times(mlp_file: Path, attention_file: Path, layers: int, tp: int = 1) -> StepTimes:
-    """Read a model's two profiles (milliseconds, medians) into step times for `layers` layers at degree `tp`."""
+    """Read a model's two profiles (milliseconds, medians) into step times for `layers` layers at degree `tp`.
+
+    What was made of two files is kept by their content. Raises InputError.
+    """
+    if not (mlp_file.is_file() and attention_file.is_file()):
+        return _step_times(mlp_file, attention_file, layers, tp)
+    how = f"{mlp_file} {attention_file} {layers} {tp} {state_of('simcore/calibration', 'simcore/step')}"
+    key = f"vidur {contents(mlp_file, attention_file)} {how}"
+    made: StepTimes = once(
+        "profiles", key, (StepTimes, Table, Axis), lambda: _step_times(mlp_file, attention_file, layers, tp)
+    )
+    return made
+
+
+def _step_times(mlp_file: Path, attention_file: Path, layers: int, tp: int) -> StepTimes:
     mlp = _read(mlp_file, tp, OPERATORS, ("num_tokens",))
     kernels, counts = ("attn_prefill", "attn_decode", "attn_kv_cache_save"), ("batch_size", "kv_cache_size")
     attention = _read(attention_file, tp, kernels, ("prefill_chunk_size", *counts))

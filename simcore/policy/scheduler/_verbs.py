@@ -204,14 +204,20 @@ def decode_all(replica: Any, requests: Any, hashes: Any, cache: Any) -> bool:
 @njit(cache=True)
 def new_blocks(replica: Any, requests: Any) -> Any:
     """Blocks that the next decode step takes."""
-    if replica.reserve_output == 1:
-        return 0
-    if replica.draft_tokens == 0:
-        return int64(replica.phase_count[replica.tick % replica.block_tokens])
+    if replica.draft_tokens == 0 or replica.reserve_output == 1:
+        return grown_blocks(replica, replica.tick % replica.block_tokens)
     need = 0
     for at in range(replica.decode_count):
         need += draft_blocks(replica, requests[replica.decodes[at]])
     return int64(need)
+
+
+@njit(inline="always")
+def grown_blocks(replica: Any, phase: int) -> Any:
+    """Blocks that a decode step without drafts takes; `phase` is its tick modulo a block."""
+    if replica.reserve_output == 1:
+        return int64(0)
+    return int64(replica.phase_count[phase])
 
 
 @njit(cache=True)

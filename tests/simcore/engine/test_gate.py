@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simcore.engine.gate import Gate
+from simcore.cost.gate import Gate
 from simcore.errors import SimcoreError
 from simcore.policy.router import router_looks, routers
 from simcore.policy.scheduler import options_of, rank_of, schedulers
@@ -55,7 +55,7 @@ def answer(code: str, **more: str) -> tuple[str, bool]:
 def by_numba(code: str) -> str:
     """The same run with libraries out of the way."""
     head = "from simcore.cost import libraries; libraries.find = lambda *place: None\n"
-    patch = "import simcore.engine.gate as g, simcore.policy.addresses as a; g.find = a.find = libraries.find\n"
+    patch = "import simcore.cost.gate as g, simcore.policy.addresses as a; g.find = a.find = libraries.find\n"
     found, numba = answer(head + patch + code)
     assert numba
     return found
@@ -79,7 +79,7 @@ def test_a_kernel_that_breaks_off_is_an_error() -> None:
         function = staticmethod(lambda address: None)
 
     with pytest.raises(SimcoreError, match="broke off in open_loop"):
-        Broken("open_loop")(np.zeros(3))
+        Broken("gates.py", "open_loop", lambda name: 0)(np.zeros(3))
 
 
 def test_what_policies_say_is_known_without_importing_them() -> None:

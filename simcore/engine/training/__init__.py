@@ -1,0 +1,1 @@
+"""Training: schedules of pipelines as task graphs, one step, failures over months."""

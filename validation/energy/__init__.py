@@ -1,0 +1,1 @@
+"""Proof of throughput and board power on measured servers, through `simulate`."""
