@@ -2,12 +2,15 @@
 
 numba's own index compares the time of the one file that holds a function: a kernel that calls a changed function of
 another file would be taken as it was, and a changed comment compiles everything again. Here each function is kept
-under the digest of its own code and of all that it reaches (`simcore.cost.sources`), and its file's time does not
-count. Functions of other packages are left to numba.
+under the digest of its own code, of all that it reaches (`simcore.cost.sources`) and of numba's version, and its file's time
+does not count. Functions of other packages are left to numba. numba's index of a folder knows neither other versions
+nor other writers (it is read, added to and written, and only then the code): so each version has folders of its own,
+and one process at a time compiles.
 """
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable
 from functools import cache, cached_property, partial
@@ -20,8 +23,8 @@ from numba import njit as njit_with_memory
 from numba.core import caching, options
 from numba.extending import intrinsic
 
-from simcore.cost.kept_files import home, keep_latest
-from simcore.cost.libraries import keep
+from simcore.cost.kept_files import alone, home, keep_latest
+from simcore.cost.libraries import keep, toolchain
 from simcore.cost.sources import ROOT, digest_of, reaches_packages
 
 __all__ = [
@@ -79,9 +82,15 @@ class CodeLocator(caching._CacheLocator):  # type: ignore[misc]
         try:
             if "<" in name or not reaches_packages(file):
                 return None
-            return cls(f"{Path(file).stem}.{name}", digest_of(file, name))
+            return cls(f"{Path(file).stem}.{name}", f"{digest_of(file, name)}-{_toolchain_digest()}")
         except (OSError, SyntaxError, ValueError):
             return None
+
+
+@cache
+def _toolchain_digest() -> str:
+    """A numba of another version would take the code of this one's index for its own."""
+    return hashlib.sha256(toolchain().encode()).hexdigest()[:8]
 
 
 @cache
@@ -124,9 +133,10 @@ def entry(signature: Any) -> Callable[[Any], Entry]:
 
 def compiled(function: Any, signature: Any) -> Any:
     """A function compiled for one signature; says so on standard error where no kept one can be had."""
-    tell(function)
     ours = Path(function.__code__.co_filename).is_relative_to(ROOT / "simcore")
-    made = (njit if ours else njit_with_memory)(signature, cache=True)(function)  # one's own may make arrays
+    with alone(home() / "compiling", _is_kept(function)):
+        tell(function)
+        made = (njit if ours else njit_with_memory)(signature, cache=True)(function)  # one's own may make arrays
     code = getattr(made, "overloads", {})
     for result in code.values():
         keep_code(function, result.library, _symbols(result))
@@ -194,9 +204,10 @@ def gate_address(function: Any, say: bool = True) -> int:
     """The C function of a gate, compiled (or taken from numba's cache) now, and kept as a library if it can be."""
     place = (function.__code__.co_filename, function.__qualname__)
     if place not in _GATES:
-        if say:
-            tell(function)
-        made = _GATES[place] = cfunc(GATE, cache=True)(function)
+        with alone(home() / "compiling", _is_kept(function)):
+            if say:
+                tell(function)
+            made = _GATES[place] = cfunc(GATE, cache=True)(function)
         keep_code(function, made._library, (made.native_name,))
     return int(_GATES[place].address)
 

@@ -10,10 +10,13 @@ import contextlib
 import json
 import os
 import shutil
+import time
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+LONGEST_S = 120.0
 PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -45,6 +48,40 @@ def write_aside(file: Path, data: bytes) -> bool:
             aside.unlink(missing_ok=True)
         return False
     return True
+
+
+@contextlib.contextmanager
+def alone(file: Path, need_not: bool = False) -> Iterator[None]:
+    """One process at a time holds the lock on `file`, which ends with the process; where no lock can be had (no such
+    system, a folder that cannot be written, `LONGEST_S` of waiting), it goes on without."""
+    held = None if need_not else _opened(file)
+    try:
+        yield
+    finally:
+        if held is not None:
+            os.close(held)
+
+
+def _opened(file: Path) -> int | None:
+    """A file, opened and locked."""
+    try:
+        import fcntl
+
+        held = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except (ImportError, OSError):
+        return None
+    until_s = time.monotonic() + LONGEST_S
+    while time.monotonic() < until_s:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+        except OSError:
+            break
+        else:
+            return held
+    os.close(held)
+    return None
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -118,14 +118,14 @@ def _place(file: str, name: str) -> Path | None:
         return None
     try:
         file, name = origin(file, name)
-        key = hashlib.sha256(f"{digest_of(file, name)} {_machine()}".encode()).hexdigest()[:20]
+        key = hashlib.sha256(f"{digest_of(file, name)} {toolchain()}".encode()).hexdigest()[:20]
     except (OSError, SyntaxError, ValueError):
         return None
     return home() / "libraries" / f"{Path(file).stem}.{name}-{key}.so"
 
 
 @cache
-def _machine() -> str:
+def toolchain() -> str:
     """What compiled code depends on besides its source."""
     settings = sorted((k, v) for k, v in os.environ.items() if k.startswith("NUMBA_") and "CACHE" not in k)
     try:

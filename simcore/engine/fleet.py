@@ -17,8 +17,9 @@ from simcore.engine.caches import lay_out
 from simcore.engine.clocks import Clocks
 from simcore.engine.feedback import Clients, Feedback, feedback_of
 from simcore.engine.fleet_plan import Autoscale, Clocking, Failure, FleetPlan, Pool, Roles, Transfer, check_plan
+from simcore.engine.decode_room import DecodeRoom
 from simcore.engine.serving import PowerLog, ServingRun, dense_hashes, rank_requests, request_records, rerank
-from simcore.policy.records import LOST, NONE, STEP, WAITING, new_replicas
+from simcore.policy.records import LOST, NONE, REFUSED, STEP, WAITING, new_replicas
 from simcore.spec.traffic import Slo, Trace
 
 Process = Generator[Any, Any, None]
@@ -50,6 +51,7 @@ class Fleet:
         self.log = np.zeros(0, STEP)
         self.compose = [Composer(schedulers(pool.settings.scheduler)) for pool in self.pools]
         self.entry_route, self.decode_route = routers(plan.router), routers(plan.decode_router)
+        self.decode_room = DecodeRoom(self.pools, self.requests)
         self.start = np.cumsum([0, *(pool.engines for pool in self.pools)])
         self.entry_count = int(sum(pool.engines for pool in self.pools if pool.role != "decode"))
         self.held: list[int] = []
@@ -166,8 +168,11 @@ class Fleet:
             return
         request = self.requests[number]
         request["replica"] = at
-        request["goal_tokens"] = 1 if self._pool(at).role == "prefill" else request["output_tokens"]
-        taken = submit_to(self.records, at, self.requests, number, clock_s)
+        if self._pool(at).role == "prefill" and self.decode_room.refuses(number):
+            request["state"], taken = REFUSED, False
+        else:
+            request["goal_tokens"] = 1 if self._pool(at).role == "prefill" else request["output_tokens"]
+            taken = submit_to(self.records, at, self.requests, number, clock_s)
         if self.watch is not None:
             self.watch.poke()
             if not taken:
@@ -187,19 +192,21 @@ class Fleet:
     def _choose(self, number: int, decode: bool) -> int:
         """The replica that the router picks; NONE if none of the kind is up."""
         route = self.decode_route if decode else self.entry_route
-        if self.plan.roles is not None:
-            return self._choose_by_role(route, number, decode)
+        if self.plan.roles is not None or (decode and self.decode_room.differs):
+            return self._choose_among(route, number, decode)
         first, last = (self.entry_count, len(self.records)) if decode else (0, self.entry_count)
         part = slice(first, last)
         if not (self.records["up"][part] == 1).any():
             return NONE
         return first + int(route(self.records[part], self.requests, number, self.hashes, self.caches))
 
-    def _choose_by_role(self, route: Any, number: int, decode: bool) -> int:
-        """As above where any replica may have either role: the others count as down for the router."""
+    def _choose_among(self, route: Any, number: int, decode: bool) -> int:
+        """As above where replicas change roles or some could never hold the request: those count as down."""
         up = self.records["up"].copy()
         role = "decode" if decode else "prefill"
         fits = np.array([pool.role == role for pool in self.pools])[self.pool_of] & (up == 1)
+        if decode:
+            fits &= self.decode_room.holds[self.pool_of, number]
         if not fits.any():
             return NONE
         self.records["up"] = fits

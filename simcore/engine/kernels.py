@@ -8,7 +8,7 @@ import numpy as np
 from numba import int64, types
 
 from simcore.cost.jit import addresses_of, entry, from_dtype, njit
-from simcore.engine.replica import advance, submit
+from simcore.engine.replica import advance, submit, too_large
 from simcore.policy.records import STEP
 from simcore.policy.router._verbs import REPLICAS_TYPE
 from simcore.policy.scheduler._tiers import clear
@@ -87,6 +87,15 @@ def advance_all(
 def submit_to(replicas: Any, at: int, requests: Any, number: int, now_s: float) -> Any:
     """`submit` for callers in Python."""
     return submit(replicas[at], requests, number, now_s)
+
+
+@entry(types.void(REPLICAS_TYPE, REQUESTS_TYPE, types.boolean[:, ::1]))
+def fill_holds(replicas: Any, requests: Any, holds: Any) -> None:
+    """`holds[replica, request]`: whether the replica's KV could ever take the request with its whole output."""
+    for at in range(replicas.size):
+        for number in range(requests.size):
+            tokens = requests[number].input_tokens + requests[number].output_tokens
+            holds[at, number] = not too_large(replicas[at], tokens)
 
 
 @entry(int64(REPLICA_TYPE, REQUESTS_TYPE, HASHES_TYPE, CACHE_TYPE, types.Array(int64, 1, "C")))

@@ -359,6 +359,13 @@ def finish(replica: Any, requests: Any, hashes: Any, cache: Any, number: int) ->
     replica.done_tail = number
 
 
+@njit(inline="always")
+def too_large(replica: Any, tokens: Any) -> Any:
+    """Whether the KV of a sequence of so many tokens could never fit."""
+    most = blocks_of(replica, tokens + replica.draft_tokens * replica.draft_width)
+    return most + replica.spare_block > replica.kv_blocks - replica.watermark_blocks
+
+
 @njit(cache=True)
 def submit(replica: Any, requests: Any, number: int, now_s: float) -> bool:
     """Hand a request to a replica at `now_s`; False (state REFUSED) if its KV could never fit."""
@@ -369,8 +376,7 @@ def submit(replica: Any, requests: Any, number: int, now_s: float) -> bool:
         request.target_tokens = request.computed_tokens
     if request.goal_tokens == 0:
         request.goal_tokens = request.output_tokens
-    most = blocks_of(replica, request.input_tokens + request.goal_tokens + replica.draft_tokens * replica.draft_width)
-    if most + replica.spare_block > replica.kv_blocks - replica.watermark_blocks:
+    if too_large(replica, request.input_tokens + request.goal_tokens):
         request.state = REFUSED
         return False
     if replica.pending == 0 and replica.queue_count == 0 and replica.decode_count + replica.prefill_count == 0:

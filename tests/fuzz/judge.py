@@ -25,17 +25,25 @@ class Outcome:
 
 
 MAY_BE_NEGATIVE = re.compile(
-    r"lower_bound|operations\.\d+\.time_s|objective|cut|error|bias|difference|added_ratio|residual|saved|gap|notes?\.|mean_absolute|hypervolume|headroom|slope"
+    r"lower_bound|operations\.\d+\.time_s|objective|(^|\.)cut|error|bias|difference|added_ratio|residual|saved|gap|notes?\."
+    r"|hypervolume|headroom|slope"
 )
-"""keys of differences; a row of operations may be a credit, such as work that a stack hides under other work"""
-NO_BORDER = re.compile(
-    r"sources|note|title|citations|description|claim|label|url|date|name|aliases|\bhead\b"
-    r"|rope|theta|token_id|_std|_eps|epsilon|initializer|dropout|_bias|transformers_version|coef|alpha|beta|softcap"
-    r"|torch_dtype|_range|layer_types|mscale|image|audio|vision|video|_token|factor|scale|norm_|router_|attn_|temperature"
-    r"|\d+:prefill_|\d+:decode_|\d+:(silicon|date)|throughput"
-    r"|arrival_time|kv_cache_pct|seed|reference|timestamp|hash_ids|ttfts|itls|start_times|e2els|\bengine\b|environment|vary|space"
+"""Answers with a sign: differences, and a row of `operations`, where what a named stack hides under other work is a
+credit (`layer_s` and `launch_layer_s` of a fitted stack may be below zero: launches that overlap); the sum of the rows
+is a step's time, which may not."""
+WORDS = re.compile(
+    r"(^|[.:])(sources?|notes?|title|citations|description|claim|label|url|date|aliases|head)(\.|$)|(^|\.)name$"
 )
-"""places where a number means nothing to the command, or may have any value"""
+"""text in which a number means nothing"""
+FREE = re.compile(r"(^|\.)(seed|hash_ids|reference)(\.|$)|\.slope(\.|$)")
+"""any number is meant: seeds, the names of prefix blocks, the point that a hypervolume counts from"""
+FOREIGN = re.compile(
+    r"rope|theta|token_id|_std$|_eps$|epsilon|initializer|dropout|_bias$|transformers_version|_coef$|alpha|beta|softcap"
+    r"|torch_dtype|_range|mscale|image|audio|vision|video|_factor$|scale|norm_|attn_|temperature"
+)
+"""keys of a config.json that say nothing of shapes (training, sampling, positions): the importer does not read them"""
+UNREAD = re.compile(r":(prefill_|decode_)|:(silicon_data_source|id)$|kv_cache_pct")
+"""columns of serving rows and recorded runs that the command does not read"""
 
 
 def verdict(asked: Input, done: Outcome, most_s: float) -> tuple[str, str]:
@@ -63,9 +71,22 @@ def verdict(asked: Input, done: Outcome, most_s: float) -> tuple[str, str]:
         for place, value in numbers(found, ""):
             if not math.isfinite(value) or (value < -1e-12 and not MAY_BE_NEGATIVE.search(place)):
                 return f"nonsense: {place} = {value}", re.sub(r"\d+", "N", place)
-    if asked.change.nonsense and "," not in asked.change.how and not NO_BORDER.search(asked.change.place):
-        return f"taken in silence: {asked.change.place} = {asked.change.new}", re.sub(r"\d+", "N", asked.change.place)
+    place = asked.change.place
+    if asked.change.nonsense and not unbordered(asked.words, place):
+        return f"taken in silence: {place} = {asked.change.new}", re.sub(r"\d+", "N", place)
     return "", ""
+
+
+def unbordered(words: tuple[str, ...], place: str) -> bool:
+    """Whether a number at a place means nothing to the command, or may have any value."""
+    foreign = any(word.endswith("config.json") for word in words)
+    rows = words[:1] == ("validate",)
+    return bool(
+        WORDS.search(place)
+        or FREE.search(place)
+        or (foreign and FOREIGN.search(place))
+        or (rows and UNREAD.search(place))
+    )
 
 
 def where(trace: str) -> str:

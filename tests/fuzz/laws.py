@@ -71,10 +71,13 @@ def event_question(draw: random.Random) -> Raw:
 def fleet_of(draw: random.Random) -> Raw:
     """Pools that fail, grow, or hand prompts over."""
     if draw.random() < 0.4:
-        return {
+        handed: Raw = {
             "pools": [{"name": "p", "role": "prefill", "count": 2}, {"name": "d", "role": "decode", "count": 2}],
             "transfer": {"bandwidth": "50 GB/s", "latency": "10 us", "bytes_per_token": 131072.0},
         }
+        if draw.random() < 0.3:
+            handed["failures"] = [{"at": "0.3 s", "replica": draw.randrange(4), "down": draw.choice(("0.1 s", "5 s"))}]
+        return handed
     found: Raw = {"pools": [{"name": "a", "count": draw.choice((2, 4))}]}
     if draw.random() < 0.6:
         found["failures"] = [

@@ -52,7 +52,7 @@ CELLS = (
     "true",
     "2147483648",
 )
-BAD_CELLS = {"-1", "inf", "-inf", "-5.5", "1e999"}
+BAD_CELLS = {"-1", "nan", "inf", "-inf", "-5.5", "1e999"}
 KEYS = ("extends", "sources", "citations", "aliases", "name", "schema", "new key", "", "__proto__")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import hardware_specs
 import workloads
 from simcore.spec.load import read_text, read_toml
-from tests.fuzz.mutate import Change, as_toml, spoilt_bytes, spoilt_rows, spoilt_tree
+from tests.fuzz.mutate import Change, as_toml, places, short, spoilt_bytes, spoilt_rows, spoilt_tree
 from tests.shared import ROOT, SHARED
 
 
@@ -52,14 +52,32 @@ def write_spoilt(path: Path, raw: Any, draw: random.Random) -> Change:
         data, change = spoilt_bytes(text_of(raw).encode(), draw)
         path.write_bytes(data)
         return change
-    raw, change = spoilt_tree(raw, draw)
-    for _ in range(draw.choice((0, 0, 0, 1, 2))):
-        raw, more = spoilt_tree(raw, draw)
-        change = Change(
-            f"{change.how}, {more.how}", f"{change.place}, {more.place}", change.old, f"{change.new}, {more.new}"
-        )
+    changes = []
+    for _ in range(draw.choice((1, 1, 1, 2, 3))):
+        raw, change = spoilt_tree(raw, draw)
+        changes.append(change)
+    change = together(changes, raw)
     path.write_text(text_of(raw), encoding="utf-8")
     return change
+
+
+def together(changes: list[Change], raw: Any) -> Change:
+    """Several changes as one: nonsense if one of them is, and was not undone by a later one."""
+    if len(changes) == 1:
+        return changes[0]
+    how = ", ".join(change.how for change in changes)
+    for change in changes:
+        if change.nonsense and short(value_at(raw, change.place)) == change.new:
+            return Change(how, change.place, change.old, change.new, True)
+    return Change(how, ", ".join(c.place for c in changes), changes[0].old, ", ".join(c.new for c in changes))
+
+
+def value_at(raw: Any, place: str) -> Any:
+    """What a tree holds at a place; None where it has none."""
+    ways = [way for way in places(raw) if ".".join(map(str, way)) == place]
+    for key in ways[0] if ways else ():
+        raw = raw[key]
+    return raw if ways else None
 
 
 def write_rows(path: Path, text: str, draw: random.Random, sep: str = ",") -> Change:

@@ -55,3 +55,28 @@ def test_importing_kernels_compiles_nothing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_other_versions_have_folders_of_their_own(tmp_path: Path) -> None:
+    """Where numba 0.59 and 0.68 shared a folder, the index of one named the code of the other."""
+    run(tmp_path, KERNEL)
+    (kept,) = (tmp_path / "kept/kernels").glob("own_kernel.kernel-*")
+    versions = tmp_path / "numba-0.59.0.dist-info"  # found before the installed one
+    versions.mkdir()
+    assert run(tmp_path, KERNEL)[::2] == ("9.0", 0)
+    versions.rmdir()
+    assert run(tmp_path, KERNEL)[::2] == ("9.0", 1)
+    assert len(list((tmp_path / "kept/kernels").glob("own_kernel.kernel-*"))) == 2
+    assert sorted(path.suffix for path in kept.iterdir()) == [".nbc", ".nbi"]
+
+
+def test_one_process_at_a_time_compiles(tmp_path: Path) -> None:
+    """Two that begin together: the second takes what the first has kept."""
+    (tmp_path / "own_kernel.py").write_text(KERNEL)
+    env = {**os.environ, "SIMCORE_CACHE": str(tmp_path / "kept"), "PYTHONPATH": f"{tmp_path}:{Path.cwd()}"}
+    code = "import own_kernel as k; print(sum(k.kernel.compiled.stats.cache_hits.values()))"
+    both = [
+        subprocess.Popen([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        for _ in range(2)
+    ]
+    assert sorted(one.communicate()[0].strip() for one in both) == [b"0", b"1"]

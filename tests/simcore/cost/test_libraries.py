@@ -96,7 +96,7 @@ def test_other_code_or_another_machine_finds_nothing(kernel: str, monkeypatch: p
     Path(kernel).write_text('"""Words."""\n' + SOURCE)
     forget()
     assert libraries.find(kernel, "kernel") is not None
-    monkeypatch.setattr(libraries, "_machine", lambda: "another")
+    monkeypatch.setattr(libraries, "toolchain", lambda: "another")
     assert libraries.find(kernel, "kernel") is None
 
 

@@ -12,7 +12,7 @@ from simcore.engine.invariants import violations
 from simcore.engine.serving import serve
 from simcore.engine.settings import ReplicaSettings
 from simcore.errors import InputError
-from simcore.policy.records import DONE
+from simcore.policy.records import DONE, REFUSED
 from simcore.policy.roles import RoleLimits
 from simcore.spec.traffic import Trace
 from tests.simcore.engine.physics import law
@@ -57,6 +57,22 @@ def test_disaggregation_pays_for_the_transfer() -> None:
         assert (rows["generated_tokens"] == rows["output_tokens"]).all()
         waits.append((rows["done_s"] - rows["first_token_s"]).mean())
     assert waits[1] > waits[0]
+
+
+def test_what_the_decode_pool_can_never_hold_is_refused_before_its_prefill() -> None:
+    """Such a request was refused after its first token; where one of two pools can hold it, that pool gets it."""
+    small, large = replace(DECODE, kv_blocks=10), replace(DECODE, kv_blocks=300)
+    tokens = TRACE.input_tokens + TRACE.output_tokens
+    for decode in ((small,), (small, large)):
+        parts = (
+            Pool("p", HOW, TIMES, 1, "prefill"),
+            *(Pool(f"d{n}", how, TIMES, 1, "decode") for n, how in enumerate(decode)),
+        )
+        run = serve_fleet(FleetPlan(parts, transfer=Transfer(1e5, 1e12)), TRACE)
+        assert violations(run) == []
+        held = (tokens <= 10 * 16) | (TRACE.output_tokens == 1) | (len(decode) > 1)
+        assert np.array_equal(run.requests["state"] == DONE, held)
+        assert (run.requests["state"] == REFUSED).sum() == (~held).sum()
 
 
 def test_one_request_through_disaggregation_by_hand() -> None:
