@@ -101,7 +101,7 @@ def question_of(
 
     named = given["model.name"] or given["policy.launch"]
     if file is None and (named is None or given["hardware.system"] is None):
-        raise InputError("needs a scenario file, or --model (or --launch) and --chip")
+        raise InputError("needs a scenario file, or --model and --chip (or --launch and --chip)")
     raw, notes = read_raw(file) if file is not None else ({"schema": "scenario/2", "name": "estimate"}, ())
     for key, value in given.items():
         if value is not None:

@@ -17,7 +17,7 @@ from typing import Any
 import hardware_specs
 import workloads
 from scenarios.catalogue import SCHEMAS, VARIABLE, folders, own_file, own_file_names
-from scenarios.variants import candidates
+from scenarios.variants import candidates, formats_of
 from simcore.errors import InputError, UnknownName, suggest
 from simcore.registry import GROUPS, DataRegistry, normal, own_names, own_thing
 from simcore.spec.base import Spec
@@ -222,9 +222,9 @@ class _Look:
             if not number:
                 return found
             spec = self.built(found)
-            number = "fp8-block" if number == "fp8" and spec.is_moe and not name.lower().endswith("dynamic") else number
-            self.notes.append(f"{name} is read as {base} with weights in {number}")
-            own = {} if spec.expert_format else {"native_format": number}
+            own = formats_of(spec, number, name)
+            if own:
+                self.notes.append(f"{name} is read as {base} with weights in {', '.join(own.values())}")
             return Source("model", found.raw and {**found.raw, **own}, found.file, folder, spec.replace(**own))
         return None
 

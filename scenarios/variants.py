@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 TUNINGS = re.compile(r"-(instruct|thinking|chat|base|it|hf|[0-9]{4})(?=-|$)", re.I)
 FORMATS = {
@@ -49,3 +50,12 @@ def candidates(name: str) -> Iterator[tuple[str, str]]:
         if text and text not in seen:
             seen.add(text)
             yield text, number
+
+
+def formats_of(spec: Any, number: str, name: str) -> dict[str, str]:
+    """Fields of a spec that a suffix changes: the experts' format where they have one of their own (an fp4 copy of an
+    int4 model), except mxfp4, which its copies keep; else that of all weights."""
+    if spec.expert_format:
+        return {} if spec.expert_format == "mxfp4" else {"expert_format": number}
+    blocks = number == "fp8" and spec.is_moe and not name.lower().endswith("dynamic")
+    return {"native_format": "fp8-block" if blocks else number}

@@ -8,6 +8,10 @@ and Yuan 2009):
     one-shot      2 a + (g-1) S/B                      every rank reads all others' tensors
     two-shot      2 a + 2 (g-1)/g S/B                  slices exchanged twice; only where one switch joins all ranks
     hierarchical  reduce-scatter inside, all-reduce of S/n1 across, all-gather inside
+    nodes         c + 2 ((n1-1) a1 + ceil(log2 n2) a2) + 2 S/B     chains inside nodes, a tree across them (NCCL)
+
+Across nodes nobody writes into another's memory: a kernel, a proxy thread and a network card take turns, so that every
+algorithm begins with c and a hop takes at least a2 (NCCL's own estimate, tuning.cc). One- and two-shot end at the node.
 
 Reduce-scatter and all-gather are half a ring; all-to-all sends (g-1)/g of S. Wrong when several groups share an
 oversubscribed level unequally, and where the network reduces by itself (SHARP): both are left out.
@@ -21,6 +25,11 @@ import numpy as np
 
 from simcore.cost.machine import Machine
 from simcore.ops.op import Column
+
+CROSSING_S = 6.8e-6
+"""c: what a collective across nodes begins with (NCCL, src/graph/tuning.cc, baseLat of LL)"""
+HOP_S = 5.0e-6
+"""a2: least time from one node's chip to another's (the same, hwLat of the network, tree, LL)"""
 
 
 @dataclass(frozen=True)
@@ -66,11 +75,15 @@ def spans(machine: Machine, group: Column, stride: Column = 1.0) -> Spans:
     return Spans(inner, group / inner, inner_rate, inner_wait, outer_rate, outer_wait)
 
 
+Line = tuple[Column, Column]
+"""seconds, and seconds per byte"""
+
+
 @dataclass(frozen=True)
 class CollectiveModel:
     """Times of collectives over one kind of group, from coefficients computed once per group."""
 
-    lines: dict[str, tuple[tuple[Column, Column], ...]]
+    lines: dict[str, tuple[Line, ...]]
     """collective -> (seconds, seconds per byte) of each algorithm"""
 
     def time_s(self, name: str, size_bytes: Column) -> Column:
@@ -86,27 +99,42 @@ class CollectiveModel:
 def collective_model(at: Spans) -> CollectiveModel:
     """Coefficients of every collective for groups that lie as `at` says."""
     g = at.ranks
+    crosses = np.asarray(at.outer) > 1
+    start = np.where(crosses, CROSSING_S, 0.0)
+    hop = np.where(crosses, np.maximum(at.outer_latency_s, HOP_S), 0.0)
     rate = np.minimum(at.inner_bytes_per_s, at.outer_bytes_per_s)
-    wait = np.maximum(at.inner_latency_s, at.outer_latency_s)
+    wait = np.maximum(at.inner_latency_s, hop)
     ring = ((g - 1) * wait, (g - 1) / g / rate)
     steps = np.ceil(np.log2(np.maximum(g, 1.0)))
     many = g > 1
     tree = (2 * steps * wait, np.where(many, 2 / rate, 0.0))
-    direct = (np.where(many, 2 * wait, 0.0), (g - 1) / rate)
+    direct = (np.where(crosses, np.inf, np.where(many, 2 * wait, 0.0)), (g - 1) / rate)
     inner = ((at.inner - 1) * at.inner_latency_s, (at.inner - 1) / at.inner / at.inner_bytes_per_s)
-    outer = ((at.outer - 1) * at.outer_latency_s, (at.outer - 1) / g / at.outer_bytes_per_s)
+    outer = ((at.outer - 1) * hop, (at.outer - 1) / g / at.outer_bytes_per_s)
     nested = (inner[0] + outer[0], inner[1] + outer[1])
     twice = (2 * ring[0], 2 * ring[1])
-    shot = (np.where(many, np.where(at.outer > 1, np.inf, wait), 0.0), (g - 1) / g / rate)
+    shot = (np.where(many, np.where(crosses, np.inf, wait), 0.0), (g - 1) / g / rate)
+    across = (at.inner - 1) * at.inner_latency_s + np.ceil(np.log2(np.maximum(at.outer, 1.0))) * hop
+    nodes = (np.where(crosses, 2 * across, np.inf), np.where(many, 2 / rate, 0.0))
     exchange = (np.where(many, at.inner_latency_s + at.outer_latency_s, 0.0), _all_to_all_slope(at))
     return CollectiveModel(
         {
-            "all_reduce": (twice, tree, direct, (2 * shot[0], 2 * shot[1]), (2 * nested[0], 2 * nested[1])),
-            "reduce_scatter": (ring, nested, shot),
-            "all_gather": (ring, nested, shot),
+            "all_reduce": after(start, twice, tree, direct, nodes, doubled(shot), doubled(nested)),
+            "reduce_scatter": after(start, ring, nested, shot),
+            "all_gather": after(start, ring, nested, shot),
             "all_to_all": (exchange,),
         }
     )
+
+
+def doubled(line: Line) -> Line:
+    """Both halves of an all-reduce."""
+    return 2 * line[0], 2 * line[1]
+
+
+def after(start_s: Column, *lines: Line) -> tuple[Line, ...]:
+    """Algorithms that all begin with `start_s`."""
+    return tuple((start_s + wait, slope) for wait, slope in lines)
 
 
 def _all_to_all_slope(at: Spans) -> Column:

@@ -254,7 +254,8 @@ def _resident(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bo
     plain = _with_expert_tokens(plain, physics, plan, step, graphs)
     eight_bit = number_format(physics.machine.formats[0]).name == "fp8"
     layers = physics.model.layer_count
-    found = changes(served, plain.work, step.tokens, layers, eight_bit, step.prefills)
+    captured = served.captured_tokens(step.prefills, graphs)
+    found = changes(served, plain.work, step.tokens, layers, eight_bit, captured)
     return replace(plain, ratio=found.ratio, extras=_extras(physics, plain, found, step, graphs))
 
 

@@ -71,6 +71,8 @@ class RawSteps:
     eight_bit: bool
     """dense matrices with one scale per tensor or row, whose quantisation a norm can do"""
     pace: float = 1.0
+    graphs: bool = True
+    """steps of decodes alone run from a graph"""
 
 
 def raw_steps(
@@ -101,6 +103,7 @@ def raw_steps(
         float(np.max(plan.replica_chips / plan.pp / plan.attention_dp)),
         number_format(physics.machine.formats[0]).name == "fp8",
         stages * float(np.ceil(physics.model.layer_count / stages)) / physics.model.layer_count,
+        graphs,
     )
 
 
@@ -114,7 +117,8 @@ def served_steps(raw: RawSteps, served: Served = NOTHING) -> StepTimes:
     def dense(work: Work, launch_s: Floats | float, chunk: bool) -> Table:
         seen = expert_tokens(served, tokens, raw.ranks, chunk)
         here = replace(work, expert=np.interp(seen, tokens, work.expert))
-        found = changes(served, here, tokens, raw.layers, raw.eight_bit, chunk)
+        captured = served.captured_tokens(chunk, raw.graphs)
+        found = changes(served, here, tokens, raw.layers, raw.eight_bit, captured)
         found = replace(found, gaps_s=found.gaps_s * raw.pace, floor_s=found.floor_s * raw.pace)
         own_s = np.asarray(found.dense_s(here))
         return Table(times.dense_pure.x, own_s if served.replaces_launch else own_s + launch_s)

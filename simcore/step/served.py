@@ -42,7 +42,7 @@ class Served:
     quantise_layer_s: float = 0.0
     """per layer and step, on top, of models in eight bits: kernels that quantise activations one by one"""
     launch_layer_s: float = 0.0
-    """per layer of a step with a prefill chunk at least: its kernels are launched one by one"""
+    """per layer of a step without a graph at least: its kernels are launched one by one"""
     graph_tokens: float = 0.0
     """steps of up to so many tokens run from a captured graph, those with a chunk too: nothing is launched alone"""
     host_s: float = 0.0
@@ -70,6 +70,12 @@ class Served:
     def adds(self) -> bool:
         """Whether any time is changed."""
         return self != Served()
+
+    def captured_tokens(self, chunk: bool, graphs: bool) -> float:
+        """Tokens up to which a step runs from a graph: any step of decodes where `graphs` are captured."""
+        if chunk:
+            return self.graph_tokens
+        return np.inf if graphs else 0.0
 
     def step_host_s(self, chunk: bool) -> float:
         """Host time of a step."""
@@ -104,7 +110,7 @@ class Changes:
     ratio: dict[str, Column]
     gaps_s: Column
     floor_s: Column
-    """what is missing to the launches of a step with a chunk"""
+    """what is missing to the launches of a step without a graph"""
 
     def dense_s(self, work: Work) -> Column:
         """Dense seconds after the changes."""
@@ -112,11 +118,12 @@ class Changes:
         return own + self.gaps_s + self.floor_s
 
 
-def changes(served: Served, work: Work, tokens: Column, layers: int, eight_bit: bool, chunk: bool) -> Changes:
+def changes(served: Served, work: Work, tokens: Column, layers: int, eight_bit: bool, graph_tokens: float) -> Changes:
     """How a server changes the dense work of steps of `tokens`, `[steps]`.
 
     Matrices: ratio(tokens) max(t - layers fused, t / 2), the ratio growing from 1 to `large_ratio` with log tokens;
-    experts alike without fusing; `layer_s` per layer; with a chunk at least `launch_layer_s` per layer in all.
+    experts alike without fusing; `layer_s` per layer; beyond `graph_tokens`, up to which a captured graph runs, at
+    least `launch_layer_s` per layer in all.
     """
     low, high = np.log(RAMP_TOKENS)
     ramp = np.clip((np.log(np.maximum(tokens, 1.0)) - low) / (high - low), 0.0, 1.0)
@@ -130,10 +137,10 @@ def changes(served: Served, work: Work, tokens: Column, layers: int, eight_bit: 
     }
     gaps_s = layers * served.layer_s
     found = Changes(ratio, gaps_s, 0.0)
-    if not chunk or served.launch_layer_s <= 0.0:
+    if np.isinf(graph_tokens) or served.launch_layer_s <= 0.0:
         return found
     floor_s = np.maximum(layers * served.launch_layer_s - found.dense_s(work), 0.0)
-    return Changes(ratio, gaps_s, np.where(np.asarray(tokens) > served.graph_tokens, floor_s, 0.0))
+    return Changes(ratio, gaps_s, np.where(np.asarray(tokens) > graph_tokens, floor_s, 0.0))
 
 
 def expert_tokens(served: Served, tokens: Column, ranks: Column, chunk: bool) -> Column:

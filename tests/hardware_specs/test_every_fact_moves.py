@@ -47,6 +47,8 @@ DESCRIPTIVE = {
     "model card_tables": "which tables a vendor counts as active: a figure for the model's card",
     "model mtp_layers": "multi-token prediction is asked for by policy.draft_tokens, priced by its own fields",
     "model other_parameters": "a vision tower does not run in a text step",
+    "stack serving.graph_tokens": "the prompts of this test are longer (see test_releases.py)",
+    "stack serving.graph_tokens_per_sequence": "the same",
     "stack untuned.expert_ratio": "of the newest release nothing is untuned",
     "stack releases.0.untuned.expert_ratio": "of an older release (see test_releases.py)",
     "stack serving.stream_interval": "without server effects nothing waits for a group of tokens of one",

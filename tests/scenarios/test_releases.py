@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hardware_specs
 import simcore
+from simcore import registry
 from simcore.spec.stack import StackRelease, Untuned
 
 LOAD = {"input_tokens": 500, "output_tokens": 200, "batch": 32}
@@ -37,3 +38,28 @@ def test_untuned_experts_are_slower_on_their_generation_alone() -> None:
         name="old", releases=(StackRelease(version="1", effects="vllm", untuned=untuned),)
     )
     assert stack.release("1.2").untuned.expert_ratio == 1.5
+
+
+def test_short_prompts_run_from_graphs_where_the_stack_captures_them() -> None:
+    """A step of 200 prompt tokens is launched one by one under a stack that captures decodes alone."""
+    short = {"input_tokens": 200, "output_tokens": 50, "batch": 1}
+    stack = hardware_specs.stack("vllm")
+
+    def ttft_s(graph_tokens: int, per_sequence: int) -> float:
+        serving = stack.serving.model_copy(
+            update={"graph_tokens": graph_tokens, "graph_tokens_per_sequence": per_sequence}
+        )
+        registry.register("stack", stack.replace(name="changed", serving=serving))
+        try:
+            asked = simcore.scenario("llama-3.1-8b", "h100-sxm", stack="changed", traffic=short)
+            return float(simcore.estimate(asked.set({"policy.max_running": 100})).ttft_s)
+        finally:
+            registry.unregister("stack", "changed")
+
+    assert ttft_s(0, 2) == ttft_s(512, 1) > 1.1 * ttft_s(512, 2)
+
+
+def test_decodes_without_graphs_are_launched_one_by_one() -> None:
+    question = simcore.scenario("llama-3.1-8b", "h100-sxm", stack="vllm", traffic=LOAD | {"batch": 1})
+    captured, eager = (float(simcore.estimate(question.set({"policy.graphs": g})).tpot_s) for g in (True, False))
+    assert eager > 1.5 * captured

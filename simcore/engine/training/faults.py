@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from simcore.cost.jit import njit
+from simcore.cost.jit import njit_with_memory as njit
 from simcore.ops.op import Array
 
 MONTH_S = 30.0 * 86400.0

@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.cost.jit import njit
+from simcore.cost.jit import njit_with_memory as njit
 from simcore.engine.training.schedules import schedules
 from simcore.engine.training.schedules._base import FORWARD, INPUT, PAIR, WEIGHT, Ints
 from simcore.errors import InputError

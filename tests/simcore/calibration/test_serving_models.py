@@ -13,7 +13,7 @@ from validation.serving.models import is_dense
 @pytest.mark.parametrize(
     ("name", "model", "weights"),
     [
-        ("nvidia/Kimi-K2.5-NVFP4", "kimi-k2.5", None),
+        ("nvidia/Kimi-K2.5-NVFP4", "kimi-k2.5", "nvfp4"),
         ("nvidia/DeepSeek-R1-0528-FP4-v2", "deepseek-r1", "nvfp4"),
         ("nvidia/Llama-3.3-70B-Instruct-FP8", "llama-3.3-70b-instruct", "fp8"),
         ("Qwen/Qwen3.5-397B-A17B-FP8", "qwen3.5-397b-a17b", "fp8-block"),
@@ -27,7 +27,8 @@ def test_a_suffix_leads_to_the_known_model_with_the_format_that_it_names(
     name: str, model: str, weights: str | None
 ) -> None:
     found, base = resolve("model", name), resolve("model", model).value
-    expected = base if weights is None or base.expert_format else base.replace(native_format=weights)
+    field = "expert_format" if base.expert_format else "native_format"
+    expected = base if weights is None else base.replace(**{field: weights})
     assert found.value == expected
     assert (weights is None) == (not found.notes)
 

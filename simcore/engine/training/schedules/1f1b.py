@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simcore.cost.jit import njit
+from simcore.cost.jit import njit_with_memory as njit
 from simcore.engine.training.schedules._base import BACKWARD, FORWARD, Ints, full_pipeline_s, one_chain, one_chunk
 
 SPLITS = False

@@ -5,7 +5,7 @@ Weights of one chunk at a time are needed, so FSDP gathers each once per pass; a
 
 from __future__ import annotations
 
-from simcore.cost.jit import njit
+from simcore.cost.jit import njit_with_memory as njit
 from simcore.engine.training.schedules._base import BACKWARD, FORWARD, Ints, Times, full_pipeline_s, one_chain
 
 SPLITS = False

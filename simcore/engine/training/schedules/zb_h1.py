@@ -5,7 +5,7 @@ Rank r puts off r weight gradients. Bubble of equal stages: (p - 1)(f + b - w), 
 
 from __future__ import annotations
 
-from simcore.cost.jit import njit
+from simcore.cost.jit import njit_with_memory as njit
 from simcore.engine.training.schedules._base import FORWARD, INPUT, WEIGHT, Ints, Times, one_chain, one_chunk
 
 SPLITS = True

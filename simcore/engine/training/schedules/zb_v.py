@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simcore.cost.jit import njit
+from simcore.cost.jit import njit_with_memory as njit
 from simcore.engine.training.schedules._base import FORWARD, INPUT, WEIGHT, Ints, Times
 
 SPLITS = True
