@@ -59,7 +59,10 @@ def test_energy_of_attention_dp_ranks_is_that_of_their_replica() -> None:
     whole = scenario_step_times(model, chip, ParallelPlan(tp=4), "datasheet")
     assert whole.idle_w == pytest.approx(4 * alone.idle_w)
     joules = [float(np.interp(2048, t.energy_mixed.x.knots(), t.energy_mixed.values[:, 0])) for t in (ranks, alone)]
-    watts = [found / at(t.dense_mixed, 2048) for found, t in zip(joules, (ranks, alone), strict=True)]
+    attention = [float(np.interp(2048, t.prefill.x.knots(), t.prefill.values[:, 0])) for t in (ranks, alone)]
+    parts = [at(t.dense_mixed, 2048) + at(t.communication, 2048) + at(t.head, 1) for t in (ranks, alone)]
+    spans = [part + own for part, own in zip(parts, attention, strict=True)]
+    watts = [found / span_s for found, span_s in zip(joules, spans, strict=True)]
     assert max(watts) < chip.power.tdp_w
 
 
