@@ -104,8 +104,10 @@ def times(frame: pd.DataFrame, file: str | None) -> Array:
     if "latency_ms" not in frame:
         return np.full(len(frame), np.nan)
     found = numbers(frame, "latency_ms", file) * 1e-3
-    if (found == 0).any():
-        what = f"row {int((found == 0).argmax())}: took no time"
+    bad = ~(found > 0)
+    if bad.any():
+        at = int(bad.argmax())
+        what = f"row {at}: " + ("took no time" if found[at] == 0 else "holds no time")
         raise InputError(what, file=file, key="latency_ms", fix="leave the row out")
     return found
 

@@ -2,10 +2,10 @@
 
 numba's own index compares the time of the one file that holds a function: a kernel that calls a changed function of
 another file would be taken as it was, and a changed comment compiles everything again. Here each function is kept
-under the digest of its own code, of all that it reaches (`simcore.cost.sources`) and of numba's version, and its file's time
-does not count. Functions of other packages are left to numba. numba's index of a folder knows neither other versions
-nor other writers (it is read, added to and written, and only then the code): so each version has folders of its own,
-and one process at a time compiles.
+under the digest of its own code, of all that it reaches (`simcore.cost.sources`) and of numba's version, and its
+file's time does not count. Functions of other packages are left to numba. numba's index of a folder knows neither other
+versions nor other writers (it is read, added to and written, and only then the code): so each version has folders of
+its own, and one process at a time compiles.
 """
 
 from __future__ import annotations

@@ -15,9 +15,9 @@ import numpy as np
 
 from simcore.engine.caches import lay_out
 from simcore.engine.clocks import Clocks
+from simcore.engine.decode_room import DecodeRoom
 from simcore.engine.feedback import Clients, Feedback, feedback_of
 from simcore.engine.fleet_plan import Autoscale, Clocking, Failure, FleetPlan, Pool, Roles, Transfer, check_plan
-from simcore.engine.decode_room import DecodeRoom
 from simcore.engine.serving import PowerLog, ServingRun, dense_hashes, rank_requests, request_records, rerank
 from simcore.policy.records import LOST, NONE, REFUSED, STEP, WAITING, new_replicas
 from simcore.spec.traffic import Slo, Trace

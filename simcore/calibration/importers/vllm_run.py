@@ -177,6 +177,9 @@ def _measured(rows: list[dict[str, Any]], series: Path) -> Measured:
         table = _series(series)
         if not {"waiting", "running"} <= set(table.dtype.names or ()):
             raise InputError("has no columns waiting and running", file=str(series))
+        for name in table.dtype.names or ():
+            if np.isinf(table[name]).any() or (table[name] < 0).any():
+                raise InputError("is not a number from 0", file=str(series), key=name, fix="leave the row out")
         waiting, running = np.atleast_1d(table["waiting"]), np.atleast_1d(table["running"])
         if not all(np.isfinite(column).all() and (column >= 0).all() for column in (waiting, running)):
             raise InputError("waiting or running is not a number from 0", file=str(series), fix="leave the row out")
