@@ -195,11 +195,12 @@ class Scenario(Spec):
             return {**raw, "residency": places}
         return raw
 
-    @field_validator("vary")
+    @field_validator("vary", "training", "economics", "models", "jobs")
     @classmethod
-    def _no_improper_numbers(cls, value: dict[str, Any]) -> dict[str, Any]:
-        for key, axis in value.items():
-            bad = improper(axis)
+    def _no_improper_numbers(cls, value: Any) -> Any:
+        """In tables that only some verbs read to the end."""
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value or ()):
+            bad = improper(part)
             if bad is not None:
                 raise ValueError(f"{key} = {bad!r}: no key takes numbers that are infinite, none or below zero")
         return value

@@ -174,9 +174,16 @@ def analytic_laws(raw: Raw) -> list[str]:
     if "batch" in raw["traffic"]:
         more = estimate(raw | {"traffic": raw["traffic"] | {"batch": 2 * raw["traffic"]["batch"]}})
         if more and more["feasible"] and raw["hardware"]["stack"] == "roofline":
-            for name in ("ttft_mean_s", "tpot_mean_s"):
+            for name in ("ttft_mean_s", "tpot_mean_s", "e2e_mean_s")[int(brief(raw)) :]:
                 if more[name] < told[name] * (1 - 1e-9):
                     found.append(f"twice the batch: {name} falls from {told[name]} to {more[name]}")
+    return found
+
+
+def brief(raw: Raw) -> bool:
+    """Whether a prompt may be shorter than a decode step: then more users mean that an arrival falls more often into a
+    short step, and the first token may come sooner; the token after it may not."""
+    found: bool = raw["traffic"]["input_tokens"] <= 2 * raw["traffic"]["batch"]
     return found
 
 
