@@ -21,13 +21,13 @@ def of_axis(axis: Axis) -> Parameter:
     >>> of_axis(Axis("plan.tp", (1, 2, 4), ordered=True)).kind, of_axis(Axis("plan.kv", ("bf16", "fp8"))).kind
     ('ordinal', 'categorical')
     """
-    when = {name: tuple(map(choice, values)) for name, values in axis.when.items()}
-    if not axis.is_range:
-        try:
+    try:
+        when = {name: tuple(map(choice, values)) for name, values in axis.when.items()}
+        if not axis.is_range:
             values = tuple(map(choice, axis.values))
             return Parameter(axis.key, "ordinal" if axis.ordered else "categorical", values, when=when)
-        except TypeError:
-            raise InputError("a choice is a number, a word or a list", key=axis.key) from None
+    except TypeError:
+        raise InputError("a choice is a number, a word or a list", key=axis.key) from None
     bounds = {"low": axis.low, "high": axis.high, "log": axis.log, "steps": axis.steps}
     return Parameter(axis.key, "integer" if axis.integer else "float", when=when, **bounds)  # type: ignore[arg-type]
 

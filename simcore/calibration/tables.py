@@ -77,8 +77,13 @@ class Group:
         return replace(self, shapes=shapes, time_s=self.time_s[mask], row=self.row[mask])
 
 
+SIGNED = ("alpha",)
+"""columns of fitted numbers that may be below zero"""
+
+
 def read_table(path: str) -> pd.DataFrame:
-    """A parquet or CSV table; raises InputError when it cannot be read or is empty."""
+    """A parquet or CSV table; raises InputError when it cannot be read, is empty, or holds a number that is infinite or
+    below zero, whether or not anybody asks for its column."""
     import pandas as pd
 
     try:
@@ -87,6 +92,13 @@ def read_table(path: str) -> pd.DataFrame:
         raise InputError(f"cannot be read: {str(error).splitlines()[0]}", file=str(path)) from None
     if not len(frame):
         raise InputError("has no rows", file=str(path), fix="give a table with measurements")
+    for name in frame.select_dtypes("number").columns.difference(SIGNED):
+        bad = ((frame[name] == float("inf")) | (frame[name] < 0)).to_numpy(bool)
+        if bad.any():
+            row = int(bad.argmax())
+            where = f"{path}:{row + 2}" if str(path).endswith(".csv") else f"{path}, row {row}"
+            what = f"{frame[name].tolist()[row]!r} is not a number from 0"
+            raise InputError(what, file=where, key=str(name), fix="mend it or leave the row out")
     return frame
 
 
@@ -104,8 +116,10 @@ def times(frame: pd.DataFrame, file: str | None) -> Array:
     if "latency_ms" not in frame:
         return np.full(len(frame), np.nan)
     found = numbers(frame, "latency_ms", file) * 1e-3
-    if (found == 0).any():
-        what = f"row {int((found == 0).argmax())}: took no time"
+    bad = ~(found > 0)
+    if bad.any():
+        at = int(bad.argmax())
+        what = f"row {at}: " + ("took no time" if found[at] == 0 else "holds no time")
         raise InputError(what, file=file, key="latency_ms", fix="leave the row out")
     return found
 
@@ -184,14 +198,19 @@ def _shapes(
     return shapes, ok
 
 
-def numbers(frame: pd.DataFrame, column: str, file: str | None) -> Array:
-    """A column as floats, empty cells nan; raises InputError for what is no finite number from 0, naming its row."""
+def as_numbers(frame: pd.DataFrame, column: str, file: str | None) -> pd.Series[Any]:
+    """A column as numbers, nan where a cell is none; raises InputError for whole numbers of hundreds of digits."""
     import pandas as pd
 
     try:
-        values = np.asarray(pd.to_numeric(frame[column], errors="coerce"), float)
-    except OverflowError:  # whole numbers of hundreds of digits
+        return pd.to_numeric(frame[column], errors="coerce")
+    except OverflowError:
         raise InputError("holds a number that is too large", file=file, key=column, fix="mend the table") from None
+
+
+def numbers(frame: pd.DataFrame, column: str, file: str | None) -> Array:
+    """A column as floats, empty cells nan; raises InputError for what is no finite number from 0, naming its row."""
+    values = np.asarray(as_numbers(frame, column, file), float)
     text = np.isnan(values) & frame[column].notna().to_numpy()
     bad = text | np.isinf(values) | (values < 0)
     if bad.any():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from simcore.errors import InputError
 from simcore.spec.base import Count, FileName, Spec
@@ -129,6 +129,23 @@ def with_first_values(raw: dict[str, Any]) -> dict[str, Any]:
     return raw
 
 
+def improper(value: Any) -> Any:
+    """The first number or quantity of a value that no axis can have, infinite, none or below zero; None without one.
+
+    >>> improper({"low": 1, "values": ["2 s", "-1 s"]})
+    '-1 s'
+    """
+    if isinstance(value, dict | list | tuple):
+        inner = value.values() if isinstance(value, dict) else value
+        return next((found for item in inner if (found := improper(item)) is not None), None)
+    try:
+        number = float(value.split()[0]) if isinstance(value, str) and value.strip() else value
+    except ValueError:  # a name
+        return None
+    bad = isinstance(number, int | float) and not 0 <= number < float("inf")
+    return value if bad else None
+
+
 class Scenario(Spec):
     """The whole question. A verb uses the parts that it needs; what an engine cannot honour it refuses by name."""
 
@@ -177,6 +194,16 @@ class Scenario(Spec):
             places = {k: {"tier": v} if isinstance(v, str) else v for k, v in raw["residency"].items()}
             return {**raw, "residency": places}
         return raw
+
+    @field_validator("vary", "training", "economics", "models", "jobs")
+    @classmethod
+    def _no_improper_numbers(cls, value: Any) -> Any:
+        """In tables that only some verbs read to the end."""
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value or ()):
+            bad = improper(part)
+            if bad is not None:
+                raise ValueError(f"{key} = {bad!r}: no key takes numbers that are infinite, none or below zero")
+        return value
 
     @model_validator(mode="after")
     def _has_physics(self) -> Scenario:

@@ -9,8 +9,8 @@ from pydantic import Field, field_validator, model_validator
 from simcore.spec.base import MOST_COUNT, Count, Spec
 from simcore.units import Seconds
 
-MOST_REQUESTS = 100_000_000
-"""generated ones: 30 GB of records"""
+MOST_REQUESTS = 10_000_000
+"""generated ones, which are held in memory with their answers: 4 GB"""
 Tokens = Annotated[float, Field(gt=0, le=MOST_COUNT)]
 LengthsPart = Count | tuple[Count, Count] | dict[str, Tokens]
 
@@ -65,7 +65,7 @@ class TrafficPart(Spec):
     """lognormal lengths with these quantiles"""
     longest_tokens: int | None = Field(default=None, ge=2, le=MOST_COUNT)
     """lognormal lengths: inputs are cut so that input and output together stay below"""
-    requests: int = Field(default=1000, ge=1, le=MOST_REQUESTS)
+    requests: int = Field(default=1000, ge=1)
     arrivals: Literal["poisson", "gamma", "constant", "once"] = "poisson"
     rate_per_s: float | None = Field(default=None, gt=0)
     cv: float = Field(default=1.0, gt=0)
@@ -83,6 +83,13 @@ class TrafficPart(Spec):
     """generated requests: each turn is sent so many times at once"""
     wait: bool = False
     """sessions are a closed loop: a turn is sent a pause after all answers of the turn before it are complete"""
+
+    @field_validator("requests")
+    @classmethod
+    def _fit_in_memory(cls, value: int) -> int:
+        if value > MOST_REQUESTS:
+            raise ValueError(f"{value:,} do not fit in memory: generate at most {MOST_REQUESTS:,}, or give a trace")
+        return value
 
     @field_validator("input_tokens", "output_tokens")
     @classmethod

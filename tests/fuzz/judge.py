@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from simcore.calibration.importers.vllm_run import STATED
+
 if TYPE_CHECKING:
     from tests.fuzz.subjects import Input
 
@@ -35,15 +37,20 @@ WORDS = re.compile(
     r"(^|[.:])(sources?|notes?|title|citations|description|claim|label|url|date|aliases|head)(\.|$)|(^|\.)name$"
 )
 """text in which a number means nothing"""
-FREE = re.compile(r"(^|\.)(seed|hash_ids|reference)(\.|$)|\.slope(\.|$)")
-"""any number is meant: seeds, the names of prefix blocks, the point that a hypervolume counts from"""
+FREE = re.compile(r"(^|\.)(seed|hash_ids|reference)(\.|$)|\.slope(\.|$)|:(turn|priority)$")
+"""any number is meant: seeds, names of prefix blocks, the point that a hypervolume counts from, an order"""
 FOREIGN = re.compile(
     r"rope|theta|token_id|_std$|_eps$|epsilon|initializer|dropout|_bias$|transformers_version|_coef$|alpha|beta|softcap"
-    r"|torch_dtype|_range|mscale|image|audio|vision|video|_factor$|scale|norm_|attn_|temperature"
+    r"|torch_dtype|_range|mscale|chunk_size_feed|auto_map|_token_index|pretraining_tp|num_beams|_penalty$|top_[kp]$|image|audio|vision|video|_factor$|scale|norm_|attn_|temperature"
 )
 """keys of a config.json that say nothing of shapes (training, sampling, positions): the importer does not read them"""
-UNREAD = re.compile(r":(prefill_|decode_)|:(silicon_data_source|id)$|kv_cache_pct")
-"""columns of serving rows and recorded runs that the command does not read"""
+UNREAD = re.compile(r":(prefill_|decode_)|:(silicon_data_source|id)$")
+"""columns of serving rows that the command does not read: those of disaggregated servers in the row of another"""
+NAMED = "|".join({place.rpartition(".")[2] for ways in STATED.values() for place in ways})
+RESOLVED = re.compile(rf"^resolved_config\.(?!.*({NAMED}|_parallel))")
+"""what a recorded run says of its server beyond the settings that are read"""
+TIMES = re.compile(r"(^|\.)(ttfts|itls|e2els)(\.|$)")
+"""what requests of a benchmark's result took: a trace is read for when they came and how long they were"""
 
 
 def verdict(asked: Input, done: Outcome, most_s: float) -> tuple[str, str]:
@@ -72,7 +79,8 @@ def verdict(asked: Input, done: Outcome, most_s: float) -> tuple[str, str]:
             if not math.isfinite(value) or (value < -1e-12 and not MAY_BE_NEGATIVE.search(place)):
                 return f"nonsense: {place} = {value}", re.sub(r"\d+", "N", place)
     place = asked.change.place
-    if asked.change.nonsense and not unbordered(asked.words, place):
+    missing = asked.change.new == "nan" and asked.change.how == "cell" and not place.endswith("latency_ms")
+    if asked.change.nonsense and not missing and not unbordered(asked.words, place):
         return f"taken in silence: {place} = {asked.change.new}", re.sub(r"\d+", "N", place)
     return "", ""
 
@@ -84,8 +92,9 @@ def unbordered(words: tuple[str, ...], place: str) -> bool:
     return bool(
         WORDS.search(place)
         or FREE.search(place)
+        or TIMES.search(place)
         or (foreign and FOREIGN.search(place))
-        or (rows and UNREAD.search(place))
+        or (rows and (UNREAD.search(place) or RESOLVED.search(place)))
     )
 
 

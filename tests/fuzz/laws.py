@@ -18,6 +18,8 @@ SCHEDULERS = ("chunked", "prefill-first", "sglang", "orca", "static", "inflight"
 ROUTERS = ("least-outstanding", "round-robin", "random", "power-of-two", "shortest-queue", "session", "prefix-aware")
 CHIPS = ("h100-sxm", "h200-sxm", "l40s", "b200-sxm")
 MODELS = ("llama-3.1-8b", "qwen3-30b-a3b", "gpt-oss-20b", "mistral-7b")
+WIDE = ("llama-3.1-8b", "llama-3.1-70b", "mistral-7b", "mixtral-8x7b", "qwen3-30b-a3b")
+"""checkpoints of two bytes a weight: those of others are smaller than fp8, or fp8 already"""
 STACKS = ("roofline", "datasheet", "vllm", "sglang", "trtllm")
 
 
@@ -164,16 +166,24 @@ def analytic_laws(raw: Raw) -> list[str]:
     if not told["feasible"]:
         return found
     if raw["hardware"]["stack"] == "roofline":
-        found += slower(told, raw, "weights at half the size", {"plan": raw["plan"] | {"weights": "fp8"}}, 1.0)
+        if raw["model"]["name"] in WIDE:
+            found += slower(told, raw, "weights at half the size", {"plan": raw["plan"] | {"weights": "fp8"}}, 1.0)
         if raw["hardware"]["system"] in CHIPS and raw["plan"].get("pp", 1) == 1:  # no link is doubled
             fast = raw["hardware"] | {"system": doubled(raw["hardware"]["system"])}
             found += slower(told, raw, "a chip twice as fast", {"hardware": fast}, 0.5)
     if "batch" in raw["traffic"]:
         more = estimate(raw | {"traffic": raw["traffic"] | {"batch": 2 * raw["traffic"]["batch"]}})
         if more and more["feasible"] and raw["hardware"]["stack"] == "roofline":
-            for name in ("ttft_mean_s", "tpot_mean_s"):
+            for name in ("ttft_mean_s", "tpot_mean_s", "e2e_mean_s")[int(brief(raw)) :]:
                 if more[name] < told[name] * (1 - 1e-9):
                     found.append(f"twice the batch: {name} falls from {told[name]} to {more[name]}")
+    return found
+
+
+def brief(raw: Raw) -> bool:
+    """Whether a prompt may be shorter than a decode step: then more users mean that an arrival falls more often into a
+    short step, and the first token may come sooner; the token after it may not."""
+    found: bool = raw["traffic"]["input_tokens"] <= 2 * raw["traffic"]["batch"]
     return found
 
 
@@ -207,9 +217,9 @@ def estimate(raw: Raw) -> Raw | None:
 def doubled(name: str) -> Any:
     """A chip inline with every rate doubled and every latency halved."""
     from hardware_specs import chip
-    from simcore.spec.load import read_toml
+    from simcore.spec.load import derive, read_toml
 
-    raw = read_toml(*chip.text(name))
+    raw = derive(read_toml(*chip.text(name)), name, chip.text)
     for way in list(places(raw)):
         here: Any = raw
         for key in way[:-1]:

@@ -6,7 +6,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -62,12 +62,18 @@ def write_spoilt(path: Path, raw: Any, draw: random.Random) -> Change:
 
 
 def together(changes: list[Change], raw: Any) -> Change:
-    """Several changes as one: nonsense if one of them is, and was not undone by a later one."""
+    """Several changes as one: nonsense if one of them is, and was not undone by a later one.
+
+    A file whose schema or name is spoilt too is another file, which the command may not even look for; a number within
+    junk of an earlier change was never sound.
+    """
     if len(changes) == 1:
         return changes[0]
     how = ", ".join(change.how for change in changes)
-    for change in changes:
-        if change.nonsense and short(value_at(raw, change.place)) == change.new:
+    another = any(change.place in ("schema", "name") for change in changes)
+    for change in () if another else changes:
+        junk = any(change.place.startswith(f"{other.place}.") for other in changes)
+        if change.nonsense and not junk and short(value_at(raw, change.place)) == change.new:
             return Change(how, change.place, change.old, change.new, True)
     return Change(how, ", ".join(c.place for c in changes), changes[0].old, ", ".join(c.new for c in changes))
 
@@ -441,6 +447,7 @@ def finished(folder: Path, draw: random.Random) -> Input:
         "--out",
         str(folder / "out"),
     )
+    change = replace(change, nonsense=False)  # what a search tells of its space is written again, and never read
     return Input(change, again if draw.random() < 0.7 else ("search", "merge", str(folder / "out/store"), "--compact"))
 
 

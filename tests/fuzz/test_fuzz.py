@@ -94,7 +94,7 @@ def test_sets_of_files_are_told_apart(tmp_path: Path) -> None:
         (tmp_path / name).write_text("x")
     digest = kill.content(tmp_path)["a"]
     old, new = ({k: digest if v == kept else v for k, v in files.items()} for files, kept in ((old, "1"), (new, "0")))
-    assert kill.judged(tmp_path, old, new, True) == []
+    assert kill.judged(tmp_path, old, new) == []
     (tmp_path / "a").write_text("y")
-    assert "neither old nor new" in kill.judged(tmp_path, old, new, True)[0]
+    assert "neither old nor new" in kill.judged(tmp_path, old, new)[0]
     shutil.rmtree(tmp_path)

@@ -16,16 +16,12 @@ Importer = Callable[[Path], Tables]
 
 
 def read(path: Path) -> pd.DataFrame:
-    """A CSV or parquet file; raises InputError for none, an unreadable or empty one, and numbers not finite from 0."""
+    """A table as `read_table`; raises InputError where there is none."""
     from simcore.calibration.tables import read_table
 
     if not path.exists():
         raise InputError("does not exist", file=str(path), fix="give the path of the profile")
-    frame = read_table(str(path))
-    for name in frame.select_dtypes("number"):
-        found = frame[name]
-        refuse_rows((found.abs() == float("inf")) | (found < 0), found, path, str(name), "is not a number from 0")
-    return frame
+    return read_table(str(path))
 
 
 def require(frame: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
@@ -39,10 +35,10 @@ def require(frame: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
 
 def positive(frame: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
     """Raise InputError for a column that is no number, somewhere negative or infinite, or nowhere positive."""
-    import pandas as pd
+    from simcore.calibration.tables import as_numbers
 
     for name in columns:
-        values = pd.to_numeric(frame[name], errors="coerce")
+        values = as_numbers(frame, name, str(path))
         if values.isna().any():
             bad = frame[name][values.isna()].iloc[0]
             raise InputError(f"{bad!r} is not a number", file=str(path), key=name)
@@ -64,10 +60,10 @@ def refuse_rows(bad: Any, column: Any, path: Path, name: str, what: str = "is no
 
 def numbers(frame: pd.DataFrame, columns: Iterable[str], above: Iterable[str], path: Path) -> None:
     """Raise InputError for the first row where one of `columns` is no finite number from 0, or one of `above` is 0."""
-    import pandas as pd
+    from simcore.calibration.tables import as_numbers
 
     for name in (*columns, *above):
-        values = pd.to_numeric(frame[name], errors="coerce")
+        values = as_numbers(frame, name, str(path))
         bad = values.isna() | (values.abs() == float("inf")) | (values < 0)
         refuse_rows(bad, frame[name], path, name, "is not a number from 0")
         if name in above:

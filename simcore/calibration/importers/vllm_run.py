@@ -89,6 +89,9 @@ def _rows(file: Path) -> list[dict[str, Any]]:
         try:
             row = json_of(line)
             rows.append({key: float(row[key]) for key in KEYS})
+            odd = next((f"{key} is {row[key]!r}" for key in row if _below_zero(row[key])), None)
+            if odd:
+                raise ValueError(odd)
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise InputError(f"not a request: {error}", file=f"{file}:{number}") from None
         if not all(map(math.isfinite, rows[-1].values())) or min(rows[-1]["input_toks"], rows[-1]["output_toks"]) < 1:
@@ -101,6 +104,10 @@ def _rows(file: Path) -> list[dict[str, Any]]:
     if not rows:
         raise InputError("holds no requests", file=str(file))
     return sorted(rows, key=lambda row: row["queued_ts"])
+
+
+def _below_zero(value: Any) -> bool:
+    return isinstance(value, int | float) and value < 0
 
 
 KEYS = ("input_toks", "output_toks", "queued_ts", "first_token_ts", "last_token_ts")
@@ -151,6 +158,9 @@ def stated_engine(meta: dict[str, Any], file: str) -> dict[str, Any]:
     for name in (*COUNTS, *(key for key in engine if key.endswith("_parallel_size"))):
         if name in engine and not _is_count(engine[name], least=0 if name == "chunk_tokens" else 1):
             raise InputError(f"{name} is {engine[name]!r}, not a count", file=file, key=name)
+    sizes = engine.get("graph_sizes", [])
+    if not isinstance(sizes, list) or not all(_is_count(size, least=1) for size in sizes):
+        raise InputError(f"graph_sizes is {sizes!r}, not a list of counts", file=file, key="graph_sizes")
     return engine
 
 
@@ -177,6 +187,9 @@ def _measured(rows: list[dict[str, Any]], series: Path) -> Measured:
         table = _series(series)
         if not {"waiting", "running"} <= set(table.dtype.names or ()):
             raise InputError("has no columns waiting and running", file=str(series))
+        for name in table.dtype.names or ():
+            if np.isinf(table[name]).any() or (table[name] < 0).any():
+                raise InputError("is not a number from 0", file=str(series), key=name, fix="leave the row out")
         waiting, running = np.atleast_1d(table["waiting"]), np.atleast_1d(table["running"])
         if not all(np.isfinite(column).all() and (column >= 0).all() for column in (waiting, running)):
             raise InputError("waiting or running is not a number from 0", file=str(series), fix="leave the row out")
