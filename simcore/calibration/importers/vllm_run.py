@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import InputError
-from simcore.spec.base import MOST_COUNT
 from simcore.spec.base import MOST_COUNT, MOST_FLOAT
 from simcore.spec.load import json_of, read_text
 from simcore.spec.traffic import Trace
