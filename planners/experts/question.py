@@ -30,13 +30,15 @@ class Synthetic(Spec):
     def _fits(self) -> Synthetic:
         if (choices := self.layers * self.tokens * self.topk) > MOST_CHOICES:
             raise ValueError(f"layers x tokens x topk = {choices:.2g} is more than {MOST_CHOICES:.0e} choices")
-        if self.layers * self.experts**2 > MOST_CHOICES:
-            raise ValueError(f"layers x experts^2 is more than {MOST_CHOICES:.0e} pairs")
+        if self.layers * self.experts**2 > MOST_PAIRS:
+            raise ValueError(f"layers x experts^2 is more than {MOST_PAIRS:.0e} pairs")
         return self
 
 
 MOST_CHOICES = 2e8
 """of a generated trace, which are 400 MB"""
+MOST_PAIRS = 5e7
+"""of experts that follow each other, each looked at many times"""
 
 
 class ExpertQuestion(Spec):

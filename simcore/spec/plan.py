@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isqrt
 from typing import Any
 
 from simcore.spec.base import Count, Spec
@@ -68,7 +69,8 @@ class ParallelPlan(Spec):
         """
         heads = model.min_heads
         if heads % self.tp:
-            divisors = ", ".join(str(d) for d in range(1, heads + 1) if heads % d == 0)
+            low = [d for d in range(1, isqrt(heads) + 1) if heads % d == 0]
+            divisors = ", ".join(str(d) for d in sorted({*low, *(heads // d for d in low)}))
             return f"tp = {self.tp} does not divide the {heads} attention heads (possible: {divisors})"
         if self.pp > model.layer_count:
             return f"pp = {self.pp} exceeds the {model.layer_count} layers"

@@ -47,8 +47,8 @@ FOREIGN = re.compile(
 UNREAD = re.compile(r":(prefill_|decode_)|:(silicon_data_source|id)$")
 """columns of serving rows that the command does not read: those of disaggregated servers in the row of another"""
 NAMED = "|".join({place.rpartition(".")[2] for ways in STATED.values() for place in ways})
-RESOLVED = re.compile(rf"^resolved_config\.(?!.*({NAMED}|_parallel))")
-"""what a recorded run says of its server beyond the settings that are read"""
+RECORDED = re.compile(rf"^(?!\d)(?!.*({NAMED}|_parallel))")
+"""what the meta.json of a recorded run says beyond the settings that are read (rows begin with their number)"""
 TIMES = re.compile(r"(^|\.)(ttfts|itls|e2els)(\.|$)")
 """what requests of a benchmark's result took: a trace is read for when they came and how long they were"""
 
@@ -94,7 +94,7 @@ def unbordered(words: tuple[str, ...], place: str) -> bool:
         or FREE.search(place)
         or TIMES.search(place)
         or (foreign and FOREIGN.search(place))
-        or (rows and (UNREAD.search(place) or RESOLVED.search(place)))
+        or (rows and (UNREAD.search(place) or (words[1] == "requests" and RECORDED.search(place))))
     )
 
 

@@ -14,10 +14,14 @@ STACKS = ("vllm", "trtllm", "sglang")
 
 
 def read_frame(table: Path) -> Any:
-    """The table as a data frame; InputError if it is not there."""
-    from simcore.calibration.tables import read_table
+    """The table as a data frame; InputError if it is not there, or where a measured time is no number."""
+    from simcore.calibration.tables import numbers, read_table
 
-    return read_table(str(table))
+    frame = read_table(str(table))
+    for name in ("silicon_ttft_ms", "silicon_tpot_ms"):
+        if name in frame:
+            numbers(frame, name, str(table))
+    return frame
 
 
 def read_questions(frame: Any, infer_workers: bool = False) -> list[ServingRow]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import InputError
+from simcore.spec.base import MOST_COUNT, MOST_FLOAT
 from simcore.spec.load import json_of, read_text
 from simcore.spec.traffic import Trace
 
@@ -158,6 +159,10 @@ def stated_engine(meta: dict[str, Any], file: str) -> dict[str, Any]:
     for name in (*COUNTS, *(key for key in engine if key.endswith("_parallel_size"))):
         if name in engine and not _is_count(engine[name], least=0 if name == "chunk_tokens" else 1):
             raise InputError(f"{name} is {engine[name]!r}, not a count", file=file, key=name)
+    for name in ("kv_bytes", "memory_fraction", "device_memory_bytes"):
+        value = engine.get(name, 1)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= MOST_FLOAT:
+            raise InputError(f"{name} is {value!r}, not a number above zero", file=file, key=name)
     sizes = engine.get("graph_sizes", [])
     if not isinstance(sizes, list) or not all(_is_count(size, least=1) for size in sizes):
         raise InputError(f"graph_sizes is {sizes!r}, not a list of counts", file=file, key="graph_sizes")
@@ -168,7 +173,7 @@ COUNTS = ("kv_blocks", "kv_tokens", "block_tokens", "max_num_seqs", "max_num_bat
 
 
 def _is_count(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= MOST_COUNT
 
 
 def _series(path: Path) -> Any:

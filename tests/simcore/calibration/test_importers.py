@@ -55,6 +55,8 @@ def test_generic_table(tmp_path: Path) -> None:
         ({"time_s": ["fast", 1e-5]}, "'fast' is not a number"),
         ({"time_s": [0.0, 0.0]}, "no value is positive"),
         ({"k": [None, None]}, "the column is empty"),
+        ({"unread": [1.0, -1.0]}, "-1.0 is not a number from 0"),
+        ({"unread": [1.0, float("inf")]}, "inf is not a number from 0"),
         ({"operation": ["gem", "gem"]}, "unknown operation 'gem'"),
     ],
 )

@@ -78,3 +78,11 @@ def test_a_malformed_run_names_its_line(tmp_path: Path) -> None:
     (tmp_path / "requests.jsonl").write_text('{"input_toks": 3}\n')
     with pytest.raises(InputError, match=r"requests\.jsonl:1"):
         read_vllm_run(tmp_path)
+    row = '"input_toks": 3, "output_toks": 1, "queued_ts": 1, "first_token_ts": 2, "last_token_ts": 2'
+    (tmp_path / "requests.jsonl").write_text(f'{{{row}, "scheduled_ts": -1}}\n')
+    with pytest.raises(InputError, match=r"requests\.jsonl:1.*scheduled_ts is -1"):
+        read_vllm_run(tmp_path)
+    (tmp_path / "requests.jsonl").write_text(f"{{{row}}}\n")
+    (tmp_path / "timeseries.csv").write_text("t,waiting,running\n-inf,1,1\n1,1,1\n")
+    with pytest.raises(InputError, match="t: is not a number from 0"):
+        read_vllm_run(tmp_path)
