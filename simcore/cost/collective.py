@@ -20,6 +20,7 @@ oversubscribed level unequally, and where the network reduces by itself (SHARP):
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,8 @@ class Spans:
     inner_latency_s: Column
     outer_bytes_per_s: Column
     outer_latency_s: Column
+    crosses: Any = False
+    """whether its ranks lie on several nodes"""
 
     @property
     def ranks(self) -> Column:
@@ -72,7 +75,8 @@ def spans(machine: Machine, group: Column, stride: Column = 1.0) -> Spans:
         outer_rate = np.where(beyond, np.minimum(rate, outer_rate), outer_rate)
         outer_wait = np.where(beyond, np.maximum(wait, outer_wait), outer_wait)
         covered = np.maximum(covered, members)
-    return Spans(inner, group / inner, inner_rate, inner_wait, outer_rate, outer_wait)
+    crosses = np.asarray(group * stride > machine.node_chips) & (np.asarray(group) > 1)
+    return Spans(inner, group / inner, inner_rate, inner_wait, outer_rate, outer_wait, crosses)
 
 
 Line = tuple[Column, Column]
@@ -99,9 +103,9 @@ class CollectiveModel:
 def collective_model(at: Spans) -> CollectiveModel:
     """Coefficients of every collective for groups that lie as `at` says."""
     g = at.ranks
-    crosses = np.asarray(at.outer) > 1
+    crosses = np.asarray(at.crosses)
     start = np.where(crosses, CROSSING_S, 0.0)
-    hop = np.where(crosses, np.maximum(at.outer_latency_s, HOP_S), 0.0)
+    hop = np.where(crosses, np.maximum(at.outer_latency_s, HOP_S), at.outer_latency_s)
     rate = np.minimum(at.inner_bytes_per_s, at.outer_bytes_per_s)
     wait = np.maximum(at.inner_latency_s, hop)
     ring = ((g - 1) * wait, (g - 1) / g / rate)
@@ -113,7 +117,7 @@ def collective_model(at: Spans) -> CollectiveModel:
     outer = ((at.outer - 1) * hop, (at.outer - 1) / g / at.outer_bytes_per_s)
     nested = (inner[0] + outer[0], inner[1] + outer[1])
     twice = (2 * ring[0], 2 * ring[1])
-    shot = (np.where(many, np.where(crosses, np.inf, wait), 0.0), (g - 1) / g / rate)
+    shot = (np.where(many, np.where(at.outer > 1, np.inf, wait), 0.0), (g - 1) / g / rate)
     across = (at.inner - 1) * at.inner_latency_s + np.ceil(np.log2(np.maximum(at.outer, 1.0))) * hop
     nodes = (np.where(crosses, 2 * across, np.inf), np.where(many, 2 / rate, 0.0))
     exchange = (np.where(many, at.inner_latency_s + at.outer_latency_s, 0.0), _all_to_all_slope(at))

@@ -47,6 +47,8 @@ class Machine:
     """children per level, innermost first"""
     level_bytes_per_s: tuple[Column, ...]
     level_latency_s: tuple[Column, ...]
+    node_chips: Column = np.inf
+    """of one node; beyond them a message goes through network cards"""
     array_rows: Column = 0.0
     """rows of a systolic array; 0: not one"""
     kv_bytes_per_s: Column = np.inf
@@ -129,6 +131,7 @@ def machine_of(
         level_sizes=sizes,
         level_bytes_per_s=rates,
         level_latency_s=latencies,
+        node_chips=float(system.chips_per_node) if system.node else np.inf,
         formats=(weights, experts, kv),
         array_rows=float(unit.array_rows or 0) if unit.kind == "systolic" else 0.0,
         kv_bytes_per_s=storage.tier_read_bytes_per_s(system, policy.kv_tier),
