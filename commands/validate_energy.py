@@ -34,6 +34,9 @@ def energy(
 ) -> None:
     """Predict tokens per second and board power of every row of a table, each through `simulate`."""
     from commands.terminal import print_json, print_table
+    from reports.files import write_rows, write_text
+    from validation.energy.page import cells
+    from validation.energy.page import page as text_of
     from validation.energy.proof import answers, scored
     from validation.energy.rows import read_rows
     from validation.models import Models
@@ -43,14 +46,11 @@ def energy(
     rows = read_rows(frame, Models(models))
     found = answers(rows, held_out, lambda text: typer.echo(text, err=True))
     if out is not None:
-        write_answers(out, found)
+        write_rows(out, COLUMNS, lines_of(found), (table,))
     if not {"output_tokens_per_s", "chip_power_w", "itl_median_ms"} <= set(frame.columns):
         return
     report = scored(rows, found, frame)
     if page is not None:
-        from reports.files import write_text
-        from validation.energy.page import page as text_of
-
         write_text(page, text_of(report, held_out))
     if as_json:
         print_json(report)
@@ -60,33 +60,16 @@ def energy(
 
 
 PARTS = ("median", "P90", "signed by load")
-MEASURES = ("output_tokens_per_s", "chip_power_w")
+COLUMNS = ("row", "itl_median_ms", "output_tokens_per_s", "chip_power_w", "reason")
 
 
-def cells(one: dict[str, Any]) -> list[str]:
-    """One group's errors as text."""
-    found: list[str] = []
-    for name in MEASURES:
-        errors = one.get(name)
-        if errors is None:
-            found += ["", "", ""]
-            continue
-        signed = " ".join("-" if v is None else f"{100 * v:+.0f}" for v in errors["signed_by_quartile"])
-        found += [f"{100 * errors['median']:.1f}", f"{100 * errors['p90']:.0f}", signed]
-    return found
-
-
-def write_answers(path: Path, found: Any) -> None:
+def lines_of(found: Any) -> list[list[str]]:
     """The predictions, one line per data line of the table."""
-    from reports.files import write_text
-
-    lines = ["row,itl_median_ms,output_tokens_per_s,chip_power_w,reason"]
+    lines = []
     for at, one in enumerate(found):
-        if one.reason:
-            lines.append(f'{at},,,,"{one.reason.replace(chr(34), chr(39))}"')
-        else:
-            lines.append(f"{at},{one.itl_median_s * 1e3:.5g},{one.output_tokens_per_s:.6g},{one.chip_power_w:.5g},")
-    write_text(path, "\n".join(lines) + "\n")
+        numbers = (one.itl_median_s * 1e3, one.output_tokens_per_s, one.chip_power_w)
+        lines.append([str(at), *("" if one.reason else f"{value:.6g}" for value in numbers), one.reason])
+    return lines
 
 
 def fit_energy(

@@ -28,6 +28,7 @@ def stages(
 ) -> None:
     """Predict the mean TTFT, TPOT and end-to-end time of every load stage, each through `simulate`."""
     from commands.terminal import print_json, print_table
+    from reports.files import write_rows, write_text
     from validation.models import Models
     from validation.serving.inputs import read_frame
     from validation.stages.proof import answer, errors, means
@@ -37,7 +38,7 @@ def stages(
     rows = read_stages(frame, Models(models))
     found = [answer(stage) for stage in rows]
     if out is not None:
-        write_answers(out, found)
+        write_rows(out, COLUMNS, lines_of(found), (table,))
     if not {"ttft_s_mean", "e2e_s_mean"} <= set(frame.columns):
         return
     told = errors(rows, found, frame)
@@ -45,7 +46,6 @@ def stages(
         return
     mean = means(told)
     if page is not None:
-        from reports.files import write_text
         from validation.stages.page import page as text_of
 
         write_text(page, text_of(told, mean))
@@ -57,15 +57,13 @@ def stages(
     print_table(["stage", *(name.upper() for name in mean)], body, "error of the mean, %", ("stage",))
 
 
-def write_answers(path: Path, found: Any) -> None:
-    """The predictions, one line per data line of the table."""
-    from reports.files import write_text
+COLUMNS = ("row", "ttft_mean_s", "tpot_mean_s", "e2e_mean_s", "e2e_p99_s", "reason")
 
-    lines = ["row,ttft_mean_s,tpot_mean_s,e2e_mean_s,e2e_p99_s,reason"]
+
+def lines_of(found: Any) -> list[list[str]]:
+    """The predictions, one line per data line of the table."""
+    lines = []
     for at, one in enumerate(found):
-        if one.reason:
-            lines.append(f'{at},,,,,"{one.reason.replace(chr(34), chr(39))}"')
-        else:
-            numbers = (one.ttft_mean_s, one.tpot_mean_s, one.e2e_mean_s, one.e2e_p99_s)
-            lines.append(f"{at},{','.join(f'{value:.6g}' for value in numbers)},")
-    write_text(path, "\n".join(lines) + "\n")
+        numbers = (one.ttft_mean_s, one.tpot_mean_s, one.e2e_mean_s, one.e2e_p99_s)
+        lines.append([str(at), *("" if one.reason else f"{value:.6g}" for value in numbers), one.reason])
+    return lines

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -79,6 +80,16 @@ def write_own(path: Path, data: bytes, inputs: Sequence[Path] = ()) -> None:
             raise cannot_write(path, error) from None
     else:
         write_bytes(path, data)
+
+
+def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]], inputs: Sequence[Path] = ()) -> None:
+    """Write a CSV file that the user asked for; None is an empty cell. Raises as `own_file`."""
+    import csv
+    import io
+
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    write_own(path, text.getvalue().encode("utf-8"), inputs)
 
 
 @contextmanager

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planners.training.space import OPEN_SHARE, Block, Mode, modes
+from simcore.cost.activations import Keeping, kept_bytes, logit_bytes, total_bytes
 from simcore.cost.far_links import far_s, place
-from simcore.cost.kept import Keeping, kept_bytes, logit_bytes, total_bytes
 from simcore.engine.training.job import Job
 from simcore.engine.training.memory import layer_elements
 from simcore.ops.build import collective

@@ -21,6 +21,19 @@ Raw = dict[str, Any]
 SERVERS: PluginRegistry = PluginRegistry("server", "scenarios.launch.servers", "FLAGS")
 PROGRAMS = ("python", "python3", "-m", "exec", "env", "nohup", "mpirun", "trtllm-llmapi-launch")
 KEY = "policy.launch"
+NEUTRAL = frozenset(
+    (
+        "--host",
+        "--port",
+        "--trust-remote-code",
+        "--served-model-name",
+        "--api-key",
+        "--dtype",
+        "--load-format",
+        "--download-dir",
+    )
+)
+"""flags of every server that move no answer; each server adds its own"""
 
 
 @dataclass(frozen=True)
@@ -72,7 +85,7 @@ def settings(text: str, file: str = "") -> tuple[dict[str, Any], list[str]]:
             continue
         known: Flag | None = server.FLAGS.get(flag)
         if known is None:
-            if flag not in server.NEUTRAL:
+            if flag not in NEUTRAL | server.NEUTRAL:
                 unread.append(flag)
             continue
         found[known.key] = known.value if known.value is not None else _read(known, flag, value, file)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from cli import mount
+from commands.validate_stages import COLUMNS
 from simcore.errors import InputError
 from tests.shared import shared
 from validation.models import Models
@@ -56,3 +61,17 @@ def test_the_large_model_keeps_its_time_per_token() -> None:
     stages = read_stages(frame, Models())
     told = errors(stages, [answer(stage) for stage in stages], frame)
     assert len(told) == 2 and all(abs(row["tpot"]) < 0.05 for row in told)
+
+
+def test_the_table_is_never_written_over(tmp_path: Path) -> None:
+    table = tmp_path / "stages.csv"
+    pd.DataFrame([ROW]).to_csv(table, index=False)
+    before = table.read_bytes()
+    found = CliRunner().invoke(mount(), ["validate", "stages", "--table", str(table), "--out", str(table)])
+    assert isinstance(found.exception, InputError) and "is what the command reads" in str(found.exception)
+    assert table.read_bytes() == before
+    other = tmp_path / "answers.csv"
+    assert (
+        CliRunner().invoke(mount(), ["validate", "stages", "--table", str(table), "--out", str(other)]).exit_code == 0
+    )
+    assert pd.read_csv(other).columns.tolist() == list(COLUMNS)

@@ -17,6 +17,7 @@ from simcore.step.served import Served
 from simcore.step.times import Floats
 from validation.energy.replay import Replayer
 from validation.energy.rows import EnergyRow
+from validation.robust import robust_weight
 
 EFFECTS = {"layer_s": 1e-5, "sequence_s": 1e-5, "quantise_layer_s": 3e-5}
 """fitted effects -> seconds that count as one step"""
@@ -26,9 +27,6 @@ POWER_GROUPS = (*FITTED_GROUPS, "gpqa")
 PRIOR = 5e-5
 """weight of the start beside one measurement"""
 POWER_PRIOR = 1e-2
-NEAR = 0.03
-FAR = 0.4
-"""residuals below NEAR count as squares, above by their size, beyond FAR ever less"""
 ROUNDS = 4
 START_POWER = (0.75, 0.43, 0.53, 0.22)
 START_AWAKE = 0.1
@@ -49,7 +47,7 @@ def solve(left: Floats, slopes: Floats, at: Floats, start: Floats, prior: float)
     unknowns = at.copy()
     for _ in range(40):
         now = left + slopes @ (unknowns - at)
-        weight = 1.0 / np.maximum(np.abs(now), NEAR) / (1.0 + (now / FAR) ** 2)
+        weight = robust_weight(now)
         normal = (slopes * weight[:, None]).T @ slopes + np.eye(len(at)) * prior * len(left)
         gradient = (slopes * weight[:, None]).T @ now + prior * len(left) * (unknowns - start)
         unknowns = unknowns - np.linalg.solve(normal, gradient)

@@ -16,6 +16,7 @@ import numpy as np
 from scenarios.stacks import MEASURED
 from simcore.step.served import Served
 from simcore.step.times import Floats
+from validation.robust import robust_weight
 from validation.serving.replay import Replayer
 from validation.serving.rows import Question
 
@@ -47,8 +48,6 @@ SIGNED = ("layer_s", "fused_layer_s")
 """seconds that may be negative: what graphs and fusion hide of kernels measured alone, or the other way round"""
 PRIOR = 0.0005
 """weight of the prior beside one measurement"""
-NEAR = 0.03
-"""residuals below this count as squares, above by their size"""
 TTFT_WEIGHT = 0.6
 FOLDS = 5
 ROUNDS = 3
@@ -131,7 +130,7 @@ def solve(left: Floats, slopes: Floats, at: Floats) -> Floats:
     positive = [name in UNITS and name not in SIGNED for name in names()]
     for _ in range(30):
         now = left + slopes @ (unknowns - at)
-        weight = scale / np.maximum(np.abs(now), NEAR) / (1.0 + (now / 0.4) ** 2)
+        weight = scale * robust_weight(now)
         normal = (slopes * weight[:, None]).T @ slopes + np.eye(len(at)) * PRIOR * len(left)
         gradient = (slopes * weight[:, None]).T @ now + PRIOR * len(left) * (unknowns - centre)
         unknowns = unknowns - np.linalg.solve(normal, gradient)

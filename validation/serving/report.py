@@ -43,24 +43,19 @@ def answers(
 
 def write_predictions(path: Path, rows: Sequence[ServingRow], found: Sequence[Answer]) -> None:
     """id, ttft_ms, tpot_ms, reason, then the 80 % interval of each; empty numbers where there is a reason."""
-    import csv
-    import io
-
-    from reports.files import write_own
+    from reports.files import write_rows
 
     bounds = [f"{name}_{end}_ms" for name in ("ttft", "tpot") for end in ("low", "high")]
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["id", "ttft_ms", "tpot_ms", "reason", *bounds])
+    lines: list[list[str]] = []
     for row, answer in zip(rows, found, strict=True):
         if answer.reason or row.question is None:
-            writer.writerow([row.id, "", "", answer.reason, *[""] * len(bounds)])
+            lines.append([row.id, "", "", answer.reason, *[""] * len(bounds)])
             continue
         times_ms = {"ttft": answer.ttft_s * 1e3, "tpot": answer.tpot_s * 1e3}
         ends = [times_ms[name] * end for name in times_ms for end in _band(row.question, name)]
         numbers = [f"{times_ms['ttft']:.4f}", f"{times_ms['tpot']:.5f}"]
-        writer.writerow([row.id, *numbers, "", *(f"{end:.5f}" for end in ends)])
-    write_own(path, file.getvalue().encode("utf-8"))
+        lines.append([row.id, *numbers, "", *(f"{end:.5f}" for end in ends)])
+    write_rows(path, ["id", "ttft_ms", "tpot_ms", "reason", *bounds], lines)
 
 
 def report_of(

@@ -28,28 +28,20 @@ FLAGS = {
     "--kv-cache-dtype": Flag("plan.kv", kv_format),
     "--quantization": Flag("plan.weights", weight_format),
     "--disable-cuda-graph": Flag("policy.graphs", value=False),
-    "--disable-overlap-schedule": Flag("overlap off", value=True),
-    "--enable-mixed-chunk": Flag("mixed", value=True),
+    "--disable-overlap-schedule": Flag("policy.overlap_scheduling", value=False),
+    "--enable-mixed-chunk": Flag("policy.scheduler", value="chunked"),
     "--stream-interval": Flag("policy.stream_interval", whole),
     "--page-size": Flag("policy.block_tokens", whole),
     "--speculative-num-draft-tokens": Flag("policy.draft_tokens", whole),
 }
 NEUTRAL = {
-    "--host",
-    "--port",
-    "--trust-remote-code",
-    "--served-model-name",
-    "--api-key",
     "--tokenizer-path",
     "--log-level",
     "--enable-metrics",
     "--disable-radix-cache",
     "--random-seed",
     "--context-length",
-    "--load-format",
-    "--download-dir",
     "--watchdog-timeout",
-    "--dtype",
 }
 
 
@@ -57,10 +49,6 @@ def settled(found: dict[str, Any]) -> dict[str, Any]:
     """With attention dp, `--tp-size` counts all chips of the replica, its ranks included."""
     found = {**found}
     ranks, apart = int(found.pop("ranks", 1)), bool(found.pop("attends apart", False))
-    if found.pop("overlap off", False):
-        found["policy.overlap_scheduling"] = False
-    if found.pop("mixed", False):
-        found["policy.scheduler"] = "chunked"
     if apart and ranks > 1:
         found["plan.tp"] = max(1, int(found.get("plan.tp") or 1) // ranks)
     return parallel(found, ranks, apart)

@@ -18,7 +18,7 @@ FLAGS = {
     "--free-gpu-memory-fraction": Flag("policy.memory_fraction", float),
     "--kv-cache-dtype": Flag("plan.kv", kv_format),
 }
-NEUTRAL = {"--host", "--port", "--backend", "--max-seq-len", "--log-level", "--tokenizer", "--trust-remote-code"}
+NEUTRAL = {"--backend", "--max-seq-len", "--log-level", "--tokenizer"}
 
 
 def settled(found: dict[str, Any]) -> dict[str, Any]:

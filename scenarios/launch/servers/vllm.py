@@ -34,23 +34,15 @@ FLAGS = {
     "--block-size": Flag("policy.block_tokens", whole),
     "--stream-interval": Flag("policy.stream_interval", whole),
     "--async-scheduling": Flag("policy.overlap_scheduling", value=True),
-    "--no-async-scheduling": Flag("overlap off", value=True),
+    "--no-async-scheduling": Flag("policy.overlap_scheduling", value=False),
     "--speculative-config": Flag("policy.draft_tokens", drafted),
     "--num-speculative-tokens": Flag("policy.draft_tokens", whole),
 }
 NEUTRAL = {
-    "--host",
-    "--port",
-    "--trust-remote-code",
-    "--served-model-name",
-    "--api-key",
     "--tokenizer",
     "--seed",
-    "--download-dir",
-    "--dtype",
     "--disable-log-requests",
     "--disable-log-stats",
-    "--load-format",
     "--max-model-len",
     "--enable-chunked-prefill",
     "--distributed-executor-backend",
@@ -71,8 +63,6 @@ def settled(found: dict[str, Any]) -> dict[str, Any]:
     """Data-parallel ranks share the experts of a model; with expert parallelism over all of them."""
     found = {**found}
     ranks, apart = int(found.pop("ranks", 1)), bool(found.pop("experts apart", False))
-    if found.pop("overlap off", False):
-        found["policy.overlap_scheduling"] = False
     if apart:
         found["plan.ep"] = int(found.get("plan.tp") or 1) * ranks
     return parallel(found, ranks, apart)

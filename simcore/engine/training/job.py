@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from simcore.cost.kept import Keeping
+from simcore.cost.activations import Keeping
 from simcore.cost.optimizers import Optimizer, optimizer
 from simcore.engine.training.schedules import schedules
 from simcore.ops.op import Array

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from simcore.cost import memory
-from simcore.cost.kept import kept_bytes, logit_bytes, total_bytes
+from simcore.cost.activations import kept_bytes, logit_bytes, total_bytes
 from simcore.engine.training.job import Job
 from simcore.ops.op import Array, Column
 from simcore.ops.training import Share
