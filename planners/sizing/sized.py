@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from planners.load import rate_of
-from planners.sizing.question import BATCHES, REQUESTS, SizeQuestion
+from planners.sizing.question import REQUESTS, SizeQuestion
 from planners.sizing.shortlist import Estimated, estimated
 from scenarios.capacity import capacity
 from scenarios.resolved import find
@@ -19,8 +19,6 @@ from simcore.spec.scenario import Scenario
 
 BEST = 12
 """plans that are replayed"""
-FEWER, MORE = 3, 4
-"""smaller loads that are tried where a replayed plan misses its bounds, larger ones where it keeps them"""
 MOST_REPLICAS = 512
 WAVES, MOST_FEW, MOST_REQUESTS = 12, 200, 6000
 """requests per user, and their bounds: the users' first requests, which start at once, must not decide alone"""
@@ -110,9 +108,9 @@ def size(question: SizeQuestion, progress: Progress | None = None, replayed: Pro
     """Shortlist by `estimate`, decide by `simulate`. Raises InputError.
 
     The analytic engine prices every plan at 20 loads; of each plan the best load within the bounds is kept. The best
-    dozen are replayed: with a rate the fewest replicas that keep the bounds are searched; without, the users of one
-    replica are lowered until they do. Wrong where a plan that the analytic engine puts outside the bounds would keep
-    them in a replay: bursts and long tails move both engines apart (see docs/accuracy.md).
+    dozen are replayed: with a rate, the fewest replicas that keep the bounds are searched; without, the most users of
+    one replica. Wrong where a plan that the analytic engine puts outside the bounds would keep them in a replay: bursts
+    and long tails move both engines apart (see docs/accuracy.md).
     """
     rate = offered(question)
     found = estimated(question, rate, progress)
@@ -130,10 +128,12 @@ def size(question: SizeQuestion, progress: Progress | None = None, replayed: Pro
 
 
 def rank(one: Candidate, by: str) -> tuple[float, ...]:
-    """What is least for the best."""
-    value = one.usd_per_hour if by == "usd_per_hour" else one.answer.get(by)
-    first = float("inf") if not value else -float(value) if by.startswith("throughput") else float(value)
-    return (first, one.chips, float(one.answer.get("tpot_s") or 0.0))
+    """What is least for the best: cost under a rate; else output per chip, or per dollar where chips differ."""
+    price = math.inf if one.usd_per_hour is None else one.usd_per_hour
+    if by == "usd_per_hour":
+        return price, one.chips, float(one.answer.get("tpot_mean_s") or 0.0)
+    per = 1.0 if by.startswith("throughput") else price / one.chips
+    return -one.tokens_per_chip_s / per, one.chips
 
 
 def excess(one: Candidate, found: Estimated) -> float:
@@ -175,6 +175,8 @@ def finite(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
+Replay = tuple[dict[str, Any], dict[str, Any]]
+"""(keys of the scenario, the flat answer)"""
 Asked = tuple[dict[str, Any], int | None, int, dict[str, Any]]
 """(keys of the scenario, users, replicas, the flat answer)"""
 
@@ -204,24 +206,25 @@ def copies(question: SizeQuestion, scenario: Scenario, replicas: int) -> dict[st
 
 
 def under_users(question: SizeQuestion, said: dict[str, Any], found: Estimated, row: int) -> Asked:
-    """As many users of one replica as the analytic engine allows, or fewer where a replay misses the bounds."""
-    first = int(found.table["batch"][row])
-    kept, missed = None, None
-    for users in (
-        first,
-        *[b for b in BATCHES if b > first][:MORE],
-        *[b for b in reversed(BATCHES) if b < first][:FEWER],
-    ):
-        if kept is not None and (missed is not None or users < first):
-            break
-        changes = {**said, "traffic.users": users, "traffic.requests": min(max(MOST_FEW, WAVES * users), MOST_REQUESTS)}
-        if users > first and missed is not None:
-            continue
-        answer = simulate(question.scenario(changes)).flat
-        if (answer.get("attainment_ratio") or 0.0) >= question.attainment:
-            kept = changes, users, 1, answer
-        else:
-            missed = changes, users, 1, answer
-    asked = kept or missed
-    assert asked is not None
-    return asked
+    """The most users of one replica within the bounds, searched from what the analytic engine allows."""
+    loads = sorted({int(batch) for batch in question.axes()["traffic.batch"]})
+    answers: dict[int, Replay] = {}
+
+    def at(place: int) -> Replay:
+        users = loads[place]
+        if users not in answers:
+            requests = min(max(MOST_FEW, WAVES * users), MOST_REQUESTS)
+            changes = {**said, "traffic.users": users, "traffic.requests": requests}
+            answers[users] = changes, simulate(question.scenario(changes)).flat
+        return answers[users]
+
+    def keeps(place: int) -> bool:
+        return (at(place)[1].get("attainment_ratio") or 0.0) >= question.attainment
+
+    place = loads.index(int(found.table["batch"][row]))
+    while keeps(place) and place + 1 < len(loads) and keeps(place + 1):
+        place += 1
+    while not keeps(place) and place > 0:
+        place -= 1
+    changes, answer = at(place)
+    return changes, loads[place], 1, answer
