@@ -77,7 +77,7 @@ def test_no_number_of_a_config_is_below_zero(key: str, tmp_path: Path) -> None:
 def test_a_config_may_count_from_the_end(tmp_path: Path) -> None:
     import workloads
 
-    signed = {"pad_token_id": -1, "ignore_index": -100, "rope_scaling": {"beta_fast": -1}}
+    signed = {"pad_token_id": -1, "rope_scaling": {"beta_fast": -1}}
     (tmp_path / "config.json").write_text(json.dumps(changed(CONFIGS["llama"], signed)), encoding="utf-8")
     assert workloads.read_model(tmp_path / "config.json").layers
 
