@@ -174,17 +174,23 @@ def analytic_laws(raw: Raw) -> list[str]:
     if "batch" in raw["traffic"]:
         more = estimate(raw | {"traffic": raw["traffic"] | {"batch": 2 * raw["traffic"]["batch"]}})
         if more and more["feasible"] and raw["hardware"]["stack"] == "roofline":
-            for name in ("ttft_mean_s", "tpot_mean_s", "e2e_mean_s")[int(brief(raw)) :]:
+            for name in rising(raw):
                 if more[name] < told[name] * (1 - 1e-9):
                     found.append(f"twice the batch: {name} falls from {told[name]} to {more[name]}")
     return found
 
 
-def brief(raw: Raw) -> bool:
-    """Whether a prompt may be shorter than a decode step: then more users mean that an arrival falls more often into a
-    short step, and the first token may come sooner; the token after it may not."""
-    found: bool = raw["traffic"]["input_tokens"] <= 2 * raw["traffic"]["batch"]
-    return found
+def rising(raw: Raw) -> tuple[str, ...]:
+    """What may not fall when twice as many requests are in flight.
+
+    The first token of a prompt of very few tokens beside a large batch may come up to some per cent sooner: such a
+    prompt reads fewer experts than a decode step does, so with more of them an arrival falls more often into a short
+    step (docs/analytic.md: the half step that it waits for). Every later token, and so the whole answer, comes later.
+    """
+    brief = 4 * raw["traffic"]["input_tokens"] <= raw["traffic"]["batch"]
+    if not brief:
+        return ("ttft_mean_s", "tpot_mean_s", "e2e_mean_s")
+    return ("tpot_mean_s", "e2e_mean_s") if raw["traffic"]["output_tokens"] > 1 else ()
 
 
 def slower(told: Raw, raw: Raw, what: str, change: Raw, most: float) -> list[str]:
