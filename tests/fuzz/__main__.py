@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.fuzz import kill, laws, workers
+from tests.fuzz import cluster, kill, laws, workers
 from tests.fuzz.campaign import campaign, told
 
 
@@ -24,6 +24,7 @@ def main(what: str, count: int, seed: int) -> int:
         return int(bool(broken))
     if what == "kill":
         failed = kill.campaign(count, seed) + workers.campaign(max(count // 2, 1), seed)
+        failed += cluster.campaign(max(count // 8, 1), seed)
         return int(bool(failed))
     print(__doc__)
     return 2
