@@ -30,6 +30,8 @@ SPOILT: dict[str, tuple[str, str, Change, str]] = {
     "a constraint that no verb reads": ("simulate", CHAT, {"objective": {"constraints": ["().x"]}}, "constraints"),
     "values that are no list": ("sweep", SWEEP, {"vary": {"plan.tp": {"values": 5}}}, "vary.plan.tp.values"),
     "turns without end": ("simulate", CHAT, {"traffic.turns": 10**8}, "traffic"),
+    "a trace of nobody's": ("simulate", CHAT, {"traffic": {"trace": "~nobody-here/t.csv"}}, "t.csv"),
+    "a model of nobody's": ("simulate", CHAT, {"model.name": "~nobody-here/config.json"}, "config.json"),
     "copies without end": ("simulate", CHAT, {"traffic.copies": 10**9}, "traffic"),
 }  # fmt: skip
 
