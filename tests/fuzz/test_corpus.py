@@ -116,6 +116,14 @@ def test_an_archive_of_another_version(tmp_path: Path) -> None:
         read_arrays(file)
 
 
+def test_a_setting_that_another_overrules_is_read_too() -> None:
+    from simcore.calibration.importers.vllm_run import stated_engine
+
+    meta = {"engine_kwargs": {"max_num_seqs": 256}, "resolved_config": {"scheduler_config": {"max_num_seqs": -1}}}
+    with pytest.raises(InputError, match=r"scheduler\.max_num_seqs"):
+        stated_engine(meta, "meta.json")
+
+
 def test_prefixes_have_a_size() -> None:
     from simcore.calibration.validate_requests import own_hashes
     from simcore.spec.traffic import Trace
