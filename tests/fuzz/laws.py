@@ -171,6 +171,8 @@ def analytic_laws(raw: Raw) -> list[str]:
         if raw["hardware"]["system"] in CHIPS and raw["plan"].get("pp", 1) == 1:  # no link is doubled
             fast = raw["hardware"] | {"system": doubled(raw["hardware"]["system"])}
             found += slower(told, raw, "a chip twice as fast", {"hardware": fast}, 0.5)
+    if raw["hardware"]["stack"] == "datasheet" and raw["hardware"]["system"] in CHIPS and "batch" in raw["traffic"]:
+        found += unsaid(told, raw)
     if "batch" in raw["traffic"]:
         more = estimate(raw | {"traffic": raw["traffic"] | {"batch": 2 * raw["traffic"]["batch"]}})
         if more and more["feasible"] and raw["hardware"]["stack"] == "roofline":
@@ -204,6 +206,16 @@ def slower(told: Raw, raw: Raw, what: str, change: Raw, most: float) -> list[str
         for name in names
         if other[name] > most * told[name] * (1 + 1e-6)
     ]
+
+
+def unsaid(told: Raw, raw: Raw) -> list[str]:
+    """A chip twice as fast that is less than 1.8 times as fast, and no note that says why."""
+    other = estimate(raw | {"hardware": raw["hardware"] | {"system": doubled(raw["hardware"]["system"])}})
+    if not other or not other["feasible"]:
+        return []
+    gain = min(told[name] / other[name] for name in ("ttft_mean_s", "e2e_mean_s") if other.get(name))
+    said = any("twice its rates" in note for note in other["notes"])
+    return [] if gain >= 1.8 or said else [f"a chip twice as fast is {gain:.2f} times as fast, and nobody says why"]
 
 
 def estimate(raw: Raw) -> Raw | None:
