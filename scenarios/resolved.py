@@ -157,9 +157,19 @@ def deployed(
     whole = scenario.model_copy(update={"plan": plan, "policy": policy, "hardware": hardware})
     refusal, cautions = in_words(objections(model, plan_columns(plan), plan.formats()[:2]), stack.loader, named.name)
     problem = (plan.problem(model) or refusal if is_whole else None) or too_many(plan, system)
-    source = getattr(cost_model(system.chip, stack), "note", "")
+    source = getattr(cost_model(system.chip, stack), "note", "") or learnt(system.chip, stack, hardware)
     said = (*scenario.notes, *told, *more, *housed, *heard, *notes, *cautions, *([source] if source else []))
     return Resolved(whole, model, system, named, stack, adds, tuple(dict.fromkeys(said)), problem)
+
+
+def learnt(chip: Chip, stack: Stack, hardware: HardwarePart) -> str:
+    """What a reader must know of data-sheet laws on a chip that nobody has measured; else empty."""
+    from hardware_specs.calibrations import measured_stacks
+
+    if stack.kernels != "datasheet" or (measured_stacks(chip.name) and not hardware.changes):
+        return ""
+    why = "which share of its peaks kernels reach is learnt from measured chips and falls as they grow"
+    return f"{chip.name} as given has no operator tables: {why}, so twice its rates are not twice its speed"
 
 
 def system_with(system: System, path: str, value: Any, file: str) -> System:

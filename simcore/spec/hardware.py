@@ -26,7 +26,7 @@ class ComputeUnit(Spec):
     kind: UnitKind
     reads: str
     """the memory tier that feeds it"""
-    peak_flop_per_s: dict[Format, FlopPerS] = Field(alias="peak")
+    peak_flop_per_s: dict[Format, FlopPerS] = Field(alias="peak", min_length=1)
     sparse_peak_flop_per_s: dict[Format, FlopPerS] = Field(default_factory=dict, alias="sparse_peak")
     count: Count | None = None
     """how many units make the peak (SMs, cores, arrays, banks)"""
