@@ -33,9 +33,7 @@ def test_laws_of_arrays(name: str, m: int, n: int, k: int, height: int, width: i
     flow, gemm = dataflow(name), Gemm(m, n, k)
     cold = float(flow.cycles(gemm, height, width))
     assert float(flow.warm_cycles(gemm, height, width)) <= cold
-    assert (
-        0.0 < float(flow.utilisation_ratio(gemm, height, width)) * cold / max(cold, 1.0) <= 1.0 + 1.0 / max(cold, 1.0)
-    )
+    assert 0.0 < float(flow.utilisation_ratio(gemm, height, width)) <= 1.0
     for more in (Gemm(m + 1, n, k), Gemm(m, n + 1, k), Gemm(m, n, k + 1)):
         assert float(flow.cycles(more, height, width)) >= cold
 
