@@ -96,6 +96,9 @@ class MemoryTier(Spec):
     """None: as fast as reading"""
     latency_s: Seconds = Field(default=0.0, alias="latency")
     granularity_bytes: Capacity = Field(default=64.0, alias="granularity")
+    """of one access"""
+    queue_depth: Count | None = None
+    """accesses of `granularity` under way at once, each for `latency`; None: enough for the bandwidth"""
     energy_j_per_byte: JoulePerByte | None = Field(default=None, alias="energy")
     link: str | None = None
     """the link crossed to reach it from the chip; None: local"""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import simcore
 from simcore.cost.pim import attention_s, pim_of, prefers_pim
 from simcore.cost.pim_timing import tiles_of
-from simcore.cost.storage import streamed_time_s, tier_read_bytes_per_s
+from simcore.cost.storage import tier_read_bytes_per_s
 from simcore.ops.op import Op
 from simcore.spec.model import Attention, LayerGroup, Mlp, ModelSpec
 from tests.cases import case
@@ -100,15 +100,11 @@ def test_tiers_share_their_bandwidth_between_chips() -> None:
         tier_read_bytes_per_s(system, "tape")
 
 
-def test_streaming_hides_behind_compute_but_for_the_first_layer() -> None:
-    assert streamed_time_s(1.0, 10.0, 100.0, 10) == pytest.approx(1.01)
-    assert streamed_time_s(0.01, 10.0, 100.0, 10) == pytest.approx(0.11)
-
-
 def test_slow_tiers_are_slower() -> None:
     fast = simcore.estimate("llama-3.1-70b", "dgx-h100-cxl", tp=8, batch=4)
     cxl = simcore.estimate("llama-3.1-70b", "dgx-h100-cxl", tp=8, batch=4, policy={"kv_tier": "cxl"})
     nvme = simcore.estimate("llama-3.1-70b", "dgx-h100-cxl", tp=8, batch=4, policy={"weight_tier": "nvme"})
     assert fast.tpot_s < cxl.tpot_s < nvme.tpot_s
-    assert nvme.decode_step_s == pytest.approx(fast.weights_bytes / (52e9 / 8) * (1 + 1 / 80), rel=0.01)
+    stream_s = fast.weights_bytes / (52e9 / 8)
+    assert nvme.decode_step_s == pytest.approx(stream_s + fast.decode_step_s / 80, rel=1e-3)
     assert cxl.max_batch > fast.max_batch
