@@ -13,8 +13,8 @@ import pytest
 
 import hardware_specs
 import workloads
-from commands.study import combinations
-from commands.study import read as read_serving_study
+from commands.serving_study import combinations
+from commands.serving_study import read as read_serving_study
 from planners.experts.question import problem_of as experts_problem
 from planners.experts.question import read_question
 from planners.power.problem import read_problem
