@@ -26,7 +26,7 @@ def middle(claim: dict[str, Any]) -> float:
     """The published figure; of a range, its geometric mean."""
     value = claim["published"]
     if isinstance(value, list | tuple):
-        return float(max(value[0] * value[1], 0.0)) ** 0.5
+        return float(max(value[0] * value[1], 0.0) ** 0.5)
     return float(value or 0.0)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from simcore.errors import InputError
 from simcore.spec.scenario import put
-from studies.evaluators import Numbers, Raw, evaluate
+from studies.evaluators import Raw, evaluate
 from studies.form import Question, Settings
 
 NOTHING: Mapping[str, Any] = {}
@@ -36,11 +36,11 @@ class Answers:
     """Evaluates points of one question and keeps what they said."""
 
     question: Question
-    rows: dict[str, Numbers] = field(default_factory=dict)
+    rows: dict[str, Raw] = field(default_factory=dict)
     """by `Point.key`"""
-    by_scenario: dict[str, Numbers] = field(default_factory=dict)
+    by_scenario: dict[str, Raw] = field(default_factory=dict)
 
-    def of(self, point: Point) -> Numbers:
+    def of(self, point: Point) -> Raw:
         """Every number of a point. Raises InputError."""
         if point.key not in self.rows:
             raw = scenario_of(self.question, point)

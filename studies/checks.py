@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from planners.search.expression import Expression
 from studies.answers import Answers, Point
@@ -76,7 +77,7 @@ def tampered(study: Study) -> Study:
     return replace(study, claims=tuple(doubled(claim) for claim in study.claims))
 
 
-def rows_of(study: Study) -> dict[str, dict[str, float]]:
+def rows_of(study: Study) -> dict[str, dict[str, Any]]:
     """Every row that judging a study asks for."""
     assert study.ask is not None
     answers = Answers(study.ask)

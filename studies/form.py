@@ -60,8 +60,8 @@ class Input:
     """an assumed one is swept over it"""
     variants: tuple[str, ...] = ()
     """empty: all"""
-    fitted_to: str = ""
-    """the name of the claim that a fitted one was chosen by"""
+    fitted_to: tuple[str, ...] = ()
+    """names of the claims that a fitted one was chosen by"""
 
     @property
     def is_free(self) -> bool:
@@ -85,6 +85,8 @@ class Tried:
 
     says: str
     set: Settings = field(default_factory=dict)
+    variants: tuple[str, ...] = ()
+    """empty: all"""
 
 
 @dataclass(frozen=True)

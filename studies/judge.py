@@ -9,7 +9,7 @@ from typing import Any
 
 from planners.search.expression import Expression
 from studies.answers import Answers, Point
-from studies.form import Claim, Settings, Study
+from studies.form import Claim, Settings, Study, Tried
 from studies.rules import metrics
 
 REPRODUCED, EXPLAINED, UNEXPLAINED = "reproduced", "explained", "UNEXPLAINED"
@@ -34,6 +34,8 @@ class Judged:
     """where in [vary] the best was found"""
     tried: tuple[tuple[str, float | None], ...] = ()
     null: float | None = None
+    reason: str = ""
+    """why there is no answer"""
     tolerance: float | None = None
     """absolute, from the edge of what was published"""
 
@@ -51,17 +53,27 @@ def judge(study: Study, claim: Claim, answers: Answers) -> Judged:
     values = [(value_at(study, claim, answers, point), point) for point in points]
     known = [(value, point) for value, point in values if value is not None]
     if not known:
-        return Judged(claim, None, EXPLAINED if claim.why else UNEXPLAINED)
+        state = EXPLAINED if claim.why else UNEXPLAINED
+        return Judged(claim, None, state, reason=reason_of(study, claim, answers, points[0]))
     choose = min if claim.pick == "min" else max
     ours, at = choose(known, key=lambda pair: pair[0])
     null = null_of(study, claim, answers, at)
     low, high, mover = sweep(study, claim, answers, at, ours)
-    tried = tuple((one.says, value_at(study, claim, answers, at, one.set)) for one in claim.tried)
+    tried = tuple((one.says, value_at(study, claim, answers, at, one)) for one in claim.tried)
     width = tolerance(claim, null)
     inside = is_inside(claim, ours, width)
-    is_fitted = any(one.kind == "fitted" and one.fitted_to and one.fitted_to == claim.name for one in study.inputs)
+    is_fitted = any(one.kind == "fitted" and claim.name in one.fitted_to for one in study.inputs)
     state = FITTED if is_fitted else REPRODUCED if inside else EXPLAINED if claim.why else UNEXPLAINED
-    return Judged(claim, ours, state, gap(claim, ours), low, high, mover, at, tried, null, width)
+    return Judged(claim, ours, state, gap(claim, ours), low, high, mover, at, tried, null, "", width)
+
+
+def reason_of(study: Study, claim: Claim, answers: Answers, at: Settings) -> str:
+    """What a variant without an answer said; else which metric is not there."""
+    for variant, metric in metrics(claim, study.inputs):
+        found = answers.of(Point(variant, {**claim.at, **at, **claim.set.get(variant, {})}))
+        if metric not in found:
+            return f"{variant}: {found.get('reason') or f'has no {metric}'}"
+    return ""
 
 
 def places(study: Study, claim: Claim) -> Iterator[Settings]:
@@ -72,7 +84,7 @@ def places(study: Study, claim: Claim) -> Iterator[Settings]:
 
 
 def value_at(
-    study: Study, claim: Claim, answers: Answers, at: Settings, more: Settings | None = None, inputs: Any = None
+    study: Study, claim: Claim, answers: Answers, at: Settings, tried: Tried | None = None, inputs: Any = None
 ) -> float | None:
     """The claim's expression at a point; None where a metric is not there (a plan that does not fit)."""
     columns: dict[str, float] = {}
@@ -82,7 +94,8 @@ def value_at(
         if isinstance(value, int | float) and not isinstance(value, bool):
             columns[one.name] = float(value)
     for variant, metric in metrics(claim, study.inputs):
-        settings = {**claim.at, **at, **claim.set.get(variant, {}), **(more or {})}
+        more = tried.set if tried and variant in (tried.variants or (variant,)) else {}
+        settings = {**claim.at, **at, **claim.set.get(variant, {}), **more}
         found = answers.of(Point(variant, settings, swept)).get(metric)
         if found is None:
             return None
@@ -93,7 +106,7 @@ def value_at(
 def null_of(study: Study, claim: Claim, answers: Answers, at: Settings) -> float | None:
     """What a comparison would be if the system were its baseline; None where one variant stands alone."""
     names = metrics(claim, study.inputs)
-    if len({variant for variant, _ in names}) < 2 and len({m for _, m in names}) == len(names):
+    if len({metric for _, metric in names}) == len(names):
         return None
     by_metric: dict[str, float] = {}
     columns: dict[str, float] = {one.name: float(one.value) for one in study.inputs if _is_number(one.value)}

@@ -76,8 +76,8 @@ def _inputs(study: Study) -> Iterator[tuple[str, str, str]]:
             yield f"{place}.source", "is missing", "say where the number stands"
         if one.kind == "assumed" and one.range is None:
             yield f"{place}.range", "is missing", "an assumed input is swept: write range = [low, high]"
-        if one.kind == "fitted" and one.fitted_to not in claims:
-            yield f"{place}.fitted_to", "names no claim", "name the claim that it was chosen by; it leaves the count"
+        if one.kind == "fitted" and (not one.fitted_to or set(one.fitted_to) - claims):
+            yield f"{place}.fitted_to", "names no claim", "name the claims that it was chosen by; they leave the count"
         if one.range is not None and len(one.range) != 2:
             yield f"{place}.range", "is no range", "write range = [low, high]"
         if set(one.variants) - labels:

@@ -68,7 +68,7 @@ def row(one: Judged) -> dict[str, Any]:
         "ours": one.ours,
         "gap_percent": one.gap_percent,
         "state": one.state,
-        "why": " ".join((claim.why or claim.missing).split()),
+        "why": " ".join((claim.why or claim.missing or one.reason).split()),
         "unit": claim.unit,
         "where": claim.where or f"derived: {claim.basis}",
         "derived": claim.derived,

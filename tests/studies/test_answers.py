@@ -45,7 +45,7 @@ def test_states_follow_from_the_gap_and_the_reason() -> None:
 def test_a_fitted_input_takes_its_claim_out() -> None:
     raw: dict[str, Any] = small()
     raw["claims"][1]["name"] = "tpot"
-    raw["inputs"][0] |= {"kind": "fitted", "fitted_to": "tpot"}
+    raw["inputs"][0] |= {"kind": "fitted", "fitted_to": ["tpot"]}
     study = parse(dumps(raw), "small.toml")
     assert judged(study, Answers(study.ask))[1].state == FITTED  # type: ignore[arg-type]
 
