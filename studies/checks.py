@@ -20,7 +20,7 @@ def problems(study: Study, answers: Answers | None = None) -> list[str]:
     if study.ask is None:
         return []
     answers = answers or Answers(study.ask)
-    return [*placebo(study, answers), *still(study, answers)]
+    return [f"{study.name}: {text}" for text in (*placebo(study, answers), *still(study, answers))]
 
 
 def placebo(study: Study, answers: Answers) -> Iterator[str]:
@@ -29,13 +29,13 @@ def placebo(study: Study, answers: Answers) -> Iterator[str]:
     if off.none:
         return
     used = {metric for claim in study.claims if claim.ours for _, metric in metrics(claim, study.inputs)}
-    first = {key: values[0] for key, values in study.vary.items()}
+    first = {key: values[0] for key, values in study.vary.items()} | dict(off.at)
     with_off, baseline = (
         answers.of(Point(off.variant, {**first, **off.off})),
         answers.of(Point(off.baseline, first)),
     )
-    if with_off.get("feasible") == 0.0 or baseline.get("feasible") == 0.0:
-        yield f"placebo: {off.variant} or {off.baseline} does not run at the first point of [vary]"
+    if not used & set(with_off) & set(baseline):
+        yield f"placebo: {off.variant} or {off.baseline} answers nothing at the first point of [vary]"
     for metric in sorted(used):
         left, right = with_off.get(metric), baseline.get(metric)
         if left is None and right is None:

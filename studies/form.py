@@ -76,6 +76,8 @@ class Placebo:
     variant: str = ""
     baseline: str = ""
     off: Settings = field(default_factory=dict)
+    at: Settings = field(default_factory=dict)
+    """keys set in both"""
     none: str = ""
 
 

@@ -35,7 +35,7 @@ class Judged:
     tried: tuple[tuple[str, float | None], ...] = ()
     null: float | None = None
     reason: str = ""
-    """why there is no answer"""
+    """why there is no answer, or what of it does not fit and is timed as if it did"""
     tolerance: float | None = None
     """absolute, from the edge of what was published"""
 
@@ -64,7 +64,20 @@ def judge(study: Study, claim: Claim, answers: Answers) -> Judged:
     inside = is_inside(claim, ours, width)
     is_fitted = any(one.kind == "fitted" and claim.name in one.fitted_to for one in study.inputs)
     state = FITTED if is_fitted else REPRODUCED if inside else EXPLAINED if claim.why else UNEXPLAINED
-    return Judged(claim, ours, state, gap(claim, ours), low, high, mover, at, tried, null, "", width)
+    return Judged(
+        claim,
+        ours,
+        state,
+        gap(claim, ours),
+        low,
+        high,
+        mover,
+        at,
+        tried,
+        null,
+        infeasible(study, claim, answers, at),
+        width,
+    )
 
 
 def reason_of(study: Study, claim: Claim, answers: Answers, at: Settings) -> str:
@@ -74,6 +87,16 @@ def reason_of(study: Study, claim: Claim, answers: Answers, at: Settings) -> str
         if metric not in found:
             return f"{variant}: {found.get('reason') or f'has no {metric}'}"
     return ""
+
+
+def infeasible(study: Study, claim: Claim, answers: Answers, at: Settings) -> str:
+    """Variants of a claim about times that do not fit their chips, and why."""
+    found = []
+    for variant, metric in dict.fromkeys(metrics(claim, study.inputs)):
+        row = answers.of(Point(variant, {**claim.at, **at, **claim.set.get(variant, {})}))
+        if row.get("reason") and metric in row and not metric.endswith(("_bytes", "parameters")):
+            found.append(f"{variant}: {row['reason']}")
+    return "; ".join(dict.fromkeys(found))
 
 
 def places(study: Study, claim: Claim) -> Iterator[Settings]:

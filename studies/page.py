@@ -123,9 +123,10 @@ def line(one: Outcome, claim: dict[str, Any]) -> str:
 
 
 def sentence(claim: dict[str, Any]) -> str:
-    """Why, with what was tried."""
+    """Why, with what was tried and what does not fit."""
     tried = "; ".join(f"{one['says']}: {figure(one['ours'])}" for one in claim["tried"])
-    return f"{claim['why']} Tried: {tried}." if tried else str(claim["why"])
+    parts = [claim["why"], f"Tried: {tried}." if tried else "", f"Note: {claim['note']}." if claim["note"] else ""]
+    return " ".join(part for part in parts if part)
 
 
 def published(claim: dict[str, Any]) -> str:

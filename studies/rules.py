@@ -64,7 +64,7 @@ def _placebo(study: Study) -> Iterator[tuple[str, str, str]]:
             yield f"placebo.{key}", "names no variant", f"known: {', '.join(labels)}; or write none = why"
     if placebo.variant == placebo.baseline:
         yield "placebo.variant", "is the baseline", "name the system, and `off` what turns its mechanism off"
-    yield from _settings(placebo.off, "placebo.off")
+    yield from _settings({**placebo.at, **placebo.off}, "placebo.off")
 
 
 def _inputs(study: Study) -> Iterator[tuple[str, str, str]]:

@@ -68,7 +68,7 @@ def row(one: Judged) -> dict[str, Any]:
         "ours": one.ours,
         "gap_percent": one.gap_percent,
         "state": one.state,
-        "why": " ".join((claim.why or claim.missing or one.reason).split()),
+        "why": " ".join((claim.why or claim.missing or ("" if one.ours else one.reason)).split()),
         "unit": claim.unit,
         "where": claim.where or f"derived: {claim.basis}",
         "derived": claim.derived,
@@ -77,6 +77,7 @@ def row(one: Judged) -> dict[str, Any]:
         "mover": one.mover,
         "at": dict(one.at),
         "tried": [{"says": says, "ours": value} for says, value in one.tried],
+        "note": one.reason if one.ours is not None else "",
         "null": one.null,
         "tolerance_percent": percent(one),
     }
