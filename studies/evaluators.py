@@ -54,7 +54,7 @@ def _estimate(raw: Raw, file: str) -> Raw:
 
     found = estimate(_scenario(raw, file))
     known = {k: v for k, v in found.result.values.items() if v is not None}
-    return {**found.flat, **known, "parameters": found.resolved.model.parameters}
+    return {**known, **found.flat, "parameters": found.resolved.model.parameters}
 
 
 def _simulate(raw: Raw, file: str) -> Raw:
@@ -151,6 +151,21 @@ def _power(raw: Raw, file: str) -> Raw:
     return {"feasible": True, "servers": row.total, "added_ratio": row.added_ratio, **found.metrics()}
 
 
+def _search(raw: Raw, file: str) -> Raw:
+    """What a method finds in a scenario's [vary] within its budget: hypervolume, and the best of each objective."""
+    from planners.search.method import method
+    from planners.search.run import Setting, search
+    from planners.search.study import problem_of
+
+    scenario = _scenario(raw, file)
+    problem, own = problem_of(scenario), scenario.search
+    setting = Setting(budget=own.budget, seed=own.seed, batch=own.batch, method_settings=own.settings)
+    found = search(problem, method(own.method), setting)
+    points, values = found.frontier
+    best = {f"best.{one.name}": float(values[:, at].min()) for at, one in enumerate(problem.objectives) if len(points)}
+    return {"feasible": bool(points), "points": len(points), "hypervolume": found.hypervolume, **best}
+
+
 EVALUATORS: dict[str, Callable[[Raw, str], Raw]] = {
     "estimate": _estimate,
     "simulate": _simulate,
@@ -160,4 +175,5 @@ EVALUATORS: dict[str, Callable[[Raw, str], Raw]] = {
     "groups": _groups,
     "stages": _stages,
     "power": _power,
+    "search": _search,
 }

@@ -111,6 +111,8 @@ class Claim:
     """max, min: over the study's [vary], and where is told"""
     tolerance: float | None = None
     """percent of the published figure"""
+    null: float | None = None
+    """0 or 1: what a comparison would say without the mechanism, where its expression does not tell"""
     where: str = ""
     derived: bool = False
     """the figure is arithmetic on the paper's set-up, not printed in it: left out of the shares"""

@@ -128,6 +128,8 @@ def value_at(
 
 def null_of(study: Study, claim: Claim, answers: Answers, at: Settings) -> float | None:
     """What a comparison would be if the system were its baseline; None where one variant stands alone."""
+    if claim.null is not None:
+        return claim.null
     names = metrics(claim, study.inputs)
     if len({metric for _, metric in names}) == len(names):
         return None

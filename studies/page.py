@@ -113,7 +113,7 @@ def line(one: Outcome, claim: dict[str, Any]) -> str:
     if claim["low"] is not None and claim["high"] != claim["low"]:
         ours += f" ({figure(claim['low'])} to {figure(claim['high'])})"
     if claim["at"]:
-        ours += " at " + ", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in claim["at"].items())
+        ours += " at " + ", ".join(f"{key.rpartition('.')[2]} {str(value)[:80]}" for key, value in claim["at"].items())
     kind = claim["kind"] + (", derived" if claim["derived"] else "")
     gap = "" if claim["gap_percent"] is None else f"{claim['gap_percent']:+.1f}"
     state = f"**{claim['state']}**" if claim["state"] == "UNEXPLAINED" else claim["state"]

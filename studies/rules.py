@@ -122,6 +122,8 @@ def _figure(claim: Claim, place: str) -> Iterator[tuple[str, str, str]]:
         yield place, "has no published figure", "write published = ...; bounds are for kind = shape"
     if not 0.0 <= claim.percent <= MOST_PERCENT:
         yield f"{place}.tolerance", f"is {claim.percent:g} %", f"at most {MOST_PERCENT:g} %"
+    if claim.null not in (None, 0, 1):
+        yield f"{place}.null", f"is {claim.null:g}", "0 or 1: no difference; left out, the expression tells"
     if claim.derived and (claim.kind != "inner" or not claim.basis):
         yield f"{place}.derived", "is for inner claims with a basis", "say the arithmetic in basis"
     if not claim.derived and not claim.where:
