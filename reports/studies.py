@@ -40,11 +40,21 @@ def cut(text: str, most: int = 62) -> str:
 
 
 def draw(outcomes: Sequence[dict[str, Any]], group: str) -> bytes:
-    """The picture of a group as SVG: ours over published on a log axis, intervals over assumed inputs."""
+    """The picture of a group as SVG."""
     import io
 
     from matplotlib import rc_context
 
+    fig = picture(outcomes, group)
+    take_literally(fig)
+    stream = io.BytesIO()
+    with rc_context(RC):
+        fig.savefig(stream, format="svg", metadata={"Date": None})
+    return stream.getvalue()
+
+
+def picture(outcomes: Sequence[dict[str, Any]], group: str) -> Any:
+    """Ours over published on a log axis, with intervals over assumed inputs, as a matplotlib figure."""
     rows = rows_of(outcomes, group)
     fig, axes = figure(9.5, 0.9 + 0.23 * max(len(rows), 3))
     axis = axes[0][0]
@@ -60,11 +70,7 @@ def draw(outcomes: Sequence[dict[str, Any]], group: str) -> bytes:
     axis.set_ylim(len(rows) - 0.4, -0.6)
     axis.set(xlabel="ours / published", title=f"{group.capitalize()}: published systems, rerun")
     legend(axis)
-    take_literally(fig)
-    stream = io.BytesIO()
-    with rc_context(RC):
-        fig.savefig(stream, format="svg", metadata={"Date": None})
-    return stream.getvalue()
+    return fig
 
 
 def mark(axis: Any, number: int, claim: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ make the answer fit, `studies.answers` evaluates the question without ever seein
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -168,7 +169,7 @@ class Study:
     missing: str = ""
     """the primitive without which it cannot be expressed"""
     cheap: bool = False
-    """takes less than five CPU seconds"""
+    """takes about a CPU second: the tests rerun it"""
     file: str = ""
 
     @property
@@ -259,6 +260,10 @@ class Reader:
                 self.refuse("is no text", f"{place}.{key}", "write it in quotes")
             if wants.startswith(("Settings", "Mapping")) and not isinstance(value, Mapping):
                 self.refuse("is no table", f"{place}.{key}", "write { KEY = VALUE }")
+            if wants.startswith("tuple") and not isinstance(value, list):
+                self.refuse("is no list", f"{place}.{key}", "write it in brackets")
+            if wants == "Mapping[str, Settings]" and not all(isinstance(one, Mapping) for one in value.values()):
+                self.refuse("holds what is no table", f"{place}.{key}", "write set.VARIANT = { KEY = VALUE }")
             if wants.startswith("float") and not _is_figure(value, "tuple" in wants):
                 self.refuse("is no number", f"{place}.{key}", "write a number" + " or [low, high]" * ("tuple" in wants))
         try:
@@ -302,6 +307,8 @@ class Reader:
         for number, one in enumerate(self.tables("claims")):
             place = f"claims.{number}"
             listed = one.get("tried", [])
+            if not isinstance(listed, list) or not all(isinstance(entry, Mapping) for entry in listed):
+                self.refuse("is no list of tables", f"{place}.tried", 'write [{ says = "...", set = { KEY = VALUE } }]')
             tried = tuple(self.made(Tried, entry, f"{place}.tried") for entry in listed)
             claim: Claim = self.made(Claim, {**one, "tried": list(tried)}, place)
             if claim.kind not in get_args(Kind) or claim.pick not in get_args(Pick):
@@ -315,4 +322,4 @@ class Reader:
 def _is_figure(value: Any, may_be_range: bool) -> bool:
     if may_be_range and isinstance(value, list | tuple):
         return len(value) == 2 and all(_is_figure(one, False) for one in value)
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

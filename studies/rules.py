@@ -52,6 +52,7 @@ def broken(study: Study) -> Iterator[tuple[str, str, str]]:
             yield f"{place}.ours", "is missing", "write an expression over VARIANT.metric, or what is missing"
         for changes in (claim.at, *claim.set.values(), *(one.set for one in claim.tried)):
             yield from _settings(changes, place)
+        yield from _sourced(study, place, [*claim.at, *(key for part in claim.set.values() for key in part)])
 
 
 def _placebo(study: Study) -> Iterator[tuple[str, str, str]]:
@@ -96,10 +97,15 @@ def _settings(settings: Settings, place: str) -> Iterator[tuple[str, str, str]]:
 def _unlisted(study: Study) -> Iterator[tuple[str, str, str]]:
     """Numbers of the scenario and of variants that decide the answer and have no source."""
     assert study.ask is not None
+    yield from _sourced(study, "scenario", list(flat(study.ask.scenario)))
+    for one in study.ask.variants:
+        yield from _sourced(study, f"variants.{one.label}.set", list(one.set))
+
+
+def _sourced(study: Study, place: str, keys: list[str]) -> Iterator[tuple[str, str, str]]:
+    """Keys that need a source and have none."""
     listed = {one.key for one in study.inputs}
-    found = [("scenario", key) for key in flat(study.ask.scenario)]
-    found += [(f"variants.{one.label}.set", key) for one in study.ask.variants for key in one.set]
-    for place, key in found:
+    for key in keys:
         if any(f"{key}.".startswith(f"{part.rstrip('.')}.") for part in LISTED) and key not in listed:
             yield f"{place}.{key}", "has no source", "make it one of [[inputs]]"
 
