@@ -124,6 +124,11 @@ def spoilt(raw: dict[str, Any], draw: random.Random) -> dict[str, Any]:
     return raw
 
 
+def small(raw: dict[str, Any]) -> dict[str, Any]:
+    """The same with less to draw: whether junk is refused does not depend on the number of layers."""
+    return raw | {"synthetic": raw["synthetic"] | {"layers": 3, "experts": 16}} if "synthetic" in raw else raw
+
+
 def try_all(loader: Callable[[Path], object], file: Path) -> None:
     try:
         loader(file)
@@ -139,7 +144,7 @@ def test_spoilt_values_are_refused_in_words(kind: str, tmp_path: Path) -> None:
     draw = random.Random(kind)
     file = tmp_path / "spoilt.toml"
     for _ in range(TRIES):
-        raw = spoilt(read_toml(draw.choice(files).read_text(encoding="utf-8"), ""), draw)
+        raw = spoilt(small(read_toml(draw.choice(files).read_text(encoding="utf-8"), "")), draw)
         file.write_text(as_toml(raw), encoding="utf-8")
         try_all(loader, file)
 

@@ -123,6 +123,8 @@ class Issue(Spec):
     """one kernel inside a captured graph"""
     graph_launch_s: Seconds = Field(alias="graph_launch")
     """launching a captured graph once"""
+    thread_ratio: float = Field(default=1.0, gt=0, le=10)
+    """of a host: the speed of one thread over that of a Xeon 8480C, on which servers' host times were measured"""
 
 
 class Chip(Sourced):
