@@ -47,7 +47,13 @@ def small() -> dict[str, object]:
                 "ours": "new.throughput_tokens_per_s / old.throughput_tokens_per_s",
                 "where": "abstract",
             },
-            {"says": "time", "kind": "inner", "published": 4.0, "ours": "1000 * new.tpot_mean_s", "where": "table 1"},
+            {
+                "says": "time",
+                "kind": "inner",
+                "published": [1.0, 40.0],
+                "ours": "1000 * new.tpot_mean_s",
+                "where": "table 1",
+            },
         ],
     }
 
