@@ -87,9 +87,11 @@ def place(raw: Raw, key: str, value: Any, file: str) -> None:
 def with_own(raw: Raw, question: Question) -> Raw:
     """Names of models and systems that the study writes itself become its tables."""
     model, hardware = raw.get("model"), raw.get("hardware")
-    if isinstance(model, dict) and set(model) == {"name"} and model["name"] in question.models:
+    if isinstance(model, dict) and model.get("name") in question.models:
         table = question.models[model["name"]]
-        raw["model"] = {"schema": "model/1", "name": model["name"], **copy.deepcopy(dict(table))}
+        raw["model"] = {"schema": "model/1", **copy.deepcopy(dict(table)), **model}
+    elif isinstance(model, dict) and len(model) > 1 and "schema" not in model and "name" in model:
+        raw["model"] = {"schema": "model/1", "extends": model["name"], "aliases": [], **model, "name": "changed"}
     if isinstance(hardware, dict) and hardware.get("system") in question.systems:
         name = hardware["system"]
         hardware["system"] = inline(copy.deepcopy(dict(question.systems[name])), name, question)

@@ -168,6 +168,18 @@ def asked(outcomes: Sequence[Outcome]) -> list[str]:
     for group in GROUPS:
         found = [one for one in outcomes if one["group"] == group]
         lines += [f"### {group.capitalize()}", ""] if found else []
-        lines += [f"- **{one['name']}** ({one['state']}). {one['question']} {one['paper']}." for one in found]
+        lines += [f"- **{one['name']}** ({standing(one)}). {one['question']} {one['paper']}." for one in found]
         lines += [""] if found else []
     return lines
+
+
+def standing(one: Outcome) -> str:
+    """State, free inputs, and why there is no placebo.
+
+    >>> standing({"state": "explained", "free_inputs": 2, "placebo": "kept"})
+    'explained, 2 free inputs'
+    """
+    free, placebo = one["free_inputs"], one["placebo"]
+    parts = [one["state"], f"{free} free input{'s' if free > 1 else ''}" if free else ""]
+    parts.append("" if placebo in ("kept", one["state"]) else f"no placebo: {placebo}")
+    return ", ".join(part for part in parts if part)
