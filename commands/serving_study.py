@@ -43,6 +43,7 @@ def study(
         print_table(header, [[cell(row.get(key)) for key in header] for row in rows], title=plan.get("title", ""))
         if says := plan.get("claim"):
             print(f"claim: {says}")
+        print("note: serving-study/1 is read for one more release; docs/studies-form.md says what takes its place")
 
 
 def read(file: Path) -> dict[str, Any]:

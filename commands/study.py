@@ -115,10 +115,11 @@ def show_study(
     variant: Annotated[str | None, typer.Option(help="Which variant; the first unless told.")] = None,
 ) -> None:
     """A study's file; or one of its systems as a scenario of one's own."""
-    from scenarios.toml import dumps
+    from scenarios.toml import dumps, value
     from simcore.errors import InputError
     from studies.answers import Point, scenario_of
     from studies.catalogue import study, text_of
+    from studies.evaluators import ASKED, command_of
 
     if not scenario:
         print(text_of(name), end="")
@@ -127,9 +128,19 @@ def show_study(
     if found.ask is None:
         raise InputError(f"cannot be expressed yet: it needs {found.missing}", file=name)
     first = {key: values[0] for key, values in found.vary.items()}
-    raw = scenario_of(found.ask, Point(variant or found.ask.variants[0].label, first))
-    print(f"# {found.title}\n# {found.paper.title} ({found.paper.id})")
-    print(dumps({"schema": "scenario/2", "name": found.name, **raw}), end="")
+    one = found.ask.variant(variant or found.ask.variants[0].label)
+    raw = scenario_of(found.ask, Point(one.label, first))
+    command, is_scenario = command_of(one.evaluator or found.ask.evaluator)
+    print(f"# {found.title}: {one.says or one.label}\n# {found.paper.title} ({found.paper.id})\n# {command} FILE")
+    options = raw.pop(ASKED, {})
+    if options:
+        print(f"# with {', '.join(f'{key} {value(option)}' for key, option in options.items())}")
+    print(dumps({"schema": "scenario/2", "name": found.name, **raw} if is_scenario else without_name(raw)), end="")
+
+
+def without_name(raw: dict[str, Any]) -> dict[str, Any]:
+    """A planner's own problem, which has none."""
+    return {key: value for key, value in raw.items() if key != "name"}
 
 
 def show(outcomes: list[dict[str, Any]]) -> None:

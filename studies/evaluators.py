@@ -166,6 +166,16 @@ def _search(raw: Raw, file: str) -> Raw:
     return {"feasible": bool(points), "points": len(points), "hypervolume": found.hypervolume, **best}
 
 
+def command_of(name: str) -> tuple[str, bool]:
+    """(the command that a user asks the same with, whether its file is a scenario).
+
+    >>> command_of("train"), command_of("power")
+    (('simcore train', True), ('simcore plan power', False))
+    """
+    planners = {"plan": "plan training", "groups": "plan groups", "stages": "plan stages", "power": "plan power"}
+    return f"simcore {planners.get(name, name)}", name != "power"
+
+
 EVALUATORS: dict[str, Callable[[Raw, str], Raw]] = {
     "estimate": _estimate,
     "simulate": _simulate,

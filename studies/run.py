@@ -159,7 +159,7 @@ def drift(one: Outcome) -> list[str]:
 
 
 def checked(name: str) -> Outcome:
-    """An outcome with its placebo, its metrics and its drift checked. Raises InputError where something is wrong."""
+    """An outcome whose placebo and metrics were checked. Raises InputError where something is wrong."""
     one = outcome(name, is_checked=True)
     if one["problems"]:
         raise InputError("; ".join(one["problems"]), file=name)

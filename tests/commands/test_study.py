@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from commands.study import show_study
+from planners.power.problem import read_problem
 from scenarios.read import read
 from scenarios.toml import dumps
-from studies.catalogue import names
+from studies.catalogue import names, study
 from tests.commands.test_commands import run
 from tests.studies.test_rules import small
 
@@ -63,6 +65,14 @@ def test_a_system_becomes_a_scenario_of_ones_own(tmp_path: Path, simcore: Callab
     (tmp_path / "mine.toml").write_text(out, encoding="utf-8")
     assert read(tmp_path / "mine.toml").plan.pp == 8 and "claims" not in tomllib.loads(out)
     assert 'schema = "study/2"' in simcore("study", "show", "gpipe")[1]
+
+
+def test_every_system_can_be_taken_as_a_scenario(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in (n for n in names() if not study(n).missing):
+        show_study(name, scenario=True)
+        file = tmp_path / f"{name}.toml"
+        file.write_text(capsys.readouterr().out, encoding="utf-8")
+        assert read_problem(file) if name == "polca" else read(file)
 
 
 @pytest.mark.parametrize(
