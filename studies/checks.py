@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from planners.search.expression import Expression
+from simcore.spec.expression import Expression
 from studies.answers import Answers, Point
 from studies.form import Claim, Study
 from studies.judge import judged

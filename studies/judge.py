@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from planners.search.expression import Expression
+from simcore.spec.expression import Expression
 from studies.answers import Answers, Point
 from studies.form import Claim, Settings, Study, Tried
 from studies.rules import metrics

@@ -6,8 +6,8 @@ import ast
 import math
 from collections.abc import Iterator
 
-from planners.search.expression import Expression
 from simcore.errors import InputError
+from simcore.spec.expression import Expression
 from studies.form import MOST_PERCENT, Claim, Input, Settings, Study
 
 LISTED = (
