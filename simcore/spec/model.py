@@ -106,6 +106,14 @@ class ModelSpec(Sourced):
         """Routed experts per MoE layer (0: dense)."""
         return max((f.routed_experts for g in self.layers for f in g.ffn), default=0)
 
+    @property
+    def architecture(self) -> str:
+        """Width, layers and parameters in words: what copies of one model under other names share.
+
+        Quantised and fine-tuned copies are one architecture; `5120x64-33B` is Qwen3-32B, whatever its release.
+        """
+        return f"{self.hidden_size}x{self.layer_count}-{self.parameters / 1e9:.0f}B"
+
     @cached_property
     def parameters(self) -> int:
         """All parameters of the language model, MTP layers excluded."""
