@@ -115,18 +115,24 @@ def fit_serving(
     from validation.serving.fit import distinct, fit_stack
     from validation.serving.inputs import STACKS, read_frame, read_questions, replayer, stated_fit
     from validation.serving.report import write_fit
-    from validation.serving.strangers import learnt
+    from validation.serving.strangers import learnt, left_out
 
     frame = read_frame(table)
     rows = list(distinct(read_questions(frame), frame).values())
-    for name in [stack] if stack else STACKS:
+    fits, seen = {}, {}
+    for name in STACKS:
         mine = [row for row in rows if row.question.stack == name]
 
         def say(text: str, name: str = name) -> None:
             _progress(f"{name}: {text}")
 
-        fit = stated_fit(name) if intervals else fit_stack(replayer(), mine, most, say)
-        write_fit(out / f"{name}.toml", name, fit, mine, learnt(mine, fit, say), table.name)
+        kept = intervals or stack not in (None, name)
+        fits[name] = stated_fit(name) if kept else fit_stack(replayer(), mine, most, say)
+        seen[name] = mine, left_out(mine, fits[name])
+        say("residuals of what was left out")
+    for name, bands in zip(STACKS, learnt(list(seen.values()), _progress), strict=True):
+        if stack in (None, name):
+            write_fit(out / f"{name}.toml", name, fits[name], seen[name][0], bands, table.name)
 
 
 def _left_out(held_out: bool, held_out_by: str | None) -> str | None:

@@ -144,20 +144,21 @@ def interval_of(found: Mapping[str, Mapping[str, Sequence[float]]], kind: str, n
 def coverage_across_folds(
     rows: Sequence[Measured], logs: Floats, folds: Floats, strangers: bool = False
 ) -> dict[str, float]:
-    """Share of measurements inside intervals learnt, stack by stack, from the other folds alone.
+    """Share of measurements inside intervals learnt from the other folds alone.
+
+    Stack by stack, or, of `strangers`, from all stacks together.
 
     `logs` are held-out log residuals `[rows, (tpot, ttft)]`, `folds` `[rows]`.
     """
     bands = np.full((len(rows), 2, 2), np.nan)
-    for stack in {row.question.stack for row in rows}:
-        for fold in np.unique(folds):
-            mine = [at for at, row in enumerate(rows) if row.question.stack == stack]
-            others = [at for at in mine if folds[at] != fold]
-            parts = len(np.unique(folds[others])) if strangers else 0
-            found = intervals([rows[at] for at in others], logs[others], parts)
-            for at in (at for at in mine if folds[at] == fold):
-                kind = interval_kind(rows[at].question)
-                bands[at] = [interval_of(found, kind, name) for name in ("tpot", "ttft")]
+    stacks = np.array(["" if strangers else row.question.stack for row in rows])
+    for stack, fold in {(str(stack), float(fold)) for stack, fold in zip(stacks, folds, strict=True)}:
+        others = np.flatnonzero((stacks == stack) & (folds != fold)).tolist()
+        parts = len(np.unique(folds[others])) if strangers else 0
+        found = intervals([rows[at] for at in others], logs[others], parts)
+        for at in np.flatnonzero((stacks == stack) & (folds == fold)).tolist():
+            kind = interval_kind(rows[at].question)
+            bands[at] = [interval_of(found, kind, name) for name in ("tpot", "ttft")]
     ratio = np.exp(logs)
     return {
         name: interval_coverage(ratio[:, at], bands[:, at, 0], bands[:, at, 1])
