@@ -16,6 +16,7 @@ from simcore.cost.loading import in_words, objections
 from simcore.errors import InputError, suggest
 from simcore.ops.op import PlanColumns, plan_columns
 from simcore.spec.formats import number_format
+from simcore.spec.hardware import Chip
 from simcore.spec.load import build
 from simcore.spec.model import ModelSpec
 from simcore.spec.plan import ParallelPlan, checkpoint_formats
