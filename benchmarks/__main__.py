@@ -1,10 +1,11 @@
-"""Run every topic (a module with `figures()`), or those named; or compare with a commit, or with peers."""
+"""Run every topic (a module with `figures()`), or those named; or compare with a commit, with peers, with SCALE-Sim."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
 import sys
+from pathlib import Path
 
 import benchmarks
 from benchmarks._process import machine_slowness
@@ -21,6 +22,12 @@ def main() -> None:
             sys.exit("against which commit?")
         for name, ratio in against(wanted[1], tuple(wanted[2:])):
             print(f"{name}: {ratio:.4g}", flush=True)
+        return
+    if wanted[0] == "arrays":
+        from benchmarks._arrays import figures as cycles
+
+        for name, value in cycles(Path(wanted[2]) if wanted[1:2] == ["--keep"] else None):
+            print(f"{name}: {value:.4g}", flush=True)
         return
     if wanted[0] == "peers":
         from benchmarks._peers import figures

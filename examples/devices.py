@@ -34,10 +34,10 @@ def pim() -> list[Row]:
     source = "NeuPIMs (ASPLOS 2024), against the NPU alone"
     rate = (
         "PIM on HBM",
-        "bank-level read rate, TB/s",
+        "bank-level read rate, refresh included, TB/s",
         unit.bytes_per_s / 1e12,
         5.70,
-        "NeuPIMs timing: 32 x 32 KiB / 184 ns",
+        "NeuPIMs timing: 32 x 32 KiB / 184 ns, no refresh",
     )
     return [rate, ("PIM on HBM", "NPU alone / NPU with PIM", gain, 2.4, source)]
 

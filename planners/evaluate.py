@@ -13,6 +13,7 @@ from scenarios import stacks
 from simcore.cost.base import CostModel
 from simcore.cost.loading import Objection, in_words, objections, refused
 from simcore.cost.machine import Machine, computes_natively, machine_of
+from simcore.cost.residency import tiers_in_use
 from simcore.engine import analytic
 from simcore.errors import InputError, suggest
 from simcore.ops.op import DEGREES, Column, PlanColumns, plan_columns
@@ -174,8 +175,19 @@ class Evaluator:
         values = {k: v[0].item() for k, v in table.items()}
         reason: Infeasible | None = None
         if values["reason"] == Reason.DOES_NOT_FIT:
-            reason = DoesNotFit(scenario.system.chip.main_tier, values["need_bytes"], values["have_bytes"])
+            reason = self._too_small(scenario, values)
         return Result(values, reason, self.operations(scenario), scenario.system.assumptions(), notes)
+
+    def _too_small(self, scenario: Case, values: Mapping[str, float]) -> DoesNotFit:
+        """The tier that a plan does not fit: one that weights live in, KV's, else the main one."""
+        setting, machine = self.setting(scenario), self.machine(scenario)
+        plan = plan_columns(scenario.plan, {})
+        for tier, (need, have) in tiers_in_use(machine, analytic.sizes(setting, machine, plan, 1.0)).items():
+            if float(np.max(need)) > float(np.max(have)):
+                return DoesNotFit(tier, float(np.max(need)), float(np.max(have)))
+        if machine.tiers[2] != "main" and values["need_bytes"] <= values["have_bytes"]:
+            return DoesNotFit(machine.tiers[2], values["kv_bytes"], float(np.max(machine.kv_tier_bytes)))
+        return DoesNotFit(scenario.system.chip.main_tier, values["need_bytes"], values["have_bytes"])
 
     def operations(self, scenario: Case) -> Any:
         """Breakdown of one request's prefill and one decode step."""

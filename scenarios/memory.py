@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from scenarios.resolved import Resolved
 from simcore.cost.memory import Home, Load, footprint
-from simcore.engine.kv_pool import KvPool, pool_of
+from simcore.cost.residency import tiers_in_use
+from simcore.engine.kv_pool import KvPool, pool_of, without_room
 
 
 def load_of(policy: Any, context_tokens: float = 1152.0) -> Load:
@@ -25,11 +28,19 @@ def home_of(resolved: Resolved) -> Home:
         policy.memory_fraction,
         chip.reserve_bytes,
         None if serving.kv_tier == "main" else machine.kv_tier_bytes,
-        serving.weight_tier != "main",
+        machine.weights_away_ratio,
+        machine.experts_away_ratio,
+        machine.tiers[2] in machine.tiers[:2],
     )
 
 
 def kv_pool(resolved: Resolved) -> KvPool:
     """What the scenario's plan leaves for KV on the fullest stage."""
     found = footprint(resolved.model, resolved.columns, load_of(resolved.scenario.policy), home_of(resolved))
-    return pool_of(found, resolved.system.chip.main_tier)
+    for tier, (need, have) in tiers_in_use(resolved.machine, found).items():
+        if np.max(need - have) > 0:
+            return without_room(tier, float(np.max(need)), float(np.max(have)))
+    pool, home = pool_of(found, resolved.system.chip.main_tier), resolved.serving_policy.kv_tier
+    if pool.problem is None or home == "main":
+        return pool
+    return without_room(home, float(np.max(found.pages.block_bytes)), float(np.max(found.room_bytes)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,7 @@ from simcore.spec.plan import ParallelPlan, checkpoint_formats
 from simcore.spec.plan_part import HardwarePart, PlanPart
 from simcore.spec.policy import ServingPolicy
 from simcore.spec.policy_part import PolicyPart
-from simcore.spec.scenario import Scenario
+from simcore.spec.scenario import ResidencyPart, Scenario
 from simcore.spec.stack import Stack
 from simcore.spec.system import System
 from simcore.step.price import Physics
@@ -80,7 +81,7 @@ class Resolved:
     def serving_policy(self) -> ServingPolicy:
         """The policy as the machine and the analytic engine read it."""
         policy, places = self.scenario.policy, self.scenario.residency
-        tiers = {field: places[name].tier for name, field in TIERS.items() if name in places}
+        tiers = places_of(places, self.scenario.file)
         fields = {name: getattr(policy, name) for name in SERVING}
         return ServingPolicy(**fields, **tiers, mixes=policy.scheduler in MIXING)
 
@@ -114,6 +115,34 @@ class Resolved:
         )
 
 
+def places_of(places: Mapping[str, ResidencyPart], file: str) -> dict[str, Any]:
+    """[residency] as fields of a `ServingPolicy`. Raises InputError for a class or a rule that serving lacks."""
+    found: dict[str, Any] = {}
+    for name, place in places.items():
+        key = f"residency.{name}"
+        if name not in ("weights", "experts", "kv"):
+            raise InputError("is no class of serving", file=file, key=key, fix="known: weights, experts, kv")
+        if name == "kv":
+            known = place.fetch in ("step", "demand") and place.share == 1.0
+            what = "is read by attention where it lies, all of it"
+        else:
+            known, what = place.fetch != "resident" or place.tier == "main", "is resident in the main tier only"
+        if not known:
+            raise InputError(what, file=file, key=key, fix="leave out fetch and share, or name another rule")
+        if name == "kv":
+            found["kv_tier"] = place.tier
+            continue
+        one = name.removesuffix("s")
+        found |= {f"{one}_tier": place.tier, f"{one}_away_ratio": place.share}
+        if place.tier != "main":
+            fetch = found.setdefault("weight_fetch", place.fetch)
+            if (fetch == "demand") != (place.fetch == "demand"):
+                raise InputError(
+                    "is fetched as the other weights are", file=file, key=f"{key}.fetch", fix="use one rule"
+                )
+    return found
+
+
 SERVING = (
     "memory_fraction",
     "token_budget",
@@ -126,7 +155,6 @@ SERVING = (
     "reserve_output",
 )
 """fields of the policy that the analytic engine knows too"""
-TIERS = {"kv": "kv_tier", "weights": "weight_tier"}
 MIXING = ("chunked", "inflight", "orca", "earliest-deadline", "shortest-job", "priority")
 """schedulers whose steps hold prefill chunks beside decodes"""
 

@@ -36,7 +36,11 @@ class Simulated:
         if self.ready.infeasible:
             pool = self.ready.pool
             need, have = pool.need_bytes, pool.have_bytes
-            why = Unsupported(self.ready.infeasible) if need is None or have is None else DoesNotFit("hbm", need, have)
+            why = (
+                Unsupported(self.ready.infeasible)
+                if need is None or have is None
+                else DoesNotFit(pool.tier, need, have)
+            )
         numbers = {k: v for k, v in flat.items() if not isinstance(v, list | dict)}
         assumptions = {str(n): text for n, text in enumerate(self.ready.assumptions)}
         return Result(numbers, why, assumptions=assumptions, notes=tuple(flat["notes"]))

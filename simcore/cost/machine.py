@@ -18,6 +18,10 @@ from simcore.spec.system import System
 DEFAULT_LEVEL_LATENCY_S = 2e-6
 
 
+WORDS = ("formats", "tiers")
+"""fields of a machine that are no columns"""
+
+
 @dataclass(frozen=True)
 class Machine:
     """Facts of the hardware behind each plan, [plans] or scalars; SI units, per chip and one direction."""
@@ -63,6 +67,19 @@ class Machine:
     """bandwidth of the tier that weights stream from; inf: they live in the main tier"""
     weight_latency_s: float = 0.0
     """until that tier answers, once a step"""
+    weights_away_ratio: float = 0.0
+    """of the weights (routed experts apart), what lives outside the main tier"""
+    weight_tier_bytes: float = np.inf
+    """capacity for them there"""
+    expert_bytes_per_s: float = np.inf
+    expert_latency_s: float = 0.0
+    experts_away_ratio: float = 0.0
+    expert_tier_bytes: float = np.inf
+    """as for the other weights; one tier for both counts them together"""
+    fetch: str = "step"
+    """how what lives elsewhere comes"""
+    tiers: tuple[str, str, str] = ("main", "main", "main")
+    """of weights, routed experts and KV"""
     pim: Pim | None = None
     formats: tuple[str, str, str] = ("bf16", "bf16", "bf16")
     """of weights, experts and KV"""
@@ -71,7 +88,7 @@ class Machine:
     def is_one(self) -> bool:
         """The same facts for every plan."""
         return all(
-            np.ndim(getattr(self, f.name)) == 0 for f in fields(self) if f.name[:5] != "level" and f.name != "formats"
+            np.ndim(getattr(self, f.name)) == 0 for f in fields(self) if f.name[:5] != "level" and f.name not in WORDS
         )
 
     def take(self, rows: np.ndarray | slice) -> Machine:
@@ -79,7 +96,7 @@ class Machine:
         picked: dict[str, Any] = {}
         for f in fields(self):
             value = getattr(self, f.name)
-            several = isinstance(value, tuple) and f.name != "formats"
+            several = isinstance(value, tuple) and f.name not in WORDS
             picked[f.name] = tuple(pick(c, rows) for c in value) if several else pick(value, rows)
         return Machine(**picked)
 
@@ -138,10 +155,27 @@ def machine_of(
         kv_write_bytes_per_s=storage.tier_write_bytes_per_s(system, policy.kv_tier),
         kv_latency_s=storage.tier_latency_s(system, policy.kv_tier),
         kv_tier_bytes=storage.tier_bytes(system, policy.kv_tier),
-        weight_bytes_per_s=storage.tier_read_bytes_per_s(system, policy.weight_tier),
-        weight_latency_s=storage.tier_latency_s(system, policy.weight_tier),
+        **_weights(system, policy),
+        fetch=policy.weight_fetch,
+        tiers=(policy.weight_tier, policy.expert_tier or policy.weight_tier, policy.kv_tier),
         pim=pim_of(chip) if policy.pim_attention and policy.kv_tier == "main" else None,
     )
+
+
+def _weights(system: System, policy: ServingPolicy) -> dict[str, float]:
+    """Where weights come from; routed experts with the others unless the policy says otherwise."""
+    tier, share = policy.weight_tier, policy.weight_away_ratio
+    own = (tier, share) if policy.expert_tier is None else (policy.expert_tier, policy.expert_away_ratio)
+    found: dict[str, float] = {}
+    for one, several, (name, part) in (("weight", "weights", (tier, share)), ("expert", "experts", own)):
+        main = storage.is_main(system, name)
+        found |= {
+            f"{one}_bytes_per_s": storage.tier_read_bytes_per_s(system, name),
+            f"{one}_latency_s": storage.tier_latency_s(system, name),
+            f"{one}_tier_bytes": np.inf if main else storage.tier_bytes(system, name),
+            f"{several}_away_ratio": 0.0 if main else part,
+        }
+    return found
 
 
 def peak(unit: ComputeUnit, name: str, activations: str = "bf16") -> float:

@@ -46,12 +46,20 @@ class Home:
     """what the chip's own system keeps"""
     kv_tier_bytes: Column | None = None
     """capacity for KV outside the main tier; None: it lies in the main tier"""
-    streams_weights: bool = False
-    """weights live in a slower tier and pass through"""
+    weights_away_ratio: float = 0.0
+    """of the weights (routed experts apart), what lives in a slower tier and passes through"""
+    experts_away_ratio: float = 0.0
+    """the same of routed experts"""
+    kv_beside_weights: bool = False
+    """KV lives in the tier that weights live in, and has what they leave of it"""
 
     @property
     def share(self) -> float:
         return self.stack.fraction if self.fraction is None else self.fraction
+
+
+LAYERS_IN_FLIGHT = 2.0
+"""of what passes through: one is computed with, the next arrives"""
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,8 @@ class Footprint:
     """all of them, routed experts included"""
     experts_bytes: Column
     """routed experts alone"""
+    away_bytes: Column
+    """of the weights, what lives outside the main tier"""
     kv_bytes: Column
     """cache of the load's sequences, recurrent state included"""
     state_bytes: Column
@@ -110,19 +120,23 @@ def footprint(model: ModelSpec, plan: PlanColumns, load: Load, home: Home) -> Fo
     peak = np.maximum(work + link_bytes(model, plan, load.step_tokens), sampling_bytes(model, load, home))
     several = np.asarray(plan.replica_chips) > 1
     reserve = home.system_bytes + home.stack.context_bytes + np.where(several, home.stack.collective_bytes, 0.0)
-    resident = (0.0 if home.streams_weights else weights) + peak + reserve
+    experts = expert_bytes(model, plan)
+    away = home.weights_away_ratio * (weights - experts) + home.experts_away_ratio * experts
+    passing = LAYERS_IN_FLIGHT * away / np.ceil(model.layer_count / plan.pp)
+    resident = weights - away + np.minimum(passing, away) + peak + reserve
     room = _room_bytes(home, resident, peak, reserve)
     per_sequence = kv_bytes_per_sequence(model, plan, load.context_tokens)
     elsewhere = home.kv_tier_bytes is not None
     return Footprint(
         weights_bytes=weights,
-        experts_bytes=expert_bytes(model, plan),
+        experts_bytes=experts,
+        away_bytes=away,
         kv_bytes=per_sequence * load.sequences,
         state_bytes=kv_bytes_per_sequence(model, plan, 0.0) * load.sequences,
         activation_bytes=work,
         buffer_bytes=peak - work,
         reserve_bytes=reserve,
-        room_bytes=home.kv_tier_bytes if home.kv_tier_bytes is not None else room,
+        room_bytes=room if home.kv_tier_bytes is None else home.kv_tier_bytes - home.kv_beside_weights * away,
         resident_bytes=resident,
         need_bytes=resident + (0.0 if elsewhere else per_sequence * load.sequences),
         have_bytes=resident + room,

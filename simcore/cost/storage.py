@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from simcore.ops.op import Column
 from simcore.spec.hardware import Link, MemoryTier
 from simcore.spec.system import System
+
+
+def is_main(system: System, name: str) -> bool:
+    """Whether a name stands for the tier that the matrix unit reads."""
+    return name in ("main", system.chip.main_tier)
 
 
 def tier_read_bytes_per_s(system: System, name: str) -> float:
@@ -14,23 +18,31 @@ def tier_read_bytes_per_s(system: System, name: str) -> float:
 
     Raises KeyError naming the tiers that exist.
     """
-    if name in ("main", system.chip.main_tier):
+    if is_main(system, name):
         return np.inf
     tier, share = system.tier(name)
-    return _through_link(system, tier, tier.read_bytes_per_s * share)
+    return _through_link(system, tier, min(tier.read_bytes_per_s, _in_flight_bytes_per_s(tier)) * share)
 
 
 def tier_write_bytes_per_s(system: System, name: str) -> float:
     """The same for writing; a tier that states no write bandwidth writes as fast as it reads."""
-    if name in ("main", system.chip.main_tier):
+    if is_main(system, name):
         return np.inf
     tier, share = system.tier(name)
-    return _through_link(system, tier, (tier.write_bytes_per_s or tier.read_bytes_per_s) * share)
+    rate = tier.write_bytes_per_s or tier.read_bytes_per_s
+    return _through_link(system, tier, min(rate, _in_flight_bytes_per_s(tier)) * share)
+
+
+def _in_flight_bytes_per_s(tier: MemoryTier) -> float:
+    """What accesses of the tier's granularity bring with so many under way at once (Little's law)."""
+    if tier.queue_depth is None or tier.latency_s == 0.0:
+        return np.inf
+    return tier.queue_depth * tier.granularity_bytes / tier.latency_s
 
 
 def tier_latency_s(system: System, name: str) -> float:
     """Seconds until a tier answers, its link's included; 0 for the main tier, whose streams hide it."""
-    if name in ("main", system.chip.main_tier):
+    if is_main(system, name):
         return 0.0
     tier, _ = system.tier(name)
     link = links_of(system).get(tier.link or "")
@@ -51,15 +63,3 @@ def tier_bytes(system: System, name: str) -> float:
     """One chip's share of a tier's capacity."""
     tier, share = system.tier(name)
     return tier.reported_bytes * share
-
-
-def streamed_time_s(
-    compute_s: Column, weights_bytes: Column, bytes_per_s: float, layers: int, latency_s: float = 0.0
-) -> Column:
-    """Step time when weights arrive from a slow tier, prefetched one layer ahead.
-
-    max(compute, W / B) + W / (B layers) + latency: all layers overlap with compute but the first (LLM in a flash;
-    ZeRO-Infinity).
-    """
-    stream_s = weights_bytes / bytes_per_s
-    return np.maximum(compute_s, stream_s) + stream_s / layers + latency_s

@@ -23,6 +23,7 @@ import numpy as np
 from simcore.cost import memory, money
 from simcore.cost.base import CostModel
 from simcore.cost.machine import Machine
+from simcore.cost.residency import tiers_in_use
 from simcore.engine.masking import mask_infeasible
 from simcore.engine.peak import request_flop, within_peak
 from simcore.engine.waiting import with_queue
@@ -303,25 +304,39 @@ def frontend_s(setting: Setting, tpot_s: Column) -> Column:
     return served.first_token_s + served.token_s * inputs + held * tpot_s
 
 
-def fit(setting: Setting, machine: Machine, plan: PlanColumns, batch: Column) -> dict[str, Column]:
-    """Memory per chip, what is there, and the largest batch that fits. Paged KV of the mean input + output."""
-    demand, policy = setting.demand, setting.policy
-    context = demand.input.mean_tokens + demand.output.mean_tokens
+def sizes(setting: Setting, machine: Machine, plan: PlanColumns, batch: Column) -> memory.Footprint:
+    """Memory per chip. Paged KV of the mean input + output."""
+    policy, lane = setting.policy, np.ceil(batch / plan.attention_dp)
     sampled = None if policy.max_running is None else float(policy.max_running)
-    load = memory.Load(context, np.ceil(batch / plan.attention_dp), float(policy.token_budget), sampled)
+    load = memory.Load(context_of(setting), lane, float(policy.token_budget), sampled)
     home = memory.Home(
         machine.memory_bytes,
         setting.stack,
         policy.memory_fraction,
         machine.reserve_bytes,
         None if policy.kv_tier == "main" else machine.kv_tier_bytes,
-        policy.weight_tier != "main",
+        machine.weights_away_ratio,
+        machine.experts_away_ratio,
+        machine.tiers[2] in machine.tiers[:2],
     )
-    found = memory.footprint(setting.model, plan, load, home)
+    return memory.footprint(setting.model, plan, load, home)
+
+
+def context_of(setting: Setting) -> float:
+    """Tokens of the mean request at its end."""
+    return setting.demand.input.mean_tokens + setting.demand.output.mean_tokens
+
+
+def fit(setting: Setting, machine: Machine, plan: PlanColumns, batch: Column) -> dict[str, Column]:
+    """Memory per chip, what is there, and the largest batch that fits. Paged KV of the mean input + output."""
+    demand, policy, context = setting.demand, setting.policy, context_of(setting)
+    found = sizes(setting, machine, plan, batch)
     most = found.max_concurrency(context)
     held = most if policy.reserve_output else found.max_concurrency(demand.decode_context_tokens)
     asked = plan.attention_dp if setting.waves else batch
     fits = (most * plan.attention_dp >= asked) & ((found.need_bytes <= found.have_bytes) | bool(setting.waves))
+    for need, have in tiers_in_use(machine, found).values():
+        fits = fits & (need <= have)
     named = ("weights", "experts", "kv", "state", "activation", "buffer", "reserve", "need", "have")
     return {
         **{f"{name}_bytes": getattr(found, f"{name}_bytes") for name in named},

@@ -9,6 +9,7 @@ import numpy as np
 
 from simcore.cost.memory import Footprint
 from simcore.engine.settings import UNLIMITED
+from simcore.result import DoesNotFit
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class KvPool:
     """as a server reports it"""
     need_bytes: float | None = None
     have_bytes: float | None = None
+    tier: str = "hbm"
+    """that is too small where nothing fits"""
     problem: str | None = None
     """why nothing fits"""
 
@@ -64,13 +67,19 @@ class KvPool:
         }
 
 
+def without_room(tier: str, need_bytes: float, have_bytes: float) -> KvPool:
+    """The pool of a replica whose weights do not fit the tier that they live in."""
+    why = str(DoesNotFit(tier, need_bytes, have_bytes))
+    return KvPool(0, need_bytes=need_bytes, have_bytes=have_bytes, tier=tier, problem=why)
+
+
 def pool_of(found: Footprint, tier: str) -> KvPool:
     """The pool of a footprint of one plan."""
     pages, need = found.pages, float(np.max(found.resident_bytes)) + float(np.max(found.pages.block_bytes))
     have, blocks = float(np.max(found.have_bytes)), int(np.max(found.pool_pages))
     problem = None
     if blocks < int(np.max(pages.state_pages + pages.block_pages)):
-        problem = f"does not fit: {tier} needs {need / 1e9:.1f} GB per chip and has {have / 1e9:.1f} GB"
+        problem = str(DoesNotFit(tier, need, have))
     return KvPool(
         blocks=min(blocks, UNLIMITED),
         page_bytes=float(np.max(pages.page_bytes)),

@@ -20,6 +20,38 @@ TierKind = Literal["sram", "hbm", "gddr", "dram", "cxl", "flash"]
 LinkKind = Literal["on-package", "nvlink", "xgmi", "ici", "ub", "pcie", "infiniband", "ethernet", "slingshot", "cxl"]
 
 
+class PimTiming(Spec):
+    """Timing of the DRAM around a unit in its banks, per channel."""
+
+    precharge_s: Seconds = Field(alias="precharge")
+    """tRP, closing a row"""
+    activate_to_read_s: Seconds = Field(alias="activate_to_read")
+    """tRCD"""
+    four_activates_s: Seconds = Field(alias="four_activates")
+    """tFAW, between activations of groups of banks"""
+    read_to_precharge_s: Seconds = Field(alias="read_to_precharge")
+    """tRTP within a group"""
+    column_s: Seconds = Field(alias="column")
+    """one access of a column"""
+    command_s: Seconds = Field(alias="command")
+    """tCK, one command on the bus"""
+    refresh_s: Seconds = Field(alias="refresh")
+    """tRFC"""
+    refresh_interval_s: Seconds = Field(alias="refresh_interval")
+    """tREFI of a rank"""
+    ranks: Count
+    bank_groups: Count
+    """per rank"""
+    banks_per_group: Count
+    row_buffers: Literal[1, 2] = 1
+    """2: rows for the unit and rows for the host are open in a bank at once"""
+
+    @property
+    def banks(self) -> int:
+        """Of a channel."""
+        return self.ranks * self.bank_groups * self.banks_per_group
+
+
 class ComputeUnit(Spec):
     """One kind of engine on a chip: peaks per number format, dense, for the whole chip."""
 
@@ -44,6 +76,8 @@ class ComputeUnit(Spec):
     """one tile of `tile_bytes` takes `tile_s` in one channel (PIM: one row in all banks)"""
     operand_load_s: Seconds = Field(default=0.0, alias="operand_load_time")
     """loading the vector operand before a run of tiles"""
+    timing: PimTiming | None = None
+    """of the DRAM, from which the time of a tile of `tile_size` follows; instead of `tile_time`"""
     channels: Count | None = None
     concurrent_with_host: bool = False
     """may run while the chip's main unit works on the same tier"""
@@ -62,6 +96,9 @@ class MemoryTier(Spec):
     """None: as fast as reading"""
     latency_s: Seconds = Field(default=0.0, alias="latency")
     granularity_bytes: Capacity = Field(default=64.0, alias="granularity")
+    """of one access"""
+    queue_depth: Count | None = None
+    """accesses of `granularity` under way at once, each for `latency`; None: enough for the bandwidth"""
     energy_j_per_byte: JoulePerByte | None = Field(default=None, alias="energy")
     link: str | None = None
     """the link crossed to reach it from the chip; None: local"""

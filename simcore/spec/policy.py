@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from simcore.spec.base import Spec
@@ -24,6 +26,13 @@ class ServingPolicy(Spec):
     kv_tier: str = "main"
     weight_tier: str = "main"
     """weights kept elsewhere are streamed once per step, prefetched behind the compute of the layer before"""
+    weight_away_ratio: float = Field(default=1.0, gt=0, le=1)
+    """of the weights, what lives in `weight_tier`"""
+    expert_tier: str | None = None
+    """of routed experts; None: as the other weights"""
+    expert_away_ratio: float = Field(default=1.0, gt=0, le=1)
+    weight_fetch: Literal["step", "demand", "prefetch", "window"] = "step"
+    """one layer ahead, or on demand; of experts too"""
     pim_attention: bool = True
     """decode attention may run on the tier's PIM unit where that is faster"""
     sub_batches: bool = False

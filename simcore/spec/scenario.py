@@ -120,6 +120,8 @@ def put(raw: dict[str, Any], key: str, value: Any, file: str = "") -> None:
     raw[last] = value
 
 
+PLAIN_POLICY, PLAIN_SEARCH = PolicyPart(), SearchPart()
+"""what a scenario without these tables has; shared, not copied: a spec does not change"""
 LOADS = ("traffic.batch", "traffic.users", "traffic.rate_per_s")
 SOURCES = ("traffic.name", "traffic.trace", "traffic.input_tokens", "traffic.output_tokens")
 NEEDED = ("model.name", "hardware.system", *SOURCES, *LOADS)
@@ -177,7 +179,7 @@ class Scenario(Spec):
     steps: StepsPart | None = None
     plan: PlanPart | ParallelPlan = Field(default=PlanPart(), union_mode="left_to_right")
     """a `ParallelPlan` once names are looked up: formats filled in"""
-    policy: PolicyPart = PolicyPart()
+    policy: PolicyPart = Field(default_factory=lambda: PLAIN_POLICY)
     residency: dict[str, ResidencyPart] = Field(default_factory=dict)
     traffic: TrafficPart | None = None
     slo: SloPart = SloPart()
@@ -191,7 +193,7 @@ class Scenario(Spec):
     vary: dict[str, Any] = Field(default_factory=dict)
     laws: dict[str, str] = Field(default_factory=dict)
     objective: ObjectivePart = ObjectivePart()
-    search: SearchPart = SearchPart()
+    search: SearchPart = Field(default_factory=lambda: PLAIN_SEARCH)
     notes: tuple[str, ...] = ()
     """what the reader of the file must tell"""
 

@@ -145,7 +145,8 @@ def uneven_s(record: Any, decode: int, uneven: int, rows: Any, kv_tokens: Any) -
 def streamed(record: Any, step_s: Any) -> Any:
     """A step whose weights pass through from a slower tier; unchanged where they are resident."""
     if record.stream_s > 0.0:
-        return max(step_s, record.stream_s) + record.stream_first_s
+        later_s = record.stream_s + step_s * record.stream_own_ratio
+        return max(step_s + record.stream_first_s, later_s) + record.stream_wait_s
     return step_s
 
 

@@ -33,6 +33,8 @@ SCALARS = (
     "communication_overlap_ratio",
     "stream_s",
     "stream_first_s",
+    "stream_own_ratio",
+    "stream_wait_s",
     "idle_w",
 )
 STEP_TIMES = np.dtype(
@@ -43,6 +45,8 @@ STEP_TIMES = np.dtype(
         ("communication_overlap_ratio", "f8"),
         ("stream_s", "f8"),
         ("stream_first_s", "f8"),
+        ("stream_own_ratio", "f8"),
+        ("stream_wait_s", "f8"),
         ("idle_w", "f8"),
         ("square_merge", "i8"),
         ("has_uneven", "i8"),

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from simcore.cost.base import Bound, CostModel, OpCost
 from simcore.cost.kernel_power import CLOCKED_SHARE
 from simcore.cost.machine import Machine
-from simcore.cost.memory import weight_bytes
+from simcore.cost.memory import expert_bytes, weight_bytes
+from simcore.cost.residency import Stream, stream_of
 from simcore.cost.roofline import peak_of
-from simcore.cost.storage import streamed_time_s
 from simcore.ops.op import Column, Op, PlanColumns, StepColumns, pick, repeats
 from simcore.ops.transformer import lower
 from simcore.result import OperationRow
@@ -105,6 +105,14 @@ class Extra:
     time_s: Column
 
 
+def added(total: Column, part: Column) -> Column:
+    """`total` + `part`, in the memory of `total`, a sum of the caller's own, where it has the shape."""
+    if isinstance(total, np.ndarray) and np.broadcast_shapes(total.shape, np.shape(part)) == total.shape:
+        total += part
+        return total
+    return total + part
+
+
 @dataclass(frozen=True)
 class Priced:
     """A priced step: its operations with their costs, and what the server changed. Nothing is added up until asked."""
@@ -175,19 +183,23 @@ class Priced:
         machine = self.physics.machine
         for op, cost, _, count in self._each():
             if op.role == "none":
-                network = network + count * cost.network_s
+                network = added(network, count * cost.network_s)
                 continue
             busy = self._busy(op, count)
             by_compute = np.asarray(cost.compute_s >= cost.memory_s)
-            if not by_compute.all():
-                memory = memory + busy * np.where(by_compute, 0.0, cost.memory_s)
-            if by_compute.any():
-                compute = compute + busy * np.where(by_compute, cost.compute_s, 0.0)
-            launch = launch + count * cost.launch_s
-            flop = flop + op.count * op.flop
+            if by_compute.all():
+                compute = added(compute, busy * cost.compute_s)
+            elif not by_compute.any():
+                memory = added(memory, busy * cost.memory_s)
+            else:
+                memory = added(memory, busy * np.where(by_compute, 0.0, cost.memory_s))
+                compute = added(compute, busy * np.where(by_compute, cost.compute_s, 0.0))
+            launch = added(launch, count * cost.launch_s)
+            done_flop = op.count * op.flop
+            flop = added(flop, done_flop)
             if op.role in MATRIX_ROLES:
-                peak_s = peak_s + op.count * op.flop / peak_of(op, machine)
-            moved = moved + op.count * (op.stream_bytes + op.cache_bytes)
+                peak_s = added(peak_s, done_flop / peak_of(op, machine))
+            moved = added(moved, op.count * (op.stream_bytes + op.cache_bytes))
         extra = sum((e.time_s for e in self.extras if e.part != "stream"), 0.0)
         stream = sum((e.time_s for e in self.extras if e.part == "stream"), 0.0)
         launch = launch * self.pace + extra
@@ -234,14 +246,27 @@ def price(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) 
     a line of its own.
     """
     found = _resident(physics, plan, step, graphs)
-    if not np.isfinite(physics.machine.weight_bytes_per_s):
+    stream = weight_stream(physics, plan)
+    if stream is None:
         return found
-    weights = weight_bytes(physics.model, plan) * plan.pp
     own_s = sum(found.sum().values(), 0.0)
-    layers = physics.model.layer_count
-    machine = physics.machine
-    paced_s = streamed_time_s(own_s, weights, machine.weight_bytes_per_s, layers, machine.weight_latency_s)
-    return replace(found, extras=(*found.extras, Extra(STREAM, "stream", paced_s - own_s)))
+    return replace(found, extras=(*found.extras, Extra(STREAM, "stream", stream.over(own_s) - own_s)))
+
+
+def weight_stream(physics: Physics, plan: PlanColumns) -> Stream | None:
+    """What of the weights passes through once a step, [plans]; None where all are resident. Routed experts come behind
+    the other weights of their layer."""
+    machine, model = physics.machine, physics.model
+    if not machine.weights_away_ratio and not machine.experts_away_ratio:
+        return None
+    experts = expert_bytes(model, plan) * plan.pp
+    others = weight_bytes(model, plan) * plan.pp - experts
+    stream_s: Column = machine.weights_away_ratio * others / machine.weight_bytes_per_s
+    latency_s = machine.weight_latency_s if machine.weights_away_ratio else 0.0
+    if model.is_moe:
+        stream_s = stream_s + machine.experts_away_ratio * experts / machine.expert_bytes_per_s
+        latency_s = max(latency_s, machine.expert_latency_s if machine.experts_away_ratio else 0.0)
+    return stream_of(stream_s, model.layer_count, latency_s, machine.fetch)
 
 
 def _resident(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> Priced:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from simcore.cost.memory import weight_bytes
+from simcore.cost.residency import Stream
 from simcore.ops.op import PlanColumns, StepColumns
 from simcore.spec.formats import number_format
-from simcore.step.price import Physics, Priced, dynamic_w, price
+from simcore.step.price import Physics, Priced, dynamic_w, price, weight_stream
 from simcore.step.served import NOTHING, Served, Work, changes, expert_tokens
 from simcore.step.times import Evaluate, Floats, SampledSteps, SampleRange, StepParts, StepSample, StepTimes, Table
 from simcore.step.times import sample_steps as sampled
@@ -84,16 +84,12 @@ def raw_steps(
     With attention-dp both are one rank's: each rank is a replica of the engine.
     """
     machine = physics.machine
-    plain = replace(physics, served=NOTHING, machine=machine.with_fields(weight_bytes_per_s=np.inf))
+    resident = machine.with_fields(weights_away_ratio=0.0, experts_away_ratio=0.0)
+    plain = replace(physics, served=NOTHING, machine=resident)
     found = sampled(evaluate_physics(plain, plan, graphs), reach or SampleRange(), **fields)
     chips = float(np.max(plan.replica_chips / plan.attention_dp))
-    stream_s = float(np.max(weight_bytes(physics.model, plan) * plan.pp)) / machine.weight_bytes_per_s
-    times = replace(
-        found.times,
-        idle_w=float(np.max(machine.idle_w)) * chips,
-        stream_s=stream_s,
-        stream_first_s=stream_s / physics.model.layer_count + machine.weight_latency_s,
-    )
+    idle_w = float(np.max(machine.idle_w)) * chips
+    times = with_stream(replace(found.times, idle_w=idle_w), physics, plan)
     stages = float(np.max(plan.pp))
     return RawSteps(
         replace(found, times=times),
@@ -104,6 +100,20 @@ def raw_steps(
         number_format(physics.machine.formats[0]).name == "fp8",
         stages * float(np.ceil(physics.model.layer_count / stages)) / physics.model.layer_count,
         graphs,
+    )
+
+
+def with_stream(times: StepTimes, physics: Physics, plan: PlanColumns) -> StepTimes:
+    """With what of the weights passes through."""
+    stream = weight_stream(physics, plan)
+    if stream is None:
+        return times
+    return replace(
+        times,
+        stream_s=float(np.max(stream.stream_s)),
+        stream_first_s=float(np.max(stream.first_s)),
+        stream_own_ratio=stream.own_ratio,
+        stream_wait_s=stream.wait_s,
     )
 
 
@@ -185,7 +195,10 @@ def _joules(raw: RawSteps, parts: StepParts, time_s: Floats) -> Floats:
 
 def _streamed(raw: RawSteps, step_s: Floats) -> Floats:
     times = raw.sampled.times
-    return np.maximum(step_s, times.stream_s) + times.stream_first_s if times.stream_s else step_s
+    if not times.stream_s:
+        return step_s
+    found = Stream(times.stream_s, times.stream_first_s, times.stream_own_ratio, times.stream_wait_s)
+    return np.asarray(found.over(step_s))
 
 
 def physics_step_times(

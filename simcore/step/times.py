@@ -133,7 +133,9 @@ class StepTimes:
     stream_s: float = 0.0
     """to bring all weights from a slower tier, once a step and beside it; see `stream_first_s`"""
     stream_first_s: float = 0.0
-    """of those, the first layer's, which nothing hides: a step lasts max(step, stream) + first"""
+    """of those, what the first work waits for: a step lasts max(step + first, stream + step x ratio) + wait"""
+    stream_own_ratio: float = 0.0
+    stream_wait_s: float = 0.0
     idle_w: float = 0.0
     source: str = ""
     """where the numbers come from, for reports"""

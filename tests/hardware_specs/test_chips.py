@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import hardware_specs
+from simcore.cost.pim_timing import tiles_of
 from simcore.spec.hardware import Chip
 from simcore.testing.hardware import check_chip
 
@@ -123,11 +124,12 @@ def test_the_contract_catches_bits_for_bytes() -> None:
         check_chip(_with_memory(hardware_specs.chip("l40s"), read_bytes_per_s=864e9 / 8))
 
 
-def test_the_pim_chip_reproduces_the_published_tile_rate() -> None:
+def test_the_pim_chip_comes_near_the_published_tile_time() -> None:
+    """NeuPIMs' own scheduler counts 184 ns a tile, refresh apart."""
     pim = hardware_specs.chip("npu-pim").compute["pim"]
-    assert pim.tile_bytes and pim.tile_s and pim.channels
-    assert pim.channels * pim.tile_bytes / pim.tile_s == pytest.approx(5.70e12, rel=0.002)
-    assert pim.internal_bytes_per_s == pytest.approx(5.70e12, rel=0.002) and pim.concurrent_with_host
+    assert pim.timing is not None and pim.tile_bytes == 32 * 1024 and pim.concurrent_with_host
+    tiles = tiles_of(pim, pim.timing)
+    assert (tiles.score_s + tiles.value_s) / 2 == pytest.approx(184e-9, rel=0.08)
 
 
 def test_logic_pim_wins_below_the_published_op_per_byte() -> None:

@@ -1,0 +1,134 @@
+"""Tensors outside the main tier: exact streams, shares, room, writes, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import simcore
+from simcore.cost.residency import stream_of
+from simcore.cost.storage import tier_read_bytes_per_s, tier_write_bytes_per_s
+from simcore.engine.tasks.graph import Task, Tasks
+from simcore.engine.tasks.run import run
+from simcore.errors import InputError
+from simcore.result import DoesNotFit
+
+times = st.floats(0.01, 10.0)
+
+
+@given(
+    st.integers(1, 12),
+    times,
+    times,
+    st.sampled_from(["step", "prefetch", "window", "demand"]),
+    st.sampled_from([0.0, 0.3]),
+)
+@settings(max_examples=60, deadline=None)
+def test_streams_are_those_of_the_task_engine(
+    layers: int, own_s: float, copy_s: float, fetch: str, latency_s: float
+) -> None:
+    """Without contention; the tier's latency is paid once ahead, and by every layer on demand."""
+    tasks = Tasks({"link": 1.0}, {"gpu": 1, "copy": 1})
+    done: list[int] = []
+    first = tasks.add(Task(0.0, latency_s=latency_s if fetch != "demand" else 0.0))
+    for layer in range(layers):
+        room = (done[-1],) if fetch == "demand" and done else (done[layer - 2],) if layer > 1 else ()
+        wait_s = latency_s if fetch == "demand" else 0.0
+        copy = tasks.add(Task(copy_s, (("link", 1.0),), (first, *room), "copy", latency_s=wait_s))
+        done.append(tasks.add(Task(own_s, (), (copy,), "gpu", 1.0)))
+    told = stream_of(layers * copy_s, layers, latency_s, fetch).over(layers * own_s)
+    assert run(tasks.graph()).makespan_s == pytest.approx(float(told), rel=1e-9)
+
+
+def asked(residency: dict[str, Any], model: str = "llama-3.1-70b", **more: Any) -> Any:
+    traffic = {"input_tokens": 500, "output_tokens": 20, "batch": 1, "requests": 4}
+    return simcore.scenario(
+        model, "dgx-h100-cxl", **{"stack": "datasheet", "tp": 4} | more, traffic=traffic, residency=residency
+    )
+
+
+def test_a_smaller_share_streams_less_and_leaves_less_room() -> None:
+    whole, half, none = (
+        simcore.estimate(asked(r)) for r in ({"weights": "dram"}, {"weights": {"tier": "dram", "share": 0.5}}, {})
+    )
+    assert whole.decode_step_s > half.decode_step_s > none.decode_step_s
+    assert whole.values["kv_tokens"] > half.values["kv_tokens"] > none.values["kv_tokens"]
+
+
+def test_one_layer_ahead_is_exact_and_demand_hides_nothing() -> None:
+    plain, ahead, demand = (
+        simcore.estimate(asked(r)) for r in ({}, {"weights": "dram"}, {"weights": {"tier": "dram", "fetch": "demand"}})
+    )
+    system = simcore.resolve("system", "dgx-h100-cxl")
+    own_s, stream_s = plain.decode_step_s, plain.weights_bytes / tier_read_bytes_per_s(system, "dram")
+    latency_s = ahead.decode_step_s - max(own_s + stream_s / 80, stream_s + own_s / 80)
+    assert 0.0 <= latency_s < 1e-5
+    assert demand.decode_step_s == pytest.approx(own_s + stream_s + 80 * latency_s, rel=1e-9)
+
+
+def test_experts_alone_elsewhere() -> None:
+    base = {"model": "mixtral-8x7b", "tp": 2}
+    experts, whole, none = (simcore.estimate(asked(r, **base)) for r in ({"experts": "dram"}, {"weights": "dram"}, {}))
+    assert none.decode_step_s < experts.decode_step_s < whole.decode_step_s
+    assert simcore.estimate(asked({"experts": "dram"})).decode_step_s == simcore.estimate(asked({})).decode_step_s
+
+
+@pytest.mark.parametrize(
+    "residency",
+    [{"weights": {"tier": "dram", "fetch": "demand", "share": 0.3}}, {"weights": {"tier": "cxl", "share": 0.8}}],
+)
+def test_both_engines_say_the_same(residency: dict[str, Any]) -> None:
+    question = asked(residency)
+    estimated, simulated = simcore.estimate(question), simcore.simulate(question)
+    assert simulated.flat["tpot_mean_s"] == pytest.approx(estimated.tpot_s, rel=0.02)
+
+
+@pytest.mark.parametrize("residency", [{"weights": "cxl"}, {"weights": "cxl", "kv": "cxl"}, {"kv": "cxl"}])
+def test_what_fits_no_tier_is_a_typed_answer(residency: dict[str, str]) -> None:
+    question = asked(residency).set({"hardware.node.memory.cxl.capacity": "1 MB"})
+    for found in (simcore.estimate(question), simcore.simulate(question).result):
+        assert isinstance(found.infeasible, DoesNotFit)
+        assert found.infeasible.need_bytes > found.infeasible.have_bytes
+        assert found.infeasible.tier == "cxl"
+
+
+@pytest.mark.parametrize("stack", ["roofline", "datasheet", "vllm"])
+def test_slow_writes_of_kv_are_slower(stack: str) -> None:
+    """A hundredth of the write bandwidth."""
+    fast = asked({"kv": "cxl"}, stack=stack)
+    rate = tier_write_bytes_per_s(simcore.resolve("system", "dgx-h100-cxl"), "cxl") * 8 / 100
+    slow = fast.set({"hardware.node.memory.cxl.write_bandwidth": f"{rate / 1e9} GB/s"})
+    assert simcore.estimate(slow).decode_step_s > simcore.estimate(fast).decode_step_s
+    assert simcore.estimate(slow).ttft_s > simcore.estimate(fast).ttft_s
+
+
+def test_few_accesses_under_way_bound_a_tier() -> None:
+    """64 of 4 KiB, each for 80 us: 3.3 GB/s of the node, an eighth for each chip."""
+    system = simcore.resolve("system", "dgx-h100-cxl")
+    assert system.node is not None
+    nvme = system.node.memory["nvme"]
+    shallow = nvme.replace(queue_depth=64, granularity_bytes=4096.0, latency_s=80e-6)
+    changed = system.replace(node=system.node.replace(memory={**system.node.memory, "nvme": shallow}))
+    assert tier_read_bytes_per_s(changed, "nvme") == pytest.approx(64 * 4096 / 80e-6 / 8)
+    assert tier_read_bytes_per_s(changed, "nvme") < tier_read_bytes_per_s(system, "nvme") < np.inf
+
+
+@pytest.mark.parametrize(
+    ("residency", "words"),
+    [
+        ({"optimizer": "dram"}, "residency.optimizer: is no class of serving"),
+        ({"kv": {"tier": "cxl", "share": 0.5}}, "residency.kv: is read by attention where it lies"),
+        ({"kv": {"tier": "cxl", "fetch": "prefetch"}}, "residency.kv: is read by attention"),
+        ({"weights": {"tier": "dram", "fetch": "resident"}}, "residency.weights: is resident in the main tier only"),
+        ({"weights": {"tier": "dram", "fetch": "demand"}, "experts": "cxl"}, "residency.experts.fetch: is fetched as"),
+        ({"weights": "tape"}, "tape"),
+    ],
+)
+def test_what_serving_lacks_is_refused_by_name(residency: dict[str, Any], words: str) -> None:
+    for verb in (simcore.estimate, simcore.simulate):
+        with pytest.raises(InputError, match=words):
+            verb(asked(residency))

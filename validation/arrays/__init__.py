@@ -1,0 +1,1 @@
+"""Cycles of spatial arrays against those of a cycle-accurate simulator."""

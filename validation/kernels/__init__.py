@@ -1,0 +1,1 @@
+"""Calls of single kernels, the host's part inside, against measured ones."""

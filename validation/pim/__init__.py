@@ -1,0 +1,1 @@
+"""Layers of an NPU with memories that multiply, against runs of a cycle-accurate simulator."""
