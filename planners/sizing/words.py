@@ -82,7 +82,18 @@ def in_words(found: Sized) -> list[str]:
         miss = found.nearest_miss
         why = verdict(found, miss)
         lines.append(f"Nearest miss: {degrees(miss)} {why} ({100 * (miss.answer.get('attainment_ratio') or 0):.0f} %).")
-    return lines + [changed(change) for change in found.changes]
+    lines += [changed(change) for change in found.changes]
+    command = start_of(found, best)
+    return lines if command is None else [*lines, f"Start each replica with: {command}"]
+
+
+def start_of(found: Sized, one: Candidate) -> str | None:
+    """The server's own command for one replica; None where the stack has no server or its flags cannot say the plan."""
+    from scenarios.launch.written import launch_command
+    from scenarios.names import resolve
+
+    model = resolve("model", found.question.model, found.question.folder).value
+    return launch_command(found.scenario(one), str(one.answer.get("stack") or ""), (model.name, *model.aliases))
 
 
 def compared(found: Sized, best: Candidate, other: Candidate) -> str:
@@ -154,5 +165,6 @@ def flat(found: Sized) -> dict[str, Any]:
         "nearest_miss": told(found.nearest_miss),
         "candidates": [told(one) for one in found.candidates],
         "changes": list(found.changes),
+        "launch": None if found.best is None else start_of(found, found.best),
         "notes": list(found.notes),
     }
