@@ -179,7 +179,7 @@ def _carry_out(stage: Path) -> None:
     files that were replaced come back, and the OSError goes on.
     """
     plan = json.loads((stage / PLAN).read_text(encoding="utf-8"))
-    moves, removes, into = (safe_names(names) for names in (plan["moves"], plan["removes"], [plan["into"]]))
+    moves, removes, into = (safe_names(names) for names in (plan["moves"], plan["removes"], [plan.get("into", ".")]))
     target = stage.parent / into[0]
     try:
         for name in moves:

@@ -37,7 +37,7 @@ def _ones_own(value: Any, shipped: Callable[[Any], Any]) -> Any:
     kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
     own = own_thing(GROUPS["block"], normal(kind)) if isinstance(kind, str) else None
     found = shipped(value) if own is None else own.SPEC.model_validate(value)
-    type(found).model_rebuild()  # pydantic before 2.13 writes no block whose own schema was put off
+    type(found).model_rebuild()  # pydantic before 2.14 writes no block whose own schema was put off
     return found
 
 

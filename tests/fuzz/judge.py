@@ -87,7 +87,7 @@ def verdict(asked: Input, done: Outcome, most_s: float) -> tuple[str, str]:
     return "", ""
 
 
-def unbordered(words: tuple[str, ...], place: str, new: str = "") -> bool:
+def unbordered(words: tuple[str, ...], place: str, new: str) -> bool:
     """Whether a number at a place means nothing to the command, or may have any value."""
     foreign = any(word.endswith("config.json") for word in words)
     rows = words[:1] == ("validate",)
