@@ -36,7 +36,9 @@ def _ones_own(value: Any, shipped: Callable[[Any], Any]) -> Any:
     """A block of a kind that was registered or that a package offers, else one of the shipped."""
     kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
     own = own_thing(GROUPS["block"], normal(kind)) if isinstance(kind, str) else None
-    return shipped(value) if own is None else own.SPEC.model_validate(value)
+    found = shipped(value) if own is None else own.SPEC.model_validate(value)
+    type(found).model_rebuild()  # pydantic before 2.14 writes no block whose own schema was put off
+    return found
 
 
 Shipped = Annotated[Attention | Mla | LinearAttention | Mamba2, Field(discriminator="kind")]
