@@ -61,6 +61,8 @@ class Machine:
     """at which new KV reaches that tier; inf: the main tier's"""
     kv_latency_s: Column = 0.0
     """until that tier answers a layer's attention"""
+    kv_ahead_bytes_per_s: float = np.inf
+    """bandwidth at which KV is brought to the main tier a layer ahead; inf: attention reads it where it lies"""
     kv_tier_bytes: Column = np.inf
     """capacity for KV where it lives outside the main tier"""
     weight_bytes_per_s: float = np.inf
@@ -126,6 +128,7 @@ def machine_of(
     money = chip.money
     sizes, rates, latencies = _levels(system)
     policy = policy or ServingPolicy()
+    ahead = policy.kv_fetch == "prefetch"
     return Machine(
         matrix_flop_per_s=peak(unit, weights, activations),
         expert_flop_per_s=peak(unit, experts, activations),
@@ -151,15 +154,23 @@ def machine_of(
         node_chips=float(system.chips_per_node) if system.node else np.inf,
         formats=(weights, experts, kv),
         array_rows=float(unit.array_rows or 0) if unit.kind == "systolic" else 0.0,
-        kv_bytes_per_s=storage.tier_read_bytes_per_s(system, policy.kv_tier),
+        kv_bytes_per_s=np.inf if ahead else storage.tier_read_bytes_per_s(system, policy.kv_tier),
+        kv_ahead_bytes_per_s=storage.tier_read_bytes_per_s(system, policy.kv_tier) if ahead else np.inf,
         kv_write_bytes_per_s=storage.tier_write_bytes_per_s(system, policy.kv_tier),
         kv_latency_s=storage.tier_latency_s(system, policy.kv_tier),
         kv_tier_bytes=storage.tier_bytes(system, policy.kv_tier),
         **_weights(system, policy),
         fetch=policy.weight_fetch,
-        tiers=(policy.weight_tier, policy.expert_tier or policy.weight_tier, policy.kv_tier),
-        pim=pim_of(chip) if policy.pim_attention and policy.kv_tier == "main" else None,
+        tiers=_tiers(system, policy),
+        pim=pim_of(chip) if policy.pim_attention and storage.is_main(system, policy.kv_tier) else None,
     )
+
+
+def _tiers(system: System, policy: ServingPolicy) -> tuple[str, str, str]:
+    """Of weights, routed experts and KV; the main one under that name, whatever the policy calls it."""
+    names = (policy.weight_tier, policy.expert_tier or policy.weight_tier, policy.kv_tier)
+    weights, experts, kv = ("main" if storage.is_main(system, name) else name for name in names)
+    return weights, experts, kv
 
 
 def _weights(system: System, policy: ServingPolicy) -> dict[str, float]:
