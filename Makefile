@@ -4,7 +4,7 @@ SHARED ?= $(or $(SIMCORE_SHARED),../shared)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test fast fuzz laws kill load lowest bench bench-against bench-peers docs clean
+.PHONY: run test fast fuzz laws kill places load lowest bench bench-against bench-peers docs clean
 
 $(VENV)/.core: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "simcore needs Python 3.11 or newer (set PYTHON=/path/to/python)"; exit 2; }
@@ -39,6 +39,9 @@ laws: $(VENV)/.installed ## N random questions of each engine, and the laws of t
 
 kill: $(VENV)/.installed ## N kills of every command that writes, and of Dask and Ray workers
 	$(BIN)/python -m tests.fuzz kill $(N) $(SEED)
+
+places: $(VENV)/.installed ## commands without a home, a name, room, output or letters; as root for those of others
+	$(BIN)/python -m tests.fuzz places 1 1
 
 load: $(VENV)/.installed ## CPU seconds, peak MB and answers lost under load; minutes
 	$(BIN)/python -m benchmarks load

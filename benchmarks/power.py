@@ -8,9 +8,9 @@ PROBLEM = Path(__file__).resolve().parent.parent / "examples" / "power-row.toml"
 
 
 def figures() -> dict[str, float]:
-    from commands.plan_power import curves_of
     from planners.power import plan
     from planners.power.problem import read_problem
+    from planners.power.question import curves_of
 
     problem = read_problem(PROBLEM)
     answer = plan(problem, curves_of(problem))

@@ -28,6 +28,7 @@ def power(
     from commands.terminal import print_json
     from planners.power import plan
     from planners.power.problem import read_problem
+    from planners.power.question import curves_of
     from planners.power.replay import most_servers, replay
     from reports.output import claim
     from simcore.engine.power_control import PowerControl
@@ -58,18 +59,6 @@ def power(
         print_json(result)
     else:
         show(question, answer, rows, out)
-
-
-def curves_of(question: Any) -> dict[Any, Any]:
-    """Power curves of every kind of work on the problem's node, from the chip's calibration."""
-    import hardware_specs
-    from hardware_specs.calibrations import power_model
-    from planners.power.curves import ChipModels, server_curve
-
-    node = hardware_specs.node(question.node)
-    chip = hardware_specs.chip(node.chip)
-    models = ChipModels(hardware_specs.calibration(chip), power_model(chip))
-    return {k.work: server_curve(k.work, chip, node, models) for k in question.classes}
 
 
 def risks(question: Any, curves: Any, planned: int) -> list[tuple[int, float]]:

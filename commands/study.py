@@ -1,161 +1,210 @@
-"""`simcore study`: one scenario, several variants, some keys varied; a table and figures."""
+"""`simcore study`: published systems, rerun: list, run, check, show."""
 
 from __future__ import annotations
 
-import copy
-import itertools
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+from commands.asked import Json, Quiet
+
+
+class Studies(TyperGroup):
+    """A group that takes a serving-study/1 file in place of a command, for one more release."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            args = ["table", *args]
+        return super().resolve_command(ctx, args)
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(study)
+    from commands.serving_study import study as table
+
+    group = typer.Typer(help="Published systems, rerun.", no_args_is_help=True, cls=Studies)
+    group.command("list")(list_studies)
+    group.command("run")(run_studies)
+    group.command("check")(check_study)
+    group.command("show")(show_study)
+    group.command("table", hidden=True)(table)
+    app.add_typer(group, name="study")
 
 
-def study(
-    file: Annotated[Path, typer.Argument(help="Study file (TOML, schema serving-study/1); see examples/studies/.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for table.csv, table.md and figures.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
+Name = Annotated[str, typer.Argument(help="A study's name, the path of one, or `all`.")]
+
+
+def list_studies(
+    group: Annotated[str | None, typer.Option(help="training, devices, kernels, serving or extra.")] = None,
+    as_json: Json = False,
 ) -> None:
-    """Simulate the variants of a study and tabulate them.
+    """Every shipped study with its group and title."""
+    from commands.terminal import print_json, print_table
+    from simcore.errors import brief
+    from studies.catalogue import names, study
 
-    A study measures a run, or the capacity under its SLO; see examples/studies/.
-    """
-    from commands.terminal import print_json, print_table, progress
-    from reports.output import claim
-    from reports.study import NAMES, write_study
-
-    claim(out, NAMES)
-    plan = read(file)
-    cases = list(combinations(plan, file))
-    rows = []
-    with progress(quiet or as_json, plan["name"]) as update:
-        for number, (labels, raw) in enumerate(cases):
-            rows.append(labels | measure(plan, raw, file))
-            update(number + 1, len(cases))
-    add_ratios(plan, rows)
-    if out is not None:
-        write_study(out, plan, rows)
+    found = [study(name) for name in names(group)]
     if as_json:
-        print_json({"name": plan["name"], "rows": rows, "claim": plan.get("claim")})
-    elif not quiet:
-        header = list(dict.fromkeys(key for row in rows for key in row))
-        print_table(header, [[cell(row.get(key)) for key in header] for row in rows], title=plan.get("title", ""))
-        if says := plan.get("claim"):
-            print(f"claim: {says}")
-
-
-def read(file: Path) -> dict[str, Any]:
-    """The parsed study. Raises InputError for a missing file, a wrong schema or missing parts."""
-    from simcore.errors import InputError
-    from simcore.spec.base import name_of
-    from simcore.spec.load import read_file
-
-    plan = read_file(file, "serving study")
-    if plan.get("schema") != "serving-study/1":
-        raise InputError("is not a serving study", file=str(file), key="schema", fix='write schema = "serving-study/1"')
-    if "scenario" not in plan:
-        raise InputError("is missing", file=str(file), key="scenario", fix="add the base scenario's tables")
-    known = {"schema", "name", "title", "claim", "measure", "compare_to", "scenario", "variants", "vary", "figures"}
-    for key in plan:
-        if key not in known:
-            raise InputError("unknown key", file=str(file), key=key, fix=f"known: {', '.join(sorted(known))}")
-    plan.setdefault("name", name_of(file))
-    checked(plan, file)
-    return plan
-
-
-def checked(plan: dict[str, Any], file: Path) -> None:
-    """Raise InputError for a part of the wrong kind, and for two variants of one label."""
-    from simcore.errors import InputError
-
-    def refuse(what: str, key: str, fix: str) -> NoReturn:
-        raise InputError(what, file=str(file), key=key, fix=fix)
-
-    for key in ("name", "title", "claim", "measure", "compare_to"):
-        if not isinstance(plan.get(key, ""), str):
-            refuse("is not a text", key, "write it in quotes")
-    for key in ("scenario", "vary"):
-        if not isinstance(plan.get(key, {}), dict):
-            refuse("is not a table", key, f"write [{key}]")
-    for key in ("variants", "figures"):
-        if not isinstance(plan.get(key, []), list) or not all(isinstance(v, dict) for v in plan.get(key, [])):
-            refuse("is not a list of tables", key, f"write [[{key}]]")
-    for number, variant in enumerate(plan.get("variants", [])):
-        if not isinstance(variant.get("label"), str) or not isinstance(variant.get("set", {}), dict):
-            refuse(
-                "needs a label and a table `set`", f"variants.{number}", 'write label = "a" and set = { KEY = VALUE }'
-            )
-    labels = [variant["label"] for variant in plan.get("variants", [])]
-    if len(set(labels)) < len(labels):
-        refuse("two variants have the same label", "variants", "give each its own")
-    for key, values in plan.get("vary", {}).items():
-        if not isinstance(values, list) or not values or not all(isinstance(v, str | int | float) for v in values):
-            refuse("is not a list of values", f"vary.{key}", "write it in brackets")
-    for number, one in enumerate(plan.get("figures", [])):
-        if not all(isinstance(one.get(key), str) for key in ("x", "y")):
-            refuse("needs x and y", f"figures.{number}", "name two columns of the table")
-        if one.get("scale", "linear") not in ("linear", "log"):
-            refuse(f"{one['scale']!r} is no scale", f"figures.{number}.scale", "use linear or log")
-
-
-def combinations(plan: dict[str, Any], file: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """(labels, scenario's tables) of every variant at every combination of varied keys."""
-    from simcore.spec.scenario import put
-
-    variants = plan.get("variants") or [{"label": "base", "set": {}}]
-    vary = plan.get("vary", {})
-    for variant in variants:
-        for values in itertools.product(*vary.values()):
-            raw = copy.deepcopy(plan["scenario"])
-            for key, value in [*variant.get("set", {}).items(), *zip(vary, values, strict=True)]:
-                put(raw, key, value, str(file))
-            yield {"variant": variant["label"], **dict(zip(vary, values, strict=True))}, raw
-
-
-def scenario_of(plan: dict[str, Any], raw: dict[str, Any], file: Path) -> Any:
-    """The scenario of one row; its tables are of scenario/1 unless they say otherwise."""
-    from scenarios.migrate import is_old, migrated
-    from scenarios.read import from_raw
-
-    raw.setdefault("name", plan["name"])
-    return from_raw(migrated(raw, str(file)) if is_old(raw) else raw, str(file))
-
-
-def measure(plan: dict[str, Any], raw: dict[str, Any], file: Path) -> dict[str, Any]:
-    """One row: the main figures of a run, or the capacity."""
-    from scenarios.report import report
-    from scenarios.run import ready as prepared
-    from simcore.engine.capacity import highest_rate
-
-    ready = prepared(scenario_of(plan, raw, file))
-    if ready.infeasible:
-        return {"infeasible": ready.infeasible}
-    if plan.get("measure", "run") == "capacity":
-        found = highest_rate(ready.run, ready.criterion)
-        return {"capacity_requests_per_s": found.value * ready.trace.rate_requests_per_s, "runs": found.runs}
-    told = report(ready.run(), ready)
-    row = {f"{name}.{key}": told[name][key] for name in ("ttft_s", "tpot_s", "e2e_s") for key in ("p50", "p99")}
-    names = ("throughput_tokens_per_s", "cache_hit_ratio", "utilisation_ratio", "preemptions", "attainment_ratio")
-    return row | {name: told[name] for name in names if name in told}
-
-
-def add_ratios(plan: dict[str, Any], rows: list[dict[str, Any]]) -> None:
-    """Capacity over that of the variant named `compare_to`, at equal varied keys."""
-    base = plan.get("compare_to")
-    if base is None:
+        keys = ("name", "group", "title", "missing")
+        print_json({"studies": [{key: getattr(one, key) for key in keys} for one in found]})
         return
-    vary = list(plan.get("vary", {}))
-    reference = {tuple(r[k] for k in vary): r.get("capacity_requests_per_s") for r in rows if r["variant"] == base}
-    for row in rows:
-        other = reference.get(tuple(row[k] for k in vary))
-        if other and row.get("capacity_requests_per_s"):
-            row[f"over_{base}"] = row["capacity_requests_per_s"] / other
+    rows = [[one.name, one.group, brief(one.title, 72), str(len(one.claims)), brief(one.missing, 60)] for one in found]
+    print_table(["study", "group", "title", "claims", "needs"], rows, left=("study", "group", "title", "needs"))
 
 
-def cell(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
+def run_studies(
+    name: Name,
+    out: Annotated[Path | None, typer.Option(help="Folder for studies.json, studies.md and pictures.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; all cores unless told.", min=1)] = None,
+    record: Annotated[bool, typer.Option(help="Rewrite docs/studies.md and studies/answers.json here.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Published, ours, gap, state and why of every claim.
+
+    Exit code 1 where a gap has no explanation. With --out, what was finished is found again after a stop.
+    """
+    from commands.terminal import print_json, progress
+    from reports.output import claim
+    from studies.catalogue import chosen
+    from studies.page import summary
+    from studies.run import run
+
+    claim(out, ("studies.json", "studies.md"))
+    names = chosen(name)
+    with progress(quiet or as_json, "studies") as update:
+        outcomes = run(names, workers, out, update, is_checked=record)
+    if out is not None:
+        write(out, outcomes)
+    if record:
+        write_record(outcomes)
+    if as_json:
+        print_json({"studies": outcomes, "summary": summary(outcomes)})
+    elif not quiet:
+        show(outcomes)
+    if any(one["state"] == "UNEXPLAINED" for one in outcomes):
+        raise typer.Exit(1)
+
+
+def check_study(name: Name, quiet: Quiet = False) -> None:
+    """The rules, the placebo, metrics that move nothing, and answers that are no more those of docs/studies.md."""
+    from commands.terminal import progress
+    from studies.catalogue import chosen
+    from studies.run import checked, drift
+
+    wrong, names = [], chosen(name)
+    with progress(quiet, "studies") as update:
+        for number, one in enumerate(names):
+            found = checked(one)
+            wrong += drift(found) if not one.endswith(".toml") else []
+            update(number + 1, len(names))
+    for text in wrong:
+        print(text)
+    if wrong:
+        raise typer.Exit(1)
+    if not quiet:
+        print(f"{len(names)} studies keep their rules")
+
+
+def show_study(
+    name: Name,
+    scenario: Annotated[
+        bool, typer.Option("--scenario", help="The scenario file of the system, to go on with.")
+    ] = False,
+    variant: Annotated[str | None, typer.Option(help="Which variant; the first unless told.")] = None,
+) -> None:
+    """A study's file; or one of its systems as a scenario of one's own."""
+    from scenarios.toml import dumps, value
+    from simcore.errors import InputError
+    from studies.answers import Point, scenario_of
+    from studies.catalogue import study, text_of
+    from studies.evaluators import ASKED, command_of
+
+    if not scenario:
+        print(text_of(name), end="")
+        return
+    found = study(name)
+    if found.ask is None:
+        raise InputError(f"cannot be expressed yet: it needs {found.missing}", file=name)
+    first = {key: values[0] for key, values in found.vary.items()}
+    one = found.ask.variant(variant or found.ask.variants[0].label)
+    raw = scenario_of(found.ask, Point(one.label, first))
+    command, is_scenario = command_of(one.evaluator or found.ask.evaluator)
+    print(f"# {found.title}: {one.says or one.label}\n# {found.paper.title} ({found.paper.id})\n# {command} FILE")
+    options = raw.pop(ASKED, {})
+    if options:
+        print(f"# with {', '.join(f'{key} {value(option)}' for key, option in options.items())}")
+    print(dumps({"schema": "scenario/2", "name": found.name, **raw} if is_scenario else without_name(raw)), end="")
+
+
+def without_name(raw: dict[str, Any]) -> dict[str, Any]:
+    """A planner's own problem, which has none."""
+    return {key: value for key, value in raw.items() if key != "name"}
+
+
+def show(outcomes: list[dict[str, Any]]) -> None:
+    """Tables for a person."""
+    from commands.terminal import print_table
+    from studies.page import figure, published, sentence, summary
+
+    for one in outcomes:
+        print(f"{one['name']} ({one['group']}): {one['state']}\n  {one['title']}\n  {one['paper']}")
+        head = ["claim", "kind", "published", "ours", "gap %", "state"]
+        rows = []
+        for claim in one["claims"]:
+            gap = "" if claim["gap_percent"] is None else f"{claim['gap_percent']:+.1f}"
+            ours = figure(claim["ours"]) if claim["ours"] is not None else ""
+            if claim["low"] is not None:
+                ours += f" ({figure(claim['low'])} to {figure(claim['high'])})"
+            rows.append([claim["says"], claim["kind"], published(claim), ours, gap, claim["state"]])
+        print_table(head, rows, left=("claim", "kind", "state"))
+        for claim in one["claims"]:
+            if claim["state"] != "reproduced" and sentence(claim):
+                print(f"  {claim['says']}: {sentence(claim)}")
+        for text in one["problems"]:
+            print(f"  broken: {text}")
+    told = summary(outcomes)
+    states = ", ".join(f"{count} {state}" for state, count in told["states"].items())
+    print(f"{len(outcomes)} studies: {states}; headline {told['headline']}, inner {told['inner']}")
+
+
+def write(out: Path, outcomes: list[dict[str, Any]]) -> None:
+    """studies.json, studies.md and a picture per group, as one set."""
+    import json
+
+    from reports.files import write_bytes, write_text
+    from reports.output import output_folder
+    from reports.studies import draw, rows_of
+    from studies.form import GROUPS
+    from studies.page import page, summary
+
+    with output_folder(out, "study") as stage:
+        write_text(stage / "studies.json", json.dumps({"studies": outcomes, "summary": summary(outcomes)}, indent=1))
+        write_text(stage / "studies.md", page(outcomes))
+        for group in GROUPS:
+            if rows_of(outcomes, group):
+                write_bytes(stage / f"studies-{group}.svg", draw(outcomes, group))
+
+
+def write_record(outcomes: list[dict[str, Any]]) -> None:
+    """docs/studies.md with its pictures, and the answers that the drift test holds on to. Raises InputError."""
+    import json
+
+    from reports.files import write_bytes, write_text
+    from reports.studies import draw, rows_of
+    from simcore.errors import InputError
+    from studies.form import GROUPS
+    from studies.page import page
+
+    if not Path("docs").is_dir() or not Path("studies").is_dir():
+        raise InputError("is for a checkout of the project", key="--record", fix="run it in the project's folder")
+    broken = [text for one in outcomes for text in one["problems"]]
+    if broken:
+        raise InputError("; ".join(broken), key="--record", fix="mend these studies")
+    kept = {one["name"]: {claim["says"]: claim["ours"] for claim in one["claims"]} for one in outcomes}
+    write_text(Path("studies/answers.json"), json.dumps(kept, indent=1, sort_keys=True) + "\n")
+    write_text(Path("docs/studies.md"), page(outcomes))
+    for group in GROUPS:
+        if rows_of(outcomes, group):
+            write_bytes(Path(f"docs/studies-{group}.svg"), draw(outcomes, group))

@@ -23,6 +23,9 @@ def requests(
     ] = None,
     layers: Annotated[Path | None, typer.Option(help="Folder of layer profiles; default: beside the run.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the per-request table (CSV) here.")] = None,
+    write_scenario: Annotated[
+        Path | None, typer.Option(help="Write the run as a scenario with its trace into this folder, for `simulate`.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Replay a recorded run and say how far off it is.
@@ -39,6 +42,8 @@ def requests(
     device = find_chip(chip or recorded.device)
     model = find_model(recorded.model)
     ranks = ranks_of(recorded.engine, model)
+    if write_scenario is not None:
+        write_question(write_scenario, recorded, model.name, device.name, ranks)
     folder = find_profile(run, layers, recorded, chip or recorded.device)
     kind = profile or ("layers" if folder else "operators")
     card = Card(device.memory[device.main_tier].reported_bytes, hardware_specs.stack("vllm").memory)
@@ -154,7 +159,7 @@ def step_times_of(kind: str, folder: Path | None, recorded: Any, model: Any, chi
     if kind == "operators":
         from scenarios.replays import operator_step_times
 
-        return operator_step_times(model, chip, recorded.engine)
+        return operator_step_times(model.name, chip.name, recorded.engine)
     raise InputError(f"unknown profile {kind!r}", key="--profile", fix="use layers or operators")
 
 
@@ -200,6 +205,20 @@ def whole_batch(model: Any, chip: Any, tp: int) -> float:
     if chip.architecture not in flash_attention.ARCHITECTURES or mixer.kind != "attention" or not count:
         return 0.0
     return flash_attention.whole_batch(float(count), max(1.0, mixer.kv_heads / tp))
+
+
+def write_question(folder: Path, recorded: Any, model: str, chip: str, ranks: Any) -> None:
+    """`scenario.toml` and the `trace.csv` that it names; the trace first."""
+    from reports.files import write_text
+    from scenarios.replays import replay_scenario
+    from scenarios.toml import dumps
+
+    trace = recorded.trace
+    columns = zip(trace.arrival_s.tolist(), trace.input_tokens.tolist(), trace.output_tokens.tolist(), strict=True)
+    lines = ["arrival_s,input_tokens,output_tokens", *(f"{a!r},{i},{o}" for a, i, o in columns)]
+    tables = replay_scenario(model, chip, recorded.engine, ranks) | {"traffic": {"trace": "trace.csv"}}
+    write_text(folder / "trace.csv", "\n".join(lines) + "\n")
+    write_text(folder / "scenario.toml", dumps(tables))
 
 
 def write_table(out: Path, recorded: Any, ours: Any) -> None:

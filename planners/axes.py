@@ -107,6 +107,8 @@ def axis(key: str, raw: Any) -> Axis:
     given = {k: v if isinstance(v, list | tuple) else [v] for k, v in raw.get("when", {}).items()}
     when = {k: tuple(quantity(v) for v in values) for k, values in given.items()}
     if "values" in raw:
+        if not isinstance(raw["values"], list | tuple):
+            raise InputError(f"{raw['values']!r} is no list", key=f"{place}.values", fix="write values = [1, 2]")
         values = tuple(quantity(v) for v in raw["values"])
         if not values:
             raise InputError("has no values", key=place)

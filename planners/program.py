@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+FEASIBLE = 2
+"""HiGHS's word for values that satisfy the program"""
 Terms = Sequence[tuple[float, Any]]
 """(coefficient, variable) pairs"""
 
@@ -84,10 +86,16 @@ class Program:
     def _word(self, status: int, value: float) -> str:
         if status == -1:
             return "infeasible"
-        if np.isnan(value):
+        if np.isnan(value) or not self._holds_values():
             return "none"
         limited = getattr(self._problem, "sol_status", 1) == 2
         return "optimal" if status == 1 and not limited else "feasible"
+
+    def _holds_values(self) -> bool:
+        """Whether the values satisfy the program: at a limit with no solution yet HiGHS leaves zeros, and PuLP calls
+        them feasible."""
+        model = getattr(self._problem, "solverModel", None)
+        return model is None or int(model.getInfo().primal_solution_status) == FEASIBLE
 
     def _bound(self) -> float | None:
         """PuLP 3 keeps the HiGHS model: ask it."""

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from planners.axes import engine_name
 from planners.pareto import non_dominated, sense
-from planners.search.expression import Expression
 from planners.study import Study
 from simcore.errors import InputError, suggest
 from simcore.result import ResultTable, concatenate
 from simcore.spec.demand import Objectives
+from simcore.spec.expression import Expression
 
 SAMPLE_CHUNKS = 200
 SAMPLE_ROWS = 60

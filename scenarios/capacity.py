@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from scenarios.answer import of_simulation
@@ -53,6 +54,10 @@ def of_replicas(found: Ready, most: int) -> dict[str, Any]:
         best = fewest_replicas(found.run, found.criterion, most)
         count = int(best.value) or None
         what = {"replicas": count, "chips": count * found.chips if count else None}
+        if count:
+            so_many = replace(found, replicas=count)
+            flat = of_simulation(report(so_many.run(), so_many), so_many)
+            return flat | what | {"attainment_ratio": best.attainment_ratio, "runs": best.runs}
     return of_simulation({}, found) | what | {"attainment_ratio": best.attainment_ratio, "runs": best.runs}
 
 

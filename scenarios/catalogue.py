@@ -42,7 +42,7 @@ class OwnFile:
 
 def folders() -> list[Path]:
     """The folders of `$SIMCORE_PATH`. Raises InputError for one that does not exist."""
-    found = [Path(part).expanduser() for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part.strip()]
+    found = [Path(os.path.expanduser(part)) for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part.strip()]
     for folder in found:
         if not folder.is_dir():
             raise InputError(f"{folder} is no folder", file=f"${VARIABLE}", fix="mend the variable")

@@ -22,6 +22,9 @@ def case_of(scenario: Scenario) -> tuple[Case, Resolved]:
         if getattr(scenario, part) is not None:
             what = f"the analytic engine does not know [{part}]"
             raise InputError(what, file=scenario.file, key=part, fix="simulate it, or leave it out")
+    if scenario.policy.effects != "server":
+        what = f"the analytic engine does not know effects = {scenario.policy.effects!r}"
+        raise InputError(what, file=scenario.file, key="policy.effects", fix="simulate it, or leave it out")
     found = resolve(scenario)
     return resolved_case(found), found
 

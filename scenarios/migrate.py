@@ -56,7 +56,7 @@ def migrated(raw: Raw, file: str) -> Raw:
         found = CONVERT[schema](copy.deepcopy(raw), file)
     except RecursionError:
         raise InputError("is nested too deeply", file=file) from None
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, LookupError, TypeError, ValueError):
         what, fix = f"a table, a list or a key of {schema} is not of its kind", f'write it as schema = "{SCHEMA}"'
         raise InputError(what, file=file, fix=fix) from None
     head: Raw = {"schema": SCHEMA}

@@ -169,7 +169,7 @@ class _Look:
         return self.path(kinds, value, folder, chain) if is_path(value) else self.named(kinds, value, folder, chain)
 
     def path(self, kinds: tuple[str, ...], value: str, folder: Path, chain: tuple[str, ...]) -> Source:
-        path = folder / Path(value).expanduser()
+        path = folder / os.path.expanduser(value)
         if kinds == ("model",) and (path.is_dir() or path.suffix == ".json"):
             held = path / "config.json" if path.is_dir() else path
             if not held.is_file():

@@ -1,71 +1,71 @@
-"""Step times for replays of recorded runs: operators under vLLM, with what tables do not hold of its attention."""
+"""A recorded vLLM run as a scenario: `simulate` answers it with the step times that `validate requests` replays."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 
-def operator_step_times(model: Any, chip: Any, engine: dict[str, Any]) -> Any:
-    """Step times from the calibrated operators of the chip under vLLM, from the data sheet where it has none.
+def replay_scenario(model: str, chip: str, engine: dict[str, Any], ranks: Any) -> dict[str, Any]:
+    """The tables of a `scenario/2` file, traffic left out; nothing that was fitted on servers (`effects = "kernels"`).
 
-    Of softmax attention: the KV cold in the cache, and FlashAttention-2 where vLLM uses it. `SharedSteps` for ranks
-    that share experts.
+    Raises InputError for formats and degrees that a replay does not know.
     """
-    from scenarios.homes import joined
-    from scenarios.stacks import default_stack
-    from simcore.calibration.vllm_engine import graph_sizes, kv_format, ranks_of, weight_format
-    from simcore.engine.ranks import split_experts
-    from simcore.spec.plan import ParallelPlan
-    from simcore.step.sample import SMALL_KERNEL_S, physics_step_times
+    from simcore.calibration.vllm_engine import VLLM_DEFAULTS, kv_format, weight_format
 
-    ranks = ranks_of(engine, model)
-    plan = ParallelPlan(
-        tp=ranks.tp,
-        attention_dp=ranks.dp if ranks.lockstep else 1,
-        ep=ranks.expert_ranks if ranks.expert_parallel else 1,
-        weights=weight_format(engine),
-        kv=kv_format(engine),
-    )
-    system, stack = joined(chip, ranks.tp * ranks.dp), default_stack(chip)
-    physics, columns = scenario_physics(model, chip, plan, stack, system)
-    physics = replace(physics, small_kernel_s=SMALL_KERNEL_S)
-    times = with_attention(physics_step_times(physics, columns, source=f"{chip.name}, {stack}"), model, chip, plan)
+    known = VLLM_DEFAULTS | engine
+    plan: dict[str, Any] = {"tp": ranks.tp, "weights": weight_format(engine), "kv": kv_format(engine)}
+    if ranks.lockstep:
+        plan["attention_dp"] = ranks.dp
+    elif ranks.dp > 1:
+        plan["dp"] = ranks.dp
+    if ranks.expert_parallel:
+        plan["ep"] = ranks.expert_ranks
+    policy = {
+        "effects": "kernels",
+        "scheduler": "chunked",
+        "router": "round-robin",
+        "token_budget": int(known["max_num_batched_tokens"]),
+        "max_running": int(known["max_num_seqs"]),
+        "block_tokens": int(known["block_tokens"]),
+        "memory_fraction": float(known["memory_fraction"]),
+        "whole_prompt": False,
+        "ahead": bool(known["async_scheduling"]),
+        "graphs": not engine.get("enforce_eager"),
+    }
+    if known["chunk_tokens"]:
+        policy["chunk_tokens"] = int(known["chunk_tokens"])
+    return {
+        "schema": "scenario/2",
+        "name": "recorded",
+        "model": {"name": model},
+        "hardware": {"system": chip},
+        "plan": plan,
+        "policy": policy,
+    }
+
+
+def replayed(model: str, chip: str, engine: dict[str, Any], ranks: Any) -> Any:
+    """The scenario with its names looked up."""
+    from scenarios.read import from_raw
+    from scenarios.resolved import resolve
+
+    raw = replay_scenario(model, chip, engine, ranks)
+    return resolve(from_raw({**raw, "traffic": {"input_tokens": 1024, "output_tokens": 128, "batch": 1}}))
+
+
+def operator_step_times(model: str, chip: str, engine: dict[str, Any]) -> Any:
+    """Step times of `simulate` for a run; `SharedSteps` for ranks that share experts."""
+    import workloads
+    from scenarios.steps import hardware_steps
+    from simcore.calibration.vllm_engine import graph_sizes, ranks_of
+    from simcore.engine.ranks import split_experts
+
+    ranks = ranks_of(engine, workloads.model(model))
+    found = replayed(model, chip, engine, ranks)
+    times = hardware_steps(found)
     if not ranks.lockstep:
         return times
-    return split_experts(times, physics, columns, max(graph_sizes(engine), default=0))
-
-
-def with_attention(times: Any, model: Any, chip: Any, plan: Any) -> Any:
-    """`times` with what operator tables do not hold of softmax attention."""
-    from simcore.cost.facts import chip_facts
-    from simcore.spec.formats import number_format
-    from simcore.step.effects.cold_cache import Cache, with_cold_cache
-    from simcore.step.effects.flash_attention import flash_attention_2
-
-    mixer, facts = model.layers[0].mixer, chip_facts(chip)
-    if mixer.kind != "attention":
-        return times
-    cached = facts.l2_bytes / (2.0 * mixer.head_dim * number_format(plan.kv).bytes_per_element)
-    own_heads = max(1.0, mixer.kv_heads / plan.tp)
-    if cached:
-        ratio = facts.memory_bytes_per_s / facts.l2_bytes_per_s
-        times = with_cold_cache(times, Cache(cached / own_heads, ratio, 2.0 * facts.sm_count / own_heads))
-    kernel = paged_kernel(model, chip, plan.tp, cached)
-    return times if kernel is None else flash_attention_2(times, kernel)
-
-
-def paged_kernel(model: Any, chip: Any, tp: int, cached_tokens: float) -> Any:
-    """FlashAttention-2 on this chip; None where vLLM uses another kernel, or where layers differ or have a window."""
-    from simcore.step.effects.flash_attention import ARCHITECTURES, Kernel, tile_token_s
-
-    mixers = {group.mixer for group in model.layers}
-    mixer, unit = model.layers[0].mixer, chip.compute[chip.main_unit]
-    if chip.architecture not in ARCHITECTURES or len(mixers) > 1 or mixer.span_tokens or not unit.clock_hz:
-        return None
-    peak = unit.peak_flop_per_s["bf16"]
-    token_s = model.layer_count * tile_token_s(mixer.head_dim, peak, unit.count, unit.clock_hz)
-    return Kernel(mixer.heads / tp, mixer.heads / mixer.kv_heads, float(unit.count), cached_tokens, token_s)
+    return split_experts(times, found.physics(), found.columns, max(graph_sizes(engine), default=0))
 
 
 def scenario_physics(model: Any, chip: Any, plan: Any, stack: str, system: Any = None) -> tuple[Any, Any]:

@@ -28,7 +28,8 @@ from simcore.spec.scenario import ResidencyPart, Scenario
 from simcore.spec.stack import Stack
 from simcore.spec.system import System
 from simcore.step.price import Physics
-from simcore.step.served import Served
+from simcore.step.sample import SMALL_KERNEL_S
+from simcore.step.served import NOTHING, Served
 
 UNSAID = ("models", "jobs")
 """parts of a scenario that no engine honours yet"""
@@ -97,13 +98,20 @@ class Resolved:
 
     def adding(self, adds: Served) -> Served:
         """What another server would add to this deployment."""
-        return with_policy(adds, self.scenario.policy, self.plan, self.system.chip, self.stack)
+        return with_policy(adds, self.scenario.policy, self.plan, self.system, self.stack)
 
     def physics(self, clock_ratio: float = 1.0) -> Physics:
         """What turns this deployment's steps into seconds."""
-        imbalance = self.scenario.policy.imbalance_ratio
+        policy = self.scenario.policy
         return Physics(
-            self.model, self.machine, self.cost_model, imbalance, self.served, self.expert_cost, clock_ratio=clock_ratio
+            self.model,
+            self.machine,
+            self.cost_model,
+            policy.imbalance_ratio,
+            self.served,
+            self.expert_cost,
+            small_kernel_s=SMALL_KERNEL_S if policy.effects == "kernels" else 0.0,
+            clock_ratio=clock_ratio,
         )
 
 
@@ -174,13 +182,23 @@ def deployed(
     stack = documented(named.stack).release(named.version)
     plan, notes = full_plan(scenario, model)
     policy = full_policy(scenario.policy, stack, system)
-    adds = with_policy(served(stack), policy, plan, system.chip, stack)
+    adds = with_policy(served(stack), policy, plan, system, stack)
     whole = scenario.model_copy(update={"plan": plan, "policy": policy, "hardware": hardware})
     refusal, cautions = in_words(objections(model, plan_columns(plan), plan.formats()[:2]), stack.loader, named.name)
     problem = (plan.problem(model) or refusal if is_whole else None) or too_many(plan, system)
-    source = getattr(cost_model(system.chip, stack), "note", "")
+    source = getattr(cost_model(system.chip, stack), "note", "") or learnt(system.chip, stack, hardware)
     said = (*scenario.notes, *told, *more, *housed, *heard, *notes, *cautions, *([source] if source else []))
     return Resolved(whole, model, system, named, stack, adds, tuple(dict.fromkeys(said)), problem)
+
+
+def learnt(chip: Chip, stack: Stack, hardware: HardwarePart) -> str:
+    """What a reader must know of data-sheet laws on a chip that nobody has measured; else empty."""
+    from hardware_specs.calibrations import measured_stacks
+
+    if stack.kernels != "datasheet" or (measured_stacks(chip.name) and not hardware.changes):
+        return ""
+    why = "which share of its peaks kernels reach is learnt from measured chips and falls as they grow"
+    return f"{chip.name} as given has no operator tables: {why}, so twice its rates are not twice its speed"
 
 
 def system_with(system: System, path: str, value: Any, file: str) -> System:
@@ -235,24 +253,34 @@ def full_policy(policy: PolicyPart, stack: Stack, system: System) -> PolicyPart:
         "memory_fraction": memory.fraction,
         "reserve_output": serving.reserve_output,
         "stream_interval": serving.stream_interval,
+        "overlap_scheduling": serving.overlap_scheduling,
     }
     missing = {name: value for name, value in defaults.items() if getattr(policy, name) is None}
     return policy.model_copy(update=missing)
 
 
-def with_policy(adds: Served, policy: PolicyPart, plan: ParallelPlan, chip: Chip, stack: Stack) -> Served:
-    """What a server adds under the policy's switches, with a plan's formats on a chip."""
+def with_policy(adds: Served, policy: PolicyPart, plan: ParallelPlan, system: System, stack: Stack) -> Served:
+    """What a server adds under the policy's switches, with a plan's formats on a chip and its host."""
+    if policy.effects == "kernels":
+        return NOTHING
     if not adds.adds:
         return adds
     weights, experts = (number_format(name).name for name in plan.formats()[:2])
     has_eight_bits = weights.startswith("fp8") or experts.startswith("fp8")
+    generation = chip_facts(system.chip).generation
     return replace(
-        adds.on(has_eight_bits, stack.untuned.ratio(chip_facts(chip).generation, experts)),
+        adds.on(has_eight_bits, stack.untuned.ratio(generation, experts)).hosted(thread_ratio(system)),
         older=not policy.overlap_scheduling,
         graph_tokens=float(stack.serving.captured_tokens(policy.max_running or 1)) if policy.graphs else 0.0,
         peer_share=1.0 if policy.hold_steps else adds.peer_share,
         least_expert_tokens=float(policy.least_expert_tokens),
     )
+
+
+def thread_ratio(system: System) -> float:
+    """How fast one thread of the system's host is; 1 where no host is named."""
+    host = system.node.host if system.node else None
+    return look_up("chip", host).value.issue.thread_ratio if host else 1.0
 
 
 def too_many(plan: ParallelPlan, system: System) -> str | None:

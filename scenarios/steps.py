@@ -71,6 +71,10 @@ def table_steps(steps: StepsPart) -> StepTimes:
 def hardware_steps(resolved: Resolved, clock_ratio: float = 1.0) -> StepTimes:
     """Step times of a deployment, with what its server adds."""
     times = served_steps(kept_steps(resolved, clock_ratio), resolved.served)
+    if resolved.scenario.policy.effects == "kernels":
+        from simcore.step.effects.attention import with_attention
+
+        times = with_attention(times, resolved.model, resolved.system.chip, resolved.plan)
     return with_policy(times, resolved.scenario.policy)
 
 
@@ -90,6 +94,7 @@ def kept_steps(resolved: Resolved, clock_ratio: float = 1.0) -> RawSteps:
         resolved.stack.effects,
         str(resolved.scenario.policy.expert_kernels),
         str(clock_ratio),
+        resolved.scenario.policy.effects,
     )
     key = (*(spec.model_dump_json() for spec in specs), *stacks)
     if key not in _KNOWN:

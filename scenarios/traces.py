@@ -22,7 +22,7 @@ def trace_of(part: Any, file: str, skip_bad: bool = False) -> Trace:
     if "$" in named:
         what = f"{part.trace!r} names a variable that is not set"
         raise InputError(what, file=file, key="traffic.trace", fix="set it to the folder of the traces")
-    path = Path(file).parent / Path(named).expanduser()
+    path = Path(file).parent / os.path.expanduser(named)
     try:
         return read_trace(path, TraceOptions.of(part), skip_bad)
     except InputError as error:

@@ -13,7 +13,7 @@ from simcore.errors import InputError, suggest
 from simcore.spec.base import name_of
 from simcore.spec.demand import Demand, fixed
 from simcore.spec.scenario import Scenario
-from simcore.spec.traffic import Slo, Trace
+from simcore.spec.traffic import Slo, Trace, block_starts
 from simcore.spec.traffic_part import LengthsPart, TrafficPart
 
 PREFIX_BLOCK = 16
@@ -101,7 +101,7 @@ def with_shared_prefix(trace: Trace, part: TrafficPart) -> Trace:
     assert shared is not None
     count = len(trace)
     blocks = np.maximum(trace.input_tokens - 1, 0) // PREFIX_BLOCK
-    start = np.concatenate([[0], np.cumsum(blocks)])
+    start = block_starts(blocks)
     kind = np.repeat(np.arange(count) % (shared.prompts * shared.per_prompt), blocks)
     place = np.arange(int(start[-1])) - np.repeat(start[:-1], blocks)
     common = place < shared.tokens // PREFIX_BLOCK

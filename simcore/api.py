@@ -249,6 +249,7 @@ def search(
 
 def report(folder: str | Path) -> Path:
     """Draw the plots and report.html of a finished sweep again, from its results.parquet and study.json."""
+    from planners.study import Study
     from planners.sweep import prepare
     from reports.files import read_tables
     from reports.output import output_folder
@@ -257,9 +258,9 @@ def report(folder: str | Path) -> Path:
     from simcore.spec.scenario import Scenario
 
     where = Path(folder)
-    study = read_json(where / "study.json")
-    question = build(Scenario, study.get("scenario", {}), str(where / "study.json"))
-    prepared = prepare(question.replace(file=str(study.get("file", ""))))
+    study = build(Study, read_json(where / "study.json"), str(where / "study.json"))
+    question = build(Scenario, study.scenario, str(where / "study.json"))
+    prepared = prepare(question.replace(file=study.file))
     summary = prepared.restore(read_tables(where / "results.parquet"))
     with output_folder(where, "sweep", keep=("results.parquet",)) as stage:
         write_pages(stage, prepared.pages(summary))

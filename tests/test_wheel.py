@@ -19,6 +19,7 @@ NAMES = {
     "planners",
     "validation",
     "reports",
+    "studies",
     "commands",
     "cli.py",
 }

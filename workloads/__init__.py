@@ -60,15 +60,19 @@ def check_config(raw: dict[str, Any], file: str, prefix: str = "") -> None:
             raise InputError(f"{value!r} is not an object", file=file, key=prefix + key)
         if LAYERS.search(key) and isinstance(value, int) and abs(value) > MOST_LAYERS:
             raise InputError(f"{value} layers are too many", file=file, key=prefix + key)
-        if COUNTED.search(key) and isinstance(value, int | float) and value < 0:
-            raise InputError(f"{value!r} is below zero", file=file, key=prefix + key)
         if isinstance(value, dict):
             check_config(value, file, f"{prefix}{key}.")
+            continue
+        for number in value if isinstance(value, list) else (value,):
+            if isinstance(number, int | float) and number < 0 and not SIGNED.search(key):
+                raise InputError(f"{number!r} is below zero", file=file, key=prefix + key)
 
 
 LAYERS = re.compile(r"(^|_)n?_?layers?$")
-COUNTED = re.compile(r"(size|dim|heads|layers|experts|rank|group|per_tok|freq|step|replace)$")
-"""keys of a config.json that count something"""
+SIGNED = re.compile(
+    r"token_id|(^|_)ids?$|index$|feature_layers?$|select_layer$|penalty|bias|offset|label|alpha|beta|mean$"
+)
+"""keys of a config.json that may hold a number below zero: names of tokens, places from the end, what is added"""
 MOST_LAYERS = 100_000
 TABLES = ("quantization_config", "text_config", "language_config", "llm_config", "vision_config", "rope_scaling")
 """keys of a config.json that hold an object or nothing"""

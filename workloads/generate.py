@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import InputError
-from simcore.spec.traffic import MOST_TOKENS, Floats, Ints, Trace
+from simcore.spec.traffic import MOST_TOKENS, Floats, Ints, Trace, block_starts
 
 Random = np.random.Generator
 Arrivals = Callable[[int, Random], Floats]
@@ -241,8 +241,8 @@ def sessions(
             now_s += out * token_s + pause
     rows.sort(key=lambda row: row[0])
     counts = np.array([(row[1] + answers * row[2]) // block_tokens for row in rows])
-    start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    hashes = np.concatenate([row[3] * 1_000_000 + np.arange(n) for row, n in zip(rows, counts, strict=True)])
+    start, longest = block_starts(counts), int(counts.max(initial=1))
+    hashes = np.concatenate([row[3] * longest + np.arange(n) for row, n in zip(rows, counts, strict=True)])
     columns: list[NDArray[np.int64]] = [np.array([row[k] for row in rows], dtype=np.int64) for k in (1, 2, 3, 4)]
     return Trace(
         np.array([row[0] for row in rows]),
@@ -262,8 +262,8 @@ def fan_out(trace: Trace, copies: int, block_tokens: int = 16) -> Trace:
     """Best-of-N and agentic fan-out: each request is sent `copies` times at once, its prompt shared."""
     which = np.repeat(np.arange(len(trace)), copies)
     counts = trace.input_tokens[which] // block_tokens
-    start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    hashes = np.concatenate([k * 1_000_000 + np.arange(n) for k, n in zip(which, counts, strict=True)])
+    start, longest = block_starts(counts), int(counts.max(initial=1))
+    hashes = np.concatenate([k * longest + np.arange(n) for k, n in zip(which, counts, strict=True)])
     return Trace(
         trace.arrival_s[which],
         trace.input_tokens[which],

@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from commands.plan_power import curves_of
 from planners.power.problem import PowerProblem, RowPlan, read_problem
+from planners.power.question import curves_of
 from planners.power.replay import most_servers, replay
 from simcore.engine.power_control import PowerControl
 

@@ -13,6 +13,8 @@ from simcore.spec.load import build, read_file
 from simcore.units import Watts
 
 MOST_SERVERS = 100_000
+MOST_CLOCKS = 50
+"""the program grows with them; GPUs step their clocks by 15 MHz, of which planners need a few"""
 Work = Literal["prefill", "decode", "mixed", "training"]
 Priority = Literal["high", "low"]
 
@@ -60,6 +62,8 @@ class PowerProblem(Spec):
     def _clocks(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         if not value or any(not 0 < v <= 1 for v in value):
             raise ValueError("clock ratios lie between 0 and 1")
+        if len(set(value)) < len(value) or len(value) > MOST_CLOCKS:
+            raise ValueError(f"clock ratios are at most {MOST_CLOCKS}, each once")
         return value
 
     @model_validator(mode="after")

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from planners.axes import engine_name
-from planners.search.expression import Expression
 from planners.search.problem import Objective
 from scenarios.migrate import new_key
+from simcore.spec.expression import Expression
 
 MEANS = ("ttft_s", "tpot_s", "itl_s", "e2e_s", "queue_s")
 

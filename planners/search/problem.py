@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planners.pareto import sense
-from planners.search.expression import Expression
 from planners.search.space import Array, Point, Space
 from simcore.errors import InputError, suggest
+from simcore.spec.expression import Expression
 
 Outputs = Mapping[str, Array]
 """output name -> [points]; always holds `violation`: 0 where feasible, else how far from it"""

@@ -10,7 +10,6 @@ import numpy as np
 from planners.axes import axes_of
 from planners.search.digests import calibration_digest, file_digests, hardware_digest
 from planners.search.event import EventEvaluator
-from planners.search.expression import Expression
 from planners.search.names import in_words_of, objective
 from planners.search.parameters import of_axis
 from planners.search.problem import Objective, Problem
@@ -20,6 +19,7 @@ from planners.study import DEFAULT
 from scenarios.estimate import case_of
 from scenarios.resolved import resolve
 from simcore.errors import InputError
+from simcore.spec.expression import Expression
 from simcore.spec.scenario import Scenario
 
 COUNTED = ("attainment_ratio", "goodput_requests_per_s")

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from planners.evaluate import Evaluator
 from planners.load import rate_of, under_load
-from planners.search.expression import Expression
 from planners.search.function import digest
 from planners.search.names import in_words_of, key_of
 from planners.search.problem import Outputs
@@ -34,6 +33,7 @@ from simcore.errors import InputError
 from simcore.ops.op import DEGREES
 from simcore.result import Reason, ResultTable
 from simcore.spec.case import Case
+from simcore.spec.expression import Expression
 from simcore.spec.scenario import Scenario
 
 PLAN = {f"plan.{name}": name for name in (*DEGREES, "chips")}

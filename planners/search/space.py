@@ -15,8 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from planners.search.expression import Expression
 from simcore.errors import InputError, suggest
+from simcore.spec.expression import Expression
 
 Point = dict[str, Any]
 Array = NDArray[np.float64]

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from planners.search.expression import Expression
 from planners.search.function import FunctionEvaluator, imported
 from planners.search.parameters import parameter
 from planners.search.problem import Objective, PointEvaluator, Problem
@@ -20,6 +19,7 @@ from scenarios.migrate import SEARCHES
 from scenarios.read import read
 from simcore.errors import InputError, suggest
 from simcore.spec.base import MOST_COUNT, Count, FileName, Spec, name_of
+from simcore.spec.expression import Expression
 from simcore.spec.load import build_from_file, read_file
 from simcore.spec.scenario import Scenario
 

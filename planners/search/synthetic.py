@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planners.search.expression import Expression
 from planners.search.function import FunctionEvaluator
 from planners.search.problem import Objective, Outputs, Problem
 from planners.search.space import Array, Parameter, Point, Space
+from simcore.spec.expression import Expression
 
 TIERED_SPACE = Space(
     (

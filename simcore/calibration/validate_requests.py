@@ -19,7 +19,7 @@ from simcore.engine.ranks import SharedSteps
 from simcore.engine.serving import ServingRun, serve
 from simcore.engine.settings import ReplicaSettings
 from simcore.errors import InputError
-from simcore.spec.traffic import Trace
+from simcore.spec.traffic import Trace, block_starts
 from simcore.step.times import StepTimes
 
 Floats = NDArray[np.float64]
@@ -34,7 +34,7 @@ def own_hashes(trace: Trace, block_tokens: int) -> Trace:
     Nothing is shared between requests, but one that was preempted finds those of its blocks that nobody took since.
     """
     counts = (trace.input_tokens + trace.output_tokens) // block_tokens
-    start = np.concatenate([[0], np.cumsum(counts)])
+    start = block_starts(counts, trace.source)
     hashes = np.arange(int(start[-1]))
     return replace(trace, prefix_hashes=hashes, prefix_start=start, prefix_block_tokens=block_tokens)
 

@@ -24,8 +24,10 @@ PACKAGE = Path(__file__).resolve().parent.parent
 def home() -> Path:
     """The folder of kept files; one that cannot be written stays empty."""
     own = os.environ.get("SIMCORE_CACHE")
-    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "simcore"
-    places = [Path(own)] if own else [PACKAGE / "__pycache__", user]
+    user = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    places = [Path(own)] if own else [PACKAGE / "__pycache__"]
+    if not own and not user.startswith("~"):  # who has neither HOME nor an entry in passwd has no folder of their own
+        places.append(Path(user) / "simcore")
     for place in places:
         try:
             place.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -206,6 +206,10 @@ class OperatorCost:
         time_s = np.maximum(time_s, np.maximum(bound.compute_s, bound.memory_s))
         late = 0.0 if graphs else np.maximum(op.kernels * machine.kernel_launch_s - time_s, 0.0)
         by_compute = np.asarray(bound.compute_s >= bound.memory_s)
+        if by_compute.all():
+            return OpCost(time_s, 0.0, 0.0, late)
+        if not by_compute.any():
+            return OpCost(0.0, time_s, 0.0, late)
         return OpCost(np.where(by_compute, time_s, 0.0), np.where(by_compute, 0.0, time_s), 0.0, late)
 
     def _is_confirmed(self, op: Op, machine: Machine) -> bool:
@@ -228,17 +232,31 @@ class OperatorCost:
         return decode_s(predict, columns) if op.kind in ("attention_decode", "mla_decode") else predict(columns)
 
     def _network(self, op: Op, machine: Machine, plan: PlanColumns, alike: Alike) -> OpCost:
+        """Seconds of a collective or transfer, every distinct row once where the plans share one set of links."""
+        links = (*machine.level_sizes, *machine.level_bytes_per_s, *machine.level_latency_s, machine.node_chips)
+        columns: dict[str, Any] = {"group": op.group, "stride": op.stride, "message_bytes": op.shape["message_bytes"]}
+        varying = {name: np.asarray(value, float) for name, value in columns.items() if np.size(value) > 1}
+        if not varying or any(np.size(one) > 1 for one in links):
+            return OpCost(0.0, 0.0, self._network_s(op, machine, plan, alike), 0.0)
+        first, back = alike(list(varying.values()))
+        few = columns | {name: value[first] for name, value in varying.items()}
+        shape = op.shape | {"message_bytes": few["message_bytes"]}
+        alone = replace(op, group=few["group"], stride=few["stride"], shape=shape)
+        each_s = self._network_s(alone, machine, replace(plan, memo={}), Alike())
+        return OpCost(0.0, 0.0, np.broadcast_to(each_s, first.shape)[back], 0.0)
+
+    def _network_s(self, op: Op, machine: Machine, plan: PlanColumns, alike: Alike) -> Column:
         """Measured collectives inside a node; alpha-beta across nodes, for transfers, and for a single rank."""
         if op.kind == "transfer" or not machine.level_sizes:
-            return network_cost(op, machine, plan)
+            return network_cost(op, machine, plan).network_s
         ranks = np.asarray(op.group, float)
         here = (ranks > 1) & (ranks * op.stride <= machine.level_sizes[0])
         if not np.any(here):
-            return network_cost(op, machine, plan)
+            return network_cost(op, machine, plan).network_s
         measured = self._collective(op, np.where(ranks > 1, ranks, 2.0), alike)
         beyond = np.any((ranks > 1) & ~here)
         rest_s = network_cost(op, machine, plan).network_s if beyond else 0.0
-        return OpCost(0.0, 0.0, np.where(here, measured, rest_s), 0.0)
+        return np.where(here, measured, rest_s)
 
     def _collective(self, op: Op, ranks: Array, alike: Alike) -> Array:
         """The faster of the library and, where it applies, the stack's own all-reduce."""

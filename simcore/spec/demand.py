@@ -62,6 +62,6 @@ class Demand(Sourced):
 class Objectives(Spec):
     """Latency targets of a sweep, at a quantile of the input length; None: no target."""
 
-    ttft_s: float | None = None
-    tpot_s: float | None = None
+    ttft_s: float | None = Field(default=None, gt=0)
+    tpot_s: float | None = Field(default=None, gt=0)
     quantile: float = Field(default=0.5, gt=0, lt=1)

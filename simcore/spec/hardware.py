@@ -58,7 +58,7 @@ class ComputeUnit(Spec):
     kind: UnitKind
     reads: str
     """the memory tier that feeds it"""
-    peak_flop_per_s: dict[Format, FlopPerS] = Field(alias="peak")
+    peak_flop_per_s: dict[Format, FlopPerS] = Field(alias="peak", min_length=1)
     sparse_peak_flop_per_s: dict[Format, FlopPerS] = Field(default_factory=dict, alias="sparse_peak")
     count: Count | None = None
     """how many units make the peak (SMs, cores, arrays, banks)"""
@@ -160,6 +160,8 @@ class Issue(Spec):
     """one kernel inside a captured graph"""
     graph_launch_s: Seconds = Field(alias="graph_launch")
     """launching a captured graph once"""
+    thread_ratio: float = Field(default=1.0, gt=0, le=10)
+    """of a host: the speed of one thread over that of a Xeon 8480C, on which servers' host times were measured"""
 
 
 class Chip(Sourced):

@@ -96,6 +96,7 @@ def read_json(path: Path) -> Raw:
 
 def read_arrays(path: Path) -> dict[str, Any]:
     """The arrays of an .npz file, nothing unpickled. Raises InputError for what is no whole archive of arrays."""
+    import struct
     import zipfile
     import zlib
 
@@ -106,7 +107,9 @@ def read_arrays(path: Path) -> dict[str, Any]:
             return {key: arrays[key] for key in arrays.files}
     except FileNotFoundError:
         raise InputError("no such file", file=str(path)) from None
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, LookupError, EOFError, AttributeError, RuntimeError, SyntaxError) as error:
+        raise InputError(f"is not a whole npz archive: {error}", file=str(path), fix="write it again") from None
+    except (zipfile.BadZipFile, zlib.error, struct.error) as error:
         raise InputError(f"is not a whole npz archive: {error}", file=str(path), fix="write it again") from None
 
 

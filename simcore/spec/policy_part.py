@@ -78,8 +78,12 @@ class PolicyPart(Spec):
     """decode attention may run on the tier's PIM unit where that is faster"""
     imbalance_ratio: float = Field(default=1.0, ge=1)
     """load of the busiest expert rank over the mean"""
-    overlap_scheduling: bool = True
-    """the server prepares a step while the one before runs (vLLM's async scheduling, SGLang's overlap schedule)"""
+    overlap_scheduling: bool | None = None
+    """the server prepares a step while the one before runs (vLLM's async scheduling, SGLang's overlap schedule); as the
+    stack's release does where it is not said"""
+    effects: Literal["server", "kernels"] = "server"
+    """what is added to the operators' times: `server`, what a whole server adds, fitted per stack; `kernels`, what
+    tables of single calls do not hold (cold KV, tiles of FlashAttention-2, small kernels), for replays that trace it"""
     hold_steps: Whole = 0
     """new prompts wait until every attention-dp rank has one, at most so many steps (TensorRT-LLM: enable_balance,
     timeout_iters)"""

@@ -17,6 +17,16 @@ from simcore.spec.traffic_part import SloPart, TrafficPart
 from simcore.units import Seconds
 
 
+def check_arithmetic(text: str, where: str = "") -> None:
+    """Raise ValueError for a law or a constraint that is no arithmetic, whichever verb reads the file."""
+    from simcore.spec.expression import Expression
+
+    try:
+        Expression(text)
+    except InputError as error:
+        raise ValueError(f"{where}{error}") from None
+
+
 class ModelPart(Spec):
     """Which model: a shipped name, a Hugging Face name, a path, or the tables of a model file in place."""
 
@@ -58,6 +68,13 @@ class ObjectivePart(Spec):
     """None: the first of `minimise`"""
     reference: tuple[float, ...] | None = None
     """corner of the hypervolume, minimised outputs first"""
+
+    @field_validator("constraints")
+    @classmethod
+    def _arithmetic_of_constraints(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            check_arithmetic(text)
+        return value
 
 
 class SearchPart(Spec):
@@ -103,6 +120,8 @@ def put(raw: dict[str, Any], key: str, value: Any, file: str = "") -> None:
     raw[last] = value
 
 
+PLAIN_POLICY, PLAIN_SEARCH = PolicyPart(), SearchPart()
+"""what a scenario without these tables has; shared, not copied: a spec does not change"""
 LOADS = ("traffic.batch", "traffic.users", "traffic.rate_per_s")
 SOURCES = ("traffic.name", "traffic.trace", "traffic.input_tokens", "traffic.output_tokens")
 NEEDED = ("model.name", "hardware.system", *SOURCES, *LOADS)
@@ -160,7 +179,7 @@ class Scenario(Spec):
     steps: StepsPart | None = None
     plan: PlanPart | ParallelPlan = Field(default=PlanPart(), union_mode="left_to_right")
     """a `ParallelPlan` once names are looked up: formats filled in"""
-    policy: PolicyPart = PolicyPart()
+    policy: PolicyPart = Field(default_factory=lambda: PLAIN_POLICY)
     residency: dict[str, ResidencyPart] = Field(default_factory=dict)
     traffic: TrafficPart | None = None
     slo: SloPart = SloPart()
@@ -174,7 +193,7 @@ class Scenario(Spec):
     vary: dict[str, Any] = Field(default_factory=dict)
     laws: dict[str, str] = Field(default_factory=dict)
     objective: ObjectivePart = ObjectivePart()
-    search: SearchPart = SearchPart()
+    search: SearchPart = Field(default_factory=lambda: PLAIN_SEARCH)
     notes: tuple[str, ...] = ()
     """what the reader of the file must tell"""
 
@@ -203,6 +222,13 @@ class Scenario(Spec):
             bad = improper(part)
             if bad is not None:
                 raise ValueError(f"{key} = {bad!r}: no key takes numbers that are infinite, none or below zero")
+        return value
+
+    @field_validator("laws")
+    @classmethod
+    def _arithmetic_of_laws(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            check_arithmetic(text, f"{name}: ")
         return value
 
     @model_validator(mode="after")

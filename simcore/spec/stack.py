@@ -55,6 +55,8 @@ class StackServing(Spec):
     stream_interval: int = Field(default=1, ge=1)
     graph_tokens: int = Field(default=0, ge=0)
     """largest step, with or without a chunk, that is captured as a graph; 0: decodes alone are"""
+    overlap_scheduling: bool = True
+    """a step is prepared while the one before runs"""
     graph_tokens_per_sequence: int = Field(default=2, ge=1)
     """the same per sequence that may run"""
 
@@ -117,10 +119,11 @@ class Untuned(Spec):
 class StackRelease(Spec):
     """Where releases of a stack differ from the newest."""
 
-    version: str
-    """its first numbers: "0.11" """
+    versions: tuple[str, ...] = Field(min_length=1)
+    """their first numbers: "0.11" """
     effects: str
     """the fitted server effects of these releases"""
+    overlap_scheduling: bool = True
     untuned: Untuned = Untuned()
 
 
@@ -142,10 +145,12 @@ class Stack(Sourced):
     def release(self, version: str) -> Stack:
         """The stack at a version such as 0.11.1; itself where nothing is known of that version.
 
-        >>> Stack(name="s", releases=(StackRelease(version="0.11", effects="old"),)).release("0.11.1").effects
+        >>> Stack(name="s", releases=(StackRelease(versions=["0.11"], effects="old"),)).release("0.11.1").effects
         'old'
         """
-        for known in sorted(self.releases, key=lambda one: -len(one.version)):
-            if f"{version}.".startswith(f"{known.version}."):
-                return self.replace(effects=known.effects, untuned=known.untuned)
+        known = {first: one for one in self.releases for first in one.versions if f"{version}.".startswith(f"{first}.")}
+        if known:
+            one = known[max(known, key=len)]
+            serving = self.serving.replace(overlap_scheduling=one.overlap_scheduling)
+            return self.replace(effects=one.effects, untuned=one.untuned, serving=serving)
         return self

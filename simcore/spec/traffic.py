@@ -14,8 +14,19 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MOST_TOKENS = 2**31 - 1
 """of a request, input and output together: engines count tokens in 32 bits"""
+MOST_BLOCKS = 50_000_000
+"""of prefix, all requests of a trace together: their hashes stay below 3 GB while they are sorted"""
 PER_REQUEST = ("session", "priority", "slo_class", "tenant", "turn", "pause_s")
 """optional columns of a trace"""
+
+
+def block_starts(counts: Ints, source: str = "") -> Ints:
+    """Where each request's prefix hashes begin, `[requests + 1]`, from how many it has. Raises InputError for more than
+    `MOST_BLOCKS` in all."""
+    if np.sum(counts, dtype=float) > MOST_BLOCKS:
+        what = f"the prompts have more than {MOST_BLOCKS:,} blocks of prefix in all"
+        raise InputError(what, file=source or None, fix="send fewer or shorter requests, or larger blocks")
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
 @dataclass(frozen=True)

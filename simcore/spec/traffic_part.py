@@ -10,6 +10,8 @@ from simcore.spec.base import MOST_COUNT, Count, Spec
 from simcore.units import Seconds
 
 MOST_REQUESTS = 10_000_000
+MOST_TURNS = 2_000_000
+"""requests of generated sessions, every turn and copy counted"""
 """generated ones, which are held in memory with their answers: 4 GB"""
 Tokens = Annotated[float, Field(gt=0, le=MOST_COUNT)]
 LengthsPart = Count | tuple[Count, Count] | dict[str, Tokens]
@@ -106,6 +108,9 @@ class TrafficPart(Spec):
             raise ValueError("users and sessions (turns, copies, wait) are two kinds of closed loop; give one")
         if self.trace is not None and (self.turns > 1 or self.copies > 1):
             raise ValueError("turns and copies are for generated requests; a trace brings its own sessions")
+        if self.turns * self.copies > 1 and self.requests * self.turns * self.copies > MOST_TURNS:
+            what = f"{self.requests:,} requests of {self.turns:,} turns and {self.copies:,} copies"
+            raise ValueError(f"{what} do not fit in memory: generate at most {MOST_TURNS:,} in all")
         return self
 
     @model_validator(mode="after")

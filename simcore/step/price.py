@@ -105,6 +105,14 @@ class Extra:
     time_s: Column
 
 
+def added(total: Column, part: Column) -> Column:
+    """`total` + `part`, in the memory of `total`, a sum of the caller's own, where it has the shape."""
+    if isinstance(total, np.ndarray) and np.broadcast_shapes(total.shape, np.shape(part)) == total.shape:
+        total += part
+        return total
+    return total + part
+
+
 @dataclass(frozen=True)
 class Priced:
     """A priced step: its operations with their costs, and what the server changed. Nothing is added up until asked."""
@@ -175,19 +183,23 @@ class Priced:
         machine = self.physics.machine
         for op, cost, _, count in self._each():
             if op.role == "none":
-                network = network + count * cost.network_s
+                network = added(network, count * cost.network_s)
                 continue
             busy = self._busy(op, count)
             by_compute = np.asarray(cost.compute_s >= cost.memory_s)
-            if not by_compute.all():
-                memory = memory + busy * np.where(by_compute, 0.0, cost.memory_s)
-            if by_compute.any():
-                compute = compute + busy * np.where(by_compute, cost.compute_s, 0.0)
-            launch = launch + count * cost.launch_s
-            flop = flop + op.count * op.flop
+            if by_compute.all():
+                compute = added(compute, busy * cost.compute_s)
+            elif not by_compute.any():
+                memory = added(memory, busy * cost.memory_s)
+            else:
+                memory = added(memory, busy * np.where(by_compute, 0.0, cost.memory_s))
+                compute = added(compute, busy * np.where(by_compute, cost.compute_s, 0.0))
+            launch = added(launch, count * cost.launch_s)
+            done_flop = op.count * op.flop
+            flop = added(flop, done_flop)
             if op.role in MATRIX_ROLES:
-                peak_s = peak_s + op.count * op.flop / peak_of(op, machine)
-            moved = moved + op.count * (op.stream_bytes + op.cache_bytes)
+                peak_s = added(peak_s, done_flop / peak_of(op, machine))
+            moved = added(moved, op.count * (op.stream_bytes + op.cache_bytes))
         extra = sum((e.time_s for e in self.extras if e.part != "stream"), 0.0)
         stream = sum((e.time_s for e in self.extras if e.part == "stream"), 0.0)
         launch = launch * self.pace + extra

@@ -21,6 +21,9 @@ RAMP_TOKENS = (256.0, 1024.0)
 PEER_SHARE = 0.2
 """how many of its tokens each other attention-dp rank adds while one prefills: most are decoding then"""
 
+ONE_THREAD = ("launch_layer_s", "host_s", "mixed_host_s", "other_host_s", "sequence_s")
+"""fields that are one host thread's work"""
+
 
 @dataclass(frozen=True)
 class Served:
@@ -85,6 +88,12 @@ class Served:
         """The server with a checkpoint in eight bits or not, on a chip that its experts are that much slower on."""
         layer_s = self.layer_s + self.quantise_layer_s * has_eight_bits
         return replace(self, layer_s=layer_s, expert_ratio=self.expert_ratio * expert_ratio, quantise_layer_s=0.0)
+
+    def hosted(self, thread_ratio: float) -> Served:
+        """The server on a host whose threads are that much faster: scheduling, launches and sampling wait for one."""
+        if thread_ratio == 1.0:
+            return self
+        return replace(self, **{name: getattr(self, name) / thread_ratio for name in ONE_THREAD})
 
 
 NOTHING = Served()

@@ -46,9 +46,9 @@ def _problems(method: Any, seed: int) -> Iterator[str]:
 
 def _tasks(seed: int) -> Iterator[Any]:
     """A mixed space with a constraint, the same with levels of fidelity, and a bowl."""
-    from planners.search.expression import Expression
     from planners.search.method import Task
     from planners.search.space import Parameter, Space
+    from simcore.spec.expression import Expression
 
     mixed = Space(
         (

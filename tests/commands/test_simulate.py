@@ -13,8 +13,8 @@ import pytest
 import typer
 
 from commands.capacity import capacity
+from commands.serving_study import study
 from commands.simulate import simulate
-from commands.study import study
 from simcore.errors import InputError
 
 SCENARIO = """

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import simcore
 from commands.validate_requests import find_chip, find_model, find_profile, requests
 from simcore.calibration.importers.vllm_run import read_vllm_run
 from simcore.errors import InputError
@@ -43,7 +44,13 @@ def write_run(tmp_path: Path, model: str = LLAMA, **engine: Any) -> Path:
 
 
 def replayed(run: Path, capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]:
-    requests(run, **({"chip": None, "profile": None, "layers": None, "out": None, "as_json": True} | options))
+    requests(
+        run,
+        **(
+            {"chip": None, "profile": None, "layers": None, "out": None, "write_scenario": None, "as_json": True}
+            | options
+        ),
+    )
     return dict(json.loads(capsys.readouterr().out))
 
 
@@ -114,3 +121,21 @@ def test_names_are_found(tmp_path: Path, layers: Path) -> None:
     found = find_profile(tmp_path, layers, run, "RTXPRO6000")
     assert found is not None
     assert found.parts[-3:] == ("Llama-3.1-8B", "bf16", "tp1")
+
+
+@pytest.mark.parametrize("model,engine", [(LLAMA, {}), (LLAMA, {"tensor_parallel_size": 2, "max_num_seqs": 8})])
+def test_simulate_answers_the_written_scenario_as_the_replay_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], model: str, engine: dict[str, Any]
+) -> None:
+    run, folder = write_run(tmp_path, model, **engine), tmp_path / "asked"
+    ours = replayed(run, capsys, profile="operators", write_scenario=folder)["values"]
+    theirs = simcore.simulate(folder / "scenario.toml")
+    for name in ("ttft", "tpot", "e2e"):
+        mean = ours[f"{name}_s"]["predicted"]["mean"]
+        assert mean == pytest.approx(theirs.flat[f"{name}_mean_s"], rel=1e-12)
+
+
+def test_the_analytic_engine_refuses_what_only_a_replay_knows(tmp_path: Path) -> None:
+    question = simcore.scenario("llama-3.1-8b", "l40s", policy={"effects": "kernels"})
+    with pytest.raises(InputError, match=r"policy\.effects"):
+        simcore.estimate(question)

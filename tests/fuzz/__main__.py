@@ -1,11 +1,11 @@
-"""`python -m tests.fuzz inputs|laws|kill N SEED`: exit code 1 where anything failed."""
+"""`python -m tests.fuzz inputs|laws|kill|places N SEED`: exit code 1 where anything failed."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from tests.fuzz import kill, laws, workers
+from tests.fuzz import cluster, environments, kill, laws, workers
 from tests.fuzz.campaign import campaign, told
 
 
@@ -22,8 +22,11 @@ def main(what: str, count: int, seed: int) -> int:
             print(f"{engine}: {tried} questions, {found} with broken laws", flush=True)
             broken += found
         return int(bool(broken))
+    if what == "places":
+        return int(bool(environments.campaign()))
     if what == "kill":
         failed = kill.campaign(count, seed) + workers.campaign(max(count // 2, 1), seed)
+        failed += cluster.campaign(max(count // 8, 1), seed)
         return int(bool(failed))
     print(__doc__)
     return 2

@@ -36,6 +36,8 @@ class Writer:
     name: str
     old: tuple[str, ...]
     new: tuple[str, ...]
+    timed: bool = False
+    """what it writes are times, which no two runs share: files are compared by their kind, columns and rows alone"""
 
 
 RANDOM = ("--budget", "8", "--method", "random")
@@ -76,6 +78,15 @@ def writers(folder: Path) -> list[Writer]:
         Writer("import-model", ("import-model", model, "--out", "{out}.toml"), ("--name", "other")),
         Writer("migrate", ("migrate", file["old"], "--out", "{out}.toml"), ()),
     ]  # fmt: skip
+    train = str(ROOT / "examples/train-llama-8b.toml")
+    space = dict(read_toml((ROOT / "examples/train-space.toml").read_text(encoding="utf-8"), "space"))
+    space |= {"model": {"name": "llama-3.1-8b"}, "plan": {"chips": 8}}
+    (folder / "space.toml").write_text(as_toml(space), encoding="utf-8")
+    found += [
+        Writer("train", ("train", train, "--timeline", "{out}.json", "-q"), ("--set", "training.global_batch=256")),
+        Writer("plan training", ("plan", "training", str(folder / "space.toml"), "--out", "{out}.csv"), ("--top", "3")),
+        Writer("profile", ("profile", "--size", "small", "--out", "{out}", "--quiet"), (), timed=True),
+    ]
     tables = SHARED / "measured/operators/a100_sxm/gemm.parquet"
     if tables.exists():
         (folder / "tables").mkdir()
@@ -88,7 +99,35 @@ def writers(folder: Path) -> list[Writer]:
             Writer("validate --out", (*judged, "--out", "{out}.csv"), ("--stack", "datasheet")),
             Writer("validate --plot", (*judged, "--plot", "{out}.png"), ("--stack", "datasheet")),
         ]
-    return found
+    return found + measured(folder)
+
+
+def measured(folder: Path) -> list[Writer]:
+    """The proofs that write, over the first rows of measured tables; none where the tables are not at hand."""
+    home = SHARED / "measured"
+    tables = {"serving": "serving/silicon_serving.csv", "stages": "serving/vllm_h100_stages.csv",
+              "energy": "serving/power_and_itl.csv", "training": "training/torchtitan.csv"}  # fmt: skip
+    if not home.is_dir():
+        return []
+    found = []
+    for name, file in tables.items():
+        lines = (home / file).read_text(encoding="utf-8").splitlines()
+        for rows, part in ((3, "old"), (4, "new")):
+            (folder / f"{name}-{part}.csv").write_text("\n".join(lines[:rows]) + "\n", encoding="utf-8")
+        old, new = (("validate", name, "--table", str(folder / f"{name}-{part}.csv")) for part in ("old", "new"))
+        found.append(Writer(f"validate {name}", (*old, "--out", "{out}.csv"), (*new[2:],)))
+    pages = ("validate", "serving", "--table", str(folder / "serving-old.csv"))
+    told = ("--page", "{out}.md", "--plot", "{out}.png", "--write-scenarios", "{out}")
+    found.append(Writer("validate serving, pages", (*pages, *told), ("--table", str(folder / "serving-new.csv"))))
+    run = sorted((home / "serving/vllm_runs").iterdir())[0]
+    cut = folder / "run"
+    cut.mkdir()
+    shutil.copy(run / "meta.json", cut)
+    for name in ("requests.jsonl", "timeseries.csv"):
+        lines = (run / name).read_text(encoding="utf-8").splitlines()[:30]
+        (cut / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    replay = ("validate", "requests", "--run", str(cut), "--profile", "operators", "--chip", "rtx-4090")
+    return [*found, Writer("validate requests", (*replay, "--out", "{out}.csv"), ("--chip", "h100-sxm"))]
 
 
 def started(words: tuple[str, ...], out: Path) -> subprocess.Popen[bytes]:
@@ -107,13 +146,30 @@ def finished(words: tuple[str, ...], out: Path) -> float:
     return time.monotonic() - began
 
 
-def content(home: Path) -> Files:
+def content(home: Path, timed: bool = False) -> Files:
     """Name -> digest of every file below a folder, hidden ones too, a store's aside: see `rows`."""
     found = {}
     for path in sorted(home.rglob("*")):
         if path.is_file() and not any(word in path.name for word in CHANGES) and path.parent.name != "store":
-            found[path.relative_to(home).as_posix()] = hashlib.sha256(unclocked(path)).hexdigest()
+            found[path.relative_to(home).as_posix()] = hashlib.sha256(
+                form(path) if timed else unclocked(path)
+            ).hexdigest()
     return found
+
+
+def form(path: Path) -> bytes:
+    """What kind of table or tree a file holds, whatever its numbers; bytes that are neither as they are."""
+    from pyarrow.parquet import read_table
+
+    if path.suffix == ".parquet":
+        table = read_table(path)
+        return f"{table.schema.names} {table.num_rows}".encode()
+    if path.suffix == ".csv":
+        head, *lines = path.read_text(encoding="utf-8").splitlines()
+        return f"{head} {[line.count(',') for line in lines]}".encode()
+    if path.suffix == ".toml":
+        return repr(list(places(read_toml(path.read_text(encoding="utf-8"), str(path))))).encode()
+    return path.read_bytes()
 
 
 def unclocked(path: Path) -> bytes:
@@ -156,10 +212,10 @@ def kill_at_random(writer: Writer, home: Path, times: int, draw: random.Random) 
         shutil.rmtree(home / name, ignore_errors=True)
         (home / name).mkdir()
     finished(writer.old, base / "out")
-    old_set = content(base)
+    old_set = content(base, writer.timed)
     shutil.copytree(base, home / "goal", dirs_exist_ok=True)
     longest = finished(new, home / "goal" / "out")
-    new_set, answers = content(home / "goal"), rows(home / "goal")
+    new_set, answers = content(home / "goal", writer.timed), rows(home / "goal")
     for number in range(times):
         here = home / "try"
         shutil.rmtree(here)
@@ -169,7 +225,7 @@ def kill_at_random(writer: Writer, home: Path, times: int, draw: random.Random) 
         time.sleep(longest * (draw.uniform(0.6, 1.05) if late else draw.uniform(0.0, 1.0)))
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        wrong += [f"{writer.name} kill {number}: {what}" for what in judged(here, old_set, new_set)]
+        wrong += [f"{writer.name} kill {number}: {what}" for what in judged(here, old_set, new_set, writer.timed)]
         if not rows(base) <= rows(here) <= answers:
             wrong.append(f"{writer.name} kill {number}: the store lost answers, or holds others")
         resumed = ("--resume",) if list(here.rglob("unfinished*")) else ()
@@ -177,15 +233,15 @@ def kill_at_random(writer: Writer, home: Path, times: int, draw: random.Random) 
         left = litter(here)
         if left:
             wrong.append(f"{writer.name} kill {number}: left {left}")
-        after = content(here)
+        after = content(here, writer.timed)
         if after != new_set or rows(here) != answers:
             wrong.append(f"{writer.name} kill {number}: the next run gave {differing(after, new_set)}")
     return wrong
 
 
-def judged(here: Path, old: Files, new: Files) -> list[str]:
+def judged(here: Path, old: Files, new: Files, timed: bool = False) -> list[str]:
     """Right after a kill: every file is whole, and all are of one set."""
-    found = {name: digest for name, digest in content(here).items() if not is_hidden(name)}
+    found = {name: digest for name, digest in content(here, timed).items() if not is_hidden(name)}
     kinds = {
         name: ("old" * (old.get(name) == digest) + "new" * (new.get(name) == digest)) for name, digest in found.items()
     }

@@ -34,6 +34,7 @@ DESCRIPTIVE = {
     "chip memory.*.granularity_bytes": "KV blocks and weights are far larger than an access",
     "chip memory.*.energy_j_per_byte": "board power is by utilisation",
     "chip memory.*.reported_ratio": "drivers report the main tier alone",
+    "chip issue.thread_ratio": "of a host: read where the chip is one (see test_releases.py)",
     "chip links.*.energy_j_per_byte": "board power is by utilisation",
     "chip links.*.bytes_per_s": "a port of the chip; what is wired to it the node's levels and links say",
     "chip links.*.latency_s": "as its bandwidth",
@@ -51,6 +52,7 @@ DESCRIPTIVE = {
     "stack serving.graph_tokens_per_sequence": "the same",
     "stack untuned.expert_ratio": "of the newest release nothing is untuned",
     "stack releases.0.untuned.expert_ratio": "of an older release (see test_releases.py)",
+    "stack releases.1.untuned.expert_ratio": "the same",
     "stack serving.stream_interval": "without server effects nothing waits for a group of tokens of one",
 }
 """kind and path (* for any name) -> why nothing reads it"""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from scenarios.launch.command import settings, with_launch
+from scenarios.launch.written import launch_command
 from scenarios.read import from_raw
 from simcore.errors import InputError
 
@@ -71,3 +72,25 @@ def test_the_scenario_may_say_the_same_but_nothing_else() -> None:
 def test_a_bad_line_is_one_line(line: str, word: str) -> None:
     with pytest.raises(InputError, match=word):
         with_launch({"policy": {"launch": line}}, "mine.toml")
+
+
+@pytest.mark.parametrize("stack", ["vllm", "sglang", "trtllm"])
+@pytest.mark.parametrize(
+    "degrees", [{"tp": 1}, {"tp": 4}, {"tp": 2, "pp": 2}, {"tp": 1, "attention_dp": 8, "ep": 8}, {"tp": 8, "ep": 8}]
+)
+def test_a_written_command_means_the_plan(stack: str, degrees: dict[str, int]) -> None:
+    """What is written is read back as the same degrees and policy, or nothing is written."""
+    policy = {"token_budget": 4096, "memory_fraction": 0.85}
+    scenario = from_raw({**QUESTION, "model": {"name": "deepseek-v3"}, "plan": degrees, "policy": policy}, "mine.toml")
+    text = launch_command(scenario, stack, ("deepseek-v3", "deepseek-ai/DeepSeek-V3"))
+    if text is None:
+        assert stack == "trtllm" and "attention_dp" in degrees
+        return
+    found, unread = settings(text)
+    assert not unread and found["hardware.stack"] == stack and found["model.name"] == "deepseek-ai/DeepSeek-V3"
+    assert {name: found.get(f"plan.{name}", 1) for name in degrees} == degrees
+    assert stack == "trtllm" or (found["policy.token_budget"], found["policy.memory_fraction"]) == (4096, 0.85)
+
+
+def test_a_stack_without_a_server_has_no_command() -> None:
+    assert launch_command(from_raw({**QUESTION, "model": {"name": "qwen3-8b"}}, "mine.toml"), "datasheet") is None

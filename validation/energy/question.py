@@ -60,7 +60,11 @@ def scenario_tables(row: EnergyRow, name: str = "row") -> dict[str, Any]:
         "model": {"name": row.value},
         "hardware": {"system": row.chip, "stack": STACK},
         "plan": plan(row),
-        "policy": {"token_budget": TOKEN_BUDGET, "max_running": math.ceil(row.most / row.dp)},
+        "policy": {
+            "token_budget": TOKEN_BUDGET,
+            "max_running": math.ceil(row.most / row.dp),
+            "overlap_scheduling": True,
+        },
         "traffic": {
             "input_median_tokens": inputs[0],
             "input_p90_tokens": inputs[1],

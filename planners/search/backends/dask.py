@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -24,12 +25,18 @@ class Dask:
         return max(1, int(sum(self.client.nthreads().values())))
 
     def run(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
-        from distributed import as_completed
+        from concurrent.futures import CancelledError
+
+        from distributed import KilledWorker, as_completed
+        from distributed.comm import CommClosedError
 
         futures = {self.client.submit(function, item, pure=False, retries=RETRIES): i for i, item in enumerate(items)}
         try:
             for future in as_completed(list(futures)):
                 yield futures[future], future.result()
+        except (CancelledError, CommClosedError, KilledWorker) as error:
+            what = f"the Dask cluster was lost on the way: {str(error).splitlines()[0]}"
+            raise InputError(what, key="--scheduler", fix="start it again and go on with --resume") from None
         finally:
             for future in futures:
                 if not future.done():
@@ -52,6 +59,7 @@ def connect(address: str | None = None, workers: int | None = None) -> Backend:
         cluster = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None)
         return Dask(Client(cluster), own=True)
     try:
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost scheduler is told in one line
         return Dask(Client(address, timeout="20s"), own=False)
     except (OSError, TimeoutError) as error:
         raise InputError(f"no Dask scheduler answers at {address}: {error}", key="--scheduler") from None

@@ -24,6 +24,8 @@ class Ray:
         return max(1, int(self.ray.cluster_resources().get("CPU", 1)))
 
     def run(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
+        from ray.exceptions import RayError, RayTaskError
+
         remote = self.ray.remote(num_cpus=1, max_retries=RETRIES)(function)
         waiting = {remote.remote(item): i for i, item in enumerate(items)}
         try:
@@ -31,6 +33,11 @@ class Ray:
                 ready, _ = self.ray.wait(list(waiting), num_returns=1)
                 for reference in ready:
                     yield waiting.pop(reference), self.ray.get(reference)
+        except RayTaskError:  # of the function itself
+            raise
+        except RayError as error:
+            what = f"the Ray cluster was lost on the way: {str(error).splitlines()[0]}"
+            raise InputError(what, key="--address", fix="start it again and go on with --resume") from None
         finally:
             for reference in waiting:
                 self.ray.cancel(reference)

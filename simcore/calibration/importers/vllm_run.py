@@ -151,24 +151,31 @@ def stated_engine(meta: dict[str, Any], file: str) -> dict[str, Any]:
     }
     engine = {key: value for key, value in (parallel | blocks["engine_kwargs"]).items() if value is not None}
     for name, places in STATED.items():
-        values = (blocks[block].get(key) for block, key in (place.split(".") for place in places))
-        found = next((value for value in values if value is not None), None)
+        values = [blocks[block].get(key) for block, key in (place.split(".") for place in places)]
         engine.pop(name, None)
-        if found is not None:
-            engine[name] = found
-    for name in (*COUNTS, *(key for key in engine if key.endswith("_parallel_size"))):
-        if name in engine and not _is_count(engine[name], least=0 if name == "chunk_tokens" else 1):
-            raise InputError(f"{name} is {engine[name]!r}, not a count", file=file, key=name)
-    for name in ("kv_bytes", "memory_fraction", "device_memory_bytes"):
-        value = engine.get(name, 1)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= MOST_FLOAT:
-            raise InputError(f"{name} is {value!r}, not a number above zero", file=file, key=name)
-    sizes = engine.get("graph_sizes", [])
-    if not isinstance(sizes, list) or not all(_is_count(size, least=1) for size in sizes):
-        raise InputError(f"graph_sizes is {sizes!r}, not a list of counts", file=file, key="graph_sizes")
+        for place, value in reversed([*zip(places, values, strict=True)]):
+            if value is not None:
+                _check_stated(name, value, file, place)
+                engine[name] = value
+    for name in engine:
+        if name.endswith("_parallel_size"):
+            _check_stated(name, engine[name], file, name)
     return engine
 
 
+def _check_stated(name: str, value: Any, file: str, place: str) -> None:
+    """Raise InputError for a value that cannot be meant, also where another block's is the one that is read."""
+    if name in COUNTS or name.endswith("_parallel_size"):
+        if not _is_count(value, least=0 if name == "chunk_tokens" else 1):
+            raise InputError(f"{name} is {value!r}, not a count", file=file, key=place)
+    elif name in NUMBERS:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= MOST_FLOAT:
+            raise InputError(f"{name} is {value!r}, not a number above zero", file=file, key=place)
+    elif name == "graph_sizes" and not (isinstance(value, list) and all(_is_count(size, least=1) for size in value)):
+        raise InputError(f"graph_sizes is {value!r}, not a list of counts", file=file, key=place)
+
+
+NUMBERS = ("kv_bytes", "memory_fraction", "device_memory_bytes")
 COUNTS = ("kv_blocks", "kv_tokens", "block_tokens", "max_num_seqs", "max_num_batched_tokens", "chunk_tokens")
 
 

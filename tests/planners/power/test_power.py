@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commands.plan_power import curves_of
 from planners.power import PowerProblem, plan
 from planners.power.problem import read_problem
+from planners.power.question import curves_of
 from planners.power.replay import diurnal, most_servers, replay
 from planners.power.scenarios import busy_shares
 from planners.power.solve import exceedance

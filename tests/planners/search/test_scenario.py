@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import simcore
-from planners.search.expression import Expression
 from planners.search.rows import frontier_rows
 from planners.search.scenario import ScenarioEvaluator
 from planners.search.study import problem_of, read_search
@@ -17,6 +16,7 @@ from scenarios.answer import FIELDS
 from scenarios.fields import changed, read
 from simcore.api import resolve
 from simcore.errors import InputError
+from simcore.spec.expression import Expression
 from tests.shared import ROOT
 
 EXAMPLES = ROOT / "examples" / "search"

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planners.search.expression import Expression
 from planners.search.space import Parameter, Space
 from planners.search.synthetic import TIERED_SPACE
 from simcore.errors import InputError
+from simcore.spec.expression import Expression
 from tests.planners.search.problems import SPACE
 
 

@@ -60,6 +60,8 @@ class Expression:
         try:
             self._check(self._tree)
             self._check_constants(self._tree)
+            for name in {"nan", "inf"}.intersection(self.names):
+                raise InputError(f"{name!r} is no number in {self.text!r}")
         except RecursionError:
             raise InputError(f"{self.text!r} is nested too deeply") from None
 

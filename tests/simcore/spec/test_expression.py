@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from planners.search.expression import Expression
 from simcore.errors import InputError
+from simcore.spec.expression import Expression
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,127 @@
+"""`simcore size`: one question, one answer: which chips and which plan for this model, traffic and bounds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from commands.asked import Json, Quiet, Set, Vary
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(size)
+
+
+def size(
+    model: Annotated[str, typer.Option(help="Model: name, file or Hugging Face name.")],
+    on: Annotated[str, typer.Option(help="Chips, nodes or clusters to choose from, joined by commas.")],
+    ttft: Annotated[str, typer.Option(help='Bound on the time to the first token, e.g. "2 s".')],
+    tpot: Annotated[str, typer.Option(help='Bound on the time per token after it, e.g. "50 ms".')],
+    traffic: Annotated[
+        str, typer.Option(help="A trace file, a shipped traffic, or INPUT:OUTPUT tokens such as 1024:256.")
+    ] = "1024:256",
+    columns: Annotated[
+        str | None, typer.Option(help="Of a trace: arrival=when,input=prompt,output=completion; default: sniffed.")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Requests per second; default: the trace's own, else one replica kept busy.")
+    ] = None,
+    budget: Annotated[float | None, typer.Option("--budget-usd-per-hour", help="Most that the chips may cost.")] = None,
+    attainment: Annotated[float, typer.Option(help="Share of requests that must keep the bounds.")] = 0.9,
+    stack: Annotated[str | None, typer.Option(help="Serving stack; default: vllm where the chip has it.")] = None,
+    changes: Set = None,
+    vary: Vary = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for page and scenarios; default out/size.")] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Which chips and plan serve this model's traffic within bounds, at the least cost.
+
+    Prices every plan and load, replays the best dozen request by request, and writes size.html and the scenario of the
+    recommendation. Exit code 1 where nothing meets the bounds.
+    """
+    from commands.terminal import print_json, progress
+    from planners.sizing import SizeQuestion
+    from planners.sizing import size as sized
+    from planners.sizing.words import flat
+    from scenarios.read import parse_set, parse_vary
+
+    question = SizeQuestion(
+        model=model,
+        systems=tuple(name.strip() for name in on.split(",") if name.strip()),
+        traffic=traffic_table(traffic, columns),
+        ttft=ttft,
+        tpot=tpot,
+        rate_per_s=rate,
+        budget_usd_per_hour=budget,
+        attainment=attainment,
+        stack=stack,
+        settings=parse_set(changes or ()),
+        vary=parse_vary(vary or ()),
+    )
+    with progress(quiet or as_json, "replays") as update:
+        found = sized(question, replayed=update)
+    folder = out if out is not None or as_json else Path("out") / "size"
+    if as_json:
+        print_json(flat(found))
+    elif not quiet:
+        show(found)
+    if folder is not None:
+        written = write(folder, found)
+        if not (quiet or as_json):
+            print("\n".join(f"{what}: {path}" for what, path in written.items()))
+    if found.best is None:
+        raise typer.Exit(1)
+
+
+def traffic_table(text: str, columns: str | None) -> dict[str, Any]:
+    """The [traffic] table of `--traffic` and `--columns`. Raises InputError."""
+    import workloads
+    from simcore.errors import InputError, suggest
+
+    left, colon, right = text.partition(":")
+    if colon and left.strip().isdigit() and right.strip().isdigit():
+        return {"input_tokens": int(left), "output_tokens": int(right)}
+    if Path(text).suffix or "/" in text:
+        table: dict[str, Any] = {"trace": text}
+        if columns:
+            pairs = [pair.partition("=") for pair in columns.split(",")]
+            if any(not equals for _, equals, _ in pairs):
+                raise InputError(
+                    f"{columns!r} names no columns", key="--columns", fix="write arrival=when,input=prompt"
+                )
+            table["columns"] = {role.strip(): name.strip() for role, _, name in pairs}
+        return table
+    known = workloads.traffic.names()
+    if text not in known:
+        fix = f"{suggest(text, known)}; a trace is a file such as my.csv, lengths are 1024:256"
+        raise InputError(f"no traffic {text!r}", key="--traffic", fix=fix)
+    return {"name": text}
+
+
+def show(found: Any) -> None:
+    """The answer in words, then the replayed plans."""
+    from commands.terminal import print_table
+    from planners.sizing.words import HEADER, in_words, row
+
+    print("\n".join(in_words(found)))
+    rows = [row(found, one) for one in found.candidates]
+    print_table(HEADER, rows, title="replayed plans, best first", left=HEADER[:1])
+
+
+def write(folder: Path, found: Any) -> dict[str, Path]:
+    """`size.html`, and `recommended.toml` (or `nearest.toml`) for every other verb."""
+    from reports.output import output_folder
+    from reports.size import write_size
+    from scenarios.toml import dumps
+
+    one = found.best or found.nearest_miss
+    name = "recommended.toml" if found.best is not None else "nearest.toml"
+    names = ("size.html", *((name,) if one is not None else ()))
+    with output_folder(folder, "size", names) as stage:
+        if one is not None:
+            (stage / name).write_text(dumps(found.question.tables_of(one.changes, folder)), encoding="utf-8")
+        write_size(stage, found)
+    return {"page": folder / "size.html"} | ({"scenario": folder / name} if one is not None else {})

@@ -1,0 +1,44 @@
+"""`simcore validate size`: does `size` choose what measurements say is best?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands.asked import Json, Quiet
+
+
+def register(validate_app: typer.Typer) -> None:
+    """Add `size` to the group `simcore validate`."""
+    validate_app.command("size")(size)
+
+
+def size(
+    table: Annotated[Path, typer.Option(help="Measured configurations, CSV, as `validate serving` reads.")],
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Ask `size` for groups of measured rows and judge its plans by what was measured."""
+    from commands.terminal import print_json, print_table, progress
+    from validation.serving.fit import distinct
+    from validation.serving.inputs import read_frame, read_questions
+    from validation.sizing import summary, validate
+
+    frame = read_frame(table)
+    measured = distinct(read_questions(frame), frame)
+    with progress(quiet or as_json, "groups") as update:
+        found = summary(validate(list(measured.values()), update))
+    if as_json:
+        print_json(found)
+        return
+    if quiet:
+        return
+    print(
+        f"{found['groups']} groups: the recommended plan is within 5 % of the best measured output per chip in "
+        f"{100 * (found['good_share'] or 0):.0f} %; measured times lie in the told intervals in "
+        f"{100 * (found['inside_share'] or 0):.0f} % of {found['judged_inside']}"
+    )
+    rows = [[bad["group"], f"{bad['ratio']:.2f}", bad["reason"]] for bad in found["bad"]]
+    print_table(["group", "of the best", "why"], rows, "not within 5 %", ("group", "why"))

@@ -1,0 +1,230 @@
+"""The answer of `size`: the best plans of the analytic engine, replayed one by one in the event engine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from planners.load import rate_of
+from planners.sizing.question import REQUESTS, SizeQuestion
+from planners.sizing.shortlist import Estimated, estimated
+from scenarios.capacity import capacity
+from scenarios.resolved import find
+from scenarios.simulate import simulate
+from simcore.spec.scenario import Scenario
+
+BEST = 12
+"""plans that are replayed"""
+MOST_REPLICAS = 512
+WAVES, MOST_FEW, MOST_REQUESTS = 12, 200, 6000
+"""requests per user, and their bounds: the users' first requests, which start at once, must not decide alone"""
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One plan, replayed."""
+
+    system: str
+    plan: dict[str, int]
+    replicas: int
+    users: int | None
+    """in flight per replica, without a rate"""
+    chips: int
+    meets: bool
+    usd_per_hour: float | None
+    """of all its chips"""
+    answer: dict[str, Any]
+    """the flat answer of `simulate`"""
+    estimate: dict[str, float]
+    """ttft_s and tpot_s of the analytic engine"""
+    changes: dict[str, Any]
+    """keys of the scenario that ask for it"""
+
+    @property
+    def tokens_per_chip_s(self) -> float:
+        """Output tokens per chip and second."""
+        return float(self.answer.get("throughput_per_chip_tokens_per_s") or 0.0)
+
+
+@dataclass(frozen=True)
+class Sized:
+    """What was found."""
+
+    question: SizeQuestion
+    rate_per_s: float | None
+    grid: Estimated
+    """every plan and load by the analytic engine"""
+    candidates: tuple[Candidate, ...]
+    """replayed plans, best first: those that meet the bounds, then the others"""
+    changes: tuple[dict[str, Any], ...] = ()
+    """what would change the answer"""
+    notes: tuple[str, ...] = field(default=())
+    by: str = "usd_per_hour"
+    """what is best: usd_per_hour, usd_per_million_tokens or throughput_per_chip_tokens_per_s"""
+
+    @property
+    def evaluated(self) -> int:
+        """Plans and loads that were priced."""
+        return len(self.grid.table)
+
+    @property
+    def feasible(self) -> int:
+        """Those that fit in memory."""
+        return int(self.grid.table.feasible.sum())
+
+    @property
+    def best(self) -> Candidate | None:
+        """The recommendation; None where no replayed plan meets the bounds (and the budget)."""
+        return next((one for one in self.candidates if one.meets and self.affordable(one)), None)
+
+    @property
+    def runner_up(self) -> Candidate | None:
+        """The best of another system or other degrees."""
+        best = self.best
+        others = (one for one in self.candidates if one is not best and one.meets and self.affordable(one))
+        return None if best is None else next(others, None)
+
+    @property
+    def nearest_miss(self) -> Candidate | None:
+        """The plan that misses by least, or costs least above the budget."""
+        return next((one for one in self.candidates if not (one.meets and self.affordable(one))), None)
+
+    def affordable(self, one: Candidate) -> bool:
+        """Whether it lies within the budget."""
+        budget, price = self.question.budget_usd_per_hour, one.usd_per_hour
+        return budget is None or (price is not None and price <= budget)
+
+    def scenario(self, one: Candidate) -> Scenario:
+        """The scenario that asks for a candidate, for every other verb."""
+        return self.question.scenario(one.changes)
+
+
+def size(question: SizeQuestion, progress: Progress | None = None, replayed: Progress | None = None) -> Sized:
+    """Shortlist by `estimate`, decide by `simulate`. Raises InputError.
+
+    The analytic engine prices every plan at 20 loads; of each plan the best load within the bounds is kept. The best
+    dozen are replayed: with a rate, the fewest replicas that keep the bounds are searched; without, the most users of
+    one replica. Wrong where a plan that the analytic engine puts outside the bounds would keep them in a replay: bursts
+    and long tails move both engines apart (see docs/accuracy.md).
+    """
+    rate = offered(question)
+    found = estimated(question, rate, progress)
+    rows = found.best(found.within(), BEST) or found.nearest(3)
+    kept = []
+    for number, row in enumerate(rows):
+        kept.append(candidate(question, found, row, rate))
+        if replayed is not None:
+            replayed(number + 1, len(rows))
+    by = "usd_per_hour" if rate is not None else "throughput_per_chip_tokens_per_s"
+    by = by if rate is not None or found.by_tokens else "usd_per_million_tokens"
+    ordered = sorted(kept, key=lambda one: rank(one, by) if one.meets else (math.inf, excess(one, found)))
+    told = tuple(dict.fromkeys(note for one in kept for note in one.answer.get("notes", ())))
+    return Sized(question, rate, found, tuple(ordered), tuple(found.what_would_change()), told, by)
+
+
+def rank(one: Candidate, by: str) -> tuple[float, ...]:
+    """What is least for the best: cost under a rate; else output per chip, or per dollar where chips differ."""
+    price = math.inf if one.usd_per_hour is None else one.usd_per_hour
+    if by == "usd_per_hour":
+        return price, one.chips, float(one.answer.get("tpot_mean_s") or 0.0)
+    per = 1.0 if by.startswith("throughput") else price / one.chips
+    return -one.tokens_per_chip_s / per, one.chips
+
+
+def excess(one: Candidate, found: Estimated) -> float:
+    """How many times over its bounds a candidate is, at the median."""
+    over = ((one.answer.get("ttft_p50_s"), found.ttft_s), (one.answer.get("tpot_p50_s"), found.tpot_s))
+    return max((value / bound for value, bound in over if value is not None), default=math.inf)
+
+
+def offered(question: SizeQuestion) -> float | None:
+    """Requests per second that arrive; None where a replica is kept busy instead."""
+    if not question.is_open:
+        return None
+    return question.rate_per_s or rate_of(question.scenario({}))
+
+
+def candidate(question: SizeQuestion, found: Estimated, row: int, rate: float | None) -> Candidate:
+    """A row of the analytic engine, replayed under arrivals or users."""
+    plan = found.plan(row)
+    said = {"hardware.system": plan["system"]}
+    said |= {f"plan.{name}": degree for name, degree in plan.items() if name != "system" and degree > 1}
+    asked = under_users(question, said, found, row) if rate is None else under_rate(question, said)
+    changes, users, replicas, answer = asked
+    return Candidate(
+        system=str(plan.pop("system")),
+        plan=plan,
+        replicas=max(replicas, 1),
+        users=users,
+        chips=max(replicas, 1) * math.prod(plan[name] for name in ("tp", "pp", "attention_dp")),
+        meets=replicas > 0 and (answer.get("attainment_ratio") or 0.0) >= question.attainment,
+        usd_per_hour=finite(found.table["usd_per_hour"][row] * max(replicas, 1)),
+        answer=answer,
+        estimate={name: float(found.table[name][row]) for name in ("ttft_s", "tpot_s")},
+        changes=changes,
+    )
+
+
+def finite(value: Any) -> float | None:
+    """A price; None where the chip has none."""
+    return float(value) if np.isfinite(value) else None
+
+
+Replay = tuple[dict[str, Any], dict[str, Any]]
+"""(keys of the scenario, the flat answer)"""
+Asked = tuple[dict[str, Any], int | None, int, dict[str, Any]]
+"""(keys of the scenario, users, replicas, the flat answer)"""
+
+
+def under_rate(question: SizeQuestion, said: dict[str, Any]) -> Asked:
+    """The fewest replicas that keep the bounds; none where no number does."""
+    load: dict[str, Any] = {"traffic.requests": REQUESTS, "traffic.rate_per_s": question.rate_per_s}
+    if "trace" in question.traffic:
+        own = rate_of(question.scenario({}))
+        faster = 1.0 if question.rate_per_s is None or not own else question.rate_per_s / own
+        load = {} if faster == 1.0 else {"traffic.rate_scale": faster}
+    scenario = question.scenario({**said, **load})
+    found = capacity(scenario, "replicas", most=MOST_REPLICAS)
+    replicas = int(found.get("replicas") or 0)
+    return {**said, **load, **copies(question, scenario, replicas)}, None, replicas, found
+
+
+def copies(question: SizeQuestion, scenario: Scenario, replicas: int) -> dict[str, Any]:
+    """Keys that ask for so many replicas: `plan.dp` within the named hardware, else a pool of several such systems."""
+    if replicas < 2 or scenario.hardware is None:
+        return {}
+    system, _ = find("system", scenario.hardware.system, question.place, "--on")
+    plan = scenario.plan
+    if replicas * plan.replica_chips <= system.max_chips or plan.attention_dp > 1:
+        return {"plan.dp": replicas}
+    return {"fleet": {"pools": [{"name": "serving", "count": replicas}]}}
+
+
+def under_users(question: SizeQuestion, said: dict[str, Any], found: Estimated, row: int) -> Asked:
+    """The most users of one replica within the bounds, searched from what the analytic engine allows."""
+    loads = sorted({int(batch) for batch in question.axes()["traffic.batch"]})
+    answers: dict[int, Replay] = {}
+
+    def at(place: int) -> Replay:
+        users = loads[place]
+        if users not in answers:
+            requests = min(max(MOST_FEW, WAVES * users), MOST_REQUESTS)
+            changes = {**said, "traffic.users": users, "traffic.requests": requests}
+            answers[users] = changes, simulate(question.scenario(changes)).flat
+        return answers[users]
+
+    def keeps(place: int) -> bool:
+        return (at(place)[1].get("attainment_ratio") or 0.0) >= question.attainment
+
+    place = loads.index(int(found.table["batch"][row]))
+    while keeps(place) and place + 1 < len(loads) and keeps(place + 1):
+        place += 1
+    while not keeps(place) and place > 0:
+        place -= 1
+    changes, answer = at(place)
+    return changes, loads[place], 1, answer

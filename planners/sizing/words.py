@@ -1,0 +1,170 @@
+"""The answer of `size` in words, as table rows, and as one flat object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from planners.sizing.sized import Candidate, Sized
+
+HEADER = ("plan", "replicas", "chips", "USD/h", "tokens/s/chip", "TTFT p50", "TPOT p50", "kept", "verdict")
+LEAST_LISTED = 1e-3
+
+
+def seconds(value: float | None) -> str:
+    """A time as people write it.
+
+    >>> seconds(0.0312), seconds(2.4), seconds(None)
+    ('31.2 ms', '2.40 s', '-')
+    """
+    if value is None:
+        return "-"
+    return f"{1e3 * value:.3g} ms" if value < 1.0 else f"{value:.2f} s"
+
+
+def money(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def degrees(one: Candidate) -> str:
+    """A plan in one line.
+
+    A degree of one is not told; tp always is.
+    """
+    said = [f"{name} {degree}" for name, degree in one.plan.items() if degree > 1 or name == "tp"]
+    load = "" if one.users is None else f", {one.users} user{'s' if one.users > 1 else ''}"
+    return f"{one.system} {' '.join(said)}{load}"
+
+
+def verdict(found: Sized, one: Candidate) -> str:
+    """Why a candidate is not the answer, or that it is."""
+    if one is found.best:
+        return "recommended"
+    if not one.meets:
+        return "misses the bounds"
+    return "dearer" if found.affordable(one) else "above the budget"
+
+
+def row(found: Sized, one: Candidate) -> list[str]:
+    """The cells of `HEADER`."""
+    answer = one.answer
+    return [
+        degrees(one),
+        str(one.replicas),
+        str(one.chips),
+        money(one.usd_per_hour),
+        f"{one.tokens_per_chip_s:.0f}",
+        seconds(answer.get("ttft_p50_s")),
+        seconds(answer.get("tpot_p50_s")),
+        f"{100 * (answer.get('attainment_ratio') or 0.0):.1f} %",
+        verdict(found, one),
+    ]
+
+
+def in_words(found: Sized) -> list[str]:
+    """The answer: what to take, how sure, the runner-up, the nearest miss, what would change it."""
+    best = found.best
+    if best is None:
+        return [nothing(found)]
+    load = f"{found.rate_per_s:.4g} requests/s" if found.rate_per_s is not None else f"{best.users} users per replica"
+    price = "" if best.usd_per_hour is None else f", {best.usd_per_hour:.2f} USD/h"
+    count = f"{best.replicas} x {degrees(best)}" if found.rate_per_s is not None else degrees(best)
+    lines = [f"Take {count}: {best.chips} chips{price} for {load}."]
+    answer = best.answer
+    lines.append(
+        f"TTFT {seconds(answer.get('ttft_p50_s'))} median, {seconds(answer.get('ttft_p90_s'))} p90; "
+        f"TPOT {seconds(answer.get('tpot_p50_s'))} median, {seconds(answer.get('tpot_p90_s'))} p90; "
+        f"{100 * (answer.get('attainment_ratio') or 0.0):.1f} % of requests keep both bounds."
+    )
+    lines += intervals(best)
+    if found.runner_up is not None:
+        lines.append(f"Runner-up: {compared(found, best, found.runner_up)}.")
+    if found.nearest_miss is not None:
+        miss = found.nearest_miss
+        why = verdict(found, miss)
+        lines.append(f"Nearest miss: {degrees(miss)} {why} ({100 * (miss.answer.get('attainment_ratio') or 0):.0f} %).")
+    lines += [changed(change) for change in found.changes]
+    command = start_of(found, best)
+    return lines if command is None else [*lines, f"Start each replica with: {command}"]
+
+
+def start_of(found: Sized, one: Candidate) -> str | None:
+    """The server's own command for one replica; None where the stack has no server or its flags cannot say the plan."""
+    from scenarios.launch.written import launch_command
+    from scenarios.names import resolve
+
+    model = resolve("model", found.question.model, found.question.folder).value
+    return launch_command(found.scenario(one), str(one.answer.get("stack") or ""), (model.name, *model.aliases))
+
+
+def compared(found: Sized, best: Candidate, other: Candidate) -> str:
+    """Another candidate against the best, by what decides."""
+    if found.by == "usd_per_hour" and best.usd_per_hour and other.usd_per_hour:
+        more = f"{other.usd_per_hour / best.usd_per_hour:.2f} x the cost"
+    elif found.by.startswith("throughput"):
+        more = f"{other.tokens_per_chip_s / max(best.tokens_per_chip_s, LEAST_LISTED):.2f} x the tokens per chip"
+    else:
+        ratio = (other.answer.get(found.by) or 0.0) / max(best.answer.get(found.by) or 0.0, 1e-12)
+        more = f"{ratio:.2f} x the cost per token"
+    return f"{other.replicas} x {degrees(other)}, {more}"
+
+
+def intervals(one: Candidate) -> list[str]:
+    """How far off such predictions were where they were measured."""
+    told = one.answer.get("intervals") or {}
+    parts = [
+        f"mean {name.upper()} {seconds(low)} to {seconds(high)}"
+        for name in ("ttft", "tpot")
+        for low, high in [told.get(f"{name}_mean_s") or (None, None)]
+        if low is not None
+    ]
+    return [f"Four of five such predictions would be measured within {', '.join(parts)}."] if parts else []
+
+
+def changed(change: dict[str, Any]) -> str:
+    """What a relaxed bound would buy."""
+    plan = " ".join(f"{name} {change[name]}" for name in ("tp", "pp", "attention_dp", "ep") if change.get(name, 1) > 1)
+    what = f"{change['bound'].upper()} up to {seconds(change['limit_s'])}"
+    saved = f"{100 * (1 - change['cost_ratio']):.0f} %"
+    return f"With {what} it would be {change['system']} {plan or 'tp 1'}, {saved} cheaper (by the analytic engine)."
+
+
+def nothing(found: Sized) -> str:
+    """Why there is no answer, and the least that would be one."""
+    if found.feasible == 0:
+        fix = "larger chips, a node with more of them, or a smaller format (--set plan.weights=fp8)"
+        return f"No plan fits in memory: name {fix}."
+    miss = found.nearest_miss
+    if miss is None:
+        return "No plan meets the bounds."
+    if miss.meets:
+        price = money(miss.usd_per_hour)
+        return f"Nothing within the budget: the cheapest that keeps the bounds is {degrees(miss)}, {price} USD/h."
+    answer, share = miss.answer, 100 * (miss.answer.get("attainment_ratio") or 0)
+    times = f"TTFT {seconds(answer.get('ttft_p50_s'))}, TPOT {seconds(answer.get('tpot_p50_s'))}"
+    return f"No plan keeps the bounds. Nearest: {degrees(miss)}, {times}; {share:.0f} % of requests keep both."
+
+
+def flat(found: Sized) -> dict[str, Any]:
+    """For JSON."""
+
+    def told(one: Candidate | None) -> dict[str, Any] | None:
+        if one is None:
+            return None
+        own = {"system": one.system, **one.plan, "replicas": one.replicas, "users": one.users, "chips": one.chips}
+        more = {"usd_per_hour": one.usd_per_hour, "meets": one.meets, "scenario": dict(one.changes)}
+        return own | more | {f"estimate_{name}": value for name, value in one.estimate.items()} | one.answer
+
+    return {
+        "answer": " ".join(in_words(found)),
+        "by": found.by,
+        "rate_requests_per_s": found.rate_per_s,
+        "evaluated": found.evaluated,
+        "feasible": found.feasible,
+        "recommended": told(found.best),
+        "runner_up": told(found.runner_up),
+        "nearest_miss": told(found.nearest_miss),
+        "candidates": [told(one) for one in found.candidates],
+        "changes": list(found.changes),
+        "launch": None if found.best is None else start_of(found, found.best),
+        "notes": list(found.notes),
+    }

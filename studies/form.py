@@ -1,0 +1,325 @@
+"""The form of a study (schema study/2) as values: the question, the paper, variants, inputs, claims.
+
+A study says what a published system is, its baseline, and what its paper claims; `studies.rules` refuses what could
+make the answer fit, `studies.answers` evaluates the question without ever seeing a claim.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, NoReturn, get_args
+
+from simcore.errors import InputError, suggest
+
+SCHEMA = "study/2"
+GROUPS = ("training", "devices", "kernels", "serving", "extra")
+Kind = Literal["headline", "inner", "shape"]
+InputKind = Literal["setup", "vendor", "assumed", "fitted"]
+Pick = Literal["", "max", "min"]
+LABEL = re.compile(r"[a-z][a-z0-9_]*")
+TOLERANCE_PERCENT = {"headline": 25.0, "inner": 15.0, "shape": 0.0}
+"""where a claim states none, and the most that it may state (a single mechanism states 15)"""
+MOST_PERCENT = 25.0
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where the claims come from."""
+
+    id: str
+    title: str
+    where: str = ""
+    """table, figure or section of the headline"""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One system of a study: the scenario with keys set."""
+
+    label: str
+    says: str = ""
+    set: Settings = field(default_factory=dict)
+    evaluator: str = ""
+    """empty: the study's"""
+
+
+@dataclass(frozen=True)
+class Input:
+    """A number that decides the answer, and where it comes from."""
+
+    name: str
+    value: Any
+    kind: InputKind
+    source: str
+    key: str = ""
+    """of the scenario; empty: it stands in expressions only"""
+    range: tuple[Any, Any] | None = None
+    """an assumed one is swept over it"""
+    variants: tuple[str, ...] = ()
+    """empty: all"""
+    fitted_to: tuple[str, ...] = ()
+    """names of the claims that a fitted one was chosen by"""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody published it."""
+        return self.kind in ("assumed", "fitted")
+
+
+@dataclass(frozen=True)
+class Placebo:
+    """With the mechanism off, `variant` must answer what `baseline` answers; `none` says why there is no baseline."""
+
+    variant: str = ""
+    baseline: str = ""
+    off: Settings = field(default_factory=dict)
+    at: Settings = field(default_factory=dict)
+    """keys set in both"""
+    none: str = ""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A change that was tried on a claim that does not agree, and is answered beside it."""
+
+    says: str
+    set: Settings = field(default_factory=dict)
+    variants: tuple[str, ...] = ()
+    """empty: all"""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One figure of the paper and the expression that answers it."""
+
+    says: str
+    kind: Kind
+    ours: str = ""
+    name: str = ""
+    unit: str = ""
+    published: float | tuple[float, float] | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    at: Settings = field(default_factory=dict)
+    """keys set in every variant, beyond their own"""
+    set: Mapping[str, Settings] = field(default_factory=dict)
+    """by variant: keys set in it alone"""
+    pick: Pick = ""
+    """max, min: over the study's [vary], and where is told"""
+    tolerance: float | None = None
+    """percent of the published figure"""
+    null: float | None = None
+    """0 or 1: what a comparison would say without the mechanism, where its expression does not tell"""
+    where: str = ""
+    derived: bool = False
+    """the figure is arithmetic on the paper's set-up, not printed in it: left out of the shares"""
+    basis: str = ""
+    """of a derived figure"""
+    why: str = ""
+    tried: tuple[Tried, ...] = ()
+    missing: str = ""
+    """the primitive that this claim lacks"""
+
+    @property
+    def percent(self) -> float:
+        """The tolerance that it states, in percent."""
+        return TOLERANCE_PERCENT[self.kind] if self.tolerance is None else self.tolerance
+
+
+@dataclass(frozen=True)
+class Question:
+    """A study without its claims and its paper: all that an evaluator may see."""
+
+    name: str
+    evaluator: str
+    scenario: Settings
+    variants: tuple[Variant, ...]
+    inputs: tuple[Input, ...]
+    models: Settings
+    systems: Settings
+    file: str = ""
+
+    def variant(self, label: str) -> Variant:
+        """By label. Raises InputError."""
+        for one in self.variants:
+            if one.label == label:
+                return one
+        known = [one.label for one in self.variants]
+        raise InputError(f"unknown variant {label!r}", file=self.file, fix=suggest(label, known))
+
+
+@dataclass(frozen=True)
+class Study:
+    """One published system."""
+
+    name: str
+    group: str
+    title: str
+    question: str
+    paper: Paper
+    ask: Question | None
+    placebo: Placebo
+    vary: Mapping[str, tuple[Any, ...]]
+    inputs: tuple[Input, ...]
+    claims: tuple[Claim, ...]
+    missing: str = ""
+    """the primitive without which it cannot be expressed"""
+    cheap: bool = False
+    """takes about a CPU second: the tests rerun it"""
+    file: str = ""
+
+    @property
+    def free_inputs(self) -> int:
+        """How many nobody published."""
+        return sum(one.is_free for one in self.inputs)
+
+
+TOP = {
+    *("schema", "name", "group", "title", "question", "paper", "evaluator", "scenario", "models", "systems"),
+    *("variants", "vary", "inputs", "placebo", "claims", "missing", "cheap"),
+}
+
+
+def study_of(raw: Mapping[str, Any], file: str) -> Study:
+    """A study from its tables. Raises InputError for an unknown key, a missing part, a part of the wrong kind."""
+    reader = Reader(raw, file)
+    reader.known(raw, TOP, "")
+    if raw.get("schema") != SCHEMA:
+        reader.refuse(f"{raw.get('schema')!r} is no study", "schema", f'write schema = "{SCHEMA}"')
+    if reader.text("group") not in GROUPS:
+        reader.refuse(f"{raw['group']!r} is no group", "group", f"use one of {', '.join(GROUPS)}")
+    missing = reader.text("missing", "")
+    inputs = tuple(reader.inputs())
+    return Study(
+        reader.text("name"),
+        reader.text("group"),
+        reader.text("title"),
+        reader.text("question"),
+        reader.made(Paper, reader.table("paper"), "paper"),
+        None if missing else reader.asked(inputs),
+        reader.placebo(is_needed=not missing),
+        {key: tuple(reader.values(value, f"vary.{key}")) for key, value in reader.table("vary", {}).items()},
+        inputs,
+        tuple(reader.claims()),
+        missing,
+        bool(raw.get("cheap", False)),
+        file,
+    )
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads the tables of one file, and says what is wrong with them."""
+
+    raw: Mapping[str, Any]
+    file: str
+
+    def refuse(self, what: str, key: str, fix: str) -> NoReturn:
+        raise InputError(what, file=self.file, key=key, fix=fix)
+
+    def known(self, table: Mapping[str, Any], names: set[str], place: str) -> None:
+        for key in table:
+            if key not in names:
+                self.refuse("unknown key", f"{place}.{key}".strip("."), suggest(key, names))
+
+    def text(self, key: str, default: str | None = None) -> str:
+        found = self.raw.get(key, default)
+        if not isinstance(found, str) or (not found.strip() and default is None):
+            self.refuse("is missing" if key not in self.raw else "is no text", key, f'write {key} = "..."')
+        return found.strip()
+
+    def table(self, key: str, default: dict[str, Any] | None = None) -> Mapping[str, Any]:
+        found = self.raw.get(key, default)
+        if not isinstance(found, Mapping):
+            self.refuse("is missing" if key not in self.raw else "is no table", key, f"write [{key}]")
+        return found
+
+    def tables(self, key: str) -> list[Mapping[str, Any]]:
+        found = self.raw.get(key, [])
+        if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+            self.refuse("is no list of tables", key, f"write [[{key}]]")
+        return found
+
+    def values(self, found: Any, key: str) -> list[Any]:
+        if not isinstance(found, list) or not found:
+            self.refuse("is no list of values", key, "write it in brackets")
+        return found
+
+    def made(self, kind: type, table: Mapping[str, Any], place: str) -> Any:
+        """A value of a form from a table of texts, numbers and tables."""
+        names = {one.name: one for one in fields(kind)}
+        self.known(table, set(names), place)
+        for key, value in table.items():
+            wants = str(names[key].type)
+            texts = wants.startswith(("str", "Kind", "InputKind", "Pick"))
+            if texts and not isinstance(value, str):
+                self.refuse("is no text", f"{place}.{key}", "write it in quotes")
+            if wants.startswith(("Settings", "Mapping")) and not isinstance(value, Mapping):
+                self.refuse("is no table", f"{place}.{key}", "write { KEY = VALUE }")
+            if wants.startswith("tuple") and not isinstance(value, list):
+                self.refuse("is no list", f"{place}.{key}", "write it in brackets")
+            if wants == "Mapping[str, Settings]" and not all(isinstance(one, Mapping) for one in value.values()):
+                self.refuse("holds what is no table", f"{place}.{key}", "write set.VARIANT = { KEY = VALUE }")
+            if wants.startswith("float") and not _is_figure(value, "tuple" in wants):
+                self.refuse("is no number", f"{place}.{key}", "write a number" + " or [low, high]" * ("tuple" in wants))
+        try:
+            return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()})
+        except TypeError as error:
+            self.refuse(str(error).partition("()")[2].strip() or "is not whole", place, "see docs/studies.md")
+
+    def asked(self, inputs: tuple[Input, ...]) -> Question:
+        variants = tuple(self.made(Variant, one, f"variants.{n}") for n, one in enumerate(self.tables("variants")))
+        labels = [one.label for one in variants]
+        for label in labels:
+            if not LABEL.fullmatch(label) or labels.count(label) > 1:
+                self.refuse(f"{label!r} is no label of its own", "variants", "use a-z, 0-9 and _, each once")
+        if not variants:
+            self.refuse("is missing", "variants", "write [[variants]] with a label")
+        return Question(
+            self.text("name"),
+            self.text("evaluator"),
+            self.table("scenario"),
+            variants,
+            inputs,
+            self.table("models", {}),
+            self.table("systems", {}),
+            self.file,
+        )
+
+    def inputs(self) -> list[Input]:
+        found = [self.made(Input, one, f"inputs.{n}") for n, one in enumerate(self.tables("inputs"))]
+        for number, one in enumerate(found):
+            if one.kind not in get_args(InputKind):
+                self.refuse(f"{one.kind!r} is no kind", f"inputs.{number}.kind", "setup, vendor, assumed or fitted")
+        return found
+
+    def placebo(self, is_needed: bool) -> Placebo:
+        if not is_needed and "placebo" not in self.raw:
+            return Placebo(none="not expressible")
+        return self.made(Placebo, self.table("placebo"), "placebo")  # type: ignore[no-any-return]
+
+    def claims(self) -> list[Claim]:
+        found = []
+        for number, one in enumerate(self.tables("claims")):
+            place = f"claims.{number}"
+            listed = one.get("tried", [])
+            if not isinstance(listed, list) or not all(isinstance(entry, Mapping) for entry in listed):
+                self.refuse("is no list of tables", f"{place}.tried", 'write [{ says = "...", set = { KEY = VALUE } }]')
+            tried = tuple(self.made(Tried, entry, f"{place}.tried") for entry in listed)
+            claim: Claim = self.made(Claim, {**one, "tried": list(tried)}, place)
+            if claim.kind not in get_args(Kind) or claim.pick not in get_args(Pick):
+                self.refuse("has an unknown kind or pick", place, "kind: headline, inner, shape; pick: max, min")
+            found.append(claim)
+        if not found:
+            self.refuse("is missing", "claims", "write [[claims]]: what the paper publishes")
+        return found
+
+
+def _is_figure(value: Any, may_be_range: bool) -> bool:
+    if may_be_range and isinstance(value, list | tuple):
+        return len(value) == 2 and all(_is_figure(one, False) for one in value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

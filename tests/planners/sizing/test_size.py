@@ -1,0 +1,121 @@
+"""`size`: the recommendation keeps its bounds when its own scenario is served, and nothing that does is cheaper."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import simcore
+from planners.sizing import Sized, SizeQuestion, size
+from planners.sizing.words import flat, in_words
+
+MODEL = "llama-3.1-8b"
+LENGTHS = {"input_tokens": 800, "output_tokens": 100}
+SMALL = {"plan.tp": [1, 2], "traffic.batch": [1, 8, 32, 128]}
+
+
+def asked(**more: Any) -> SizeQuestion:
+    base = {"model": MODEL, "systems": ("h100-sxm",), "traffic": LENGTHS, "ttft": "1 s", "tpot": "20 ms", "vary": SMALL}
+    return SizeQuestion(**(base | more))
+
+
+def kept(found: Sized, one: Any) -> float:
+    """Share of requests within the bounds when the candidate's scenario is served again."""
+    return float(simcore.simulate(found.scenario(one)).flat["attainment_ratio"])
+
+
+@pytest.mark.parametrize("rate", [None, 30.0])
+def test_the_answer_keeps_its_bounds_and_nothing_cheaper_does(rate: float | None) -> None:
+    found = size(asked(rate_per_s=rate))
+    best = found.best
+    assert best is not None and kept(found, best) >= 0.9
+    assert found.scenario(best).plan.tp == best.plan["tp"]
+    for one in found.candidates:
+        if one.meets and rate is not None:
+            assert one.usd_per_hour is not None and best.usd_per_hour is not None
+            assert one.usd_per_hour >= best.usd_per_hour
+        elif one.meets:
+            assert one.tokens_per_chip_s <= best.tokens_per_chip_s
+    assert best.chips == best.replicas * best.plan["tp"]
+
+
+def test_bounds_that_are_tighter_never_make_it_better() -> None:
+    loose, tight = (size(asked(tpot=bound)).best for bound in ("40 ms", "8 ms"))
+    assert loose is not None and tight is not None
+    assert tight.tokens_per_chip_s <= loose.tokens_per_chip_s
+    assert (tight.users or 0) < (loose.users or 0)
+
+
+def test_twice_the_rate_needs_more_and_not_thrice() -> None:
+    """Also beyond one node, where the copies become a pool."""
+    few, many = (size(asked(rate_per_s=rate, systems=("dgx-h100",))) for rate in (200.0, 400.0))
+    assert few.best is not None and many.best is not None
+    assert few.best.chips < many.best.chips <= 3 * few.best.chips
+    assert many.best.chips > 8 and kept(many, many.best) >= 0.9
+
+
+def test_a_budget_and_impossible_bounds_are_told_apart() -> None:
+    poor = size(asked(rate_per_s=30.0, budget_usd_per_hour=0.1))
+    assert poor.best is None and "within the budget" in in_words(poor)[0]
+    never = size(asked(tpot="0.01 ms"))
+    assert never.best is None and "Nearest" in in_words(never)[0] and flat(never)["recommended"] is None
+    huge = size(asked(model="deepseek-v3", systems=("l40s",), vary={"plan.tp": [1, 2], "traffic.batch": [1]}))
+    assert huge.best is None and "fits in memory" in in_words(huge)[0]
+
+
+def odd_trace(folder: Path) -> Path:
+    """A trace with other column names, 10 requests per second."""
+    draw = random.Random(1)
+    lines = ["when,prompt,completion"]
+    at_s = 0.0
+    for _ in range(300):
+        at_s += draw.expovariate(10.0)
+        lines.append(f"{at_s:.3f},{draw.randint(100, 1500)},{draw.randint(20, 200)}")
+    path = folder / "odd.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_two_commands_from_a_strange_trace_to_an_answer_that_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.test_hard_to_break import simcore as command
+
+    odd_trace(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    columns = "arrival=when,input=prompt,output=completion"
+    code, said, _ = command(
+        monkeypatch, capsys, "size", "--model", MODEL, "--on", "h100-sxm,l40s", "--traffic", "odd.csv", "--columns",
+        columns, "--ttft", "1s", "--tpot", "30ms", "--vary", "traffic.batch=4,32,128",
+    )  # fmt: skip
+    assert code == 0 and said.startswith("Take ")
+    page = (tmp_path / "out" / "size" / "size.html").read_text()
+    assert said.splitlines()[0] in page and "<script" not in page
+    file = tmp_path / "out" / "size" / "recommended.toml"
+    code, said, _ = command(monkeypatch, capsys, "simulate", file, "--json")
+    assert code == 0 and json.loads(said)["attainment_ratio"] >= 0.9
+
+
+@pytest.mark.parametrize(
+    "more,words",
+    [
+        (["--on", "nosuch"], "nosuch"),
+        (["--traffic", "nosuch"], "1024:256"),
+        (["--ttft", "5"], "ttft"),
+        (["--traffic", "none.csv"], "none.csv"),
+        (["--traffic", "a.csv", "--columns", "when"], "arrival=when"),
+    ],
+)
+def test_bad_input_is_one_line(
+    more: list[str], words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.test_hard_to_break import simcore as command
+
+    plain = {"--model": MODEL, "--on": "l40s", "--ttft": "1s", "--tpot": "30ms"}
+    plain |= dict(zip(more[::2], more[1::2], strict=True))
+    code, _, err = command(monkeypatch, capsys, "size", *(word for pair in plain.items() for word in pair), "--json")
+    assert code == 2 and words in err and err.count("\n") == 1
