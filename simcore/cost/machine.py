@@ -55,6 +55,10 @@ class Machine:
     """of one node; beyond them a message goes through network cards"""
     array_rows: Column = 0.0
     """rows of a systolic array; 0: not one"""
+    array_columns: Column = 0.0
+    arrays: Column = 1.0
+    dataflow: str = ""
+    """which operand stays in the cells; "": weights, and only the fill by rows is counted"""
     kv_bytes_per_s: Column = np.inf
     """bandwidth of the tier that holds KV; inf: the main tier's"""
     kv_write_bytes_per_s: Column = np.inf
@@ -153,7 +157,8 @@ def machine_of(
         level_latency_s=latencies,
         node_chips=float(system.chips_per_node) if system.node else np.inf,
         formats=(weights, experts, kv),
-        array_rows=float(unit.array_rows or 0) if unit.kind == "systolic" else 0.0,
+        **_arrays(unit),
+        dataflow=(unit.dataflow or "") if unit.kind == "systolic" else "",
         kv_bytes_per_s=np.inf if ahead else storage.tier_read_bytes_per_s(system, policy.kv_tier),
         kv_ahead_bytes_per_s=storage.tier_read_bytes_per_s(system, policy.kv_tier) if ahead else np.inf,
         kv_write_bytes_per_s=storage.tier_write_bytes_per_s(system, policy.kv_tier),
@@ -164,6 +169,14 @@ def machine_of(
         tiers=_tiers(system, policy),
         pim=pim_of(chip) if policy.pim_attention and storage.is_main(system, policy.kv_tier) else None,
     )
+
+
+def _arrays(unit: ComputeUnit) -> dict[str, float]:
+    """The systolic arrays of a unit; none of any other."""
+    if unit.kind != "systolic" or unit.array_rows is None:
+        return {}
+    sides = {"array_rows": float(unit.array_rows), "array_columns": float(unit.array_columns or unit.array_rows)}
+    return {**sides, "arrays": float(unit.count or 1)}
 
 
 def _tiers(system: System, policy: ServingPolicy) -> tuple[str, str, str]:
