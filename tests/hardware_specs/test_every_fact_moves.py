@@ -27,7 +27,7 @@ DESCRIPTIVE = {
     "chip compute.*.clock_hz": "the peak is stated; count x clock x width is checked against it",
     "chip compute.*.count": "as clock",
     "chip compute.*.flop_per_clock.*": "as clock",
-    "chip compute.*.array_columns": "weight-stationary arrays fill by rows; columns are in the peak",
+    "chip compute.*.array_columns": "without a dataflow arrays fill by rows; columns are in the peak",
     "chip compute.*.internal_bytes_per_s": "follows from the time of a tile where that is stated",
     "chip memory.*.write_bytes_per_s": "of the main tier: a step's few writes hide behind its reads",
     "chip memory.*.latency_s": "of tiers on the chip: streams hide it",
