@@ -23,7 +23,7 @@ def experts(
     slots: Annotated[int | None, typer.Option(help="Expert copies per layer, all chips; default one each.")] = None,
     load_cap: Annotated[float | None, typer.Option(help="Busiest chip over the mean, at most.")] = None,
     method: Annotated[
-        str, typer.Option(help="auto, heuristic, spectral, chain, ilp, exact, eplb, exflow or round-robin.")
+        str, typer.Option(help="auto, heuristic, local, spectral, chain, ilp, exact, eplb, exflow or round-robin.")
     ] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of the search and of the held-out half.", min=0)] = 0,
     time_limit: Annotated[float | None, typer.Option(help="CPU seconds; the best found so far is kept.")] = None,

@@ -19,3 +19,42 @@ def count_pairs(trace: np.ndarray, experts: int) -> np.ndarray:
                 for b in range(k):
                     out[layer, first, trace[layer + 1, token, b]] += 1.0
     return out
+
+
+@njit(cache=True, nogil=True)
+def winners(score: np.ndarray, topic: np.ndarray, uniform: np.ndarray, k: int) -> np.ndarray:
+    """The k experts of each token with the highest score + Gumbel noise, best first, [tokens, k] int16.
+
+    score [topics, experts], topic [tokens], uniform [tokens, experts] in [0, 1): the noise is -log(-log(1 - u)), as
+    numpy draws it. As -log(1 - u) >= u, an expert with u above exp(score - worst kept) cannot win, and few logarithms
+    are taken.
+    """
+    topics, experts = score.shape
+    order = np.empty((topics, experts), np.int64)
+    strength = np.empty((topics, experts))
+    for t in range(topics):
+        order[t] = np.argsort(-score[t])
+        strength[t] = np.exp(score[t] - score[t].max())
+    out = np.empty((len(topic), k), np.int16)
+    kept = np.empty(k)
+    for token in range(len(topic)):
+        t = topic[token]
+        top, count, least = score[t].max(), 0, -np.inf
+        limit = np.inf
+        for e in order[t]:
+            u = uniform[token, e]
+            if u > limit * strength[t, e]:
+                continue
+            value = score[t, e] + (0.0 - np.log(-np.log(1.0 - u)))
+            if count == k and value <= least:
+                continue
+            place = count if count < k else k - 1
+            while place > 0 and kept[place - 1] < value:
+                kept[place], out[token, place] = kept[place - 1], out[token, place - 1]
+                place -= 1
+            kept[place], out[token, place] = value, e
+            count = min(count + 1, k)
+            if count == k:
+                least = kept[k - 1]
+                limit = np.exp(top - least) * (1.0 + 1e-9)
+    return out

@@ -28,14 +28,16 @@ def drifting(shape: tuple[int, int, int], tokens: int, epochs: int, drift: float
 
     Popularity follows an autoregressive walk of the router scores, which keeps its spread.
     """
+    from planners.experts.counting import winners
+
     layers, experts, k = shape
+    topic = np.zeros(tokens, np.int64)
     random = np.random.default_rng(seed)
     score = random.standard_normal((layers, experts))
     for _ in range(epochs):
         trace = np.empty((tokens, layers, k), np.int16)
         for layer in range(layers):
-            noisy = score[layer] + random.gumbel(size=(tokens, experts))
-            trace[:, layer] = np.argpartition(-noisy, k - 1, axis=1)[:, :k]
+            trace[:, layer] = winners(score[layer : layer + 1], topic, random.random((tokens, experts)), k)
         yield trace
         score = np.sqrt(1 - drift) * score + np.sqrt(drift) * random.standard_normal(score.shape)
 

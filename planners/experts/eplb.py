@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from planners.experts.problem import Floats, Ints
+from simcore.cost.jit import njit_with_memory as njit
 
 
 def eplb(loads: Floats, slots: int, chips: int, nodes: int = 1, groups: int = 1) -> Ints:
@@ -56,11 +57,20 @@ def _node(load: Floats, mine: Ints, slots: int, chips: int) -> Ints:
 
 def packed(weights: Floats, packs: int) -> tuple[Ints, Ints]:
     """(pack, rank inside it) of items, equally many per pack: heaviest first to the lightest pack with room."""
+    found: tuple[Ints, Ints] = _packed(weights, np.argsort(-weights, kind="stable"), packs)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _packed(weights: np.ndarray, order: np.ndarray, packs: int) -> tuple[np.ndarray, np.ndarray]:
     room = len(weights) // packs
     load, used = np.zeros(packs), np.zeros(packs, np.int64)
     pack, rank = np.empty(len(weights), np.int64), np.empty(len(weights), np.int64)
-    for item in np.argsort(-weights, kind="stable"):
-        best = int(np.argmin(np.where(used < room, load, np.inf)))
+    for item in order:
+        best = -1
+        for p in range(packs):
+            if used[p] < room and (best < 0 or load[p] < load[best]):
+                best = p
         pack[item], rank[item] = best, used[best]
         load[best] += weights[item]
         used[best] += 1

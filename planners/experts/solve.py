@@ -8,21 +8,26 @@ from dataclasses import replace
 import numpy as np
 
 from planners.answer import Answer, Clock, Status, infeasible
-from planners.experts import chain, packing
+from planners.experts import chain, local, packing
 from planners.experts.bounds import load_bound, total_bound
 from planners.experts.eplb import eplb
-from planners.experts.metrics import cost_of
+from planners.experts.exact import layouts_for, optimum
+from planners.experts.metrics import cost_of, load_ratios, padded_share
 from planners.experts.problem import ExpertProblem, Floats, Ints, Placement, clashes
 from simcore.errors import InputError, suggest
 
 CAPS = (1.0, 1.02, 1.05, 1.1, 1.2)
 """load caps of a frontier"""
-SLACKS = (1.0, 1.01, 1.02, 1.04, 1.08, 1.15)
-"""where the problem names no cap: loads allowed, over what balancing alone reaches in each layer"""
+SLACKS = (1.0, 1.01, 1.02, 1.04, 1.08, 1.15, 1.3, 1.6, 2.2, 4.0, 1e6)
+"""where the problem names no cap: loads allowed, over what balancing alone reaches in each layer; tried in turn while
+they help"""
+PATIENT_WORK = 3_000_000_000
+"""values that `chain` computes where it is asked for by name: up to half a CPU minute"""
 QUICK, DEEP, DEEPEST = 8, 85, 700
 """annealing steps per slot and layer: for choosing a cap, for the final search of 128 slots, and at most"""
-HOT, COLD = 0.2, 0.005
-"""first and last temperature, in mean slot-to-slot traffic (1 / slots)"""
+HOT, COLD, WARM = 0.2, 0.005, 0.05
+"""first and last temperature, and the first where a good placement is changed a little, in mean slot-to-slot traffic
+(1 / slots)"""
 
 
 def place(
@@ -39,64 +44,75 @@ def place(
     if reasons:
         return infeasible(method, seed, clock, *reasons)
     if method == "auto":
-        method = "chain" if exact_chain_applies(problem) else "heuristic"
+        method = automatic(problem)
     placement = METHODS[method](problem, seed, clock)
     return answer(problem, placement, method, seed, clock)
 
 
-def answer(problem: ExpertProblem, placement: Placement, method: str, seed: int, clock: Clock) -> Answer[Placement]:
-    """Metrics, bound and status of a placement."""
+def automatic(problem: ExpertProblem) -> str:
+    """The optimum where all layouts of a layer can be looked at; else a search, its own kind for few experts."""
+    if layouts_for(problem) is not None:
+        return "chain"
+    return "local" if local.applies(problem) else "heuristic"
+
+
+def answer(
+    problem: ExpertProblem, placement: Placement, method: str, seed: int, clock: Clock, bound: float | None = None
+) -> Answer[Placement]:
+    """Metrics, bound (worked out where none is given) and status of a placement."""
     objective, metrics = cost_of(problem, placement)
     proven = method in ("chain", "exact") and not clock.over
-    bound = objective if proven else min(total_bound(problem), objective)
+    if proven:
+        bound = objective
+    bound = min(total_bound(problem) if bound is None else bound, objective)
     status: Status = "optimal" if proven or objective <= bound * (1 + 1e-9) else "feasible"
     if clock.over:
         status = "time limit"
     return Answer(placement, objective, bound, method, seed, clock.cpu_s, status, metrics=metrics)
 
 
-def exact_chain_applies(problem: ExpertProblem) -> bool:
-    """No copies, no moves to pay for, equal hops, few partitions per layer."""
-    plain = problem.slot_count == problem.experts and problem.move_cost == 0 and problem.node_hop_cost <= 1
-    return plain and chain.count_partitions(problem.experts, problem.chips) <= chain.MOST_PARTITIONS
-
-
 def by_chain(problem: ExpertProblem, seed: int, clock: Clock) -> Placement:
-    """Dynamic programming over partitions: proven optimal."""
-    if not exact_chain_applies(problem):
-        ways = chain.count_partitions(problem.experts, problem.chips)
-        raise InputError(
-            f"chain needs at most {chain.MOST_PARTITIONS} partitions per layer without copies, here {ways:.3g}"
-        )
-    chip, _ = chain.exact_chain(problem)
-    every = np.tile(np.arange(problem.experts), (problem.layers, 1))
-    return placement_of(every, chip, problem.chips)
+    """Dynamic programming over all layouts of each layer: proven optimal."""
+    ways = layouts_for(problem, PATIENT_WORK)
+    if ways is None:
+        raise InputError("layers have too many layouts to look at all", key="method", fix="use auto")
+    return optimum(problem, ways)
+
+
+def by_local(problem: ExpertProblem, seed: int, clock: Clock) -> Placement:
+    """From the capped swaps' placement, a search over slots, copies and chips on the objective itself."""
+    if not local.applies(problem):
+        most = f"{local.MOST_EXPERTS} experts and {local.MOST_SLOTS} slots a layer"
+        raise InputError(f"local is for at most {most}", key="method", fix="use heuristic")
+    return local.improved(problem, by_heuristic(problem, seed, clock), seed)
 
 
 def by_heuristic(problem: ExpertProblem, seed: int, clock: Clock) -> Placement:
-    """Copies, balance, alignment, annealing under the best load cap.
+    """Copies, balance, alignment, annealing under the best load cap; the published balancer's placement if better.
 
     With one slot per chip alignment alone is optimal for the copies chosen, and nothing is annealed.
     """
     start = balanced_start(problem)
+    found = [placement_of(*start, problem.chips), by_eplb(problem, seed, clock)]
+    best = min(found, key=lambda placement: cost_of(problem, placement)[0])
+    alone = problem.slots_per_chip == 1 and problem.node_hop_cost <= 1
+    if problem.move_cost == 0 and (alone or problem.cut_weight == 0):
+        return best
     if problem.transitions is None or problem.layers < 2:
-        return placement_of(*start, problem.chips)
-    best = placement_of(*start, problem.chips)
-    if problem.slots_per_chip == 1 and problem.node_hop_cost <= 1 and problem.move_cost == 0:
         return best
     value, chosen, worse = cost_of(problem, best)[0], SLACKS[0], 0
     for cap in SLACKS if problem.load_cap_ratio is None else ():
-        found = searched(problem, start, cap, QUICK, seed)
-        cost = cost_of(problem, found)[0]
+        trial = searched(problem, start, cap, QUICK, seed)
+        cost = cost_of(problem, trial)[0]
         worse = 0 if cost < value else worse + 1
         if cost < value:
-            best, value, chosen = found, cost, cap
+            best, value, chosen = trial, cost, cap
         if clock.over:
             return best
         if worse == 2:
             break
-    found = searched(problem, start, chosen, effort(problem), seed)
-    return found if cost_of(problem, found)[0] < value else best
+    last = searched(problem, start, chosen, effort(problem), seed)
+    return last if cost_of(problem, last)[0] < value else best
 
 
 def effort(problem: ExpertProblem) -> int:
@@ -108,14 +124,31 @@ def effort(problem: ExpertProblem) -> int:
 def balanced_start(problem: ExpertProblem) -> tuple[Ints, Ints]:
     """(expert of each slot, chip of each slot), [layers, slots] each, balanced and aligned along the layers."""
     if problem.previous is not None and problem.move_cost > 0:
-        flat = problem.previous.reshape(problem.layers, -1)
-        return flat, np.tile(np.repeat(np.arange(problem.chips), problem.slots_per_chip), (problem.layers, 1))
+        return slots_of(Placement(problem.previous))
     experts = packing.replicate(problem.loads, problem.slot_count, problem.chips)
     chip = packing.balanced(packing.slot_loads(problem.loads, experts), experts, problem.chips)
+    experts, chip = no_worse_than_published(problem, experts, chip)
     shares = problem.shares()
     if shares is None or problem.layers < 2:
         return experts, chip
     return experts, chain.align(slot_pairs(shares, experts), chip, problem.chips)
+
+
+def slots_of(placement: Placement) -> tuple[Ints, Ints]:
+    """(expert of each slot, chip of each slot), [layers, slots] each: the inverse of `placement_of`."""
+    layers, chips, room = placement.expert_of_slot.shape
+    return placement.expert_of_slot.reshape(layers, -1), np.tile(np.repeat(np.arange(chips), room), (layers, 1))
+
+
+def no_worse_than_published(problem: ExpertProblem, experts: Ints, chip: Ints) -> tuple[Ints, Ints]:
+    """Layers that the published balancer balances better are taken from it."""
+    published = by_eplb(problem, 0, Clock())
+    slots, chips = slots_of(published)
+    theirs = load_ratios(problem, padded_share(published, problem.experts))
+    ours = load_ratios(problem, padded_share(placement_of(experts, chip, problem.chips), problem.experts))
+    better = theirs < ours * (1 - 1e-12)
+    experts[better], chip[better] = slots[better], chips[better]
+    return experts, chip
 
 
 def slot_pairs(shares: Floats, experts: Ints) -> Floats:
@@ -130,7 +163,9 @@ def slot_pairs(shares: Floats, experts: Ints) -> Floats:
     )
 
 
-def searched(problem: ExpertProblem, start: tuple[Ints, Ints], slack: float, sweeps: int, seed: int) -> Placement:
+def searched(
+    problem: ExpertProblem, start: tuple[Ints, Ints], slack: float, sweeps: int, seed: int, hot: float = HOT
+) -> Placement:
     """Anneal with loads up to `slack` x what the start reaches, or up to the problem's cap where it can be met."""
     from planners.experts import anneal
 
@@ -151,7 +186,7 @@ def searched(problem: ExpertProblem, start: tuple[Ints, Ints], slack: float, swe
     slots = problem.slot_count
     copies = slots > problem.experts
     steps = sweeps * problem.layers * slots
-    plan = (caps.astype(np.float32), steps, HOT / slots, COLD / slots, seed, copies, node)
+    plan = (caps.astype(np.float32), steps, hot / slots, COLD / slots, seed, copies, node)
     anneal.anneal(pairs, weights.astype(np.float32), experts.astype(np.int32), chip, q, plan)
     return placement_of(experts, chip.astype(np.int64), problem.chips)
 
@@ -161,7 +196,11 @@ def staying(problem: ExpertProblem, experts: Ints) -> Floats:
     out = np.zeros((*experts.shape, problem.chips))
     if problem.previous is None or problem.move_cost == 0:
         return out
-    worth = problem.move_cost / (problem.layers * problem.slot_count) / (problem.cut_weight / (problem.layers - 1))
+    worth = (
+        problem.move_cost
+        / (problem.layers * problem.slot_count)
+        / (max(problem.cut_weight, 1e-9) / (problem.layers - 1))
+    )
     for layer, row in enumerate(experts):
         for chip in range(problem.chips):
             out[layer, np.isin(row, problem.previous[layer, chip]), chip] = worth
@@ -217,6 +256,7 @@ def by_exact(problem: ExpertProblem, seed: int, clock: Clock) -> Placement:
 METHODS: dict[str, Callable[[ExpertProblem, int, Clock], Placement]] = {
     "auto": by_heuristic,
     "heuristic": by_heuristic,
+    "local": by_local,
     "chain": by_chain,
     "spectral": by_spectral,
     "ilp": by_ilp,
@@ -228,12 +268,26 @@ METHODS: dict[str, Callable[[ExpertProblem, int, Clock], Placement]] = {
 
 
 def frontier(problem: ExpertProblem, caps: tuple[float, ...] = CAPS, seed: int = 0) -> list[Answer[Placement]]:
-    """The least traffic under each load cap; objectives and bounds are the problem's own."""
-    answers = []
+    """The least traffic under each load cap; objectives and bounds are the problem's own.
+
+    All caps together take the effort of one plan.
+    """
+    if clashes(problem):
+        return []
+    bound, exact = total_bound(problem), layouts_for(problem) is not None
+    start = balanced_start(problem)
+    annealed = not exact and problem.transitions is not None and problem.layers > 1
+    answers: list[Answer[Placement]] = []
     for cap in caps:
         clock = Clock()
         capped = replace(problem, load_cap_ratio=cap, load_weight=0.0)
-        found = place(capped, "auto", seed=seed)
-        if found.plan is not None:
-            answers.append(answer(problem, found.plan, "heuristic", seed, clock))
+        if exact:
+            plan = by_chain(capped, seed, clock)
+        elif annealed:
+            hot = HOT if not answers else WARM
+            plan = searched(capped, start, SLACKS[0], max(1, effort(problem) // max(1, len(caps) - 1)), seed, hot)
+            start = slots_of(plan)
+        else:
+            plan = placement_of(*start, problem.chips)
+        answers.append(answer(problem, plan, "heuristic", seed, clock, bound))
     return answers

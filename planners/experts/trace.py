@@ -109,6 +109,8 @@ def generate(
     (`affinity`, topics Zipf-distributed with exponent 0.7) and Gumbel noise; the k best win. `skew = affinity = 0` is
     uniform routing.
     """
+    from planners.experts.counting import winners
+
     layers, experts, k = shape
     random = np.random.default_rng(seed)
     weight = 1.0 / np.arange(1, topics + 1) ** 0.7
@@ -116,6 +118,5 @@ def generate(
     trace = np.empty((tokens, layers, k), np.int16)
     for layer in range(layers):
         score = skew * random.standard_normal(experts) + affinity * random.standard_normal((topics, experts))
-        noisy = score[topic] + random.gumbel(size=(tokens, experts))
-        trace[:, layer] = np.argpartition(-noisy, k - 1, axis=1)[:, :k]
+        trace[:, layer] = winners(score, topic, random.random((tokens, experts)), k)
     return trace
