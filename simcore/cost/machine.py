@@ -9,6 +9,7 @@ import numpy as np
 
 from simcore.cost import storage
 from simcore.cost.pim import Pim, pim_of
+from simcore.errors import InputError
 from simcore.ops.op import Column, pick
 from simcore.spec.formats import FORMATS
 from simcore.spec.hardware import Chip, ComputeUnit
@@ -158,7 +159,7 @@ def machine_of(
         node_chips=float(system.chips_per_node) if system.node else np.inf,
         formats=(weights, experts, kv),
         **_arrays(unit),
-        dataflow=(unit.dataflow or "") if unit.kind == "systolic" else "",
+        dataflow=_dataflow(unit),
         kv_bytes_per_s=np.inf if ahead else storage.tier_read_bytes_per_s(system, policy.kv_tier),
         kv_ahead_bytes_per_s=storage.tier_read_bytes_per_s(system, policy.kv_tier) if ahead else np.inf,
         kv_write_bytes_per_s=storage.tier_write_bytes_per_s(system, policy.kv_tier),
@@ -177,6 +178,18 @@ def _arrays(unit: ComputeUnit) -> dict[str, float]:
         return {}
     sides = {"array_rows": float(unit.array_rows), "array_columns": float(unit.array_columns or unit.array_rows)}
     return {**sides, "arrays": float(unit.count or 1)}
+
+
+def _dataflow(unit: ComputeUnit) -> str:
+    """The unit's dataflow. Raises UnknownName, and InputError for a unit that is no array."""
+    if unit.dataflow is None:
+        return ""
+    from simcore.cost.dataflows import dataflow
+
+    if unit.kind != "systolic" or unit.array_rows is None:
+        raise InputError("is for a systolic unit with array_rows", key="dataflow", fix="leave it out")
+    dataflow.file_of(unit.dataflow)
+    return unit.dataflow
 
 
 def _tiers(system: System, policy: ServingPolicy) -> tuple[str, str, str]:

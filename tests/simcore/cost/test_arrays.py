@@ -51,3 +51,7 @@ def test_dataflows_are_named_in_the_question() -> None:
     assert len(set(times.values())) == len(times)
     with pytest.raises(InputError, match="unknown dataflow 'row'"):
         ttft_s("row")
+    with pytest.raises(InputError, match="is for a systolic unit"):
+        simcore.estimate(
+            simcore.scenario("qwen3-0.6b", "h100-sxm").set({"hardware.chip.compute.tensor.dataflow": "output"})
+        )
