@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+FILES = ("placement.json", "sglang.json", "vllm-ascend.json")
+
 
 def add_to(plan: typer.Typer) -> None:
     plan.command("experts")(experts)
@@ -27,7 +29,9 @@ def experts(
     ] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of the search and of the held-out half.", min=0)] = 0,
     time_limit: Annotated[float | None, typer.Option(help="CPU seconds; the best found so far is kept.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for placement.json and pictures.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for placement.json, the servers' own files and pictures.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Place experts on chips: balance against traffic.
@@ -42,7 +46,7 @@ def experts(
     from simcore.errors import InputError
     from simcore.spec.load import build
 
-    claim(out, ("placement.json",))
+    claim(out, FILES)
     if problem is not None:
         question, folder = read_question(problem), problem.parent
     else:
@@ -91,19 +95,25 @@ def write(out: Path, case: Any, answer: Any, rows: list[dict[str, Any]]) -> None
     """placement.json and the pictures, as one set."""
     from reports.output import output_folder
 
-    with output_folder(out, "plan experts", ("placement.json",)) as stage:
+    with output_folder(out, "plan experts", FILES) as stage:
         _write(stage, case, answer, rows)
 
 
 def _write(out: Path, case: Any, answer: Any, rows: list[dict[str, Any]]) -> None:
     from planners.experts import place
     from planners.experts.metrics import chip_loads, flows, padded_share
+    from planners.experts.routing import routed, share_of_slot
+    from planners.experts.servers import sglang, vllm_ascend
     from planners.experts.solve import frontier
     from reports.experts import draw_frontier, draw_loads, draw_traffic
     from reports.files import write_text
 
-    plain = {"expert_of_slot": answer.plan.expert_of_slot.tolist(), **answer.as_dict(), "comparison": rows}
+    shared = share_of_slot(answer.plan, routed(case, answer.plan)).round(9).tolist()
+    plain = {"share_of_slot": shared} if case.slot_count > case.experts else {}
+    plain |= {"expert_of_slot": answer.plan.expert_of_slot.tolist(), **answer.as_dict(), "comparison": rows}
     write_text(out / "placement.json", json.dumps(plain))
+    write_text(out / "sglang.json", json.dumps(sglang(answer.plan)))
+    write_text(out / "vllm-ascend.json", json.dumps(vllm_ascend(answer.plan)))
     before = place(case, "round-robin").plan
     shares = [padded_share(p, case.experts) for p in (before, answer.plan) if p is not None]
     draw_loads(out, [chip_loads(case.loads, share) for share in shares])

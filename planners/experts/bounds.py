@@ -3,13 +3,20 @@
 Load. A chip that holds the heaviest copy also holds at least the m - 1 lightest ones, and some chip carries at least
 the mean: max / mean >= max(1, (w_max + m-1 smallest) / mean).
 
-Cut. Let X_g[i] be the share of expert i that chip g serves. The co-located share of one layer pair is tr(X T Y'), with
-T the normalised transitions. Rows of T give sum_i (m largest of row i), columns likewise. Without copies X has equal
-row sums, so its constant part contributes exactly 1/G; the part along the loads w is no longer than
-sqrt(G (r - 1)) mean / |w~| when no chip exceeds r times the mean (Bhatia and Davis 2000: variance <= (max - mean)
-(mean - min)); on the rest, all singular values of X are at most sqrt(m), so von Neumann's trace inequality allows m x
-(the G - 1 largest singular values of T with both directions projected out). Balance thus limits co-location, and the
-sum of both objectives is bounded jointly: minimise over r.
+Cut. Let X[g, i] be the share of expert i that chip g serves: columns sum to 1, a row has at most m entries. The
+co-located share of one layer pair is tr(X T Y'), with T the normalised transitions.
+
+Row by row, expert i meets at most what one chip can hold of its partners: the m largest of row i, and no more than
+carries r times the mean load (a fractional knapsack); columns likewise.
+
+All rows at once: X = 1/G + Z, and the constant part contributes exactly 1/G. The part of Z along the loads w is no
+longer than sqrt(G (r - 1)) mean / |w| when no chip exceeds r times the mean (Bhatia and Davis 2000: variance <= (max -
+mean) (mean - min)); without copies Z has no part along (1, ..., 1) either, and w counts without its mean. On the rest
+no singular value of Z exceeds sqrt(m) (row sums <= m, column sums 1), there are G - 1, and their squares sum to at most
+the Frobenius norm sum_i min(1, r mean / w_i) - E / G: a hot expert must be spread. Von Neumann's trace inequality then
+bounds the rest by the singular values of T with both directions projected out. Balance thus limits co-location, and
+the sum of both objectives is bounded jointly: minimise over r of both layers. Nodes are bounded as chips are, with the
+same r: a node's load is at most r times the mean of nodes.
 """
 
 from __future__ import annotations
@@ -18,6 +25,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from planners.experts.counting import knapsacks
 from planners.experts.problem import ExpertProblem, Floats
 
 LOAD_GRID = np.concatenate([[0.0], np.geomspace(1e-4, 3.0, 60)])
@@ -56,62 +64,83 @@ def total_bound(problem: ExpertProblem) -> float:
     shares = problem.shares()
     if shares is None or len(shares) == 0 or problem.cut_weight == 0.0:
         return problem.load_weight * float(loads.mean())
-    simple = [row_column_bound(pair, problem.slots_per_chip) for pair in shares]
-    hop = max(problem.node_hop_cost, 1.0)
-    between = np.mean([1.0 - row_column_bound(pair, problem.slot_count // problem.nodes) for pair in shares])
-    nodes = problem.cut_weight * (hop - 1.0) / hop * float(between)
-    problem = replace(problem, cut_weight=problem.cut_weight / hop)
-    return nodes + _chip_bound(problem, shares, loads, simple)
-
-
-def _chip_bound(problem: ExpertProblem, shares: Floats, loads: Floats, simple: list[float]) -> float:
-    """Bound on load and on pairs that leave their chip."""
-    if problem.slot_count != problem.experts:
-        return problem.load_weight * float(loads.mean()) + problem.cut_weight * (1.0 - float(np.mean(simple)))
     share_of_layer = np.full(problem.layers, 2.0)
     share_of_layer[[0, -1]] = 1.0
-    weight = problem.load_weight / problem.layers
-    pairs = len(shares)
+    own = problem.load_weight / problem.layers / share_of_layer
+    hop, cut = max(problem.node_hop_cost, 1.0), problem.cut_weight / len(shares)
+    levels = [(problem, cut / hop)]
+    if hop > 1.0:
+        levels.append((replace(problem, chips=problem.nodes, nodes=1, previous=None), cut * (hop - 1.0) / hop))
     total = 0.0
     for layer, pair in enumerate(shares):
-        parts = [weight / share_of_layer[layer], weight / share_of_layer[layer + 1]]
-        total += _joint(problem, layer, pair, (parts[0], parts[1], problem.cut_weight / pairs), (loads, simple[layer]))
+        ratios = loads[layer] + LOAD_GRID[:, None], loads[layer + 1] + LOAD_GRID[None, :]
+        value = own[layer] * ratios[0] + own[layer + 1] * ratios[1]
+        for level, weight in levels:
+            value = value + weight * (1.0 - located(level, layer, pair, (loads[layer], loads[layer + 1])))
+        total += float(np.min(value))
     return total
 
 
-def row_column_bound(pair: Floats, m: int) -> float:
-    """Largest co-located share by the m largest entries of each row, and of each column."""
-    if m >= len(pair):
-        return float(pair.sum())
-    rows = np.partition(pair, -m, axis=1)[:, -m:].sum()
-    columns = np.partition(pair, -m, axis=0)[-m:].sum()
-    return float(min(rows, columns))
+def row_bound(pair: Floats, load: Floats, m: int, caps: Floats) -> Floats:
+    """Largest co-located share by rows when a chip holds m of the columns' experts and a load up to each cap, [caps].
+
+    The smaller of the m largest entries and the fractional knapsack over the loads, row by row.
+    """
+    largest = np.partition(pair, -m, axis=1)[:, -m:].sum(axis=1) if m < len(pair) else pair.sum(axis=1)
+    order = np.argsort(-pair / np.maximum(load, 1e-300), axis=1)
+    found: Floats = knapsacks(np.take_along_axis(pair, order, axis=1), load[order], largest, caps)
+    return found
 
 
-def _joint(
-    problem: ExpertProblem, layer: int, pair: Floats, weights: tuple[float, float, float], known: tuple[Floats, float]
-) -> float:
-    """min over both layers' load ratios of their weighted loads plus the weighted cut they allow."""
-    loads, simple = known
-    b, reach_b = _load_direction(problem.loads[layer], problem.chips, loads[layer], problem.slots_per_chip)
-    c, reach_c = _load_direction(problem.loads[layer + 1], problem.chips, loads[layer + 1], problem.slots_per_chip)
-    inner = centred(centred(pair.T, c).T, b)
+def located(problem: ExpertProblem, layer: int, pair: Floats, least: tuple[float, float]) -> Floats:
+    """Largest co-located share of a layer pair for each pair of load ratios, [grid, grid]."""
+    chips, m, copies = problem.chips, problem.slots_per_chip, problem.slot_count > problem.experts
+    before, after = problem.loads[layer], problem.loads[layer + 1]
+    caps = [low + np.append(LOAD_GRID[1:], chips) for low in least]
+    rows = row_bound(pair, after, m, caps[1] * after.sum() / chips)
+    columns = row_bound(pair.T, before, m, caps[0] * before.sum() / chips)
+    simple = np.minimum(np.minimum(rows[None, :], columns[:, None]), 1.0)
+    if chips == 1:
+        return simple
+    b, reach_b = _load_direction(before, chips, caps[0], m, copies)
+    c, reach_c = _load_direction(after, chips, caps[1], m, copies)
+    inner = centred(centred(pair.T, c, copies).T, b, copies)
     found = np.linalg.svd(inner)
     left, sizes, right = found[0].astype(np.float64), found[1].astype(np.float64), found[2].astype(np.float64)
-    located = _located(problem, (pair, b, c), np.zeros((2, len(pair))), (reach_b, reach_c), sizes[: problem.chips - 1])
+    reach, none = (reach_b, reach_c), np.zeros((2, len(pair)))
+    if copies:
+        spread = [_spread(load, chips, cap) for load, cap in ((before, caps[0]), (after, caps[1]))]
+        rest = _budgeted(sizes[: chips - 1], m, spread[0][:, None], spread[1][None, :])
+        return np.minimum(simple, _located(problem, (pair, b, c), none, reach, rest))
+    best = _located(problem, (pair, b, c), none, reach, m * sizes[: chips - 1].sum())
     if len(pair) >= SHIFT_FROM:
         shift = _shift(problem, left, sizes, right)
         block = _block(pair, shift, b, c)
-        largest = np.linalg.eigvalsh(block)[-(problem.chips - 1) :].astype(np.float64)
-        located = np.minimum(located, _located(problem, (pair, b, c), shift, (reach_b, reach_c), 2.0 * largest))
-    located = np.minimum(np.minimum(located, simple), 1.0)
-    ratio_b, ratio_c = loads[layer] + LOAD_GRID[:, None], loads[layer + 1] + LOAD_GRID[None, :]
-    return float(np.min(weights[0] * ratio_b + weights[1] * ratio_c + weights[2] * (1.0 - located)))
+        largest = np.linalg.eigvalsh(block)[-(chips - 1) :].astype(np.float64)
+        rest = m * np.maximum(2.0 * largest, 0.0).sum()
+        best = np.minimum(best, _located(problem, (pair, b, c), shift, reach, rest))
+    return np.minimum(best, simple)
 
 
-def centred(columns: Floats, direction: Floats) -> Floats:
-    """Columns without their mean and without their part along a (centred) direction."""
-    free = columns - columns.mean(axis=0)
+def _spread(load: Floats, chips: int, caps: Floats) -> Floats:
+    """Largest squared Frobenius norm of Z under each load cap, [caps]: an expert above it lies on several chips."""
+    share = caps[:, None] * load.sum() / chips / np.maximum(load, 1e-300)[None, :]
+    return np.asarray(np.minimum(share, 1.0).sum(axis=1) - len(load) / chips)
+
+
+def _budgeted(sizes: Floats, m: int, first: Floats, second: Floats) -> Floats:
+    """max of sum size_i x_i y_i with x_i, y_i <= sqrt(m), the squares of x and y summing to `first` and `second`.
+
+    As x y <= (t x^2 + y^2 / t) / 2, the sum is at most that of a knapsack whose budget is the geometric mean.
+    """
+    budget = np.sqrt(np.maximum(first, 0.0) * np.maximum(second, 0.0))
+    worth = np.append(0.0, np.cumsum(m * sizes))
+    return np.asarray(np.interp(budget, m * np.arange(len(worth)), worth))
+
+
+def centred(columns: Floats, direction: Floats, copies: bool = False) -> Floats:
+    """Columns without their mean (kept with copies) and without their part along a direction."""
+    free = columns if copies else columns - columns.mean(axis=0)
     return np.asarray(free - np.multiply.outer(direction, direction @ free))
 
 
@@ -120,15 +149,19 @@ def _located(
     what: tuple[Floats, Floats, Floats],
     shift: Floats,
     reach: tuple[Floats, Floats],
-    sizes: Floats,
+    rest: Floats | float,
 ) -> Floats:
-    """Largest co-located share for each pair of load ratios, [grid, grid]; the module's sum, with a diagonal shift."""
+    """Largest co-located share for each pair of load ratios, [grid, grid]; the module's sum, with a diagonal shift.
+
+    `rest`: what the directions beside the loads add at most.
+    """
     pair, b, c = what
+    copies = problem.slot_count > problem.experts
     chips, m = problem.chips, problem.slots_per_chip
-    base = (1.0 + shift.sum()) / chips - shift.sum() + m * np.maximum(sizes, 0.0).sum()
+    base = (1.0 + shift.sum()) / chips - shift.sum() + rest
     both = abs(float(b @ pair @ c))
-    side_b = np.linalg.norm(centred(pair.T @ b, c)) + 2.0 * np.linalg.norm(centred(shift[0] * b, b))
-    side_c = np.linalg.norm(centred(pair @ c, b)) + 2.0 * np.linalg.norm(centred(shift[1] * c, c))
+    side_b = np.linalg.norm(centred(pair.T @ b, c, copies)) + 2.0 * np.linalg.norm(centred(shift[0] * b, b))
+    side_c = np.linalg.norm(centred(pair @ c, b, copies)) + 2.0 * np.linalg.norm(centred(shift[1] * c, c))
     own_b, own_c = max(float(b @ (shift[0] * b)), 0.0), max(float(c @ (shift[1] * c)), 0.0)
     reach_b, reach_c = reach[0][:, None], reach[1][None, :]
     cross = np.sqrt(m) * (side_b * reach_b + side_c * reach_c)
@@ -158,12 +191,11 @@ def _block(pair: Floats, shift: Floats, b: Floats, c: Floats) -> Floats:
     return block
 
 
-def _load_direction(load: Floats, chips: int, least: float, m: int) -> tuple[Floats, Floats]:
-    """(unit vector of the centred loads, its longest image under X at the end of each interval of LOAD_GRID)."""
-    centred = load - load.mean()
-    norm = float(np.linalg.norm(centred))
-    ends = np.append(LOAD_GRID[1:], np.inf)
+def _load_direction(load: Floats, chips: int, caps: Floats, m: int, copies: bool) -> tuple[Floats, Floats]:
+    """(unit vector of the loads, centred without copies; the longest image of it under Z at each cap)."""
+    along = load if copies else load - load.mean()
+    norm = float(np.linalg.norm(along))
     if norm <= 1e-9 * load.mean():
-        return np.zeros(len(load)), np.zeros(len(LOAD_GRID))
-    reach = np.sqrt(chips * (least + ends - 1.0)) * (load.sum() / chips) / norm
-    return centred / norm, np.minimum(reach, np.sqrt(m))
+        return np.zeros(len(load)), np.zeros(len(caps))
+    reach = np.sqrt(chips * np.maximum(caps - 1.0, 0.0)) * (load.sum() / chips) / norm
+    return along / norm, np.minimum(reach, np.sqrt(m))

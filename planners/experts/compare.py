@@ -8,6 +8,7 @@ from typing import Any
 from planners.answer import Answer
 from planners.experts.metrics import cost_of, fan_out
 from planners.experts.problem import ExpertProblem, Placement
+from planners.experts.routing import routed
 from planners.experts.solve import place
 from planners.experts.trace import Trace, halves, loads_of, transitions_of
 
@@ -19,7 +20,8 @@ def comparison(
 ) -> list[dict[str, Any]]:
     """One row per method: load, worst layer, cut, node cut, busiest link, fan-out; with a trace also held out.
 
-    For the held-out columns each method plans again on one half of the tokens and is judged on the other.
+    With copies, a row says what the plan is worth when copies serve by load and locality instead of evenly. For the
+    held-out columns each method plans again on one half of the tokens and is judged on the other.
     """
     rows = []
     for name, found in [(answer.method, answer), *((b, place(case, b)) for b in BASELINES)]:
@@ -30,6 +32,8 @@ def comparison(
             row["fan-out"] = fan_out(trace, found.plan)
             row |= held_out(case, name, trace, seed)
         rows.append(row)
+        if found is answer and case.slot_count > case.experts:
+            rows.append({"method": f"{name}, routed", **_short(cost_of(case, found.plan, routed(case, found.plan))[1])})
     return rows
 
 

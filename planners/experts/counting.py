@@ -58,3 +58,24 @@ def winners(score: np.ndarray, topic: np.ndarray, uniform: np.ndarray, k: int) -
                 least = kept[k - 1]
                 limit = np.exp(top - least) * (1.0 + 1e-9)
     return out
+
+
+@njit(cache=True, nogil=True)
+def knapsacks(worth: np.ndarray, weight: np.ndarray, most: np.ndarray, caps: np.ndarray) -> np.ndarray:
+    """Sum over rows of min(most, fractional knapsack of capacity cap), [caps], for ascending caps.
+
+    worth and weight [rows, items] hold each row's items by falling worth per weight; most [rows].
+    """
+    out = np.zeros(len(caps))
+    for row in range(len(worth)):
+        item, held, room = 0, 0.0, 0.0
+        for c in range(len(caps)):
+            while item < worth.shape[1] and room + weight[row, item] <= caps[c]:
+                held += worth[row, item]
+                room += weight[row, item]
+                item += 1
+            part = 0.0
+            if item < worth.shape[1]:
+                part = worth[row, item] * (caps[c] - room) / weight[row, item]
+            out[c] += min(most[row], held + part)
+    return out

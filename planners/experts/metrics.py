@@ -22,7 +22,7 @@ def load_ratios(problem: ExpertProblem, share: Floats) -> Floats:
 def flows(problem: ExpertProblem, share: Floats) -> Floats:
     """Share of the token pairs of each layer pair that goes from chip to chip, [layers - 1, chips, chips].
 
-    A copy of the next expert is chosen evenly, whichever chip the token is on.
+    A copy of the next expert is chosen by its share, whichever chip the token is on.
     """
     shares = problem.shares()
     if shares is None:
@@ -30,8 +30,12 @@ def flows(problem: ExpertProblem, share: Floats) -> Floats:
     return np.stack([share[layer] @ pair @ share[layer + 1].T for layer, pair in enumerate(shares)])
 
 
-def cost_of(problem: ExpertProblem, placement: Placement) -> tuple[float, dict[str, float]]:
+def cost_of(
+    problem: ExpertProblem, placement: Placement, share: Floats | None = None
+) -> tuple[float, dict[str, float]]:
     """(objective, metrics) of a placement on a problem's loads and transitions.
+
+    Copies share evenly, or as `share` [layers, chips, experts] says.
 
     load_ratio      mean over layers of busiest / mean: the time of plain expert parallelism's expert step
     load_worst      its largest layer
@@ -40,7 +44,7 @@ def cost_of(problem: ExpertProblem, placement: Placement) -> tuple[float, dict[s
     link_ratio      busiest chip-to-chip flow over the mean off-chip flow
     moved_share     slots whose expert was not on that chip before
     """
-    share = padded_share(placement, problem.experts)
+    share = padded_share(placement, problem.experts) if share is None else share
     ratios = load_ratios(problem, share)
     found = {"load_ratio": float(ratios.mean()), "load_worst": float(ratios.max())}
     moving = flows(problem, share)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
+from planners.experts import servers
 from planners.experts.problem import ExpertProblem
 from planners.experts.trace import Trace, generate, loads_of, read_trace, transitions_of
 from simcore.errors import InputError
@@ -56,7 +57,7 @@ class ExpertQuestion(Spec):
     cut_weight: float = Field(default=1.0, ge=0)
     node_hop_cost: float = Field(default=1.0, ge=1)
     previous: str | None = None
-    """a placement file written before (placement.json)"""
+    """a placement file written before (placement.json), or a server's own"""
     move_cost: float = Field(default=0.0, ge=0)
 
     @field_validator("loads", "transitions")
@@ -97,7 +98,7 @@ def problem_of(question: ExpertQuestion, folder: Path = Path()) -> tuple[ExpertP
     fields = ("chips", "nodes", "slots", "load_cap_ratio", "load_weight", "cut_weight", "node_hop_cost", "move_cost")
     values: dict[str, Any] = {name: getattr(question, name) for name in fields}
     if question.previous:
-        values["previous"] = read_placement(folder / question.previous)
+        values["previous"] = read_placement(folder / question.previous, question.chips)
     return ExpertProblem(loads, transitions, **values), trace
 
 
@@ -111,12 +112,13 @@ def trace_of(question: ExpertQuestion, folder: Path) -> Trace | None:
     return read_trace(folder / question.trace) if question.trace else None
 
 
-def read_placement(path: Path) -> Any:
-    """`expert_of_slot` of a placement file, [layers, chips, slots per chip]."""
-    found = read_json(path)
-    if "expert_of_slot" not in found:
-        raise InputError("has no expert_of_slot", file=str(path), fix="give a placement.json written by this command")
+def read_placement(path: Path, chips: int) -> Any:
+    """A placement file, ours or a server's, as [layers, chips, slots per chip]."""
     try:
-        return np.array(found["expert_of_slot"], np.int64)
-    except (ValueError, TypeError, OverflowError):
+        found = servers.read(read_json(path), chips)
+    except (ValueError, TypeError, KeyError, OverflowError):
         raise InputError("is no array of whole numbers", file=str(path), key="expert_of_slot") from None
+    if found is None:
+        fix = "give a placement.json written by this command, or a server's file"
+        raise InputError("has no expert_of_slot", file=str(path), fix=fix)
+    return found

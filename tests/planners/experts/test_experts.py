@@ -81,7 +81,7 @@ def test_a_cap_and_moves_hold_in_the_optimum() -> None:
 def test_balance_and_objective_are_never_worse_than_the_published_balancers(
     experts: int, chips: int, slots: int, nodes: int
 ) -> None:
-    for seed in range(5):
+    for seed in range(2):
         case = problem(seed, 3, experts, chips, slots=slots, nodes=nodes)
         assert place(case).objective <= place(case, "eplb").objective + 1e-9
         alone = replace(case, cut_weight=0.0)
@@ -102,6 +102,27 @@ def test_generated_traces_are_the_gumbel_best_of_the_scores() -> None:
 def test_bounds_are_never_violated(seed: int, shape: tuple[int, int, int]) -> None:
     case = problem(seed, *shape)
     assert total_bound(case) <= place(case, "chain").objective + 1e-9
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.integers(0, 10**6), st.sampled_from([(2, 4, 2, 6), (3, 3, 2, 4), (2, 3, 3, 6), (2, 5, 2, 6)]),
+    st.sampled_from([0.0, 0.1, 1.0]), st.sampled_from([1.0, 4.0]),
+)  # fmt: skip
+def test_bounds_hold_with_copies_and_hops(
+    seed: int, shape: tuple[int, int, int, int], load_weight: float, hop: float
+) -> None:
+    layers, experts, chips, slots = shape
+    more = {"slots": slots, "load_weight": load_weight, "nodes": 2 - chips % 2, "node_hop_cost": hop}
+    case = problem(seed, layers, experts, chips, **more)
+    assert total_bound(case) <= place(case, "chain").objective + 1e-9
+
+
+def test_the_bound_is_close_where_copies_are_many() -> None:
+    """A size that nobody can enumerate: within 8 % of the plan, with and without copies."""
+    trace = generate((4, 64, 4), 4000, skew=0.9, seed=3)
+    case = ExpertProblem(loads_of(trace, 64), transitions_of(trace, 64), 8, slots=64)
+    assert place(case).gap_ratio < 0.08 and place(replace(case, slots=80)).gap_ratio < 0.08
 
 
 @settings(max_examples=200, deadline=None)
