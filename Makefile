@@ -63,7 +63,7 @@ bench-against: $(VENV)/.installed ## engines of this tree over those of COMMIT=.
 bench-peers: $(VENV)/.installed ## DynoSim, Optuna and pymoo on the same questions, in turns; installs them in a cache folder
 	$(BIN)/python -m benchmarks peers
 
-docs: $(VENV)/.installed ## regenerate docs/accuracy.md and the README table
+docs: $(VENV)/.installed ## regenerate docs/accuracy/all.md and the README table
 	$(BIN)/simcore validate all --shared $(SHARED)
 
 clean:

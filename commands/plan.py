@@ -11,7 +11,7 @@ import typer
 def register(app: typer.Typer) -> None:
     import commands
 
-    plan = typer.Typer(help="Place experts, oversubscribe power, with proven gaps.", no_args_is_help=True)
+    plan = typer.Typer(help="Place experts and tensors, oversubscribe power, with proven gaps.", no_args_is_help=True)
     for found in sorted(pkgutil.iter_modules(commands.__path__), key=lambda m: m.name):
         if found.name.startswith("plan_"):
             importlib.import_module(f"commands.{found.name}").add_to(plan)

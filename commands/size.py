@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,9 +28,12 @@ def size(
         str | None, typer.Option(help="Of a trace: arrival=when,input=prompt,output=completion; default: sniffed.")
     ] = None,
     rate: Annotated[
-        float | None, typer.Option(help="Requests per second; default: the trace's own, else one replica kept busy.")
+        float | None,
+        typer.Option(min=1e-9, help="Requests per second; default: the trace's own, else one replica kept busy."),
     ] = None,
-    budget: Annotated[float | None, typer.Option("--budget-usd-per-hour", help="Most that the chips may cost.")] = None,
+    budget: Annotated[
+        float | None, typer.Option("--budget-usd-per-hour", min=0.0, help="Most that the chips may cost.")
+    ] = None,
     attainment: Annotated[float, typer.Option(help="Share of requests that must keep the bounds.")] = 0.9,
     stack: Annotated[str | None, typer.Option(help="Serving stack; default: vllm where the chip has it.")] = None,
     changes: Set = None,
@@ -42,10 +47,9 @@ def size(
     Prices every plan and load, replays the best dozen request by request, and writes size.html and the scenario of the
     recommendation. Exit code 1 where nothing meets the bounds.
     """
-    from commands.terminal import print_json, progress
+    from commands.terminal import progress
     from planners.sizing import SizeQuestion
     from planners.sizing import size as sized
-    from planners.sizing.words import flat
     from scenarios.read import parse_set, parse_vary
 
     question = SizeQuestion(
@@ -61,19 +65,41 @@ def size(
         settings=parse_set(changes or ()),
         vary=parse_vary(vary or ()),
     )
-    with progress(quiet or as_json, "replays") as update:
+    with progress(quiet or as_json, "replays") as update, in_options():
         found = sized(question, replayed=update)
     folder = out if out is not None or as_json else Path("out") / "size"
+    tell(found, folder, quiet, as_json)
+    if found.best is None:
+        raise typer.Exit(1)
+
+
+def tell(found: Any, folder: Path | None, quiet: bool, as_json: bool) -> None:
+    """Print the answer, then write its page and scenario."""
+    from commands.terminal import print_json
+    from planners.sizing.words import flat
+
     if as_json:
         print_json(flat(found))
     elif not quiet:
         show(found)
-    if folder is not None:
-        written = write(folder, found)
-        if not (quiet or as_json):
-            print("\n".join(f"{what}: {path}" for what, path in written.items()))
-    if found.best is None:
-        raise typer.Exit(1)
+    written = {} if folder is None else write(folder, found)
+    if not (quiet or as_json):
+        print("\n".join(f"{what}: {path}" for what, path in written.items()))
+
+
+@contextmanager
+def in_options() -> Iterator[None]:
+    """What is said of [traffic] columns, said of `--columns`."""
+    from simcore.errors import InputError
+
+    try:
+        yield
+    except InputError as error:
+        if error.key != "traffic.columns":
+            raise
+        problem = error.problem.partition(";")[0]
+        fix = "name it: --columns arrival=NAME,input=NAME,output=NAME"
+        raise InputError(problem, file=error.file, key="--columns", fix=fix) from None
 
 
 def traffic_table(text: str, columns: str | None) -> dict[str, Any]:

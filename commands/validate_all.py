@@ -1,4 +1,4 @@
-"""`simcore validate all`: every comparison, the pages of docs/accuracy, docs/accuracy.md and the README's table."""
+"""`simcore validate all`: every comparison, the pages of docs/accuracy, docs/accuracy/all.md and the README's table."""
 
 from __future__ import annotations
 
@@ -46,11 +46,12 @@ def everything(
         stages(serving / "vllm_h100_stages.csv", None, None, page=pages / "stages.md", as_json=True)
         write_text(pages / "requests.md", requests_page(sorted((measured / "serving" / "vllm_runs").iterdir())))
     found = [(pages / name).read_text(encoding="utf-8") for name in PAGES if (pages / name).exists()]
-    write_text(docs / "accuracy.md", INTRODUCTION + "\n" + "\n".join(found))
+    whole = pages / "all.md"
+    write_text(whole, INTRODUCTION + "\n" + "\n".join(found))
     write_text(
         readme, with_table(readme.read_text(encoding="utf-8"), summary(pages / "operators.md", pages / "requests.md"))
     )
-    print(f"written: {docs / 'accuracy.md'}, {readme}")
+    print(f"written: {whole}, {readme}")
 
 
 INTRODUCTION = """# Accuracy

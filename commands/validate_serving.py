@@ -105,24 +105,34 @@ def fit_serving(
     out: Annotated[Path, typer.Option(help="Folder for <stack>.toml.")] = Path("hardware_specs/calibration/serving"),
     stack: Annotated[str | None, typer.Option(help="One stack only.")] = None,
     most: Annotated[int, typer.Option(help="Rows per stack that the fit may use.")] = 300,
+    intervals: Annotated[bool, typer.Option(help="Keep the parameters, learn the intervals again.")] = False,
 ) -> None:
     """Fit the serving parameters of each stack.
 
-    On the aggregated rows of a table, with and without each fold.
+    On the aggregated rows of a table, with and without each fold; intervals from what was left out: curves, and, for
+    strangers, whole models and whole systems.
     """
-    from validation.serving.fit import distinct, fit_stack, held_out_logs
-    from validation.serving.inputs import STACKS, read_frame, read_questions, replayer
+    from validation.serving.fit import distinct, fit_stack
+    from validation.serving.inputs import STACKS, read_frame, read_questions, replayer, stated_fit
     from validation.serving.report import write_fit
-    from validation.serving.score import intervals
+    from validation.serving.strangers import learnt, left_out
 
     frame = read_frame(table)
     rows = list(distinct(read_questions(frame), frame).values())
-    asks = replayer()
-    for name in [stack] if stack else STACKS:
+    fits, seen = {}, {}
+    for name in STACKS:
         mine = [row for row in rows if row.question.stack == name]
-        fit = fit_stack(asks, mine, most, lambda text, name=name: _progress(f"{name}: {text}"))
-        logs = held_out_logs(asks, mine, fit)
-        write_fit(out / f"{name}.toml", name, fit, len(mine), intervals(mine, logs), table.name)
+
+        def say(text: str, name: str = name) -> None:
+            _progress(f"{name}: {text}")
+
+        kept = intervals or stack not in (None, name)
+        fits[name] = stated_fit(name) if kept else fit_stack(replayer(), mine, most, say)
+        seen[name] = mine, left_out(mine, fits[name])
+        say("residuals of what was left out")
+    for name, bands in zip(STACKS, learnt(list(seen.values()), _progress), strict=True):
+        if stack in (None, name):
+            write_fit(out / f"{name}.toml", name, fits[name], seen[name][0], bands, table.name)
 
 
 def _left_out(held_out: bool, held_out_by: str | None) -> str | None:

@@ -131,7 +131,7 @@ def clear(home: Path) -> None:
             continue
         try:
             if (stage / PLAN).is_file():
-                _carry_out(stage, home)
+                _carry_out(stage)
             shutil.rmtree(stage, ignore_errors=True)
         except (OSError, ValueError, KeyError, TypeError):
             continue
@@ -144,33 +144,43 @@ def _publish(stage: Path, target: Path, command: str, keep: Collection[str], add
     new = sorted(
         path.relative_to(stage / "files").as_posix() for path in (stage / "files").rglob("*") if path.is_file()
     )
-    sets = manifest(target)
-    old = sets.get(command, [])
-    mine = sorted({*new, *(name for name in old if adds or name in keep)})
-    sets = {key: left for key, files in sets.items() if (left := [name for name in files if name not in mine])}
-    sets[command] = mine
-    text = json.dumps({"schema": "output/1", "files": dict(sorted(sets.items()))}, indent=1) + "\n"
     if not target.exists():
-        (stage / "files" / MANIFEST).write_text(text, encoding="utf-8")
-        os.rename(stage / "files", target)
-        return
-    listed = {name for files in sets.values() for name in files}
+        with locked(target.parent):
+            if not target.exists():  # nor has another made it while we waited
+                (stage / "files" / MANIFEST).write_text(_told({command: new}), encoding="utf-8")
+                os.rename(stage / "files", target)
+                return
     with locked(target):
         check(target, new)
-        (stage / MANIFEST).write_text(text, encoding="utf-8")
-        plan = json.dumps({"moves": new, "removes": [name for name in old if name not in listed]})
+        sets = manifest(target)
+        old = sets.get(command, [])
+        mine = sorted({*new, *(name for name in old if adds or name in keep)})
+        sets = {key: left for key, files in sets.items() if (left := [name for name in files if name not in mine])}
+        sets[command] = mine
+        (stage / MANIFEST).write_text(_told(sets), encoding="utf-8")
+        listed = {name for files in sets.values() for name in files}
+        removes = [name for name in old if name not in listed]
+        into = "." if stage.parent == target else target.name
+        plan = json.dumps({"into": into, "moves": new, "removes": removes})
         (stage / f"{PLAN}.tmp").write_text(plan, encoding="utf-8")
         os.replace(stage / f"{PLAN}.tmp", stage / PLAN)
-        _carry_out(stage, target)
+        _carry_out(stage)
 
 
-def _carry_out(stage: Path, target: Path) -> None:
+def _told(sets: dict[str, list[str]]) -> str:
+    """The manifest of these sets."""
+    return json.dumps({"schema": "output/1", "files": dict(sorted(sets.items()))}, indent=1) + "\n"
+
+
+def _carry_out(stage: Path) -> None:
     """Do what the stage's plan says and is not done yet: moves, the manifest, removals.
 
-    Where a move fails the files that were replaced come back, and the OSError goes on.
+    They go into the folder around the stage, or into the one beside it that the plan names. Where a move fails the
+    files that were replaced come back, and the OSError goes on.
     """
     plan = json.loads((stage / PLAN).read_text(encoding="utf-8"))
-    moves, removes = (safe_names(plan[key]) for key in ("moves", "removes"))
+    moves, removes, into = (safe_names(names) for names in (plan["moves"], plan["removes"], [plan.get("into", ".")]))
+    target = stage.parent / into[0]
     try:
         for name in moves:
             if (stage / "files" / name).is_file():

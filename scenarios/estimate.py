@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import hardware_specs
@@ -22,11 +23,28 @@ def case_of(scenario: Scenario) -> tuple[Case, Resolved]:
         if getattr(scenario, part) is not None:
             what = f"the analytic engine does not know [{part}]"
             raise InputError(what, file=scenario.file, key=part, fix="simulate it, or leave it out")
-    if scenario.policy.effects != "server":
-        what = f"the analytic engine does not know effects = {scenario.policy.effects!r}"
-        raise InputError(what, file=scenario.file, key="policy.effects", fix="simulate it, or leave it out")
+    for key, is_so in (
+        ("effects", scenario.policy.effects != "server"),
+        ("draft_tokens", scenario.policy.draft_tokens),
+    ):
+        if is_so:
+            what = f"the analytic engine does not know {key} = {getattr(scenario.policy, key)!r}"
+            raise InputError(what, file=scenario.file, key=f"policy.{key}", fix="simulate it, or leave it out")
     found = resolve(scenario)
+    found = replace(found, notes=(*found.notes, *unread(scenario)))
     return resolved_case(found), found
+
+
+def unread(scenario: Scenario) -> tuple[str, ...]:
+    """What the scenario says and a steady state does not show, in words."""
+    slo, told = scenario.slo, []
+    if scenario.policy.prefix_cache:
+        told.append("policy.prefix_cache moves nothing here: every prompt is computed whole (simulate shows the cache)")
+    bounds = {"e2e": slo.e2e_s, "itl_p99": slo.itl_p99_s, "queue_p50": slo.queue_p50_s, "classes": slo.classes}
+    named = [f"slo.{name}" for name, bound in bounds.items() if bound]
+    if named:
+        told.append(f"{', '.join(named)}: bounds of single requests, which only simulate and capacity judge")
+    return tuple(told)
 
 
 def resolved_case(found: Resolved) -> Case:

@@ -25,10 +25,27 @@ def intervals_of(found: Resolved | None, values: Mapping[str, Any]) -> dict[str,
 
 
 def bands_of(found: Resolved) -> dict[str, list[float]]:
-    """[low, high] of measured / predicted by metric, for models of this kind."""
-    kind = "experts" if found.model.is_moe else "dense"
-    bands: dict[str, list[float]] = calibrated(found.stack.effects).get("interval", {}).get(kind, {})
+    """[low, high] of measured / predicted by metric, for models of this kind.
+
+    Learnt from curves that were left out; for a model or a chip that was never measured under the stack from whole
+    models or systems left out, the wider where both are strange.
+    """
+    kind, known = "experts" if found.model.is_moe else "dense", calibrated(found.stack.effects)
+    bands: dict[str, list[float]] = known.get("interval", {}).get(kind, {})
+    for left_out in strange(found):
+        other = known.get("stranger", {}).get(left_out, {}).get(kind, {})
+        bands = {
+            m: [min(low, other[m][0]), max(high, other[m][1])] if m in other else [low, high]
+            for m, (low, high) in bands.items()
+        }
     return bands
+
+
+def strange(found: Resolved) -> tuple[str, ...]:
+    """Which of model and system no measured run of the stack has; nothing where the calibration does not say."""
+    known = calibrated(found.stack.effects).get("measured", {})
+    mine = {"model": found.model.architecture, "system": found.system.chip.name}
+    return tuple(name for name, value in mine.items() if name in known and value not in known[name])
 
 
 def measured(found: Resolved) -> bool:
@@ -54,4 +71,13 @@ def in_words(found: Resolved | None) -> tuple[str, ...]:
         for metric in ("tpot", "ttft")
     )
     what = "models with experts" if kind == "experts" else "dense models"
+    new = {"model": found.model.name, "system": chip}
+    never = " and ".join(new[part] for part in strange(found))
+    if never:
+        why = (
+            f"{never} was never measured under {name}"
+            if " and " not in never
+            else f"{never} were never measured under {name}"
+        )
+        return (f"{why}: of {what} left out as strangers, four of five lay within {told} of such predictions",)
     return (f"on measured runs of {what} under {name}, four of five lay within {told} of such predictions",)

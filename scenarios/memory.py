@@ -8,7 +8,7 @@ import numpy as np
 
 from scenarios.resolved import Resolved
 from simcore.cost.memory import Home, Load, footprint
-from simcore.cost.residency import tiers_in_use
+from simcore.cost.residency import elsewhere, tiers_in_use
 from simcore.engine.kv_pool import KvPool, pool_of, without_room
 
 
@@ -21,16 +21,13 @@ def load_of(policy: Any, context_tokens: float = 1152.0) -> Load:
 def home_of(resolved: Resolved) -> Home:
     """One chip's main tier under its stack."""
     chip, policy, machine = resolved.system.chip, resolved.scenario.policy, resolved.machine
-    tier, serving = chip.memory[chip.main_tier], resolved.serving_policy
+    tier = chip.memory[chip.main_tier]
     return Home(
         tier.reported_bytes,
         resolved.stack.memory,
         policy.memory_fraction,
         chip.reserve_bytes,
-        None if serving.kv_tier == "main" else machine.kv_tier_bytes,
-        machine.weights_away_ratio,
-        machine.experts_away_ratio,
-        machine.tiers[2] in machine.tiers[:2],
+        **elsewhere(machine),
     )
 
 
@@ -40,7 +37,7 @@ def kv_pool(resolved: Resolved) -> KvPool:
     for tier, (need, have) in tiers_in_use(resolved.machine, found).items():
         if np.max(need - have) > 0:
             return without_room(tier, float(np.max(need)), float(np.max(have)))
-    pool, home = pool_of(found, resolved.system.chip.main_tier), resolved.serving_policy.kv_tier
+    pool, home = pool_of(found, resolved.system.chip.main_tier), resolved.machine.tiers[2]
     if pool.problem is None or home == "main":
         return pool
     return without_room(home, float(np.max(found.pages.block_bytes)), float(np.max(found.room_bytes)))

@@ -123,14 +123,14 @@ def places_of(places: Mapping[str, ResidencyPart], file: str) -> dict[str, Any]:
         if name not in ("weights", "experts", "kv"):
             raise InputError("is no class of serving", file=file, key=key, fix="known: weights, experts, kv")
         if name == "kv":
-            known = place.fetch in ("step", "demand") and place.share == 1.0
-            what = "is read by attention where it lies, all of it"
+            known, what = place.fetch != "resident" and place.share == 1.0, "lives in one tier, all of it"
         else:
             known, what = place.fetch != "resident" or place.tier == "main", "is resident in the main tier only"
         if not known:
             raise InputError(what, file=file, key=key, fix="leave out fetch and share, or name another rule")
         if name == "kv":
-            found["kv_tier"] = place.tier
+            ahead = place.fetch in ("prefetch", "window") and place.tier != "main"
+            found |= {"kv_tier": place.tier, "kv_fetch": "prefetch" if ahead else "step"}
             continue
         one = name.removesuffix("s")
         found |= {f"{one}_tier": place.tier, f"{one}_away_ratio": place.share}

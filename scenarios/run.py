@@ -206,6 +206,10 @@ def _given(scenario: Scenario, skip_bad: bool) -> Ready:
 def with_resolved(found: Resolved, trace: Trace) -> Ready:
     """A scenario whose names are known, with its traffic."""
     scenario = found.scenario
+    if found.serving_policy.kv_fetch != "step":
+        what = "the event engine reads KV where it lies, not a layer ahead"
+        fix = "estimate it, or leave fetch out"
+        raise InputError(what, file=scenario.file, key="residency.kv.fetch", fix=fix)
     if scenario.attention_ffn is not None:
         from scenarios.attention_ffn import group_steps
 

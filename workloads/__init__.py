@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from simcore.spec.base import name_of
 from simcore.spec.demand import Demand
 from simcore.spec.load import build_from_file, derive, read_json, read_text, read_toml
 from simcore.spec.model import ModelSpec
+from workloads.importers.keys import HARMLESS
 
 
 def _parse_model(text: str, file: str) -> ModelSpec:
@@ -45,8 +48,8 @@ def read_model(path: Path) -> ModelSpec:
 
     stem = path.stem if path.stem != "config" else path.resolve().parent.name
     raw = _with_quantization(path)
-    check_config(raw, str(path))
     try:
+        check_config(raw, str(path))
         return import_model(raw, name_of(f"{stem.split('--')[-1].lower()}.json"), str(path))
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, ArithmeticError, RecursionError) as error:
         what = f"is not a config.json that can be read: {type(error).__name__}: {error}"
@@ -54,7 +57,8 @@ def read_model(path: Path) -> ModelSpec:
 
 
 def check_config(raw: dict[str, Any], file: str, prefix: str = "") -> None:
-    """Raise InputError for what no config.json holds: a value in place of an object, a layer count beyond reason."""
+    """Raise InputError for what no config.json holds: a value in place of an object, a layer count beyond reason, a
+    number below zero, and Infinity or NaN under a key that may be read (`time_step_limit = [0, Infinity]` is not)."""
     for key, value in raw.items():
         if key in TABLES and value is not None and not isinstance(value, dict):
             raise InputError(f"{value!r} is not an object", file=file, key=prefix + key)
@@ -62,10 +66,22 @@ def check_config(raw: dict[str, Any], file: str, prefix: str = "") -> None:
             raise InputError(f"{value} layers are too many", file=file, key=prefix + key)
         if isinstance(value, dict):
             check_config(value, file, f"{prefix}{key}.")
-            continue
-        for number in value if isinstance(value, list) else (value,):
-            if isinstance(number, int | float) and number < 0 and not SIGNED.search(key):
+        for inner in value if isinstance(value, list) else ():
+            if isinstance(inner, dict):
+                check_config(inner, file, f"{prefix}{key}.")
+        for number in _numbers(value):
+            if number < 0 and not SIGNED.search(key):
                 raise InputError(f"{number!r} is below zero", file=file, key=prefix + key)
+            if not abs(number) < inf and not HARMLESS.search(key):
+                raise InputError(f"{number!r} is not finite", file=file, key=prefix + key)
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """A number, or those of a list and of the lists in it."""
+    if isinstance(value, int | float):
+        yield value
+    for inner in value if isinstance(value, list) else ():
+        yield from _numbers(inner)
 
 
 LAYERS = re.compile(r"(^|_)n?_?layers?$")
@@ -82,7 +98,7 @@ def _with_quantization(path: Path) -> dict[str, Any]:
     """A config.json with the quantisation that a `hf_quant_config.json` beside it states, where it has none itself."""
     from workloads.importers.quantization import beside
 
-    raw, file = read_json(path), path.with_name("hf_quant_config.json")
+    raw, file = read_json(path, infinite=True), path.with_name("hf_quant_config.json")
     if path.name == "config.json" and file.is_file() and not raw.get("quantization_config"):
         return {**raw, "quantization_config": beside(read_json(file))}
     return raw

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from planners.sizing.sized import Candidate, Sized
+from planners.sizing.sized import MOST_REPLICAS, Candidate, Sized
 
 HEADER = ("plan", "replicas", "chips", "USD/h", "tokens/s/chip", "TTFT p50", "TPOT p50", "kept", "verdict")
 LEAST_LISTED = 1e-3
@@ -41,7 +41,9 @@ def verdict(found: Sized, one: Candidate) -> str:
         return "recommended"
     if not one.meets:
         return "misses the bounds"
-    return "dearer" if found.affordable(one) else "above the budget"
+    if not found.affordable(one):
+        return "above the budget"
+    return {"usd_per_hour": "dearer", "usd_per_million_tokens": "dearer per token"}.get(found.by, "less per chip")
 
 
 def row(found: Sized, one: Candidate) -> list[str]:
@@ -139,6 +141,8 @@ def nothing(found: Sized) -> str:
     if miss.meets:
         price = money(miss.usd_per_hour)
         return f"Nothing within the budget: the cheapest that keeps the bounds is {degrees(miss)}, {price} USD/h."
+    if found.rate_per_s is not None and miss.answer.get("ttft_p50_s") is None:
+        return f"No plan keeps the bounds at {found.rate_per_s:.4g} requests/s, with up to {MOST_REPLICAS} replicas."
     answer, share = miss.answer, 100 * (miss.answer.get("attainment_ratio") or 0)
     times = f"TTFT {seconds(answer.get('ttft_p50_s'))}, TPOT {seconds(answer.get('tpot_p50_s'))}"
     return f"No plan keeps the bounds. Nearest: {degrees(miss)}, {times}; {share:.0f} % of requests keep both."

@@ -92,6 +92,7 @@ class ChipFacts:
 
 _ATTENTION_FAMILY = {
     "ampere": "fa2",
+    "ampere-ga102": "fa2",
     "ada": "fa2",
     "blackwell-gb202": "fa2",
     "hopper": "fa3",
@@ -102,7 +103,7 @@ _ATTENTION_FAMILY = {
 _SPLIT_L2 = ("ampere", "hopper", "blackwell")
 """two partitions, each with a copy of what its own units read (GA100, after it GH100; GB100 joins two dies)"""
 
-_WARP_FED = ("volta", "turing", "ampere", "ada", "blackwell-gb202")
+_WARP_FED = ("volta", "turing", "ampere", "ampere-ga102", "ada", "blackwell-gb202")
 
 _WIDER: dict[str, tuple[str, ...]] = {
     "fp32": ("fp32", "tf32", "bf16"),

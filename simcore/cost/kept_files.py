@@ -1,7 +1,8 @@
 """Files kept between processes: compiled kernels, digests, step tables. Never needed, never trusted unread.
 
-They lie beside the package, or in the user's cache folder where that cannot be written (`SIMCORE_CACHE` names another
-folder). A file is written aside and renamed, so that a reader sees a whole one or none.
+They lie beside the package, in the user's cache folder where that cannot be written, or in a folder of the user's own
+among the temporary files (`SIMCORE_CACHE` names another). A file is written aside and renamed, so that a reader sees a
+whole one or none.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import json
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from functools import cache
@@ -25,17 +27,24 @@ def home() -> Path:
     """The folder of kept files; one that cannot be written stays empty."""
     own = os.environ.get("SIMCORE_CACHE")
     user = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    places = [Path(own)] if own else [PACKAGE / "__pycache__"]
-    if not own and not user.startswith("~"):  # who has neither HOME nor an entry in passwd has no folder of their own
-        places.append(Path(user) / "simcore")
-    for place in places:
+    shared = Path(os.environ.get("TMPDIR") or "/tmp") / f"simcore-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+    cache = [] if user.startswith("~") else [Path(user) / "simcore"]  # no HOME and no entry in passwd: nobody's
+    for place in [Path(own)] if own else [PACKAGE / "__pycache__", *cache, shared]:
         try:
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError:
             continue
-        if os.access(place, os.W_OK):
+        if os.access(place, os.W_OK) and (place is not shared or _is_ours(place)):
             return place
-    return places[-1]
+    return Path(own) if own else shared
+
+
+def _is_ours(place: Path) -> bool:
+    """Whether nobody else can put files into a folder that lies where everybody writes."""
+    told = place.lstat()
+    return stat.S_ISDIR(told.st_mode) and (
+        os.name != "posix" or (told.st_uid == os.getuid() and not told.st_mode & 0o022)
+    )
 
 
 def write_aside(file: Path, data: bytes) -> bool:

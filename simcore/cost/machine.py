@@ -9,6 +9,7 @@ import numpy as np
 
 from simcore.cost import storage
 from simcore.cost.pim import Pim, pim_of
+from simcore.errors import InputError
 from simcore.ops.op import Column, pick
 from simcore.spec.formats import FORMATS
 from simcore.spec.hardware import Chip, ComputeUnit
@@ -55,12 +56,18 @@ class Machine:
     """of one node; beyond them a message goes through network cards"""
     array_rows: Column = 0.0
     """rows of a systolic array; 0: not one"""
+    array_columns: Column = 0.0
+    arrays: Column = 1.0
+    dataflow: str = ""
+    """which operand stays in the cells; "": weights, and only the fill by rows is counted"""
     kv_bytes_per_s: Column = np.inf
     """bandwidth of the tier that holds KV; inf: the main tier's"""
     kv_write_bytes_per_s: Column = np.inf
     """at which new KV reaches that tier; inf: the main tier's"""
     kv_latency_s: Column = 0.0
     """until that tier answers a layer's attention"""
+    kv_ahead_bytes_per_s: float = np.inf
+    """bandwidth at which KV is brought to the main tier a layer ahead; inf: attention reads it where it lies"""
     kv_tier_bytes: Column = np.inf
     """capacity for KV where it lives outside the main tier"""
     weight_bytes_per_s: float = np.inf
@@ -126,6 +133,7 @@ def machine_of(
     money = chip.money
     sizes, rates, latencies = _levels(system)
     policy = policy or ServingPolicy()
+    ahead = policy.kv_fetch == "prefetch"
     return Machine(
         matrix_flop_per_s=peak(unit, weights, activations),
         expert_flop_per_s=peak(unit, experts, activations),
@@ -150,16 +158,45 @@ def machine_of(
         level_latency_s=latencies,
         node_chips=float(system.chips_per_node) if system.node else np.inf,
         formats=(weights, experts, kv),
-        array_rows=float(unit.array_rows or 0) if unit.kind == "systolic" else 0.0,
-        kv_bytes_per_s=storage.tier_read_bytes_per_s(system, policy.kv_tier),
+        **_arrays(unit),
+        dataflow=_dataflow(unit),
+        kv_bytes_per_s=np.inf if ahead else storage.tier_read_bytes_per_s(system, policy.kv_tier),
+        kv_ahead_bytes_per_s=storage.tier_read_bytes_per_s(system, policy.kv_tier) if ahead else np.inf,
         kv_write_bytes_per_s=storage.tier_write_bytes_per_s(system, policy.kv_tier),
         kv_latency_s=storage.tier_latency_s(system, policy.kv_tier),
         kv_tier_bytes=storage.tier_bytes(system, policy.kv_tier),
         **_weights(system, policy),
         fetch=policy.weight_fetch,
-        tiers=(policy.weight_tier, policy.expert_tier or policy.weight_tier, policy.kv_tier),
-        pim=pim_of(chip) if policy.pim_attention and policy.kv_tier == "main" else None,
+        tiers=_tiers(system, policy),
+        pim=pim_of(chip) if policy.pim_attention and storage.is_main(system, policy.kv_tier) else None,
     )
+
+
+def _arrays(unit: ComputeUnit) -> dict[str, float]:
+    """The systolic arrays of a unit; none of any other."""
+    if unit.kind != "systolic" or unit.array_rows is None:
+        return {}
+    sides = {"array_rows": float(unit.array_rows), "array_columns": float(unit.array_columns or unit.array_rows)}
+    return {**sides, "arrays": float(unit.count or 1)}
+
+
+def _dataflow(unit: ComputeUnit) -> str:
+    """The unit's dataflow. Raises UnknownName, and InputError for a unit that is no array."""
+    if unit.dataflow is None:
+        return ""
+    from simcore.cost.dataflows import dataflow
+
+    if unit.kind != "systolic" or unit.array_rows is None:
+        raise InputError("is for a systolic unit with array_rows", key="dataflow", fix="leave it out")
+    dataflow.file_of(unit.dataflow)
+    return unit.dataflow
+
+
+def _tiers(system: System, policy: ServingPolicy) -> tuple[str, str, str]:
+    """Of weights, routed experts and KV; the main one under that name, whatever the policy calls it."""
+    names = (policy.weight_tier, policy.expert_tier or policy.weight_tier, policy.kv_tier)
+    weights, experts, kv = ("main" if storage.is_main(system, name) else name for name in names)
+    return weights, experts, kv
 
 
 def _weights(system: System, policy: ServingPolicy) -> dict[str, float]:

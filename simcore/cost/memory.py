@@ -50,6 +50,8 @@ class Home:
     """of the weights (routed experts apart), what lives in a slower tier and passes through"""
     experts_away_ratio: float = 0.0
     """the same of routed experts"""
+    kv_passes: bool = False
+    """KV that lives elsewhere is brought to the main tier a layer ahead"""
     kv_beside_weights: bool = False
     """KV lives in the tier that weights live in, and has what they leave of it"""
 
@@ -124,8 +126,10 @@ def footprint(model: ModelSpec, plan: PlanColumns, load: Load, home: Home) -> Fo
     away = home.weights_away_ratio * (weights - experts) + home.experts_away_ratio * experts
     passing = LAYERS_IN_FLIGHT * away / np.ceil(model.layer_count / plan.pp)
     resident = weights - away + np.minimum(passing, away) + peak + reserve
-    room = _room_bytes(home, resident, peak, reserve)
     per_sequence = kv_bytes_per_sequence(model, plan, load.context_tokens)
+    if home.kv_passes:
+        resident = resident + LAYERS_IN_FLIGHT * per_sequence * load.sequences / np.ceil(model.layer_count / plan.pp)
+    room = _room_bytes(home, resident, peak, reserve)
     elsewhere = home.kv_tier_bytes is not None
     return Footprint(
         weights_bytes=weights,

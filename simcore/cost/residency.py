@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,11 @@ class Stream:
     wait_s: float
     """latencies that nothing hides"""
 
+    def and_then(self, other: Stream) -> Stream:
+        """Both, one after the other in every layer."""
+        stream_s, first_s = self.stream_s + other.stream_s, self.first_s + other.first_s
+        return Stream(stream_s, first_s, max(self.own_ratio, other.own_ratio), max(self.wait_s, other.wait_s))
+
     def over(self, own_s: Column) -> Column:
         """Seconds of a step with this stream: max(own + first, stream + own x ratio) + wait."""
         return np.maximum(own_s + self.first_s, self.stream_s + own_s * self.own_ratio) + self.wait_s
@@ -39,6 +45,18 @@ def stream_of(stream_s: Column, layers: int, latency_s: float, fetch: str = "ste
     if fetch == "demand":
         return Stream(stream_s, stream_s, 1.0, latency_s * layers)
     return Stream(stream_s, stream_s / layers, 1.0 / layers, latency_s)
+
+
+def elsewhere(machine: Machine) -> dict[str, Any]:
+    """What of a `Home` is outside the main tier."""
+    weights, experts, kv = machine.tiers
+    return {
+        "kv_tier_bytes": None if kv == "main" else machine.kv_tier_bytes,
+        "weights_away_ratio": machine.weights_away_ratio,
+        "experts_away_ratio": machine.experts_away_ratio,
+        "kv_passes": bool(np.isfinite(machine.kv_ahead_bytes_per_s)),
+        "kv_beside_weights": kv in (weights, experts),
+    }
 
 
 def tiers_in_use(machine: Machine, found: Footprint) -> dict[str, tuple[Column, Column]]:

@@ -44,7 +44,8 @@ def kernel_cost(op: Op, machine: Machine, graphs: bool) -> OpCost:
     """
     compute = op.flop / peak_of(op, machine)
     if op.kind == "gemm" and np.any(np.asarray(machine.array_rows) > 0):
-        compute = compute * systolic_fill(op.shape["m"], machine)  # type: ignore[arg-type]
+        fill = array_ratio if machine.dataflow else systolic_fill
+        compute = compute * fill(op, machine)
     memory = op.cache_bytes / activation_rate(op.cache_bytes, machine)
     if not isinstance(op.stream_bytes, float) or op.stream_bytes > 0:
         memory = memory + stream_s(op, machine)
@@ -88,12 +89,26 @@ def peak_of(op: Op, machine: Machine) -> Column:
     return machine.attention_flop_per_s if op.role == "attention" else machine.vector_flop_per_s
 
 
-def systolic_fill(rows: Column, machine: Machine) -> Column:
+def systolic_fill(op: Op, machine: Machine) -> Column:
     """Slow-down of a weight-stationary array of H rows that streams `rows` inputs per tile: max(rows, H) / rows.
 
     Loading the next H x W weights takes H cycles and hides behind the streaming of at least H rows.
     """
-    return np.maximum(rows, machine.array_rows) / np.maximum(rows, 1.0)
+    rows = np.asarray(op.shape["m"], float)
+    return np.asarray(np.maximum(rows, machine.array_rows) / np.maximum(rows, 1.0))
+
+
+def array_ratio(op: Op, machine: Machine) -> Column:
+    """Cycles of a product on the machine's arrays over those at their peak, folds overlapped
+    (`simcore.cost.dataflows`)."""
+    from simcore.cost.dataflows import dataflow
+    from simcore.cost.dataflows._base import Gemm
+
+    gemm = Gemm(*(np.maximum(np.asarray(op.shape[side], float), 1.0) for side in ("m", "n", "k")))
+    sides = (machine.array_rows, machine.array_columns)
+    cycles = dataflow(machine.dataflow).warm_cycles(gemm, *sides, machine.arrays) + 1.0
+    ideal = gemm.macs / (np.asarray(machine.array_rows) * machine.array_columns * machine.arrays)
+    return np.asarray(np.maximum(cycles / ideal, 1.0))
 
 
 def network_cost(op: Op, machine: Machine, plan: PlanColumns) -> OpCost:

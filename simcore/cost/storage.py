@@ -20,17 +20,32 @@ def tier_read_bytes_per_s(system: System, name: str) -> float:
     """
     if is_main(system, name):
         return np.inf
-    tier, share = system.tier(name)
-    return _through_link(system, tier, min(tier.read_bytes_per_s, _in_flight_bytes_per_s(tier)) * share)
+    return min(own_read_bytes_per_s(system, name), link_bytes_per_s(system, name))
 
 
 def tier_write_bytes_per_s(system: System, name: str) -> float:
     """The same for writing; a tier that states no write bandwidth writes as fast as it reads."""
     if is_main(system, name):
         return np.inf
+    return min(own_write_bytes_per_s(system, name), link_bytes_per_s(system, name))
+
+
+def own_read_bytes_per_s(system: System, name: str) -> float:
+    """One chip's share of what a tier reads, whatever leads to it."""
     tier, share = system.tier(name)
-    rate = tier.write_bytes_per_s or tier.read_bytes_per_s
-    return _through_link(system, tier, min(rate, _in_flight_bytes_per_s(tier)) * share)
+    return min(tier.read_bytes_per_s, _in_flight_bytes_per_s(tier)) * share
+
+
+def own_write_bytes_per_s(system: System, name: str) -> float:
+    """The same for writing."""
+    tier, share = system.tier(name)
+    return min(tier.write_bytes_per_s or tier.read_bytes_per_s, _in_flight_bytes_per_s(tier)) * share
+
+
+def link_bytes_per_s(system: System, name: str) -> float:
+    """The link to a tier, one direction; inf where none is crossed."""
+    link = links_of(system).get(system.tier(name)[0].link or "")
+    return np.inf if link is None else link.bytes_per_s
 
 
 def _in_flight_bytes_per_s(tier: MemoryTier) -> float:
@@ -52,11 +67,6 @@ def tier_latency_s(system: System, name: str) -> float:
 def links_of(system: System) -> dict[str, Link]:
     """Links over which a chip reaches tiers; the node's go before the chip's own ports of that name."""
     return {**system.chip.links, **(system.node.links if system.node else {})}
-
-
-def _through_link(system: System, tier: MemoryTier, bytes_per_s: float) -> float:
-    link = links_of(system).get(tier.link or "")
-    return min(bytes_per_s, link.bytes_per_s) if link else bytes_per_s
 
 
 def tier_bytes(system: System, name: str) -> float:

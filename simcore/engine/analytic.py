@@ -23,7 +23,7 @@ import numpy as np
 from simcore.cost import memory, money
 from simcore.cost.base import CostModel
 from simcore.cost.machine import Machine
-from simcore.cost.residency import tiers_in_use
+from simcore.cost.residency import elsewhere, tiers_in_use
 from simcore.engine.masking import mask_infeasible
 from simcore.engine.peak import request_flop, within_peak
 from simcore.engine.waiting import with_queue
@@ -314,10 +314,7 @@ def sizes(setting: Setting, machine: Machine, plan: PlanColumns, batch: Column) 
         setting.stack,
         policy.memory_fraction,
         machine.reserve_bytes,
-        None if policy.kv_tier == "main" else machine.kv_tier_bytes,
-        machine.weights_away_ratio,
-        machine.experts_away_ratio,
-        machine.tiers[2] in machine.tiers[:2],
+        **elsewhere(machine),
     )
     return memory.footprint(setting.model, plan, load, home)
 

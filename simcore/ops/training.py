@@ -37,8 +37,6 @@ EIGHT_BIT_WIRE = 0.5 * (1.0 + 4.0 / 128.0)
 """bytes of a dispatched element over 16 bits: eight bits, and an fp32 scale for 128 of them"""
 LOSS_BYTES = {"forward": 10.0, "input": 6.0}
 """per logit: written in 16 bits, read as fp32 for maximum and sum; the gradient read, formed, written"""
-CAST_BYTES = {"forward": 5.0, "input": 5.0}
-"""per element of a matrix input (its gradient): read in 16 bits, written in eight, and again transposed"""
 
 
 @dataclass(frozen=True)
@@ -58,6 +56,8 @@ class Share:
     """mean length of a document: what attention sees of a packed sequence"""
     casts: bool = False
     """matrices multiply in eight bits or less and inputs are converted before"""
+    cast_bytes: tuple[float, float, float] = (5.0, 5.0, 0.0)
+    """per element: of a matrix's input, of its output's gradient, of the input again in the backward pass"""
     unfused: bool = False
     """attention writes its scores"""
     context: str = "ring"
@@ -230,8 +230,10 @@ def mirrored(forward: list[Op], share: Share) -> Passes:
         if op.kind == "gemm":
             weight.append(weight_gradient(op))
             if share.casts and op.role in ("matrix", "expert") and op.name != "router":
-                here.append(cast(op, "forward"))
-                back.append(cast(op, "input"))
+                forward_bytes, gradient_bytes, again_bytes = share.cast_bytes
+                here.append(cast(op, "k", forward_bytes))
+                back.append(cast(op, "n", gradient_bytes))
+                back += [cast(op, "k", again_bytes)] if again_bytes else []
     return Passes(tuple(here), tuple(back), tuple(weight))
 
 
@@ -274,11 +276,11 @@ def weight_gradient(op: Op) -> Op:
     return replace(op, name=f"{op.name}_weight_grad", shape=shape, stream_bytes=op.stream_bytes * 4.0)
 
 
-def cast(op: Op, name: Literal["forward", "input"]) -> Op:
-    """Conversion of a matrix's input (or output gradient) to the format that it multiplies in."""
-    m, width = op.shape["m"], op.shape["k" if name == "forward" else "n"]
+def cast(op: Op, side: Literal["k", "n"], moved_bytes: float) -> Op:
+    """Conversion of a matrix's input (k wide) or output gradient (n wide) to the format that it multiplies in."""
+    m, width = op.shape["m"], op.shape[side]
     assert not isinstance(m, str) and not isinstance(width, str)
-    return replace(elementwise(f"{op.name}_cast", op.count, m * width * CAST_BYTES[name]), part="cast")
+    return replace(elementwise(f"{op.name}_cast", op.count, m * width * moved_bytes), part="cast")
 
 
 def scores(op: Op, name: Literal["forward", "input"]) -> list[Op]:

@@ -28,6 +28,8 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {
 """by name: the function and how many arguments it takes"""
 MOST_CHARACTERS = 2_000
 MOST_EXPONENT = 1_000.0
+MOST_DEPTH = 250
+"""the same for every Python, whose own limits differ"""
 BINARY = {
     ast.Add: np.add,
     ast.Sub: np.subtract,
@@ -39,6 +41,14 @@ BINARY = {
 }
 ORDER = {ast.LtE: np.less_equal, ast.GtE: np.greater_equal, ast.Lt: np.less, ast.Gt: np.greater}
 COMPARE = (*ORDER, ast.Eq, ast.NotEq)
+
+
+def _depth(tree: ast.AST) -> int:
+    """Levels of a tree, however many."""
+    found, level = 0, [tree]
+    while level:
+        found, level = found + 1, [child for node in level for child in ast.iter_child_nodes(node)]
+    return found
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,8 @@ class Expression:
     text: str
 
     def __post_init__(self) -> None:
+        if _depth(self._tree) > MOST_DEPTH:
+            raise InputError(f"{self.text!r} is nested too deeply")
         try:
             self._check(self._tree)
             self._check_constants(self._tree)

@@ -68,7 +68,10 @@ class ComputeUnit(Spec):
     """per unit and clock, dense; peak = count x clock x this, checked by a test where all are published"""
     array_rows: Count | None = None
     array_columns: Count | None = None
-    """systolic array shape"""
+    """systolic array shape; `count` of them share a product fold by fold"""
+    dataflow: str | None = None
+    """which operand stays in the cells: output, weight or input (a file of `simcore.cost.dataflows`). None: weights,
+    and only rows that too few inputs stream through are counted"""
     internal_bytes_per_s: BytesPerS | None = Field(default=None, alias="internal_bandwidth")
     """bandwidth the unit sees where that differs from the tier's external one (PIM, in-storage compute)"""
     tile_bytes: Capacity | None = Field(default=None, alias="tile_size")

@@ -81,10 +81,14 @@ def _finite(text: str) -> float:
     return number
 
 
-def read_json(path: Path) -> Raw:
-    """Parse a JSON object from a file; raises InputError for a missing file and for a syntax error, with its line."""
+def read_json(path: Path, infinite: bool = False) -> Raw:
+    """Parse a JSON object from a file; raises InputError for a missing file and for a syntax error, with its line.
+
+    With `infinite` the words Infinity and NaN, which Python writes and JSON has not, are numbers: whoever asks for them
+    looks where they stand.
+    """
     try:
-        found = json_of(read_text(path))
+        found = (json.loads if infinite else json_of)(read_text(path))
     except RecursionError:
         raise InputError("is nested too deeply", file=str(path), fix="mend the syntax") from None
     except ValueError as error:  # JSONDecodeError, and numbers of thousands of digits

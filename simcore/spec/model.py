@@ -36,7 +36,9 @@ def _ones_own(value: Any, shipped: Callable[[Any], Any]) -> Any:
     """A block of a kind that was registered or that a package offers, else one of the shipped."""
     kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
     own = own_thing(GROUPS["block"], normal(kind)) if isinstance(kind, str) else None
-    return shipped(value) if own is None else own.SPEC.model_validate(value)
+    found = shipped(value) if own is None else own.SPEC.model_validate(value)
+    type(found).model_rebuild()  # pydantic before 2.14 writes no block whose own schema was put off
+    return found
 
 
 Shipped = Annotated[Attention | Mla | LinearAttention | Mamba2, Field(discriminator="kind")]
@@ -105,6 +107,14 @@ class ModelSpec(Sourced):
     def experts(self) -> int:
         """Routed experts per MoE layer (0: dense)."""
         return max((f.routed_experts for g in self.layers for f in g.ffn), default=0)
+
+    @property
+    def architecture(self) -> str:
+        """Width, layers and parameters in words: what copies of one model under other names share.
+
+        Quantised and fine-tuned copies are one architecture; `5120x64-33B` is Qwen3-32B, whatever its release.
+        """
+        return f"{self.hidden_size}x{self.layer_count}-{self.parameters / 1e9:.0f}B"
 
     @cached_property
     def parameters(self) -> int:

@@ -24,6 +24,8 @@ class ServingPolicy(Spec):
     graphs: bool = True
     """decode steps replay a captured graph; prefill launches kernel by kernel"""
     kv_tier: str = "main"
+    kv_fetch: Literal["step", "prefetch"] = "step"
+    """attention reads KV where it lies, or a layer's KV comes to the main tier while the layer before computes"""
     weight_tier: str = "main"
     """weights kept elsewhere are streamed once per step, prefetched behind the compute of the layer before"""
     weight_away_ratio: float = Field(default=1.0, gt=0, le=1)

@@ -69,11 +69,23 @@ class Framework:
     """context-parallel ranks hold neighbouring tokens, not a share of early and late ones"""
     keeps_casts: bool = False
     """inputs of eight-bit matrices are kept in eight bits"""
+    cast_forward_bytes: float = 5.0
+    """per element of a matrix's input that is converted to its format: read in 16 bits, written in eight, and again
+    transposed"""
+    cast_gradient_bytes: float = 5.0
+    """the same of the gradient of its output"""
+    cast_again_bytes: float = 0.0
+    """the same of its input in the backward pass, where it was kept along rows and the weight gradient needs columns"""
     overlap_tp: bool = False
     overlap_dp: bool = True
     overlap_ep: bool = False
     overlap_cp: bool = True
     graphs: str = "off"
+
+    @property
+    def cast_bytes(self) -> tuple[float, float, float]:
+        """The three of a conversion."""
+        return self.cast_forward_bytes, self.cast_gradient_bytes, self.cast_again_bytes
 
     def changed(self, **constants: Any) -> Framework:
         """Some constants replaced."""

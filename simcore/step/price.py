@@ -246,7 +246,7 @@ def price(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) 
     a line of its own.
     """
     found = _resident(physics, plan, step, graphs)
-    stream = weight_stream(physics, plan)
+    stream = with_kv(weight_stream(physics, plan), found)
     if stream is None:
         return found
     own_s = sum(found.sum().values(), 0.0)
@@ -267,6 +267,16 @@ def weight_stream(physics: Physics, plan: PlanColumns) -> Stream | None:
         stream_s = stream_s + machine.experts_away_ratio * experts / machine.expert_bytes_per_s
         latency_s = max(latency_s, machine.expert_latency_s if machine.experts_away_ratio else 0.0)
     return stream_of(stream_s, model.layer_count, latency_s, machine.fetch)
+
+
+def with_kv(stream: Stream | None, found: Priced) -> Stream | None:
+    """The stream with the step's KV behind the weights of each layer, where that is brought a layer ahead."""
+    machine, layers = found.physics.machine, found.physics.model.layer_count
+    if not np.isfinite(machine.kv_ahead_bytes_per_s):
+        return stream
+    read = sum((op.count * op.stream_bytes for op in found.ops if op.role == "attention"), 0.0)
+    kv = stream_of(read / machine.kv_ahead_bytes_per_s, layers, float(np.max(machine.kv_latency_s)))
+    return kv if stream is None else stream.and_then(kv)
 
 
 def _resident(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> Priced:

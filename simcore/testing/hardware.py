@@ -8,14 +8,18 @@ from simcore.spec.base import Sourced
 from simcore.spec.hardware import Chip, ComputeUnit
 
 BF16_PER_UNIT_CLOCK = {
+    "volta": (1024,),
+    "turing": (1024,),
     "ampere": (2048,),
+    "ampere-ga102": (1024, 512),
     "hopper": (4096,),
     "ada": (1024, 512),
     "blackwell": (8192,),
     "blackwell-ultra": (8192,),
-    "blackwell-gb202": (1024,),
+    "blackwell-gb202": (1024, 512),
     "cdna2": (1024,),
     "cdna3": (2048,),
+    "cdna4": (4096,),
 }
 """dense BF16 FLOP per SM (CU) and clock; GeForce has half rate with FP32 accumulation"""
 
@@ -24,11 +28,12 @@ RATIOS = {
     ("tf32", "bf16"): (0.5,),
     ("fp8", "bf16"): (2.0,),
     ("fp6", "fp8"): (1.0,),
-    ("fp4", "fp8"): (2.0, 3.0),
+    ("fp4", "fp8"): (2.0, 3.0, 4.0),
     ("int8", "bf16"): (1.0, 2.0, 4.0),
     ("int4", "int8"): (2.0,),
 }
-"""peak of the first format over the second, dense; an integer path may also be nearly absent"""
+"""peak of the first format over the second, dense; an integer path may also be nearly absent, and GeForce halves FP8
+with FP32 accumulation"""
 
 
 def check_chip(chip: Chip) -> None:

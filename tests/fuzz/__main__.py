@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.fuzz import cluster, environments, kill, laws, workers
+from tests.fuzz import cluster, environments, kill, laws, together, workers
 from tests.fuzz.campaign import campaign, told
 
 
@@ -25,7 +25,8 @@ def main(what: str, count: int, seed: int) -> int:
     if what == "places":
         return int(bool(environments.campaign()))
     if what == "kill":
-        failed = kill.campaign(count, seed) + workers.campaign(max(count // 2, 1), seed)
+        failed = kill.campaign(count, seed) + together.campaign(count, seed)
+        failed += workers.campaign(max(count // 2, 1), seed)
         failed += cluster.campaign(max(count // 8, 1), seed)
         return int(bool(failed))
     print(__doc__)

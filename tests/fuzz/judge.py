@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from simcore.calibration.importers.vllm_run import STATED
+from workloads.importers.keys import HARMLESS
 
 if TYPE_CHECKING:
     from tests.fuzz.subjects import Input
@@ -44,6 +45,7 @@ FOREIGN = re.compile(
     r"|torch_dtype|_range|mscale|chunk_size_feed|auto_map|_token_index|pretraining_tp|num_beams|_penalty$|top_[kp]$|image|audio|vision|video|_factor$|scale|norm_|attn_|temperature"
 )
 """keys of a config.json that say nothing of shapes (training, sampling, positions): the importer does not read them"""
+OPEN = ("inf", "nan")
 UNREAD = re.compile(r":(prefill_|decode_)|:(silicon_data_source|id)$")
 """columns of serving rows that the command does not read: those of disaggregated servers in the row of another"""
 NAMED = "|".join({place.rpartition(".")[2] for ways in STATED.values() for place in ways})
@@ -80,12 +82,12 @@ def verdict(asked: Input, done: Outcome, most_s: float) -> tuple[str, str]:
                 return f"nonsense: {place} = {value}", re.sub(r"\d+", "N", place)
     place = asked.change.place
     missing = asked.change.new == "nan" and asked.change.how == "cell" and not place.endswith("latency_ms")
-    if asked.change.nonsense and not missing and not unbordered(asked.words, place):
+    if asked.change.nonsense and not missing and not unbordered(asked.words, place, asked.change.new):
         return f"taken in silence: {place} = {asked.change.new}", re.sub(r"\d+", "N", place)
     return "", ""
 
 
-def unbordered(words: tuple[str, ...], place: str) -> bool:
+def unbordered(words: tuple[str, ...], place: str, new: str) -> bool:
     """Whether a number at a place means nothing to the command, or may have any value."""
     foreign = any(word.endswith("config.json") for word in words)
     rows = words[:1] == ("validate",)
@@ -93,9 +95,14 @@ def unbordered(words: tuple[str, ...], place: str) -> bool:
         WORDS.search(place)
         or FREE.search(place)
         or TIMES.search(place)
-        or (foreign and FOREIGN.search(place))
+        or (foreign and (FOREIGN.search(place) or (new in OPEN and open_ended(place))))
         or (rows and (UNREAD.search(place) or (words[1] == "requests" and RECORDED.search(place))))
     )
+
+
+def open_ended(place: str) -> bool:
+    """Whether the key of a config.json at a place is one that the importer leaves alone, and so may be infinite."""
+    return bool(HARMLESS.search([part for part in place.split(".") if not part.isdigit()][-1]))
 
 
 def where(trace: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from simcore.spec.load import read_toml
-from tests.fuzz import kill, laws
+from tests.fuzz import kill, laws, together
 from tests.fuzz.campaign import Tally, campaign, told
 from tests.fuzz.judge import Outcome, verdict
 from tests.fuzz.mutate import Change, as_toml, spoilt_rows, spoilt_tree
@@ -34,6 +34,11 @@ def test_a_kill_leaves_the_old_or_the_new(name: str) -> None:
     said: list[str] = []
     assert not kill.campaign(2, 5, said.append, only=name), "\n".join(said)
     assert said == [f"{name}: 2 kills, 0 failures"]
+
+
+def test_writers_of_one_folder_leave_whole_sets() -> None:
+    said: list[str] = []
+    assert not together.campaign(2, 3, said.append), "\n".join(said)
 
 
 ASKED = Input(Change("replaced", "plan.tp", "2", "-1", True), ("estimate", "s.toml", "--json"))

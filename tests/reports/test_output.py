@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -173,9 +174,9 @@ WRITER = """
 import os, signal, sys, time
 from pathlib import Path
 from reports import output
-def die(stage, target): os.kill(os.getpid(), 9)
-def half(stage, target):
-    os.replace(stage / "files" / "a", target / "a")
+def die(stage): os.kill(os.getpid(), 9)
+def half(stage):
+    os.replace(stage / "files" / "a", out / "a")
     os.kill(os.getpid(), 9)
 how, out = sys.argv[1], Path(sys.argv[2])
 if how in ("before", "half"):
@@ -184,6 +185,10 @@ with output.output_folder(out, "simulate") as stage:
     for name in "ab":
         (stage / name).write_text("2")
     if how == "stage": os.kill(os.getpid(), 9)
+    if how == "late":
+        with output.output_folder(out, "another") as other:
+            (other / "c").write_text("1")
+        output._carry_out = die
     if how.startswith("SIG"):
         print("ready", flush=True)
         time.sleep(60)
@@ -216,6 +221,50 @@ def test_the_next_run_clears_a_first_one_that_was_killed(tmp_path: Path) -> None
     assert stages(tmp_path)
     run(tmp_path / "out", {"a": "1"})
     assert not stages(tmp_path) and seen(tmp_path) == {"out/a": "1"}
+
+
+@pytest.mark.parametrize("made", [False, True], ids=["new", "ours"])
+@pytest.mark.parametrize("second", ["simulate", "sweep"])
+def test_two_writers_of_one_folder_leave_two_whole_sets(tmp_path: Path, made: bool, second: str) -> None:
+    """The one that began first ends last: its set replaces another's of the same command, and stands beside others."""
+    out = tmp_path / "out"
+    if made:
+        run(out, {"a": "0", "old": "0"})
+    with output_folder(out, "simulate") as stage:
+        write_text(stage / "a", "1")
+        run(out, {"a" if second == "simulate" else "b": "2", "more": "2"}, second)
+    beside = {} if second == "simulate" else {"b": "2", "more": "2"}
+    assert seen(out) == {"a": "1"} | beside and not stages(tmp_path)
+    ours = {name for files in output.manifest(out).values() for name in files}
+    assert ours == set(seen(out))
+
+
+def test_a_killed_writer_whose_folder_another_made_is_ended_in_that_folder(tmp_path: Path) -> None:
+    writer("late", tmp_path / "out").communicate()
+    assert stages(tmp_path)
+    run(tmp_path / "out", {"page": "1"}, "report")
+    assert not stages(tmp_path)
+    assert seen(tmp_path) == {"out/a": "2", "out/b": "2", "out/c": "1", "out/page": "1"}
+
+
+@pytest.mark.parametrize("made", [False, True], ids=["new", "ours"])
+def test_a_set_that_came_while_a_writer_waited_stays_ours(
+    tmp_path: Path, made: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, locked = tmp_path / "out", output.locked
+    if made:
+        run(out, {"a": "0"})
+
+    def late(folder: Path) -> AbstractContextManager[None]:
+        monkeypatch.setattr(output, "locked", locked)
+        run(out, {"b": "2"}, "sweep")
+        return locked(folder)
+
+    with output_folder(out, "simulate") as stage:
+        write_text(stage / "a", "1")
+        monkeypatch.setattr(output, "locked", late)
+    run(out, {"b": "3"}, "sweep")
+    assert seen(out) == {"a": "1", "b": "3"} and output.manifest(out) == {"simulate": ["a"], "sweep": ["b"]}
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])

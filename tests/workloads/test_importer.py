@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,6 +40,25 @@ def imported(stem: str) -> ModelSpec:
 
 def llama(**changes: Any) -> ModelSpec:
     return import_model({**LLAMA, **changes}, "m", "config.json")
+
+
+def test_what_no_shape_reads_may_be_infinite(tmp_path: Path) -> None:
+    """Files of Mamba models hold `"time_step_limit": [0.0, Infinity]`."""
+    stem = "nvidia--NVIDIA-Nemotron-3-Nano-30B-A3B-BF16"
+    file = tmp_path / f"{stem}.json"
+    file.write_text(json.dumps(raw(stem) | {"time_step_limit": [0.0, math.inf], "swiglu_limit": math.nan}))
+    assert workloads.read_model(file) == workloads.read_model(shared(f"models/{stem}.json"))
+
+
+@pytest.mark.parametrize(
+    "key", ["hidden_size", "num_hidden_layers", "mamba_num_heads", "chunk_size", "max_position_embeddings"]
+)
+@pytest.mark.parametrize("word", ["Infinity", "NaN", "1e999", "-Infinity"])
+def test_what_shapes_are_read_from_is_finite(key: str, word: str, tmp_path: Path) -> None:
+    told = raw("nvidia--NVIDIA-Nemotron-3-Nano-30B-A3B-BF16") | {key: "HERE"}
+    (tmp_path / "config.json").write_text(json.dumps(told).replace('"HERE"', word))
+    with pytest.raises(InputError, match=key):
+        workloads.read_model(tmp_path / "config.json")
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.stem)

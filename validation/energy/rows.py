@@ -46,7 +46,7 @@ class EnergyRow:
     def architecture(self) -> str:
         """What models of equal shape share; a hold-out leaves all of them out together."""
         spec = self.spec
-        return self.model if spec is None else f"{spec.hidden_size}x{spec.layer_count}-{spec.parameters / 1e9:.0f}B"
+        return self.model if spec is None else spec.architecture
 
     @property
     def group(self) -> str:

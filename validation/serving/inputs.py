@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from validation.serving.fit import StackFit
     from validation.serving.replay import Replayer
     from validation.serving.rows import Question, ServingRow
 
@@ -58,3 +59,18 @@ def parameters(question: Question, held_out_by: str | None = None) -> Any:
     if held_out_by is not None:
         numbers = found["without"][held_out_by].get(LEFT_OUT[held_out_by](question), numbers)
     return replace(MEASURED, **numbers)
+
+
+def stated_fit(stack: str) -> StackFit:
+    """The parameters of a stack as the package holds them, with those of every part left out."""
+    from dataclasses import replace
+
+    from scenarios.stacks import MEASURED, calibrated
+    from validation.serving.fit import StackFit
+
+    found = calibrated(stack)
+    without = {
+        kind: {label: replace(MEASURED, **numbers) for label, numbers in parts.items()}
+        for kind, parts in found["without"].items()
+    }
+    return StackFit(replace(MEASURED, **found["parameters"]), without, found["fitted_rows"], found["curves"])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from validation.serving.fit import StackFit
+    from validation.serving.fit import Measured, StackFit
     from validation.serving.replay import Answer, Replayer
     from validation.serving.rows import ServingRow
 
@@ -266,12 +267,14 @@ def numbers_of(served: Any) -> dict[str, float]:
     return {name: float(getattr(served, name)) for name in (*FITTED, "host_s", "mixed_host_s")}
 
 
-def write_fit(path: Path, stack: str, fit: StackFit, rows: int, interval: Mapping[str, Any], source: str) -> None:
-    """Fitted parameters with where they come from."""
+def write_fit(
+    path: Path, stack: str, fit: StackFit, rows: Sequence[Measured], interval: Mapping[str, Any], source: str
+) -> None:
+    """Fitted parameters with where they come from, and what was measured."""
     lines = [
         f'stack = "{stack}"',
         f'source = "{source}, aggregated rows"',
-        f"distinct_rows = {rows}",
+        f"distinct_rows = {len(rows)}",
         f"fitted_rows = {fit.rows}",
         f"curves = {fit.curves}",
         "",
@@ -281,10 +284,22 @@ def write_fit(path: Path, stack: str, fit: StackFit, rows: int, interval: Mappin
         for label, by in parts.items():
             numbers = (f"{name} = {value:.6g}" for name, value in numbers_of(by).items())
             lines += [f'[without.{kind}."{label}"]', *numbers, ""]
-    for kind, bands in interval.items():
-        lines.append(f"[interval.{kind}]")
-        lines += [f"{name} = [{low:.4f}, {high:.4f}]" for name, (low, high) in bands.items()]
-        lines.append("")
+    for left_out, kinds in interval.items():
+        table = "interval" if left_out == "curve" else f"stranger.{left_out}"
+        for kind, bands in kinds.items():
+            lines.append(f"[{table}.{kind}]")
+            lines += [f"{name} = [{low:.4f}, {high:.4f}]" for name, (low, high) in bands.items()]
+            lines.append("")
     from reports.files import write_text
 
+    lines += ["[measured]", *(f"{name} = {json.dumps(found)}" for name, found in seen(rows).items()), ""]
     write_text(path, "\n".join(lines))
+
+
+def seen(rows: Sequence[Measured]) -> dict[str, list[str]]:
+    """Architectures and chips of the rows."""
+    from scenarios.names import resolve
+
+    models = {resolve("model", row.question.model).value.architecture for row in rows}
+    systems = {resolve("system", row.question.system).value.chip.name for row in rows}
+    return {"model": sorted(models), "system": sorted(systems)}

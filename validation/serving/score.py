@@ -112,11 +112,14 @@ def interval_coverage(ratio: Floats, low: Floats, high: Floats) -> float:
     return float(np.mean(inside)) if seen.any() else float("nan")
 
 
-def intervals(rows: Sequence[Measured], logs: Floats) -> dict[str, dict[str, list[float]]]:
+def intervals(rows: Sequence[Measured], logs: Floats, parts: int = 0) -> dict[str, dict[str, list[float]]]:
     """80 % intervals of measured / predicted per kind, from held-out log residuals `[rows, (tpot, ttft)]`.
 
-    A kind with fewer than `LEAST_RESIDUALS` rows has none and takes the widest of the others.
+    A kind with fewer than `LEAST_RESIDUALS` rows has none and takes the widest of the others. Residuals of `parts`
+    strangers (models, systems) say what the next stranger does only as well as their mean is known: half widths grow
+    by sqrt(1 + 1 / parts), as a prediction interval's do.
     """
+    grow = np.sqrt(1.0 + 1.0 / parts) if parts else 1.0
     out: dict[str, dict[str, list[float]]] = {}
     for kind in ("dense", "experts", "pools"):
         mine = np.array([interval_kind(row.question) == kind for row in rows], dtype=bool)
@@ -124,6 +127,8 @@ def intervals(rows: Sequence[Measured], logs: Floats) -> dict[str, dict[str, lis
         if mine.sum() < LEAST_RESIDUALS:
             continue
         low, high = np.quantile(-logs[mine], (TAIL, 1.0 - TAIL), axis=0)
+        middle, half = (low + high) / 2.0, grow * (high - low) / 2.0
+        low, high = middle - half, middle + half
         out[kind] = {
             name: [float(np.exp(low[at])), float(np.exp(high[at]))] for at, name in enumerate(("tpot", "ttft"))
         }
@@ -136,20 +141,24 @@ def interval_of(found: Mapping[str, Mapping[str, Sequence[float]]], kind: str, n
     return min((band[0] for band in bands), default=0.0), max((band[1] for band in bands), default=np.inf)
 
 
-def coverage_across_folds(rows: Sequence[Measured], logs: Floats, folds: Floats) -> dict[str, float]:
-    """Share of measurements inside intervals learnt, stack by stack, from the other folds alone.
+def coverage_across_folds(
+    rows: Sequence[Measured], logs: Floats, folds: Floats, strangers: bool = False
+) -> dict[str, float]:
+    """Share of measurements inside intervals learnt from the other folds alone.
+
+    Stack by stack, or, of `strangers`, from all stacks together.
 
     `logs` are held-out log residuals `[rows, (tpot, ttft)]`, `folds` `[rows]`.
     """
     bands = np.full((len(rows), 2, 2), np.nan)
-    for stack in {row.question.stack for row in rows}:
-        for fold in np.unique(folds):
-            mine = [at for at, row in enumerate(rows) if row.question.stack == stack]
-            others = [at for at in mine if folds[at] != fold]
-            found = intervals([rows[at] for at in others], logs[others])
-            for at in (at for at in mine if folds[at] == fold):
-                kind = interval_kind(rows[at].question)
-                bands[at] = [interval_of(found, kind, name) for name in ("tpot", "ttft")]
+    stacks = np.array(["" if strangers else row.question.stack for row in rows])
+    for stack, fold in {(str(stack), float(fold)) for stack, fold in zip(stacks, folds, strict=True)}:
+        others = np.flatnonzero((stacks == stack) & (folds != fold)).tolist()
+        parts = len(np.unique(folds[others])) if strangers else 0
+        found = intervals([rows[at] for at in others], logs[others], parts)
+        for at in np.flatnonzero((stacks == stack) & (folds == fold)).tolist():
+            kind = interval_kind(rows[at].question)
+            bands[at] = [interval_of(found, kind, name) for name in ("tpot", "ttft")]
     ratio = np.exp(logs)
     return {
         name: interval_coverage(ratio[:, at], bands[:, at, 0], bands[:, at, 1])

@@ -122,6 +122,7 @@ def _csv(data: bytes, file: Path, skip_bad: bool) -> Table:
 
 def _without_blanks(table: Table) -> Table:
     """Empty lines look like rows of empty cells."""
+    import pyarrow
     import pyarrow.compute as pc
 
     first = next(iter(table.columns.values()))
@@ -130,7 +131,8 @@ def _without_blanks(table: Table) -> Table:
         blank[row] = not any(column[int(row)].as_py().strip() for column in table.columns.values())
     if not blank.any():
         return table
-    columns = {name: column.filter(~blank) for name, column in table.columns.items()}
+    keep = pyarrow.array(~blank)  # pyarrow 14 filters by arrays of its own
+    columns = {name: column.filter(keep) for name, column in table.columns.items()}
     return Table(table.file, columns, table.lines[~blank])
 
 

@@ -58,13 +58,15 @@ class Dataflow:
         high, wide = np.asarray(height, float), np.asarray(width, float)
         return self.folds(gemm, high, wide) * self.fold_cycles(high, wide, gemm.side(self.streamed)) - 1.0
 
-    def warm_cycles(self, gemm: Gemm, height: ArrayLike, width: ArrayLike) -> Floats:
+    def warm_cycles(self, gemm: Gemm, height: ArrayLike, width: ArrayLike, arrays: ArrayLike = 1.0) -> Floats:
         """Cycles where the next fold's operand is loaded behind the stream of this one (double buffers in the cells):
-        folds x max(stream, H if an operand is loaded), and the fill and drain of one fold."""
+        folds x max(stream, H if an operand is loaded), and the fill and drain of one fold; equal `arrays` share the
+        folds."""
         high, wide = np.asarray(height, float), np.asarray(width, float)
         stream = gemm.side(self.streamed)
         each = np.maximum(stream, high) if self.loads else stream
-        return (self.folds(gemm, high, wide) - 1.0) * each + self.fold_cycles(high, wide, stream) - 1.0
+        folds = np.ceil(self.folds(gemm, high, wide) / np.asarray(arrays, float))
+        return np.asarray((folds - 1.0) * each + self.fold_cycles(high, wide, stream) - 1.0)
 
     def utilisation_ratio(self, gemm: Gemm, height: ArrayLike, width: ArrayLike) -> Floats:
         """Multiply-accumulates over cells x cycles, the first one counted."""

@@ -149,6 +149,7 @@ class Job:
             length,
             attended,
             casts=self.casts,
+            cast_bytes=self.constants.cast_bytes,
             unfused=self.unfused,
             context=r.context,
             skewed=self.constants.context_skew,

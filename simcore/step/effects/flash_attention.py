@@ -27,7 +27,7 @@ import numpy as np
 
 from simcore.step.times import Axis, Floats, StepTimes, Table
 
-ARCHITECTURES = ("ampere", "ada", "blackwell-gb202")
+ARCHITECTURES = ("ampere", "ampere-ga102", "ada", "blackwell-gb202")
 TILE_ROWS = 64
 """query rows of one tile of the kernel for paged KV"""
 TILE_CYCLES = 22.5

@@ -18,6 +18,7 @@ from simcore.errors import InputError
 from simcore.result import DoesNotFit
 
 times = st.floats(0.01, 10.0)
+AHEAD = {"tier": "cxl", "fetch": "prefetch"}
 
 
 @given(
@@ -70,6 +71,12 @@ def test_one_layer_ahead_is_exact_and_demand_hides_nothing() -> None:
     assert demand.decode_step_s == pytest.approx(own_s + stream_s + 80 * latency_s, rel=1e-9)
 
 
+def test_the_main_tier_by_its_own_name_is_the_main_tier() -> None:
+    named = simcore.estimate(asked({"weights": "hbm", "experts": "hbm", "kv": "hbm"})).values
+    plain = simcore.estimate(asked({})).values
+    assert all(named[name] == plain[name] for name in ("kv_tokens", "need_bytes", "decode_step_s"))
+
+
 def test_experts_alone_elsewhere() -> None:
     base = {"model": "mixtral-8x7b", "tp": 2}
     experts, whole, none = (simcore.estimate(asked(r, **base)) for r in ({"experts": "dram"}, {"weights": "dram"}, {}))
@@ -106,6 +113,20 @@ def test_slow_writes_of_kv_are_slower(stack: str) -> None:
     assert simcore.estimate(slow).ttft_s > simcore.estimate(fast).ttft_s
 
 
+def test_kv_a_layer_ahead_is_exact_and_the_event_engine_says_that_it_does_not() -> None:
+    """Attention then reads the main tier: the step is max(own + K / B / L, K / B + own / L)."""
+    question = asked({}).set({"traffic.input_tokens": 8000, "traffic.batch": 16, "plan.tp": 8})
+    plain, ahead = (simcore.estimate(q) for q in (question, question.set({"residency.kv": AHEAD})))
+    rate = tier_read_bytes_per_s(simcore.resolve("system", "dgx-h100-cxl"), "cxl")
+    read = next(op for op in plain.operations if op.name == "attention_decode").moved_bytes
+    own_s, stream_s = plain.decode_step_s, read / rate
+    assert ahead.decode_step_s == pytest.approx(max(own_s + stream_s / 80, stream_s + own_s / 80), rel=2e-3)
+    assert ahead.decode_step_s < simcore.estimate(question.set({"residency.kv": "cxl"})).decode_step_s
+    assert ahead.values["need_bytes"] > simcore.estimate(question.set({"residency.kv": "cxl"})).values["need_bytes"]
+    with pytest.raises(InputError, match=r"residency\.kv\.fetch: the event engine reads KV where it lies"):
+        simcore.simulate(question.set({"residency.kv": AHEAD}))
+
+
 def test_few_accesses_under_way_bound_a_tier() -> None:
     """64 of 4 KiB, each for 80 us: 3.3 GB/s of the node, an eighth for each chip."""
     system = simcore.resolve("system", "dgx-h100-cxl")
@@ -121,8 +142,8 @@ def test_few_accesses_under_way_bound_a_tier() -> None:
     ("residency", "words"),
     [
         ({"optimizer": "dram"}, "residency.optimizer: is no class of serving"),
-        ({"kv": {"tier": "cxl", "share": 0.5}}, "residency.kv: is read by attention where it lies"),
-        ({"kv": {"tier": "cxl", "fetch": "prefetch"}}, "residency.kv: is read by attention"),
+        ({"kv": {"tier": "cxl", "share": 0.5}}, "residency.kv: lives in one tier, all of it"),
+        ({"kv": {"tier": "cxl", "fetch": "resident"}}, "residency.kv: lives in one tier"),
         ({"weights": {"tier": "dram", "fetch": "resident"}}, "residency.weights: is resident in the main tier only"),
         ({"weights": {"tier": "dram", "fetch": "demand"}, "experts": "cxl"}, "residency.experts.fetch: is fetched as"),
         ({"weights": "tape"}, "tape"),
