@@ -95,7 +95,8 @@ def by_local(problem: ExpertProblem, seed: int, clock: Clock) -> Placement:
     if not local.applies(problem):
         most = f"{local.MOST_EXPERTS} experts and {local.MOST_SLOTS} slots a layer"
         raise InputError(f"local is for at most {most}", key="method", fix="use heuristic")
-    return local.improved(problem, by_heuristic(problem, seed, clock), seed)
+    found = by_heuristic(problem, seed, clock)
+    return found if clock.over else local.improved(problem, found, seed)
 
 
 def by_heuristic(problem: ExpertProblem, seed: int, clock: Clock) -> Placement:
