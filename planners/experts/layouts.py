@@ -64,7 +64,7 @@ def layouts(problem: ExpertProblem, most: int) -> Layouts | None:
 
 def _holdings(experts: int, room: int, most: int) -> NDArray[np.int16] | None:
     """What one chip may hold, [ways, experts]: without spare slots an expert once."""
-    if comb(experts + room - 1, room) > most:
+    if comb(experts + room - 1, room) > min(most, MOST_GROWN // experts):
         return None
     chosen = np.array(list(combinations_with_replacement(range(experts), room)))
     return np.stack([(chosen == e).sum(axis=1) for e in range(experts)], axis=1).astype(np.int16)

@@ -18,8 +18,10 @@ from simcore.cost.jit import njit_with_memory as njit
 Tuple = tuple[Any, ...]
 MOST_EXPERTS, MOST_SLOTS = 16, 64
 """of a layer, where this search beats capped swaps of slots"""
-STEPS, RESTARTS = 6_000, 12
-"""annealing steps per slot and layer in each restart"""
+STEPS, MOST_STEPS, RESTARTS = 6_000, 250_000, 12
+"""annealing steps per slot and layer in each restart, and in all of a restart: two or three CPU seconds together"""
+EASY = 64
+"""chips x slots of a layer from which a step takes longer: the most steps fall accordingly"""
 HOT, COLD = 0.3, 0.0005
 """first and last temperature, over the weights of a layer"""
 OVER_CAP = 100.0
@@ -45,7 +47,9 @@ def improved(problem: ExpertProblem, start: Placement, seed: int) -> Placement:
         _caps(problem, start),
     )
     scale = (problem.load_weight + problem.cut_weight + problem.move_cost) / problem.layers
-    plan = (STEPS * problem.slot_count * problem.layers, HOT * scale, COLD * scale, OVER_CAP, RESTARTS, seed)
+    most = int(MOST_STEPS * min(1.0, EASY / (problem.chips * problem.slot_count)))
+    steps = min(STEPS * problem.slot_count * problem.layers, most)
+    plan = (steps, HOT * scale, COLD * scale, OVER_CAP, RESTARTS, seed)
     return Placement(np.sort(search(slots, problem_arrays, plan), axis=2))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -45,8 +47,17 @@ def place(
         return infeasible(method, seed, clock, *reasons)
     if method == "auto":
         method = automatic(problem)
-    placement = METHODS[method](problem, seed, clock)
-    return answer(problem, placement, method, seed, clock)
+    with one_thread():
+        placement = METHODS[method](problem, seed, clock)
+        return answer(problem, placement, method, seed, clock)
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Matrices of a few hundred experts gain nothing from threads, which on a busy machine wait for one another."""
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(1)
+    return limits
 
 
 def automatic(problem: ExpertProblem) -> str:
@@ -84,7 +95,8 @@ def by_local(problem: ExpertProblem, seed: int, clock: Clock) -> Placement:
     if not local.applies(problem):
         most = f"{local.MOST_EXPERTS} experts and {local.MOST_SLOTS} slots a layer"
         raise InputError(f"local is for at most {most}", key="method", fix="use heuristic")
-    return local.improved(problem, by_heuristic(problem, seed, clock), seed)
+    found = by_heuristic(problem, seed, clock)
+    return found if clock.over else local.improved(problem, found, seed)
 
 
 def by_heuristic(problem: ExpertProblem, seed: int, clock: Clock) -> Placement:
@@ -274,6 +286,11 @@ def frontier(problem: ExpertProblem, caps: tuple[float, ...] = CAPS, seed: int =
     """
     if clashes(problem):
         return []
+    with one_thread():
+        return _frontier(problem, caps, seed)
+
+
+def _frontier(problem: ExpertProblem, caps: tuple[float, ...], seed: int) -> list[Answer[Placement]]:
     bound, exact = total_bound(problem), layouts_for(problem) is not None
     start = balanced_start(problem)
     annealed = not exact and problem.transitions is not None and problem.layers > 1
