@@ -174,6 +174,7 @@ WRITER = """
 import os, signal, sys, time
 from pathlib import Path
 from reports import output
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the suite was started in the background
 def die(stage): os.kill(os.getpid(), 9)
 def half(stage):
     os.replace(stage / "files" / "a", out / "a")
