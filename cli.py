@@ -85,7 +85,7 @@ def main() -> None:
             raise
         code = 0
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read has gone: the rest goes nowhere
+        drop_output()  # whoever read has gone
         code = 0
     except KeyboardInterrupt:
         fail("stopped; finished files are kept", 130)
@@ -128,7 +128,16 @@ def usage(error: Any) -> str:
 def fail(message: str, code: int = 2) -> NoReturn:
     """One line on standard error."""
     print(f"simcore: {message}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        drop_output()
     sys.exit(code)
+
+
+def drop_output() -> None:
+    """What standard output cannot take goes nowhere: the interpreter would try again at its end, and fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 if __name__ == "__main__":
