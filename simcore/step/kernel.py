@@ -141,13 +141,17 @@ def uneven_s(record: Any, decode: int, uneven: int, rows: Any, kv_tokens: Any) -
     return attention
 
 
+@njit(cache=True)
+def passed_through(record: Any, step_s: Any) -> Any:
+    """The step beside its stream; on its own, so that steps of resident weights stay short."""
+    later_s = record.stream_s + step_s * record.stream_own_ratio
+    return max(step_s + record.stream_first_s, later_s) + record.stream_wait_s
+
+
 @njit(inline="always")
 def streamed(record: Any, step_s: Any) -> Any:
     """A step whose weights pass through from a slower tier; unchanged where they are resident."""
-    if record.stream_s > 0.0:
-        later_s = record.stream_s + step_s * record.stream_own_ratio
-        return max(step_s + record.stream_first_s, later_s) + record.stream_wait_s
-    return step_s
+    return passed_through(record, step_s) if record.stream_s > 0.0 else step_s
 
 
 @njit(cache=True)
