@@ -8,13 +8,13 @@ cache folder. 60 shapes of 1 to 128, three dataflows, four arrays; the cycles ar
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks._process import isolated
 
 PACKAGES = ("scalesim==3.0.0", "numpy<2")
 ARRAYS = ((8, 8), (16, 4), (12, 20), (32, 32))
@@ -82,7 +82,8 @@ def figures(keep: Path | None = None) -> Iterator[tuple[str, float]]:
 
     asked = questions()
     lines = "\n".join(json.dumps([DATAFLOWS[name], *sides]) for name, *sides in asked)
-    told = subprocess.run([environment(), "-c", RUN], input=lines, capture_output=True, text=True, check=True, env={})
+    command = [isolated("scalesim", PACKAGES), "-c", RUN]
+    told = subprocess.run(command, input=lines, capture_output=True, text=True, check=True, env={})
     theirs = np.array(told.stdout.split(), float)
     if keep is not None:
         rows = [",".join(map(str, (*one, int(cycles)))) for one, cycles in zip(asked, theirs, strict=True)]
@@ -99,17 +100,3 @@ def questions() -> list[tuple[str, int, int, int, int, int]]:
     """Every shape on every array in every dataflow; sides spread evenly over their logarithm."""
     sides = np.exp(np.random.default_rng(SEED).uniform(0.0, np.log(LARGEST + 0.999), (SHAPES, 3))).astype(int)
     return [(name, *array, *shape) for shape in sides.tolist() for array in ARRAYS for name in DATAFLOWS]
-
-
-def environment() -> str:
-    """The interpreter of SCALE-Sim's environment, made where there is none."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "simcore" / "scalesim"
-    folder = Path(os.environ.get("SIMCORE_SCALESIM") or home)
-    python, stamp = folder / "bin" / "python", folder / "packages"
-    if not stamp.is_file() or stamp.read_text() != "\n".join(PACKAGES):
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        subprocess.run(
-            [str(python), "-m", "pip", "install", "--quiet", *PACKAGES], check=True, env={"HOME": str(folder)}
-        )
-        stamp.write_text("\n".join(PACKAGES))
-    return str(python)

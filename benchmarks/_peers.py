@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import serving, start
-from benchmarks._process import ROOT, cpu_and_peak
+from benchmarks._process import ROOT, cpu_and_peak, isolated
 
 PACKAGES = ("ai-dynamo-runtime==1.6.1", "optuna==5.0.0", "pymoo==0.6.1.6")
 ROUNDS = 5
@@ -44,7 +44,7 @@ print(spent)
 
 def figures() -> Iterator[tuple[str, float]]:
     """(name, value): speed as theirs over ours in CPU seconds; quality of search as the difference of shares."""
-    python = environment()
+    python = isolated("peers", PACKAGES)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for label, requests in (("512", 512), ("10k", 10_000)):
@@ -56,18 +56,6 @@ def figures() -> Iterator[tuple[str, float]]:
             theirs = replayed(python, folder / "mooncake.jsonl", 4, "kv_router", {})
             yield "ratio_dynosim_mooncake_whole", whole(theirs, file)
     yield from search(python)
-
-
-def environment() -> str:
-    """The interpreter of the peers' environment, made where there is none of these versions."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "simcore" / "peers"
-    folder = Path(os.environ.get("SIMCORE_PEERS") or home)
-    python, stamp = folder / "bin" / "python", folder / "packages"
-    if not stamp.is_file() or stamp.read_text() != "\n".join(PACKAGES):
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
-        stamp.write_text("\n".join(PACKAGES))
-    return str(python)
 
 
 def told(scenario: Path) -> Path:

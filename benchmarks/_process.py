@@ -54,6 +54,21 @@ def _run(command: list[str], root: Path, more: dict[str, str]) -> resource.struc
     return used
 
 
+def isolated(name: str, packages: tuple[str, ...]) -> str:
+    """The interpreter of an environment that holds `packages` alone, made where there is none of these versions.
+
+    It lies in the cache folder, or where SIMCORE_<NAME> says.
+    """
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "simcore" / name
+    folder = Path(os.environ.get(f"SIMCORE_{name.upper()}") or home)
+    python, stamp = folder / "bin" / "python", folder / "packages"
+    if not stamp.is_file() or stamp.read_text() != "\n".join(packages):
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True)
+        stamp.write_text("\n".join(packages))
+    return str(python)
+
+
 def environment(root: Path = ROOT) -> dict[str, str]:
     """One thread, so that CPU seconds mean one core; byte code kept, as after an install."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

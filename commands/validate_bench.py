@@ -41,7 +41,7 @@ def bench(
 def show(one: dict[str, Any]) -> None:
     """One run as a table."""
     from commands.terminal import print_table
-    from planners.sizing.words import seconds
+    from simcore.unit_text import seconds
 
     def cell(name: str, value: float | None) -> str:
         return seconds(value) if name.endswith("_s") and "per_s" not in name else f"{value or 0.0:.4g}"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from planners.sizing.words import HEADER, degrees, in_words, money, row, seconds
+from planners.sizing.words import HEADER, degrees, in_words, money, row
 from reports import html
 from reports.files import write_text
 from reports.plots import colours_for
 from reports.style import figure, save
+from simcore.unit_text import seconds
 
 CAPTION = (
     "Every plan and load of the analytic engine that fits (dots), those within the bounds darker; rings are replayed "

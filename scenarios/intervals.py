@@ -71,13 +71,9 @@ def in_words(found: Resolved | None) -> tuple[str, ...]:
         for metric in ("tpot", "ttft")
     )
     what = "models with experts" if kind == "experts" else "dense models"
-    new = {"model": found.model.name, "system": chip}
-    never = " and ".join(new[part] for part in strange(found))
-    if never:
-        why = (
-            f"{never} was never measured under {name}"
-            if " and " not in never
-            else f"{never} were never measured under {name}"
-        )
-        return (f"{why}: of {what} left out as strangers, four of five lay within {told} of such predictions",)
+    names = {"model": found.model.name, "system": chip}
+    new = [names[part] for part in strange(found)]
+    if new:
+        never = f"{' and '.join(new)} {'were' if len(new) > 1 else 'was'} never measured under {name}"
+        return (f"{never}: of {what} left out as strangers, four of five lay within {told} of such predictions",)
     return (f"on measured runs of {what} under {name}, four of five lay within {told} of such predictions",)

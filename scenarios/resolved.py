@@ -98,7 +98,7 @@ class Resolved:
 
     def adding(self, adds: Served) -> Served:
         """What another server would add to this deployment."""
-        return with_policy(adds, self.scenario.policy, self.plan, self.system, self.stack)
+        return with_policy(adds, self.scenario.policy, self.plan, self.system, self.stack, self.scenario.file)
 
     def physics(self, clock_ratio: float = 1.0) -> Physics:
         """What turns this deployment's steps into seconds."""
@@ -182,7 +182,7 @@ def deployed(
     stack = documented(named.stack).release(named.version)
     plan, notes = full_plan(scenario, model)
     policy = full_policy(scenario.policy, stack, system)
-    adds = with_policy(served(stack), policy, plan, system, stack)
+    adds = with_policy(served(stack), policy, plan, system, stack, scenario.file)
     whole = scenario.model_copy(update={"plan": plan, "policy": policy, "hardware": hardware})
     refusal, cautions = in_words(objections(model, plan_columns(plan), plan.formats()[:2]), stack.loader, named.name)
     problem = (plan.problem(model) or refusal if is_whole else None) or too_many(plan, system)
@@ -259,7 +259,9 @@ def full_policy(policy: PolicyPart, stack: Stack, system: System) -> PolicyPart:
     return policy.model_copy(update=missing)
 
 
-def with_policy(adds: Served, policy: PolicyPart, plan: ParallelPlan, system: System, stack: Stack) -> Served:
+def with_policy(
+    adds: Served, policy: PolicyPart, plan: ParallelPlan, system: System, stack: Stack, file: str = ""
+) -> Served:
     """What a server adds under the policy's switches, with a plan's formats on a chip and its host."""
     if policy.effects == "kernels":
         return NOTHING
@@ -269,7 +271,7 @@ def with_policy(adds: Served, policy: PolicyPart, plan: ParallelPlan, system: Sy
     has_eight_bits = weights.startswith("fp8") or experts.startswith("fp8")
     generation = chip_facts(system.chip).generation
     return replace(
-        adds.on(has_eight_bits, stack.untuned.ratio(generation, experts)).hosted(thread_ratio(system)),
+        adds.on(has_eight_bits, stack.untuned.ratio(generation, experts)).hosted(thread_ratio(system, file)),
         older=not policy.overlap_scheduling,
         graph_tokens=float(stack.serving.captured_tokens(policy.max_running or 1)) if policy.graphs else 0.0,
         peer_share=1.0 if policy.hold_steps else adds.peer_share,
@@ -277,10 +279,10 @@ def with_policy(adds: Served, policy: PolicyPart, plan: ParallelPlan, system: Sy
     )
 
 
-def thread_ratio(system: System) -> float:
-    """How fast one thread of the system's host is; 1 where no host is named."""
+def thread_ratio(system: System, file: str) -> float:
+    """How fast one thread of the system's host is; 1 where no host is named. Raises InputError for an unknown one."""
     host = system.node.host if system.node else None
-    return look_up("chip", host).value.issue.thread_ratio if host else 1.0
+    return float(find("chip", host, file, "hardware.node.host")[0].issue.thread_ratio) if host else 1.0
 
 
 def too_many(plan: ParallelPlan, system: System) -> str | None:

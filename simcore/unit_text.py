@@ -1,7 +1,8 @@
-"""The units of spec files read without a unit library: `"4.8 TB/s"` is a number, names with prefixes, `*` and `/`.
+"""The units of spec files read without a unit library, and times written for people.
 
-What it does not know (plurals, powers, other systems) it leaves to pint; where it answers, it answers what pint does
-with the same definitions, to the last bit (a test over every shipped quantity).
+`"4.8 TB/s"` is a number, names with prefixes, `*` and `/`. What it does not know (plurals, powers, other systems) it
+leaves to pint; where it answers, it answers what pint does with the same definitions, to the last bit (a test over
+every shipped quantity).
 """
 
 from __future__ import annotations
@@ -96,3 +97,14 @@ def named(name: str) -> tuple[float, dict[str, int]] | None:
             size, bases = UNITS[rest]
             return prefix * size, bases
     return None
+
+
+def seconds(value: float | None) -> str:
+    """A time as people write it.
+
+    >>> seconds(0.0312), seconds(2.4), seconds(None)
+    ('31.2 ms', '2.40 s', '-')
+    """
+    if value is None:
+        return "-"
+    return f"{1e3 * value:.3g} ms" if value < 1.0 else f"{value:.2f} s"

@@ -83,7 +83,7 @@ def judge(study: Study, claim: Claim, answers: Answers) -> Judged:
 def reason_of(study: Study, claim: Claim, answers: Answers, at: Settings) -> str:
     """What a variant without an answer said; else which metric is not there."""
     for variant, metric in metrics(claim, study.inputs):
-        found = answers.of(Point(variant, {**claim.at, **at, **claim.set.get(variant, {})}))
+        found = answers.of(Point(variant, settings_of(claim, at, variant)))
         if metric not in found:
             return f"{variant}: {found.get('reason') or f'has no {metric}'}"
     return ""
@@ -93,7 +93,7 @@ def infeasible(study: Study, claim: Claim, answers: Answers, at: Settings) -> st
     """Variants of a claim about times that do not fit their chips, and why."""
     found = []
     for variant, metric in dict.fromkeys(metrics(claim, study.inputs)):
-        row = answers.of(Point(variant, {**claim.at, **at, **claim.set.get(variant, {})}))
+        row = answers.of(Point(variant, settings_of(claim, at, variant)))
         if row.get("reason") and metric in row and not metric.endswith(("_bytes", "parameters")):
             found.append(f"{variant}: {row['reason']}")
     return "; ".join(dict.fromkeys(found))
@@ -110,15 +110,11 @@ def value_at(
     study: Study, claim: Claim, answers: Answers, at: Settings, tried: Tried | None = None, inputs: Any = None
 ) -> float | None:
     """The claim's expression at a point; None where a metric is not there (a plan that does not fit)."""
-    columns: dict[str, float] = {}
     swept = inputs or {}
-    for one in study.inputs:
-        value = swept.get(one.name, one.value)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            columns[one.name] = float(value)
+    columns = figures_of(study, swept)
     for variant, metric in metrics(claim, study.inputs):
         more = tried.set if tried and variant in (tried.variants or (variant,)) else {}
-        settings = {**claim.at, **at, **claim.set.get(variant, {}), **more}
+        settings = {**settings_of(claim, at, variant), **more}
         found = answers.of(Point(variant, settings, swept)).get(metric)
         if found is None:
             return None
@@ -134,17 +130,24 @@ def null_of(study: Study, claim: Claim, answers: Answers, at: Settings) -> float
     if len({metric for _, metric in names}) == len(names):
         return None
     by_metric: dict[str, float] = {}
-    columns: dict[str, float] = {one.name: float(one.value) for one in study.inputs if _is_number(one.value)}
+    columns = figures_of(study, {})
     for variant, metric in reversed(names):
-        settings = {**claim.at, **at, **claim.set.get(variant, {})}
+        settings = settings_of(claim, at, variant)
         by_metric.setdefault(metric, answers.of(Point(variant, settings)).get(metric, float("nan")))
         columns[f"{variant}.{metric}"] = by_metric[metric]
     found = float(Expression(claim.ours).number(columns))
     return found if found == found else None
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def settings_of(claim: Claim, at: Settings, variant: str) -> Settings:
+    """Keys set in a variant at a point: the claim's, the point's, those of the variant alone."""
+    return {**claim.at, **at, **claim.set.get(variant, {})}
+
+
+def figures_of(study: Study, swept: Settings) -> dict[str, float]:
+    """Inputs that are numbers, by name; `swept` in place of their own."""
+    values = {one.name: swept.get(one.name, one.value) for one in study.inputs}
+    return {n: float(v) for n, v in values.items() if isinstance(v, int | float) and not isinstance(v, bool)}
 
 
 def sweep(
@@ -158,7 +161,7 @@ def sweep(
             continue
         ends = [value_at(study, claim, answers, at, None, {one.name: end}) for end in one.range]
         known = [end for end in ends if end is not None]
-        low, high = min(low, *known, low), max(high, *known, high)
+        low, high = min([low, *known]), max([high, *known])
         reach = max((abs(end - ours) for end in known), default=0.0)
         if reach > most:
             most, mover = reach, one.name

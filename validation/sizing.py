@@ -86,13 +86,12 @@ def bits(precision: str) -> int:
 def question_of(group: Group) -> SizeQuestion:
     """What a person would ask for the group."""
     first = group.rows[0].question
-    plans = {plan_of(row) for row in group.rows}
+    model, plans = resolve("model", first.model).value, {plan_of(row) for row in group.rows}
     vary: dict[str, Any] = {"plan.tp": sorted({tp for tp, _, _ in plans})}
-    if resolve("model", first.model).value.is_moe:
+    if model.is_moe:
         vary |= {"plan.attention_dp": sorted({dp for _, dp, _ in plans}), "plan.ep": sorted({ep for _, _, ep in plans})}
     vary["traffic.batch"] = sorted({row.question.users for row in group.rows})
     precision = min((row.question.precision for row in group.rows), key=bits)
-    model = resolve("model", first.model).value
     lengths = (first.input_tokens, first.output_tokens)
     spread = [n if first.fixed_lengths else [max(1, int(SHORTEST * n)), n] for n in lengths]
     return SizeQuestion(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,8 +27,15 @@ class Estimated:
     ttft_s: float
     tpot_s: float
     rate_per_s: float | None
-    by_tokens: bool
-    """ranked by output tokens per chip and second; else by cost"""
+    kinds: int
+    """of systems to choose from"""
+
+    @property
+    def by(self) -> str:
+        """What decides: cost per hour under a rate; else output per chip, or cost per token where chips differ."""
+        if self.rate_per_s is not None:
+            return "usd_per_hour"
+        return "throughput_per_chip_tokens_per_s" if self.kinds == 1 else "usd_per_million_tokens"
 
     def number(self, name: str) -> NDArray[np.float64]:
         """A column; NaN where a row has none."""
@@ -50,13 +56,12 @@ class Estimated:
 
     @property
     def cost(self) -> NDArray[np.float64]:
-        """What is least where best: USD per hour of all replicas, USD per million tokens, or 1 / tokens per chip."""
+        """What decides of every row, the least first: for output per chip its reciprocal."""
+        found = self.number(self.by)
         if self.rate_per_s is not None:
-            found = self.number("usd_per_hour") * self.replicas
-        elif self.by_tokens:
-            found = 1.0 / np.maximum(self.number("throughput_per_chip_tokens_per_s"), 1e-12)
-        else:
-            found = self.number("usd_per_million_tokens")
+            found = found * self.replicas
+        elif self.kinds == 1:
+            found = 1.0 / np.maximum(found, 1e-12)
         return np.where(np.isnan(found), np.inf, found)
 
     def plan(self, row: int) -> dict[str, Any]:
@@ -67,23 +72,20 @@ class Estimated:
     def best(self, good: NDArray[np.bool_], most: int) -> list[int]:
         """The best row of each plan among `good`, best plans first."""
         rows = np.flatnonzero(good)
-        order = rows[np.lexsort((self.number("tpot_s")[rows], self.cost[rows]))]
-        found: dict[tuple[Any, ...], int] = {}
-        for row in order.tolist():
-            found.setdefault(tuple(self.plan(row).values()), row)
-            if len(found) == most:
-                break
-        return list(found.values())
+        return self._one_per_plan(rows[np.lexsort((self.number("tpot_s")[rows], self.cost[rows]))], most)
 
     def nearest(self, most: int) -> list[int]:
         """Rows that miss the bounds by the smallest factor, one per plan."""
         over = np.maximum(self.number("ttft_s") / self.ttft_s, self.number("tpot_s") / self.tpot_s)
-        over = np.where(np.asarray(self.table.feasible), over, np.inf)
+        rows = np.flatnonzero(np.asarray(self.table.feasible) & np.isfinite(over))
+        return self._one_per_plan(rows[np.argsort(over[rows], kind="stable")], most)
+
+    def _one_per_plan(self, rows: NDArray[np.intp], most: int) -> list[int]:
         found: dict[tuple[Any, ...], int] = {}
-        for row in np.argsort(over, kind="stable").tolist():
-            if not math.isfinite(over[row]) or len(found) == most:
-                break
+        for row in rows.tolist():
             found.setdefault(tuple(self.plan(row).values()), row)
+            if len(found) == most:
+                break
         return list(found.values())
 
     def what_would_change(self) -> list[dict[str, Any]]:
@@ -115,4 +117,4 @@ def estimated(
     table = concatenate(tables)
     if "plan.ep" not in question.vary:  # experts whole on all ranks, or sliced over them: what servers offer
         table = table.where((table["ep"] == 1) | (table["ep"] == table["tp"] * table["attention_dp"]))
-    return Estimated(table, slo.ttft_s, slo.tpot_s, rate_per_s, len(question.systems) == 1)
+    return Estimated(table, slo.ttft_s, slo.tpot_s, rate_per_s, len(question.systems))

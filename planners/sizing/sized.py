@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -63,9 +63,12 @@ class Sized:
     """replayed plans, best first: those that meet the bounds, then the others"""
     changes: tuple[dict[str, Any], ...] = ()
     """what would change the answer"""
-    notes: tuple[str, ...] = field(default=())
-    by: str = "usd_per_hour"
-    """what is best: usd_per_hour, usd_per_million_tokens or throughput_per_chip_tokens_per_s"""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def by(self) -> str:
+        """What decides: usd_per_hour, usd_per_million_tokens or throughput_per_chip_tokens_per_s."""
+        return self.grid.by
 
     @property
     def evaluated(self) -> int:
@@ -120,20 +123,16 @@ def size(question: SizeQuestion, progress: Progress | None = None, replayed: Pro
         kept.append(candidate(question, found, row, rate))
         if replayed is not None:
             replayed(number + 1, len(rows))
-    by = "usd_per_hour" if rate is not None else "throughput_per_chip_tokens_per_s"
-    by = by if rate is not None or found.by_tokens else "usd_per_million_tokens"
-    ordered = sorted(kept, key=lambda one: rank(one, by) if one.meets else (math.inf, excess(one, found)))
+    ordered = sorted(kept, key=lambda one: rank(one, found.by) if one.meets else (math.inf, excess(one, found)))
     told = tuple(dict.fromkeys(note for one in kept for note in one.answer.get("notes", ())))
-    return Sized(question, rate, found, tuple(ordered), tuple(found.what_would_change()), told, by)
+    return Sized(question, rate, found, tuple(ordered), tuple(found.what_would_change()), told)
 
 
 def rank(one: Candidate, by: str) -> tuple[float, ...]:
-    """What is least for the best: cost under a rate; else output per chip, or per dollar where chips differ."""
-    price = math.inf if one.usd_per_hour is None else one.usd_per_hour
-    if by == "usd_per_hour":
-        return price, one.chips, float(one.answer.get("tpot_mean_s") or 0.0)
-    per = 1.0 if by.startswith("throughput") else price / one.chips
-    return -one.tokens_per_chip_s / per, one.chips
+    """What is least for the best: `by` of the replay, output per chip with its sign turned; then chips and TPOT."""
+    value = one.usd_per_hour if by == "usd_per_hour" else one.answer.get(by)
+    first = math.inf if value is None else -float(value) if by.startswith("throughput") else float(value)
+    return first, one.chips, float(one.answer.get("tpot_mean_s") or 0.0)
 
 
 def excess(one: Candidate, found: Estimated) -> float:
@@ -152,12 +151,12 @@ def offered(question: SizeQuestion) -> float | None:
 def candidate(question: SizeQuestion, found: Estimated, row: int, rate: float | None) -> Candidate:
     """A row of the analytic engine, replayed under arrivals or users."""
     plan = found.plan(row)
-    said = {"hardware.system": plan["system"]}
-    said |= {f"plan.{name}": degree for name, degree in plan.items() if name != "system" and degree > 1}
+    system = str(plan.pop("system"))
+    said = {"hardware.system": system} | {f"plan.{name}": degree for name, degree in plan.items() if degree > 1}
     asked = under_users(question, said, found, row) if rate is None else under_rate(question, said)
     changes, users, replicas, answer = asked
     return Candidate(
-        system=str(plan.pop("system")),
+        system=system,
         plan=plan,
         replicas=max(replicas, 1),
         users=users,

@@ -5,20 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from planners.sizing.sized import MOST_REPLICAS, Candidate, Sized
+from simcore.unit_text import seconds
 
 HEADER = ("plan", "replicas", "chips", "USD/h", "tokens/s/chip", "TTFT p50", "TPOT p50", "kept", "verdict")
 LEAST_LISTED = 1e-3
-
-
-def seconds(value: float | None) -> str:
-    """A time as people write it.
-
-    >>> seconds(0.0312), seconds(2.4), seconds(None)
-    ('31.2 ms', '2.40 s', '-')
-    """
-    if value is None:
-        return "-"
-    return f"{1e3 * value:.3g} ms" if value < 1.0 else f"{value:.2f} s"
 
 
 def money(value: float | None) -> str:

@@ -38,12 +38,11 @@ def question(scenario: Scenario) -> TierProblem:
     context = case.demand.input.mean_tokens + case.demand.output.mean_tokens
     load = replace(load_of(found.scenario.policy, context), sequences=lane)
     held = footprint(found.model, found.columns, load, home_of(found))
-    layers = found.model.layer_count
-    links = {t.link: _link(found.system, t.name) for t in tiers_of(found, held) if t.link is not None}
+    layers, tiers = found.model.layer_count, tiers_of(found, held)
+    links = {tier.link: _link(found.system, tier.name) for tier in tiers if tier.link is not None}
     per_stage = int(np.ceil(layers / case.plan.pp))
-    return TierProblem(
-        per_stage, own_s / layers, classes_of(held, case.demand, context), tiers_of(found, held), tuple(links.items())
-    )
+    classes = classes_of(held, case.demand, context)
+    return TierProblem(per_stage, own_s / layers, classes, tiers, tuple(links.items()))
 
 
 def classes_of(held: Footprint, demand: Demand, context_tokens: float) -> tuple[Tensors, ...]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scenarios.replays import scenario_step_times
 from simcore.engine.serving import serve
 from simcore.engine.settings import ReplicaSettings
 from simcore.spec.traffic import Trace
 from tests.cases import estimated
+from tests.steps import scenario_step_times
 
 
 @pytest.mark.parametrize(("chip", "tp"), [("h100-sxm", 4), ("a100-sxm", 8), ("b200-sxm", 2)])

@@ -8,7 +8,7 @@ import pytest
 import hardware_specs
 import workloads
 from scenarios.homes import joined
-from scenarios.replays import operator_step_times, scenario_physics, scenario_step_times
+from scenarios.replays import operator_step_times
 from simcore import api
 from simcore.cost.machine import machine_of
 from simcore.engine.ranks import split_experts
@@ -18,6 +18,7 @@ from simcore.spec.policy import ServingPolicy
 from simcore.step.price import Physics, step_total
 from simcore.step.sample import physics_step_times
 from simcore.step.times import StepTimes, Table
+from tests.steps import scenario_physics, scenario_step_times
 
 LLAMA = "llama-3.1-70b"
 
