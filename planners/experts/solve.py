@@ -266,7 +266,7 @@ def by_exact(problem: ExpertProblem, seed: int, clock: Clock) -> Placement:
 
 
 METHODS: dict[str, Callable[[ExpertProblem, int, Clock], Placement]] = {
-    "auto": by_heuristic,
+    "auto": by_heuristic,  # a name only: `automatic` says which of the others it stands for
     "heuristic": by_heuristic,
     "local": by_local,
     "chain": by_chain,
