@@ -65,15 +65,15 @@ def system(name: str) -> System:
     """
     if _has(chip, name):
         found = chip(name)
-        return System(chip=found) if found.home is None else system(found.home).replace(chip=found)
+        return System.of(found) if found.home is None else system(found.home).replace(chip=found)
     if _has(node, name):
         home = node(name)
-        return System(chip=chip(home.chip), node=home)
+        return System.of(chip(home.chip), home)
     if not _has(cluster, name):
         raise UnknownName("chip, node or cluster", name, [*chip.aliases, *node.aliases, *cluster.aliases])
     spec = cluster(name)
     home = node(spec.node)
-    return System(chip=chip(home.chip), node=home, cluster=spec)
+    return System.of(chip(home.chip), home, spec)
 
 
 def _has(registry: DataRegistry[Any], name: str) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 
 from scenarios.fields import quantity
 from simcore.errors import InputError, suggest
+from simcore.kept.lazy import dataclass
 from simcore.spec.scenario import Scenario
 
 ENGINE_NAMES = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from scenarios.answer import of_estimate
 from scenarios.estimate import case_of
 from scenarios.resolved import Resolved
 from scenarios.stacks import cost_model
+from simcore.kept.lazy import dataclass
 from simcore.result import Overloaded, Reason, Result
 from simcore.spec.case import Case
 from simcore.spec.scenario import Scenario

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from simcore.cost.machine import Machine, computes_natively, machine_of
 from simcore.cost.residency import tiers_in_use
 from simcore.engine import analytic
 from simcore.errors import InputError, suggest
+from simcore.kept.lazy import dataclass
 from simcore.ops.op import DEGREES, Column, PlanColumns, plan_columns
 from simcore.result import DoesNotFit, Infeasible, Reason, Result, ResultTable, Unsupported
 from simcore.spec.case import Case

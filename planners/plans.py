@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from planners.evaluate import divides, valid_degrees
+from simcore.kept.lazy import dataclass
 from simcore.ops.op import PlanColumns
 from simcore.spec.model import ModelSpec
 

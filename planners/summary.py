@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from planners.axes import engine_name
 from planners.pareto import non_dominated, sense
 from planners.study import Study
 from simcore.errors import InputError, suggest
+from simcore.kept.lazy import dataclass
 from simcore.result import ResultTable, concatenate
 from simcore.spec.demand import Objectives
 from simcore.spec.expression import Expression

@@ -8,7 +8,7 @@ scenario of its own per combination, looked up once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from scenarios.resolved import Resolved
 from scenarios.stacks import cost_model
 from scenarios.traffic import needed
 from simcore.errors import InputError
+from simcore.kept.lazy import dataclass
 from simcore.ops.op import DEGREES
 from simcore.result import Result, ResultTable
 from simcore.spec.case import Case

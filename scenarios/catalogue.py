@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from simcore.errors import InputError
+from simcore.kept.lazy import dataclass
 from simcore.registry import normal
 from simcore.spec.load import read_file
 

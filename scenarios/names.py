@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import workloads
 from scenarios.catalogue import SCHEMAS, VARIABLE, folders, own_file, own_file_names
 from scenarios.variants import candidates, formats_of
 from simcore.errors import InputError, UnknownName, suggest
+from simcore.kept.lazy import dataclass
 from simcore.registry import GROUPS, DataRegistry, normal, own_names, own_thing
 from simcore.spec.base import Spec
 from simcore.spec.demand import Demand
@@ -127,12 +128,12 @@ class _Look:
         source = self.source(OF_SYSTEM, value, folder)
         spec = self.built(source)
         if isinstance(spec, Chip):
-            return System(chip=spec) if spec.home is None else self.system(spec.home, source.folder).replace(chip=spec)
+            return System.of(spec) if spec.home is None else self.system(spec.home, source.folder).replace(chip=spec)
         cluster = spec if isinstance(spec, Cluster) else None
         inner = source if cluster is None else self.source(("node",), self.part(source, "node", cluster), source.folder)
         node = spec if cluster is None else self.built(inner)
         chip = self.built(self.source(("chip",), self.part(inner, "chip", node), inner.folder))
-        return System(chip=chip, node=node, cluster=cluster)
+        return System.of(chip, node, cluster)
 
     def part(self, source: Source, key: str, spec: Any) -> Any:
         """What a node says of its chip, or a cluster of its node: as written (a name, a path, a table)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from scenarios.stacks import Release, cost_model, default_stack, documented, rel
 from simcore.cost.facts import chip_facts
 from simcore.cost.loading import in_words, objections
 from simcore.errors import InputError, suggest
+from simcore.kept.lazy import dataclass
 from simcore.ops.op import PlanColumns, plan_columns
 from simcore.spec.formats import number_format
 from simcore.spec.hardware import Chip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ from scenarios.traffic import needed, slos_of, traffic_of
 from simcore.engine.kv_pool import KvPool
 from simcore.engine.settings import UNLIMITED
 from simcore.errors import InputError
+from simcore.kept.lazy import dataclass
 from simcore.spec.scenario import Scenario
 from simcore.spec.traffic import Slo, Trace
 from simcore.step.served import NOTHING, Served

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from scenarios.answer import of_simulation
 from scenarios.report import report, space
 from scenarios.run import Ready, ready
 from simcore.errors import SimcoreError
+from simcore.kept.lazy import dataclass
 from simcore.result import DoesNotFit, Result, Unsupported
 from simcore.spec.scenario import Scenario
 

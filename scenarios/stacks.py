@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import hardware_specs
 from scenarios.names import is_path, resolve
 from simcore.errors import InputError
+from simcore.kept.lazy import dataclass
 from simcore.spec.hardware import Chip
 from simcore.spec.stack import Stack
 from simcore.step.served import NOTHING, Served

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from scenarios.resolved import Resolved
-from simcore.cost.kept_values import keep_value, kept_value, state_of
 from simcore.errors import InputError
+from simcore.kept.values import keep_value, kept_value, state_of, text_of
 from simcore.registry import GROUPS, own_names
 from simcore.spec.policy_part import PolicyPart
 from simcore.spec.scenario import Scenario, StepsPart
@@ -96,7 +96,7 @@ def kept_steps(resolved: Resolved, clock_ratio: float = 1.0) -> RawSteps:
         str(clock_ratio),
         resolved.scenario.policy.effects,
     )
-    key = (*(spec.model_dump_json() for spec in specs), *stacks)
+    key = (*(text_of(spec) for spec in specs), *stacks)
     if key not in _KNOWN:
         _KNOWN[key] = _on_disk(resolved, clock_ratio, key)
     _KNOWN.move_to_end(key)
@@ -115,9 +115,7 @@ def _on_disk(resolved: Resolved, clock_ratio: float, key: tuple[str, ...]) -> Ra
     source = f"{resolved.system.chip.name}, {resolved.release.name}"
     if any(own_names(GROUPS[kind]) for kind in ("block", "cost model")):
         return raw_steps(physics, resolved.columns, graphs, source=source)
-    whole = "\n".join(
-        (*key, source, resolved.stack.model_dump_json(), state_of("simcore", "scenarios", "hardware_specs"))
-    )
+    whole = "\n".join((*key, source, text_of(resolved.stack), state_of("simcore", "scenarios", "hardware_specs")))
     kept = kept_value("steps", whole, PARTS)
     if isinstance(kept, RawSteps):
         return replace(kept, physics=physics)

@@ -6,13 +6,14 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from simcore.errors import InputError, UnknownName, suggest
+from simcore.kept.lazy import dataclass
 
 T = TypeVar("T")
 REQUIRED: Any = object()

@@ -25,6 +25,7 @@ TOP = (
     "cli",
 )
 LAYER = {
+    "simcore.kept": -1,
     "simcore.unit_text": -0.5,
     "simcore.units": 0,
     "simcore.errors": 0,

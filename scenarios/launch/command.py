@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from simcore.errors import InputError
+from simcore.kept.lazy import dataclass
 from simcore.registry import PluginRegistry
 from simcore.spec.scenario import put
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from simcore.cost.calibrated import Artefact, KernelFit
 from simcore.cost.facts import ChipFacts
 from simcore.cost.kernel_power import PowerFit
 from simcore.errors import InputError
+from simcore.kept.lazy import dataclass
 
 SCHEMA = "calibration/1"
 Arrays = dict[str, NDArray[Any]]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
 from simcore.cost.machine import Machine
+from simcore.kept.lazy import dataclass
 from simcore.ops.op import Column, Op, PlanColumns
 
 

@@ -11,12 +11,12 @@ near idle, where clocks drop.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from simcore.cost.facts import ChipFacts
 from simcore.cost.kernel_power import SOFTNESS
+from simcore.kept.lazy import dataclass
 from simcore.ops.op import Column
 
 

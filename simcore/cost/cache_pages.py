@@ -11,11 +11,10 @@ all of its capped layers are then held to the longest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from simcore.kept.lazy import dataclass
 from simcore.ops.op import Column, PlanColumns
 from simcore.spec.model import ModelSpec
 

@@ -10,7 +10,7 @@ which one answered, whether the shape lies outside what was measured, and how wr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,7 @@ from simcore.cost.laws._base import Array, Law, Setting, roofline_s
 from simcore.cost.operator_laws import law, law_time_s, shape_arrays
 from simcore.cost.trees import Forest, unpack
 from simcore.errors import InputError
+from simcore.kept.lazy import dataclass
 
 CHUNK = 4096
 """rows evaluated at once, so that intermediate arrays stay in the processor's cache"""

@@ -19,12 +19,12 @@ oversubscribed level unequally, and where the network reduces by itself (SHARP):
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from simcore.cost.machine import Machine
+from simcore.kept.lazy import dataclass
 from simcore.ops.op import Column
 
 CROSSING_S = 6.8e-6

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from simcore.errors import UnknownName
+from simcore.kept.lazy import dataclass
 
 DEFAULT_L2_BYTES_PER_CLOCK = 64.0
 """bytes an SM reads from L2 in one clock; vendor white papers since Volta"""

@@ -23,9 +23,9 @@ from numba import njit as njit_with_memory
 from numba.core import caching, options
 from numba.extending import intrinsic
 
-from simcore.cost.kept_files import alone, home, keep_latest
 from simcore.cost.libraries import keep, toolchain
 from simcore.cost.sources import ROOT, digest_of, reaches_packages
+from simcore.kept.files import alone, home, keep_latest
 
 __all__ = [
     "Entry",

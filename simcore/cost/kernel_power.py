@@ -14,7 +14,6 @@ boards whose memory power hides in the core's.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +24,7 @@ from simcore.cost.facts import ChipFacts, kernel_format
 from simcore.cost.laws._base import Array, Setting
 from simcore.cost.operator_laws import law, shape_arrays
 from simcore.cost.trees import Forest, unpack
+from simcore.kept.lazy import dataclass
 
 PARAMETERS = ("awake", "tensor", "tensor_exponent", "memory", "memory_exponent")
 START = (0.15, 0.6, 0.6, 0.45, 0.7)

@@ -20,8 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from simcore.cost.kept_files import home, keep_latest, read_json, write_aside
 from simcore.cost.sources import digest_of, origin
+from simcore.kept.files import home, keep_latest, read_json, write_aside
 
 KEPT = 120
 """files, two a library"""

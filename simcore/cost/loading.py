@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from simcore.kept.lazy import dataclass
 from simcore.ops.op import Column, PlanColumns
 from simcore.spec.formats import number_format
 from simcore.spec.model import LayerGroup, Matrix, ModelSpec

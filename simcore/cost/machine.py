@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from simcore.cost import storage
 from simcore.cost.pim import Pim, pim_of
 from simcore.errors import InputError
+from simcore.kept.lazy import dataclass
 from simcore.ops.op import Column, pick
 from simcore.spec.formats import FORMATS
 from simcore.spec.hardware import Chip, ComputeUnit

@@ -6,12 +6,13 @@ are taken off is the stack's rule (`StackMemory`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 import numpy as np
 
 from simcore.cost.cache_pages import CachePages, cache_pages
+from simcore.kept.lazy import dataclass
 from simcore.ops.build import local_shape
 from simcore.ops.op import Column, PlanColumns
 from simcore.spec.model import LayerGroup, Matrix, ModelSpec

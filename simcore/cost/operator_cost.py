@@ -10,7 +10,7 @@ kernel's start-up costs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from simcore.cost.calibrated import OperatorModel
 from simcore.cost.machine import Machine
 from simcore.cost.power import linear_power_w
 from simcore.cost.roofline import kernel_cost, network_cost
+from simcore.kept.lazy import dataclass
 from simcore.ops.op import Array, Column, Op, PlanColumns, repeats
 from simcore.spec.formats import number_format
 

@@ -15,12 +15,11 @@ and the fullest channel rules: ceil(requests / channels) of equal requests, else
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from simcore.cost.pim_timing import tiles_of
+from simcore.kept.lazy import dataclass
 from simcore.ops.op import Column, Op
 from simcore.spec.hardware import Chip, ComputeUnit
 

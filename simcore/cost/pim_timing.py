@@ -20,8 +20,7 @@ runs the time of attention comes out up to 5 % low. Wrong where traffic of the h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from simcore.kept.lazy import dataclass
 from simcore.spec.hardware import ComputeUnit, PimTiming
 
 LANE_BYTES = 32.0

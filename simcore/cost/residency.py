@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from simcore.cost.machine import Machine
 from simcore.cost.memory import Footprint
+from simcore.kept.lazy import dataclass
 from simcore.ops.op import Column
 
 

@@ -7,7 +7,6 @@ tier; activations come from the on-chip cache when an operation's own fit there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -17,6 +16,7 @@ from simcore.cost.collective import CollectiveModel, collective_model, send_time
 from simcore.cost.machine import Machine
 from simcore.cost.pim import attention_s, prefers_pim
 from simcore.cost.power import linear_power_w
+from simcore.kept.lazy import dataclass
 from simcore.ops.cache import KV_WRITTEN
 from simcore.ops.op import Column, Op, PlanColumns
 

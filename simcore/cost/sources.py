@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from simcore.cost.kept_files import home, read_json, write_aside
+from simcore.kept.files import home, read_json, write_aside
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("simcore", "planners")

@@ -7,7 +7,6 @@ its parent, the right child follows the left subtree.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from simcore.cost.gate import Gate
 from simcore.cost.libraries import compiles_nothing
+from simcore.kept.lazy import dataclass
 
 LEAF = 63
 BULK_STEPS = 400_000

@@ -16,7 +16,7 @@ where queues grow: that is the event engine's work.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from simcore.cost.residency import elsewhere, tiers_in_use
 from simcore.engine.masking import mask_infeasible
 from simcore.engine.peak import request_flop, within_peak
 from simcore.engine.waiting import with_queue
+from simcore.kept.lazy import dataclass
 from simcore.ops.op import Array, Column, PlanColumns, StepColumns
 from simcore.result import Reason
 from simcore.spec.demand import Demand

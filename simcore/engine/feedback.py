@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from simcore.errors import InputError
+from simcore.kept.lazy import dataclass
 from simcore.spec.traffic import Trace
 
 LOOP = np.dtype([("users", "i8"), ("think_s", "f8"), ("token_s", "f8"), ("output_s", "f8"), ("hold_steps", "i8")])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simcore.engine.serving import ServingRun
+from simcore.kept.lazy import dataclass
 from simcore.policy.records import DONE, ITL_BINS, ITL_LOWEST_S, ITL_PER_OCTAVE, LOST, REFUSED
 from simcore.spec.traffic import Slo
 
@@ -84,8 +84,17 @@ def describe(values: Floats) -> dict[str, float]:
     found = _some(values, np.isfinite(values))
     if not len(found):
         return {"mean": np.nan} | {label(q): np.nan for q in QUANTILES}
-    quantiles = np.quantile(found, QUANTILES)
-    return {"mean": float(found.mean())} | {label(q): float(v) for q, v in zip(QUANTILES, quantiles, strict=True)}
+    quantiles = zip(QUANTILES, quantiles_of(found, QUANTILES), strict=True)
+    return {"mean": float(found.mean())} | {label(q): float(v) for q, v in quantiles}
+
+
+def quantiles_of(values: Floats, asked: tuple[float, ...]) -> Floats:
+    """As `np.quantile` of finite values, to the last bit, without numpy.ma, whose import costs 6 ms."""
+    ordered, place = np.sort(values), np.array(asked) * (len(values) - 1)
+    low = np.floor(place).astype(np.int64)
+    below, above = ordered[low], ordered[np.minimum(low + 1, len(values) - 1)]
+    share, step = place - low, above - below
+    return np.asarray(np.where(share >= 0.5, above - step * (1.0 - share), below + step * share))
 
 
 def _some(values: Floats, keep: Mask) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from simcore.engine.caches import lay_out
 from simcore.engine.feedback import Clients
 from simcore.engine.settings import ReplicaSettings
+from simcore.kept.lazy import dataclass
 from simcore.policy.records import STEP, new_replicas, new_requests
 from simcore.spec.traffic import Slo, Trace
 from simcore.step.times import StepTimes

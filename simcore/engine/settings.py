@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 from simcore.errors import InputError
+from simcore.kept.lazy import dataclass
 from simcore.policy.cache import evictions
 from simcore.policy.offload import Tier, offloads
 from simcore.policy.records import MAX_BLOCK_TOKENS, MAX_RUNNING, MAX_TIERS

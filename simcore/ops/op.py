@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simcore.kept.lazy import dataclass
 from simcore.spec.formats import number_format
 from simcore.spec.plan import ParallelPlan
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from simcore.kept.lazy import dataclass
 from simcore.ops.op import Column
 
 

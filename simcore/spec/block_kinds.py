@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
+from simcore.kept.lazy import dataclass
 from simcore.spec.base import Spec
 
 Split = Literal["column", "row", "none"]

@@ -20,8 +20,8 @@ class Case(Spec):
 
     model: ModelSpec
     system: System
-    plan: ParallelPlan = ParallelPlan()
-    policy: ServingPolicy = ServingPolicy()
+    plan: ParallelPlan = ParallelPlan.plain()
+    policy: ServingPolicy = ServingPolicy.plain()
     demand: Demand
     economics: Economics
     batch: int = Field(default=1, ge=1)

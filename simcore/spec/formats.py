@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from simcore.errors import UnknownName
+from simcore.kept.lazy import dataclass
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from simcore.errors import InputError, suggest
 from simcore.spec.base import Sourced, Spec
+from simcore.spec.kept import once
 
 S = TypeVar("S", bound=Spec)
 Raw = dict[str, Any]
@@ -150,7 +151,8 @@ def build(kind: type[S], raw: Raw, file: str) -> S:
 
 def build_from_file(kind: type[S], raw: Raw, file: str) -> S:
     """As `build`, for what a person wrote: a quantity is a string with its unit; a `Sourced` spec names its source."""
-    return _validate(kind, raw, file, {"file": True, "sources": issubclass(kind, Sourced)})
+    context = {"file": True, "sources": issubclass(kind, Sourced)}
+    return once(kind, raw, lambda: _validate(kind, raw, file, context))
 
 
 def _validate(kind: type[S], raw: Raw, file: str, context: Raw) -> S:

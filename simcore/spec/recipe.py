@@ -103,7 +103,7 @@ class Recipe(Spec):
     schedule: str = "1f1b"
     stage_layers: tuple[Count, ...] = ()
     """layers of each pipeline chunk in order; empty: as even as can be, the ends fewer"""
-    overlap: OverlapPart = OverlapPart()
+    overlap: OverlapPart = OverlapPart.plain()
     graphs: Literal["off", "partial", "whole"] | None = None
     """None: the framework's"""
     capacity_ratio: float | None = Field(default=None, gt=0)
@@ -115,7 +115,7 @@ class Recipe(Spec):
     straggler_ratio: float = Field(default=1.0, ge=1)
     """the slowest replica's computation over the mean"""
     failures: FailurePart | None = None
-    checkpoint: CheckpointPart = CheckpointPart()
+    checkpoint: CheckpointPart = CheckpointPart.plain()
 
     @model_validator(mode="before")
     @classmethod

@@ -120,7 +120,7 @@ def put(raw: dict[str, Any], key: str, value: Any, file: str = "") -> None:
     raw[last] = value
 
 
-PLAIN_POLICY, PLAIN_SEARCH = PolicyPart(), SearchPart()
+PLAIN_POLICY, PLAIN_SEARCH = PolicyPart.plain(), SearchPart.plain()
 """what a scenario without these tables has; shared, not copied: a spec does not change"""
 LOADS = ("traffic.batch", "traffic.users", "traffic.rate_per_s")
 SOURCES = ("traffic.name", "traffic.trace", "traffic.input_tokens", "traffic.output_tokens")
@@ -177,12 +177,12 @@ class Scenario(Spec):
     model: ModelPart | None = None
     hardware: HardwarePart | None = None
     steps: StepsPart | None = None
-    plan: PlanPart | ParallelPlan = Field(default=PlanPart(), union_mode="left_to_right")
+    plan: PlanPart | ParallelPlan = Field(default=PlanPart.plain(), union_mode="left_to_right")
     """a `ParallelPlan` once names are looked up: formats filled in"""
     policy: PolicyPart = Field(default_factory=lambda: PLAIN_POLICY)
     residency: dict[str, ResidencyPart] = Field(default_factory=dict)
     traffic: TrafficPart | None = None
-    slo: SloPart = SloPart()
+    slo: SloPart = SloPart.plain()
     economics: dict[str, Any] = Field(default_factory=dict)
     fleet: FleetPart | None = None
     power: PowerPart | None = None
@@ -192,7 +192,7 @@ class Scenario(Spec):
     training: dict[str, Any] | None = None
     vary: dict[str, Any] = Field(default_factory=dict)
     laws: dict[str, str] = Field(default_factory=dict)
-    objective: ObjectivePart = ObjectivePart()
+    objective: ObjectivePart = ObjectivePart.plain()
     search: SearchPart = Field(default_factory=lambda: PLAIN_SEARCH)
     notes: tuple[str, ...] = ()
     """what the reader of the file must tell"""

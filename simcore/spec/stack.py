@@ -124,7 +124,7 @@ class StackRelease(Spec):
     effects: str
     """the fitted server effects of these releases"""
     overlap_scheduling: bool = True
-    untuned: Untuned = Untuned()
+    untuned: Untuned = Untuned.plain()
 
 
 class Stack(Sourced):
@@ -136,11 +136,11 @@ class Stack(Sourced):
     """the stack whose fitted server effects it has; empty: none"""
     releases: tuple[StackRelease, ...] = ()
     """what differs from the newest"""
-    untuned: Untuned = Untuned()
-    adds: StackAdds = StackAdds()
-    memory: StackMemory = StackMemory()
-    serving: StackServing = StackServing()
-    loader: StackLoader = StackLoader()
+    untuned: Untuned = Untuned.plain()
+    adds: StackAdds = StackAdds.plain()
+    memory: StackMemory = StackMemory.plain()
+    serving: StackServing = StackServing.plain()
+    loader: StackLoader = StackLoader.plain()
 
     def release(self, version: str) -> Stack:
         """The stack at a version such as 0.11.1; itself where nothing is known of that version.

@@ -13,6 +13,11 @@ class System(Spec):
     node: Node | None = None
     cluster: Cluster | None = None
 
+    @classmethod
+    def of(cls, chip: Chip, node: Node | None = None, cluster: Cluster | None = None) -> System:
+        """Specs that were checked, put together."""
+        return cls.model_construct(chip=chip, node=node, cluster=cluster)
+
     @property
     def name(self) -> str:
         return (self.cluster or self.node or self.chip).name

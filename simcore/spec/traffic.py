@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import InputError
+from simcore.kept.lazy import dataclass
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

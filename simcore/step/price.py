@@ -8,7 +8,7 @@ tables (`simcore.step.sample`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -20,6 +20,7 @@ from simcore.cost.machine import Machine
 from simcore.cost.memory import expert_bytes, weight_bytes
 from simcore.cost.residency import Stream, stream_of
 from simcore.cost.roofline import peak_of
+from simcore.kept.lazy import dataclass
 from simcore.ops.op import Column, Op, PlanColumns, StepColumns, pick, repeats
 from simcore.ops.transformer import lower
 from simcore.result import OperationRow

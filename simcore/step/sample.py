@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from simcore.cost.residency import Stream
+from simcore.kept.lazy import dataclass
 from simcore.ops.op import PlanColumns, StepColumns
 from simcore.spec.formats import number_format
 from simcore.step.price import Physics, Priced, dynamic_w, price, weight_stream

@@ -7,11 +7,12 @@ curves that were fitted and hurt models and systems that were not. `Served()` ad
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
+from simcore.kept.lazy import dataclass
 from simcore.ops.op import Array, Column
 
 FUSED_LEAST = 0.5

@@ -14,12 +14,13 @@ kernels differ (captured graphs and padding, one attention call for both kinds).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simcore.kept.lazy import dataclass
 from simcore.step.served import Work
 
 Floats = NDArray[np.float64]

@@ -23,7 +23,7 @@ def fresh(question: Scenario, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
 
 
 def test_kept_tables_are_the_sampled_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simcore.cost.kept_values.home", lambda: tmp_path)
+    monkeypatch.setattr("simcore.kept.values.home", lambda: tmp_path)
     sampled: list[int] = []
     plain = steps.raw_steps
     monkeypatch.setattr(steps, "raw_steps", lambda *a, **k: sampled.append(1) or plain(*a, **k))

@@ -17,7 +17,7 @@ def readings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """How often a file was parsed."""
     from workloads.traces import _table
 
-    monkeypatch.setattr("simcore.cost.kept_values.home", lambda: tmp_path / "kept")
+    monkeypatch.setattr("simcore.kept.values.home", lambda: tmp_path / "kept")
     found: list[str] = []
     plain = _table.read_table
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from simcore.errors import InputError
+from simcore.kept.lazy import dataclass
 
 ARCHITECTURAL = re.compile(
     r"(^|_)(num|n|heads?|layers?|experts?|attn|attention|mlp|ffn?|moe|window|rank|lora|shared|index|sparse|mamba|ssm|conv"

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from simcore.cost.kept_values import once as once_by
-from simcore.cost.kept_values import state_of
+from simcore.kept.values import once as once_by
+from simcore.kept.values import state_of
 from simcore.spec.traffic import Trace
 
 KIND = "traces"

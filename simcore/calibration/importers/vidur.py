@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from simcore.calibration.importers._base import numbers, read, require
-from simcore.cost.kept_values import contents, once, state_of
 from simcore.errors import InputError
+from simcore.kept.values import contents, once, state_of
 from simcore.step.times import Axis, Floats, StepTimes, Table
 
 OPERATORS = (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simcore.cost.facts import ChipFacts, KernelFormat
+from simcore.kept.lazy import dataclass
 
 Array = NDArray[np.float64]
 Shapes = Mapping[str, Array]

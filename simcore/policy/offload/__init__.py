@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from simcore.errors import InputError
+from simcore.kept.lazy import dataclass
 from simcore.registry import GROUPS, PluginRegistry
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from simcore.cost import libraries
-from simcore.cost.kept_files import home
+from simcore.kept.files import home
 from tests.simcore.cost.test_sources import forget
 
 ANSWER = "long answer(void) { return 42; }\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from simcore.cost import sources
-from simcore.cost.kept_files import home
+from simcore.kept.files import home
 
 BASE = '''"""Doc."""
 from simcore.policy.records import NONE

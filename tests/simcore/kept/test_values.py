@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simcore.cost import kept_files
-from simcore.cost.kept_values import keep_value, kept_value, state_of
+from simcore.kept import files as kept_files
+from simcore.kept.values import keep_value, kept_value, state_of
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Branch:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for module in ("simcore.cost.kept_values.home", "simcore.cost.kept_files.home"):
+    for module in ("simcore.kept.values.home", "simcore.kept.files.home"):
         monkeypatch.setattr(module, lambda: tmp_path)
     assert kept_files.home() == tmp_path
     return tmp_path
@@ -68,13 +68,13 @@ def test_damaged_files_are_as_if_they_were_not_there(folder: Path) -> None:
 
 
 def test_what_cannot_be_kept_is_not(folder: Path) -> None:
-    for bad in (object(), [1], np.array(["a"]), replace(VALUE, table={1: 2})):
+    for bad in (object(), {1}, np.array(["a"]), replace(VALUE, table={1: 2})):
         assert not keep_value("things", "bad", bad)
     assert not (folder / "things").exists()
 
 
 def test_the_state_of_folders_is_that_of_their_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simcore.cost.kept_values.ROOT", tmp_path)
+    monkeypatch.setattr("simcore.kept.values.ROOT", tmp_path)
     (tmp_path / "one" / "two").mkdir(parents=True)
     file = tmp_path / "one" / "two" / "a.txt"
     file.write_text("1")

@@ -1,4 +1,4 @@
-"""Values kept between processes: dataclasses of arrays, numbers and words, found again by what they were made from.
+"""Values kept between processes: specs, dataclasses of arrays, numbers and words, found again by what made them.
 
 A file is the digest of all that follows, then the length of a JSON text, the text (fields, and the type and shape of
 each array), and the arrays. Nothing in it is executed: only classes that the reader names are made. Whatever is
@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from simcore.cost.kept_files import home, keep_latest, write_aside
-from simcore.cost.sources import ROOT
+from simcore.kept.files import PACKAGE, home, keep_latest, write_aside
 
+ROOT = PACKAGE.parent
 KEPT = 64
-"""files of one kind"""
+"""files of one kind, where nobody says another number"""
 DIGEST, LENGTH = 32, 8
 """bytes of the digest, and of the length of the text"""
+SET = "__pydantic_fields_set__"
 KINDS = "biuf"
 """of arrays that are kept: numbers"""
 
@@ -44,8 +45,9 @@ def kept_value(kind: str, key: str, classes: Iterable[type]) -> Any:
         return None
 
 
-def keep_value(kind: str, key: str, value: Any) -> bool:
-    """Keep a value under a key; False where it holds what cannot be kept, or nothing can be written."""
+def keep_value(kind: str, key: str, value: Any, most: int = KEPT) -> bool:
+    """Keep a value under a key beside the `most` latest of its kind; False where it holds what cannot be kept, or
+    nothing can be written."""
     arrays: list[Any] = []
     try:
         plain = _plain(value, arrays)
@@ -55,7 +57,7 @@ def keep_value(kind: str, key: str, value: Any) -> bool:
     text = json.dumps({"value": plain, "arrays": shapes}).encode()
     body = len(text).to_bytes(LENGTH, "little") + text + b"".join(array.tobytes() for array in arrays)
     done = write_aside(_place(kind, key), hashlib.sha256(body).digest() + body)
-    keep_latest(home() / kind, "*", KEPT)
+    keep_latest(home() / kind, "*", most)
     return done
 
 
@@ -66,6 +68,13 @@ def once(kind: str, key: str, classes: tuple[type, ...], make: Callable[[], Any]
         found = make()
         keep_value(kind, key, found)
     return found
+
+
+def text_of(value: Any) -> str:
+    """A text that two values share only if they are equal: what a key is made of. Raises TypeError."""
+    arrays: list[Any] = []
+    text = json.dumps(_plain(value, arrays))
+    return text + "".join(hashlib.sha256(array.tobytes()).hexdigest() for array in arrays)
 
 
 def contents(*files: Path) -> str:
@@ -84,10 +93,15 @@ def _plain(value: Any, arrays: list[Any]) -> Any:
     if isinstance(value, np.ndarray) and value.dtype.kind in KINDS:
         arrays.append(np.ascontiguousarray(value))
         return {"array": len(arrays) - 1}
-    if isinstance(value, tuple):
-        return {"tuple": [_plain(one, arrays) for one in value]}
+    if isinstance(value, tuple | list):
+        return {type(value).__name__: [_plain(one, arrays) for one in value]}
     if isinstance(value, dict) and all(isinstance(name, str) for name in value):
         return {"table": {name: _plain(one, arrays) for name, one in value.items()}}
+    if hasattr(value, SET):
+        held, extra = vars(value), value.__pydantic_extra__
+        named = {name: _plain(held[name], arrays) for name in type(value).__pydantic_fields__}
+        told = {"fields": named, "set": sorted(getattr(value, SET)), "extra": _plain(extra, arrays)}
+        return {"class": type(value).__name__} | told
     if is_dataclass(value) and not isinstance(value, type):
         named = {f.name: _plain(getattr(value, f.name), arrays) for f in fields(value)}
         return {"class": type(value).__name__, "fields": named}
@@ -101,10 +115,24 @@ def _made(plain: Any, arrays: list[Any], classes: dict[str, type]) -> Any:
         return arrays[plain["array"]]
     if "tuple" in plain:
         return tuple(_made(one, arrays, classes) for one in plain["tuple"])
+    if "list" in plain:
+        return [_made(one, arrays, classes) for one in plain["list"]]
     if "table" in plain:
         return {name: _made(one, arrays, classes) for name, one in plain["table"].items()}
     named = {name: _made(one, arrays, classes) for name, one in plain["fields"].items()}
-    return classes[plain["class"]](**named)
+    kind = classes[plain["class"]]
+    return _spec(kind, named, plain["set"], _made(plain["extra"], arrays, classes)) if "set" in plain else kind(**named)
+
+
+def _spec(kind: Any, named: dict[str, Any], given: list[str], extra: Any) -> Any:
+    """A pydantic model as it was, not checked again: its schema need not be built (as `model_construct` does)."""
+    made = kind.__new__(kind)
+    put = object.__setattr__
+    put(made, "__dict__", named)
+    put(made, SET, set(given))
+    put(made, "__pydantic_extra__", extra)
+    put(made, "__pydantic_private__", None)
+    return made
 
 
 def _arrays(data: bytes, at: int, shapes: list[Any]) -> list[Any]:
