@@ -73,6 +73,7 @@ def save(fig: Any, folder: Path, name: str) -> str:
         stream = io.BytesIO()
         with rc_context(RC):
             fig.savefig(stream, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+        fig.set_layout_engine("none")  # where everything stands is found once
         pictures[kind] = stream.getvalue()
         write_bytes(folder / f"{name}.{kind}", pictures[kind])
     text = pictures["svg"].decode()
@@ -87,7 +88,8 @@ def take_literally(fig: Any) -> None:
     for ax in fig.axes:
         for axis in (ax.xaxis, ax.yaxis):
             if axis.get_scale() == "log":
-                powers |= {id(label) for label in axis.get_ticklabels(which="both")}
+                ticks = (*axis.majorTicks, *axis.minorTicks)
+                powers |= {id(label) for tick in ticks for label in (tick.label1, tick.label2)}
     for text in fig.findobj(match=Text):
         text.set_parse_math(id(text) in powers)
 

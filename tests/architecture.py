@@ -65,6 +65,7 @@ ROOMS = {
     "pulp": ("planners",),
     "highspy": ("planners",),
     "optuna": ("planners",),
+    "cmaes": ("planners",),
     "gymnasium": ("planners",),
     "matplotlib": ("reports",),
     "jinja2": ("reports",),

@@ -25,6 +25,19 @@ def optuna() -> Any:
     return module
 
 
+def cmaes() -> Any:
+    """The module. Raises InputError saying how to install it."""
+    import warnings
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import cmaes as module
+    except ImportError:
+        raise InputError("this needs cmaes", fix="pip install 'simcore[search]'") from None
+    return module
+
+
 def gymnasium() -> Any:
     """The module. Raises InputError saying how to install it."""
     try:

@@ -9,6 +9,7 @@ only where a C compiler links; elsewhere numba's own cache serves.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import json
@@ -52,6 +53,9 @@ def find(file: str, name: str) -> tuple[int, ...] | None:
         symbols = [loaded[str(symbol)] for symbol in told["symbols"]]
     except (OSError, AttributeError, ValueError, KeyError, TypeError):
         return None
+    for file_kept in (library, library.with_suffix(".json")):
+        with contextlib.suppress(OSError):
+            os.utime(file_kept)  # the latest to be used are kept: numba would not give the code of this one again
     _HELD.append(loaded)
     return tuple(ctypes.cast(symbol, ctypes.c_void_p).value or 0 for symbol in symbols)
 

@@ -17,13 +17,24 @@ FRACTION = (1 << 52) - 1
 @njit(inline="always")
 def count_itl(replica: Any, gap_s: float, tokens: int) -> None:
     """Count a gap between tokens, `tokens` times."""
-    if tokens <= 0:
-        return
+    if tokens > 0:
+        add_itl(replica, itl_place(gap_s), tokens)
+
+
+@njit(inline="always")
+def itl_place(gap_s: float) -> Any:
+    """The bin of a gap."""
     ratio = max(gap_s, ITL_LOWEST_S) / ITL_LOWEST_S
     bits = bits_of(float64(ratio))
     mantissa = float_of((bits & FRACTION) | (ONE << 52))
     place = ((bits >> 52) - ONE) * ITL_PER_OCTAVE + int((mantissa - 1.0) * ITL_PER_OCTAVE)
-    replica.itl_count[min(place, ITL_BINS - 1)] += tokens
+    return min(place, ITL_BINS - 1)
+
+
+@njit(inline="always")
+def add_itl(replica: Any, place: int, tokens: int) -> None:
+    """Count so many gaps of one bin."""
+    replica.itl_count[place] += tokens
 
 
 @njit(cache=True)

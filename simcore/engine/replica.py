@@ -13,18 +13,21 @@ from numba import float64, int64, types
 
 from simcore.cost.jit import njit
 from simcore.engine.accounts import account, account_of, count_itl, mean_kv, write_log
+from simcore.engine.decode_line import draw_line, next_on_line, on_line, steps_at_once, take_steps
 from simcore.policy.records import DONE, NONE, REFUSED
 from simcore.policy.scheduler import _prefix
 from simcore.policy.scheduler._decodes import NEVER, blocks_of, find_span, join_decodes, settle, stop_growing
 from simcore.policy.scheduler._verbs import grown_blocks, push, release, take_blocks
 from simcore.step.kernel import (
+    ENERGY_PURE,
     PREFILL,
+    UNKNOWN_RUN,
     decode_run,
     decode_step_s,
+    in_row,
     lookup_2d,
     mixed_step_s,
-    run_step_j,
-    run_step_s,
+    row_of,
 )
 
 
@@ -43,11 +46,8 @@ def advance(
             continue
         if replica.now_s >= until_s:
             return
-        if _steady(replica):
-            _run_decodes(replica, requests, times, hashes, cache, log, until_s)
-            stop = replica.stop_at_done == 1 and replica.done_head != NONE
-            if stop or replica.pending == 1 or replica.now_s >= until_s:
-                continue
+        if _steady(replica) and _run_decodes(replica, requests, times, hashes, cache, log, until_s):
+            continue
         if not begin(replica, requests, times, hashes, cache, compose):
             if replica.queue_count == 0:
                 return
@@ -75,6 +75,7 @@ def begin(replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, comp
         replica.blocked = int(requests[replica.queue_head].ready_s <= replica.visible_s)
     replica.step_start_s = replica.now_s
     replica.step_end_s = replica.now_s + step_s(replica, requests, times)
+    replica.length_s = 0.0
     replica.extra_s = 0.0
     replica.pending = 1
     return True
@@ -115,18 +116,7 @@ def step_s(replica: Any, requests: Any, times: Any) -> Any:
 @njit(cache=True)
 def kv_span(replica: Any) -> Any:
     """(mean, shortest, longest) KV tokens of the decodes, the mean rounded down."""
-    return span_at(replica, mean_tokens(replica))
-
-
-@njit(inline="always")
-def mean_tokens(replica: Any) -> Any:
-    """Mean KV tokens of the decodes, rounded down."""
-    return replica.decode_kv_tokens // max(1, replica.decode_count)
-
-
-@njit(inline="always")
-def span_at(replica: Any, mean: int) -> Any:
-    """That mean with the shortest and the longest."""
+    mean = replica.decode_kv_tokens // max(1, replica.decode_count)
     shortest, longest = replica.shortest_offset + replica.tick, replica.longest_offset + replica.tick
     return float64(mean), float64(shortest), float64(longest)
 
@@ -145,38 +135,47 @@ def _steady(replica: Any) -> Any:
 
 
 @njit(cache=True)
-def _run_decodes(replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, log: Any, until_s: float) -> None:
-    """Decode until something finishes, `until_s`, or blocks run short; a step over `until_s` stays in flight."""
+def _run_decodes(replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, log: Any, until_s: float) -> bool:
+    """Decode until something finishes, or `until_s`; a step over it stays in flight. False where blocks run short."""
     replica.step_table = replica.step_times + replica.clock_pure
     record = times[replica.step_table]
     first_s, batch = replica.now_s, replica.decode_count
-    run = decode_run(record, float64(batch))
-    mean, phase = mean_tokens(replica), replica.tick % replica.block_tokens
-    steps = 0
+    run, row = UNKNOWN_RUN, row_of(record, ENERGY_PURE, float64(batch))
+    steps, has_room, is_drawn, is_known = 0, True, on_line(replica), False
     while replica.now_s < until_s:
-        need = grown_blocks(replica, phase)
-        if need + replica.spare_block > replica.free_blocks:
-            replica.blocked = 0
-            break
-        take_blocks(replica, cache, need)
-        replica.step_start_s = replica.now_s
-        replica.step_end_s = replica.now_s + run_step_s(record, run, span_at(replica, mean)) / replica.speed
-        replica.step_tokens = batch
-        if replica.step_end_s > until_s:
-            replica.pending = 1
-            break
-        steps += 1
+        if not is_drawn or replica.tick - replica.line_tick >= replica.line_steps:
+            if not is_known:
+                run, is_known = decode_run(record, float64(batch)), True
+            draw_line(replica, record, run)
+            is_drawn = True
+        count = steps_at_once(replica, record, until_s)
+        if count > 1:
+            take_steps(replica, cache, record, row, count)
+        else:
+            need = grown_blocks(replica, replica.tick % replica.block_tokens)
+            if need + replica.spare_block > replica.free_blocks:
+                replica.blocked = 0
+                has_room = False
+                break
+            take_blocks(replica, cache, need)
+            replica.step_start_s, replica.step_tokens = replica.now_s, batch
+            next_on_line(replica)
+            if replica.step_end_s > until_s:
+                replica.pending = 1
+                break
+            count = 1
+            account_of(replica, record, in_row(record, ENERGY_PURE, row, mean_kv(replica)))
+            replica.now_s = replica.step_end_s
+            _tick(replica, requests)
+        steps += count
         replica.late_blocks = 0
         replica.late_slots = 0
-        account_of(replica, record, run_step_j(record, run, mean_kv(replica)))
-        replica.now_s = replica.step_end_s
-        if _tick(replica, requests):
+        if replica.tick >= replica.next_finish_tick:
             _sweep(replica, requests, hashes, cache)
             break
-        mean += 1  # as many tokens more as there are decodes
-        phase = phase + 1 if phase + 1 < replica.block_tokens else 0
     if steps > 0:
         write_log(replica, log, steps, first_s)
+    return has_room
 
 
 @njit(cache=True)
@@ -211,7 +210,10 @@ def _decoded(replica: Any, requests: Any, hashes: Any, cache: Any) -> Any:
 def _tick(replica: Any, requests: Any) -> Any:
     """Every decode has exactly one token more; True if one was the last of somebody."""
     now_s, batch, fresh = replica.step_end_s, replica.decode_count, replica.fresh_count
-    count_itl(replica, now_s - replica.last_decode_s, batch - fresh)
+    gap_s = now_s - replica.last_decode_s
+    if replica.length_s > 0.0 and replica.last_decode_s == replica.step_start_s:
+        gap_s = replica.length_s
+    count_itl(replica, gap_s, batch - fresh)
     for at in range(batch - fresh, batch):
         count_itl(replica, now_s - requests[replica.decodes[at]].last_token_s, 1)
     replica.fresh_count = 0

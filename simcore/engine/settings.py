@@ -60,6 +60,8 @@ class ReplicaSettings:
     acceptance_ratio: float = 0.0
     draft_s: float = 0.0
     series_width_s: float = 1.0
+    walk: bool = False
+    """each decode step by itself, as long, with the same answer: to test runs of them against"""
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_running <= MAX_RUNNING:

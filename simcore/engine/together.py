@@ -31,6 +31,7 @@ def enter_stages(replica: Any, leader: Any) -> None:
     Replicas that share a leader are the micro-batches of one pipeline; its stages serve them in order of arrival.
     """
     replica.staged = replica.steps + 1
+    replica.length_s = 0.0
     length_s = replica.step_end_s - replica.step_start_s
     at_s = max(replica.step_start_s, leader.stage_free_s[0])
     replica.step_start_s = at_s

@@ -142,6 +142,20 @@ REPLICA = np.dtype(
         ("chunk_count", "i8"),
         ("extra_s", "f8"),  # transfers that the next step waits for
         ("speed", "f8"),  # step times are divided by this (power caps); 1 normally
+        ("length_s", "f8"),  # of the step in flight where it is one of a line's; else 0
+        # line of equal decode steps (`simcore.engine.decode_line`)
+        ("walk", "i8"),  # 1: each step by itself
+        ("line_start_s", "f8"),  # clock of its anchor
+        ("line_first_s", "f8"),
+        ("line_slope_s", "f8"),  # by which each step is longer than the one before
+        ("line_tick", "i8"),
+        ("line_steps", "i8"),
+        ("line_decodes", "i8"),  # from here on: what must not have changed
+        ("line_kv_tokens", "i8"),
+        ("line_shortest", "i8"),
+        ("line_longest", "i8"),
+        ("line_table", "i8"),
+        ("line_speed", "f8"),
         # running set
         ("tick", "i8"),  # decode steps so far
         ("next_finish_tick", "i8"),

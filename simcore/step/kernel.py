@@ -24,6 +24,7 @@ from simcore.step.packed import (
 
 __all__ = [
     "COMMUNICATION",
+    "DECODE_PURE",
     "DENSE_MIXED",
     "DENSE_PURE",
     "ENERGY_MIXED",
@@ -31,18 +32,22 @@ __all__ = [
     "PREFILL",
     "STEP_TIMES",
     "STEP_TIMES_TYPE",
+    "UNKNOWN_RUN",
     "decode_run",
     "decode_step_s",
+    "in_row",
     "lookup",
     "lookup_2d",
     "mixed_step_j",
     "mixed_step_s",
     "pack",
     "pure_step_j",
-    "run_step_j",
     "run_step_s",
+    "steps_in_cell",
 ]
 STEP_TIMES_TYPE = from_dtype(STEP_TIMES)
+FAR = 2**31
+"""steps: no end of a line in sight"""
 ONE = 1023
 """the exponent of 1.0 in a float's bits"""
 
@@ -102,6 +107,24 @@ def row_of(record: Any, table: int, x: float) -> Any:
     return record.offset[table] + i * record.size_y[table], u
 
 
+@njit(cache=True)
+def steps_in_cell(record: Any, table: int, y: float) -> Any:
+    """How many of y, y + 1, y + 2 ... lie on one straight line of a table's second axis."""
+    if record.flat[table] == 1:
+        return FAR
+    unit, linear, size = record.unit_y[table], record.linear_y[table], record.size_y[table]
+    scaled = y / unit
+    rounded = record.round_y[table] == 1
+    if rounded:
+        scaled = math.ceil(scaled - 1e-9)
+    octave = max(0, (bits_of(float(max(scaled, 1.0) / linear)) >> 52) - ONE)
+    index = int(scaled * float_of((ONE - octave) << 52)) + linear * octave
+    if index > size - 2:
+        return FAR
+    end = scaled if rounded else _knot(index + 1, linear)
+    return max(1, math.floor(end * unit - y) + 1)
+
+
 @njit(inline="always")
 def in_row(record: Any, table: int, row: Any, y: float) -> Any:
     """Bilinear interpolation, from a row on."""
@@ -154,13 +177,17 @@ def streamed(record: Any, step_s: Any) -> Any:
     return passed_through(record, step_s) if record.stream_s > 0.0 else step_s
 
 
+UNKNOWN_RUN = (((0, 0.0), (0, 0.0)), 0.0, 0.0, 0.0)
+"""of the type of a run, before it is asked for"""
+
+
 @njit(cache=True)
 def decode_run(record: Any, batch: float) -> Any:
     """What all steps in which `batch` sequences decode have in common: rows of tables, and times that KV does not
     enter."""
     rows = row_of(record, DECODE_PURE, batch), row_of(record, UNEVEN_PURE, batch)
     dense, head = lookup(record, DENSE_PURE, batch), lookup(record, HEAD, batch)
-    return rows, dense, head, lookup(record, COMMUNICATION, batch), row_of(record, ENERGY_PURE, batch)
+    return rows, dense, head, lookup(record, COMMUNICATION, batch)
 
 
 @njit(inline="always")
@@ -170,12 +197,6 @@ def run_step_s(record: Any, run: Any, kv_tokens: Any) -> Any:
     busy += run[2]
     busy = merged(busy, run[3], record.communication_overlap_ratio)
     return streamed(record, record.host_pure_s + busy)
-
-
-@njit(inline="always")
-def run_step_j(record: Any, run: Any, kv_tokens: float) -> Any:
-    """Joules above idle of one of those steps, on `kv_tokens` on average."""
-    return in_row(record, ENERGY_PURE, run[4], kv_tokens)
 
 
 @njit(cache=True)

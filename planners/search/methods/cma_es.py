@@ -1,75 +1,52 @@
-"""CMA-ES (Hansen 2016) in numpy: one objective, ordered parameters only."""
+"""CMA-ES with margin (Hansen 2016; Hamano 2022), by the library cmaes: one objective, ordered parameters only."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from planners.search.adapters import cmaes
 from planners.search.method import Ask, Method, Searcher, Task, Told, tunables
 from planners.search.space import Array, Parameter
 
 
 class CmaEs:
-    """Covariance matrix adaptation on the unit cube, full rank-one and rank-mu updates with the default weights.
-
-    Discrete parameters are rounded for evaluation; infeasible rows rank below all feasible ones by their violation.
-    The step size is kept above half an interval of the coarsest parameter, without which rounding stalls it.
-    """
+    """Covariance matrix adaptation on the unit cube. The margin keeps a discrete parameter from settling on one level
+    too early; infeasible rows rank below all feasible ones by their violation."""
 
     def __init__(self, task: Task, population: int | None, sigma: float) -> None:
-        self.space, self.rng = task.space, np.random.default_rng(task.seed)
-        n = self.n = len(task.space)
-        self.population = population or 4 + int(3 * np.log(n))
-        mu = self.population // 2
-        raw = np.log(mu + 0.5) - np.log(np.arange(1, mu + 1))
-        self.weight: Array = raw / raw.sum()
-        eff = self.effective = float(1 / (self.weight**2).sum())
-        self.c_sigma = (eff + 2) / (n + eff + 5)
-        self.damping = 1 + 2 * max(0.0, np.sqrt((eff - 1) / (n + 1)) - 1) + self.c_sigma
-        self.c_path = (4 + eff / n) / (n + 4 + 2 * eff / n)
-        self.c_one = 2 / ((n + 1.3) ** 2 + eff)
-        self.c_mu = min(1 - self.c_one, 2 * (eff - 2 + 1 / eff) / ((n + 2) ** 2 + eff))
-        self.mean, self.sigma = np.full(n, 0.5), sigma
-        self.covariance: Array = np.eye(n)
-        self.path_sigma, self.path = np.zeros(n), np.zeros(n)
-        self.norm = np.sqrt(n) * (1 - 1 / (4 * n) + 1 / (21 * n**2))
-        self.least = max([0.5 / p.levels for p in task.space.parameters if p.levels], default=1e-9) * 0.5
-        self.drawn: list[Array] = []
+        self.space = task.space
+        steps = [1.0 / p.levels if p.levels else 0.0 for p in task.space.parameters]
+        bounds = np.array([[step / 2, 1.0 - step / 2] for step in steps])
+        self.sampler: Any = cmaes().CMAwM(
+            mean=np.full(len(steps), 0.5),
+            sigma=sigma,
+            bounds=bounds,
+            steps=np.array(steps),
+            seed=task.seed % 2**32,
+            population_size=population,
+        )
+        self.drawn: dict[bytes, Array] = {}
+        """by the row that is evaluated, what the sampler is told it drew"""
         self.told: list[tuple[Array, float]] = []
 
     def ask(self, count: int) -> Ask:
         return Ask(self.space.filled(self._draw, count))
 
     def _draw(self, count: int) -> Array:
-        root = np.linalg.cholesky(self.covariance + 1e-12 * np.eye(self.n))
-        steps: Array = self.rng.normal(size=(count, self.n)) @ root.T
-        return np.asarray(np.clip(self.mean + self.sigma * steps, 0.0, 1.0), float)
+        pairs = [self.sampler.ask() for _ in range(count)]
+        rows = self.space.canonical(np.stack([np.clip(shown, 0.0, 1.0) for shown, _ in pairs]))
+        self.drawn |= {row.tobytes(): inner for row, (_, inner) in zip(rows, pairs, strict=True)}
+        return rows
 
     def tell(self, told: Told) -> None:
         for unit, value, violation in zip(told.units, told.values[:, 0], told.violation, strict=True):
-            self.told.append((unit, float(value) if violation <= 0 else 1e30 * (1 + float(violation))))
-            if len(self.told) == self.population:
-                self._update()
-                self.told = []
-
-    def _update(self) -> None:
-        order = np.argsort([value for _, value in self.told], kind="stable")[: len(self.weight)]
-        chosen = np.stack([self.told[i][0] for i in order])
-        before, self.mean = self.mean, self.weight @ chosen
-        steps = (chosen - before) / self.sigma
-        step = (self.mean - before) / self.sigma
-        values, vectors = np.linalg.eigh(self.covariance)
-        whitened = vectors @ ((vectors.T @ step) / np.sqrt(np.maximum(values, 1e-12)))
-        gain = np.sqrt(self.c_sigma * (2 - self.c_sigma) * self.effective)
-        self.path_sigma = (1 - self.c_sigma) * self.path_sigma + gain * whitened
-        length = float(np.linalg.norm(self.path_sigma))
-        moving = length / self.norm < 1.4 + 2 / (self.n + 1)
-        gain = np.sqrt(self.c_path * (2 - self.c_path) * self.effective)
-        self.path = (1 - self.c_path) * self.path + (gain * step if moving else 0.0)
-        rank_mu = (steps.T * self.weight) @ steps
-        keep = 1 - self.c_one - self.c_mu
-        self.covariance = keep * self.covariance + self.c_one * np.outer(self.path, self.path) + self.c_mu * rank_mu
-        self.sigma *= float(np.exp(self.c_sigma / self.damping * (length / self.norm - 1)))
-        self.sigma = float(np.clip(self.sigma, self.least, 1.0))
+            height = float(value) if violation <= 0 else 1e30 * (1.0 + float(violation))
+            self.told.append((self.drawn.get(unit.tobytes(), unit), height))
+            if len(self.told) == self.sampler.population_size:
+                self.sampler.tell(self.told)
+                self.told, self.drawn = [], {}
 
 
 def make(task: Task, population: int | None = None, sigma: float = 0.3) -> Searcher:
@@ -88,7 +65,7 @@ def suits(task: Task) -> str | None:
 METHOD = Method(
     "cma-es",
     make,
-    "evolutionary, covariance matrix adaptation; one objective, ordered parameters (numpy)",
+    "evolutionary, covariance matrix adaptation with margin; one objective, ordered parameters (cmaes)",
     tunables=tunables(Parameter.integer("population", 6, 40), Parameter.float("sigma", 0.1, 0.5)),
     suits=suits,
 )

@@ -34,6 +34,7 @@ class _Fixed(QueueEvaluator):
 
 def run(name: str, seed: int = 1, budget: float = 40) -> SearchResult:
     pytest.importorskip("optuna") if name in ("tpe", "nsga2", "nsga3") else None
+    pytest.importorskip("cmaes") if name == "cma-es" else None
     return search(asked(name), method(name), Setting(budget=budget, seed=seed))
 
 
@@ -80,6 +81,7 @@ def test_a_method_says_why_it_cannot() -> None:
 def test_cma_es_descends_a_bowl() -> None:
     from planners.search.function import FunctionEvaluator
 
+    pytest.importorskip("cmaes")
     space = Space(tuple(Parameter.float(n, -1.0, 1.0) for n in "xyz"))
     bowl = FunctionEvaluator(_bowl, ("height",))
     found = search(Problem(space, (Objective("height"),), bowl), method("cma-es"), Setting(budget=400))
