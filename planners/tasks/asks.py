@@ -1,0 +1,116 @@
+"""What a schedule asks other verbs: `[asks.NAME]` with a `verb` and what differs from the file's own tables.
+
+A text that begins with "=" is arithmetic on the schedule's values: `batch = "= users"`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from planners.tasks.flat import numbers
+from simcore.errors import InputError, suggest
+from simcore.spec.load import merge
+
+Raw = dict[str, Any]
+
+
+def scenario_of(raw: Raw, file: str) -> Any:
+    """A scenario from tables. Raises InputError."""
+    from scenarios.read import from_raw
+
+    return from_raw({"schema": "scenario/2", **raw}, file)
+
+
+def estimate_numbers(raw: Raw, file: str) -> Raw:
+    """`simcore estimate`; its breakdown too: `prefill.NAME.time_s`, `decode.NAME.flop`, ... over all layers, and
+    `decode.time_s` of all operations, which are there for a plan that does not fit its chips as well."""
+    from planners.estimate import estimate
+
+    found = estimate(scenario_of(raw, file))
+    known = {k: v for k, v in found.result.values.items() if v is not None}
+    rows: dict[str, dict[str, Any]] = {}
+    for op in found.result.operations:
+        told = {"time_s": op.time_s, "flop": op.flop, "bytes": op.moved_bytes, "count": op.count}
+        whole = rows.setdefault(op.phase, {"time_s": 0.0, "flop": 0.0, "bytes": 0.0})
+        whole[op.name] = told
+        for key in ("time_s", "flop", "bytes"):
+            whole[key] += told[key]
+    return {**known, **found.flat, "parameters": found.resolved.model.parameters, **rows}
+
+
+def train_numbers(raw: Raw, file: str) -> Raw:
+    """`simcore train`."""
+    from scenarios.train import train_scenario
+
+    found = train_scenario(scenario_of(raw, file))
+    model = found.question.job.trainee.model
+    sizes = {"parameters": float(model.parameters), "active_parameters": float(model.active_parameters)}
+    step = found.step
+    if step.pipeline is None:
+        return {**found.flat, **sizes}
+    return {**found.flat, **sizes, "model_flop_per_s_per_chip": step.model_flop / step.time_s / found.flat["chips"]}
+
+
+def array_numbers(raw: Raw, file: str) -> Raw:
+    """A product on a spatial array, as `simcore validate arrays`: `dataflow`, `height`, `width`, `m`, `n`, `k`."""
+    from simcore.cost.dataflows import dataflow
+    from simcore.cost.dataflows._base import Gemm
+
+    m, n, k, height, width = sizes = [_whole(raw, key, file) for key in ("m", "n", "k", "height", "width")]
+    flow = dataflow(str(raw.get("dataflow")))
+    gemm = Gemm(m, n, k)
+    cycles = float(flow.cycles(gemm, height, width))
+    warm = float(flow.warm_cycles(gemm, height, width))
+    macs = float(gemm.macs)
+    cells = height * width
+    shares = {"utilisation_ratio": macs / (cycles * cells), "warm_utilisation_ratio": macs / (warm * cells)}
+    return {"cycles": cycles, "warm_cycles": warm, "macs": macs, "sizes": len(sizes), **shares}
+
+
+def cache_numbers(raw: Raw, file: str) -> Raw:
+    """Hits of a cache of experts (`simcore.cost.expert_cache`): experts, chosen, slots, tokens, rule, skew, repeat."""
+    from simcore.cost.expert_cache import Routing, hits
+
+    experts, chosen, tokens = (int(_whole(raw, key, file)) for key in ("experts", "chosen", "tokens"))
+    skew, repeat = (float(raw.get(key, 0.0)) for key in ("skew_ratio", "repeat_ratio"))
+    routing = Routing(experts, chosen, tokens, skew, repeat, int(raw.get("seed", 1)))
+    return hits(routing, int(raw.get("slots", 0)), str(raw.get("rule", "lru")))
+
+
+def _whole(raw: Raw, key: str, file: str) -> float:
+    value = raw.get(key)
+    if not isinstance(value, int | float) or value < 1 or value != int(value):
+        raise InputError(f"{value!r} is no whole number from 1", file=file, key=key, fix="write one")
+    return float(value)
+
+
+VERBS: dict[str, Callable[[Raw, str], Raw]] = {
+    "estimate": estimate_numbers,
+    "train": train_numbers,
+    "array": array_numbers,
+    "cache": cache_numbers,
+}
+WITHOUT_TABLES = ("array", "cache")
+"""verbs that take numbers of their own, no scenario"""
+
+
+def answer(name: str, ask: Mapping[str, Any], shared: Raw, told: Callable[[str], float], file: str) -> dict[str, float]:
+    """Numbers of a question's answer by dotted name; `told` gives the value of an expression. Raises InputError."""
+    verb = str(ask.get("verb"))
+    if verb not in VERBS:
+        raise InputError(f"unknown verb {verb!r}", file=file, key=f"asks.{name}.verb", fix=suggest(verb, VERBS))
+    own = _worked_out({key: value for key, value in ask.items() if key != "verb"}, told)
+    raw = own if verb in WITHOUT_TABLES else {"name": name, **merge(shared, own)}
+    return numbers(VERBS[verb](raw, file))
+
+
+def _worked_out(found: Any, told: Callable[[str], float]) -> Any:
+    if isinstance(found, Mapping):
+        return {key: _worked_out(value, told) for key, value in found.items()}
+    if isinstance(found, list):
+        return [_worked_out(value, told) for value in found]
+    if isinstance(found, str) and found.startswith("="):
+        value = told(found[1:].strip())
+        return int(value) if value == int(value) else value
+    return found

@@ -1,0 +1,84 @@
+"""Experts kept near the chip: how often a token finds the ones it asks for, by rule of the cache.
+
+Routing is drawn, not measured: expert e of a layer has popularity 1 / (e + 1) ** skew (Zipf), and each of a token's
+choices is with probability `repeat` one of the previous token's. Wrong for a model whose routing is known: give its
+hit share itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.errors import InputError, suggest
+
+RULES = ("static", "lru", "lfu", "score")
+DECAY_RATIO = 0.8
+"""of the running mean of a router's scores that `score` ranks by"""
+
+
+@dataclass(frozen=True)
+class Routing:
+    """One layer's choices."""
+
+    experts: int
+    chosen: int
+    """different experts of one token"""
+    tokens: int
+    skew_ratio: float = 0.0
+    """exponent of Zipf's law; 0: all alike"""
+    repeat_ratio: float = 0.0
+    seed: int = 1
+
+    def choices(self) -> NDArray[np.int64]:
+        """[tokens, chosen] experts, different in a row."""
+        if self.chosen > self.experts:
+            raise InputError(f"{self.chosen} of {self.experts} experts cannot be chosen", key="chosen")
+        random = np.random.default_rng(self.seed)
+        popularity = 1.0 / np.arange(1, self.experts + 1) ** self.skew_ratio
+        rows = np.zeros((self.tokens, self.chosen), np.int64)
+        for token in range(self.tokens):
+            # the largest of log(weight) + Gumbel noise: draws without replacement
+            keys = np.log(popularity) + random.gumbel(size=self.experts)
+            if token:
+                again = rows[token - 1][random.random(self.chosen) < self.repeat_ratio]
+                keys[again] = np.inf
+            rows[token] = np.argpartition(-keys, self.chosen - 1)[: self.chosen]
+        return rows
+
+
+def hits(routing: Routing, slots: int, rule: str) -> dict[str, float]:
+    """`hit_ratio` of choices found in a cache of `slots` experts, and experts fetched per token.
+
+    `static`: the most popular stay; `lru`, `lfu`: the least recently or least often used goes; `score`: the one with
+    the lowest running mean of choices goes. The first tenth of the tokens warms the cache up. Raises InputError.
+    """
+    if rule not in RULES:
+        raise InputError(f"unknown rule {rule!r}", key="rule", fix=suggest(rule, RULES))
+    held = set(range(min(max(slots, 0), routing.experts)))
+    rank, found, asked = np.zeros(routing.experts), 0, 0
+    for token, row in enumerate(routing.choices()):
+        hit = [expert for expert in row.tolist() if expert in held]
+        if token >= routing.tokens // 10:
+            found, asked = found + len(hit), asked + len(row)
+        _ranked(rank, row, token, rule)
+        if rule != "static" and slots > 0:
+            for expert in row.tolist():
+                if expert not in held:
+                    held.discard(min(held, key=lambda e: (rank[e], e)))
+                    held.add(expert)
+    share = found / max(asked, 1)
+    return {"hit_ratio": share, "fetched_per_token": routing.chosen * (1.0 - share)}
+
+
+def _ranked(rank: NDArray[np.float64], row: NDArray[np.int64], token: int, rule: str) -> None:
+    """Raise what was just used; what is lowest goes first."""
+    if rule == "lru":
+        rank[row] = token + 1.0
+    elif rule == "lfu":
+        rank[row] += 1.0
+    elif rule == "score":
+        rank *= DECAY_RATIO
+        rank[row] += 1.0 - DECAY_RATIO
