@@ -95,14 +95,18 @@ WITHOUT_TABLES = ("array", "cache")
 """verbs that take numbers of their own, no scenario"""
 
 
-def answer(name: str, ask: Mapping[str, Any], shared: Raw, told: Callable[[str], float], file: str) -> dict[str, float]:
-    """Numbers of a question's answer by dotted name; `told` gives the value of an expression. Raises InputError."""
+def answer(name: str, ask: Mapping[str, Any], shared: Raw, told: Callable[[str], float], file: str) -> tuple[dict[str, float], str]:
+    """(numbers of a question's answer by dotted name, why it says no); `told` gives the value of an expression.
+
+    Raises InputError.
+    """
     verb = str(ask.get("verb"))
     if verb not in VERBS:
         raise InputError(f"unknown verb {verb!r}", file=file, key=f"asks.{name}.verb", fix=suggest(verb, VERBS))
-    own = _worked_out({key: value for key, value in ask.items() if key != "verb"}, told)
+    own = {key: value for key, value in ask.items() if key != "verb"}
     raw = own if verb in WITHOUT_TABLES else {"name": name, **merge(shared, own)}
-    return numbers(VERBS[verb](raw, file))
+    found = VERBS[verb](_worked_out(raw, told), file)
+    return numbers(found), str(found.get("reason") or "")
 
 
 def _worked_out(found: Any, told: Callable[[str], float]) -> Any:

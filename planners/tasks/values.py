@@ -25,7 +25,8 @@ class Values:
 
     schedule: Schedule
     known: dict[str, float] = field(default_factory=dict)
-    asked: dict[str, dict[str, float]] = field(default_factory=dict)
+    asked: dict[str, tuple[dict[str, float], str]] = field(default_factory=dict)
+    """what other verbs said, and why they said no"""
     open: list[str] = field(default_factory=list)
     """names that are being worked out"""
 
@@ -64,7 +65,8 @@ class Values:
         if name in self.schedule.values:
             return float(self.number(self.schedule.values[name], f"values.{name}"))
         if rest and kind in self.schedule.asks:
-            return self._picked(self._answer(kind), rest, name)
+            found, reason = self._answer(kind)
+            return self._picked(found, rest, f"{name}: {reason}" if reason else name)
         if rest and kind in KINDS:
             return self._picked(self.facts, name, name)
         known = [*self.schedule.values, *(f"{ask}." for ask in self.schedule.asks)]
@@ -73,10 +75,10 @@ class Values:
     @staticmethod
     def _picked(table: Mapping[str, float], key: str, name: str) -> float:
         if key not in table:
-            raise InputError(f"there is no {name!r}", fix=suggest(key, table))
+            raise InputError(f"there is no {name}", fix=suggest(key, table))
         return table[key]
 
-    def _answer(self, name: str) -> dict[str, float]:
+    def _answer(self, name: str) -> tuple[dict[str, float], str]:
         if name not in self.asked:
             key = f"asks.{name}"
             shared = dict(self.schedule.tables)
