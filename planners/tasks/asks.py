@@ -33,7 +33,9 @@ def estimate_numbers(raw: Raw, file: str) -> Raw:
     for op in found.result.operations:
         told = {"time_s": op.time_s, "flop": op.flop, "bytes": op.moved_bytes, "count": op.count}
         whole = rows.setdefault(op.phase, {"time_s": 0.0, "flop": 0.0, "bytes": 0.0})
-        whole[op.name] = told
+        own = whole.setdefault(op.name, dict.fromkeys(told, 0.0))
+        for key, value in told.items():
+            own[key] += value
         for key in ("time_s", "flop", "bytes"):
             whole[key] += told[key]
     return {**known, **found.flat, "parameters": found.resolved.model.parameters, **rows}

@@ -43,6 +43,7 @@ def system_facts(system: System) -> dict[str, float]:
     main = chip.memory[chip.main_tier]
     found |= {"chip.main_bytes": main.reported_bytes, "chip.main_bytes_per_s": main.read_bytes_per_s}
     found |= {"chip.tdp_w": chip.power.tdp_w, "chip.kernel_launch_s": chip.issue.kernel_launch_s}
+    found["chip.thread_ratio"] = chip.issue.thread_ratio
     for unit in chip.compute.values():
         for precision, value in unit.peak_flop_per_s.items():
             found[f"chip.{unit.kind}.{precision}_flop_per_s"] = value
