@@ -97,7 +97,9 @@ WITHOUT_TABLES = ("array", "cache")
 """verbs that take numbers of their own, no scenario"""
 
 
-def answer(name: str, ask: Mapping[str, Any], shared: Raw, told: Callable[[str], float], file: str) -> tuple[dict[str, float], str]:
+def answer(
+    name: str, ask: Mapping[str, Any], shared: Raw, told: Callable[[str], float], file: str
+) -> tuple[dict[str, float], str]:
     """(numbers of a question's answer by dotted name, why it says no); `told` gives the value of an expression.
 
     Raises InputError.
