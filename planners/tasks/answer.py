@@ -14,6 +14,7 @@ from planners.tasks.form import Hold, Schedule, schedule_of
 from planners.tasks.values import Values
 from simcore.engine.tasks.bounds import lower_bounds_s
 from simcore.engine.tasks.run import TaskRun, run
+from simcore.errors import InputError
 from simcore.spec.load import read_file
 from simcore.spec.scenario import put
 
@@ -111,7 +112,12 @@ def most(spans: list[np.ndarray]) -> float:
 def ran(schedule: Schedule) -> Ran:
     """Raises InputError for bad input and for tasks that wait for each other forever."""
     found = built(Values(schedule))
-    return Ran(found, run(found.graph))
+    try:
+        return Ran(found, run(found.graph))
+    except InputError as error:
+        error.file, error.key = error.file or schedule.file, error.key or "tasks"
+        error.fix = error.fix or "mind `after`, and the `order` in which an engine takes its tasks"
+        raise
 
 
 def from_tables(raw: Mapping[str, Any], file: str) -> Ran:
