@@ -210,6 +210,9 @@ def with_resolved(found: Resolved, trace: Trace) -> Ready:
         what = "the event engine reads KV where it lies, not a layer ahead"
         fix = "estimate it, or leave fetch out"
         raise InputError(what, file=scenario.file, key="residency.kv.fetch", fix=fix)
+    if found.serving_policy.expert_fetch != "all":
+        what = "the event engine streams all experts of a layer, not those that tokens ask for"
+        raise InputError(what, file=scenario.file, key="residency.experts.fetch", fix="estimate it, or leave fetch out")
     if scenario.attention_ffn is not None:
         from scenarios.attention_ffn import group_steps
 

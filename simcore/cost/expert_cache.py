@@ -8,6 +8,7 @@ hit share itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,27 @@ class Routing:
                 keys[again] = np.inf
             rows[token] = np.argpartition(-keys, self.chosen - 1)[: self.chosen]
         return rows
+
+
+DRAWN_TOKENS = 2000
+
+
+@lru_cache(maxsize=64)
+def missed_ratio(
+    experts: int, chosen: int, away_ratio: float, rule: str, skew_ratio: float, repeat_ratio: float
+) -> float:
+    """Of the experts that tokens ask for, what must be fetched where `away_ratio` of a layer's lives elsewhere.
+
+    Between the two whole numbers of slots next to (1 - away_ratio) x experts. Choices that fall alike on all need no
+    draw: `away_ratio` itself.
+    """
+    if skew_ratio == 0.0 and repeat_ratio == 0.0:
+        return away_ratio
+    routing = Routing(experts, chosen, DRAWN_TOKENS, skew_ratio, repeat_ratio)
+    slots = (1.0 - away_ratio) * experts
+    low = int(slots)
+    below, above = (1.0 - hits(routing, min(n, experts), rule)["hit_ratio"] for n in (low, low + 1))
+    return below + (slots - low) * (above - below)
 
 
 def hits(routing: Routing, slots: int, rule: str) -> dict[str, float]:

@@ -10,8 +10,9 @@ import numpy as np
 from simcore.cost.residency import Stream
 from simcore.ops.op import PlanColumns, StepColumns
 from simcore.spec.formats import number_format
-from simcore.step.price import Physics, Priced, dynamic_w, price, weight_stream
+from simcore.step.price import Physics, Priced, dynamic_w, price
 from simcore.step.served import NOTHING, Served, Work, changes, expert_tokens
+from simcore.step.streams import weight_stream
 from simcore.step.times import Evaluate, Floats, SampledSteps, SampleRange, StepParts, StepSample, StepTimes, Table
 from simcore.step.times import sample_steps as sampled
 
@@ -105,7 +106,7 @@ def raw_steps(
 
 def with_stream(times: StepTimes, physics: Physics, plan: PlanColumns) -> StepTimes:
     """With what of the weights passes through."""
-    stream = weight_stream(physics, plan)
+    stream = weight_stream(physics.machine, physics.model, plan)
     if stream is None:
         return times
     return replace(
