@@ -50,7 +50,7 @@ def _parts(priced: Priced, steps: int) -> StepParts:
         Work(*(full.get(name, zero) for name in ("matrix", "expert", "elementwise"))),
         full.get("attention", zero),
         full.get("head", zero),
-        full.get("communication", zero),
+        full.get("communication", zero) + full.get("stream", zero),  # experts that a step's tokens wait for
         full.get("launch", zero),
         (busy[0], busy[1], busy[2]),
     )
@@ -85,7 +85,8 @@ def raw_steps(
     With attention-dp both are one rank's: each rank is a replica of the engine.
     """
     machine = physics.machine
-    resident = machine.with_fields(weights_away_ratio=0.0, experts_away_ratio=0.0)
+    waited = machine.experts_away_ratio if machine.routing[0] == "gated" else 0.0
+    resident = machine.with_fields(weights_away_ratio=0.0, experts_away_ratio=waited)
     plain = replace(physics, served=NOTHING, machine=resident)
     found = sampled(evaluate_physics(plain, plan, graphs), reach or SampleRange(), **fields)
     chips = float(np.max(plan.replica_chips / plan.attention_dp))

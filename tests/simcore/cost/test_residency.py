@@ -186,6 +186,20 @@ def test_rules_of_routed_experts_are_for_them(residency: dict[str, Any], says: s
         simcore.estimate(asked(residency, model="mixtral-8x7b", tp=2))
 
 
-def test_the_event_engine_says_that_it_streams_all_experts() -> None:
-    with pytest.raises(InputError, match=r"residency\.experts\.fetch: the event engine streams all experts"):
-        simcore.simulate(asked({"experts": {"tier": "dram", "fetch": "gated"}}, model="mixtral-8x7b", tp=2))
+def test_both_engines_wait_for_the_same_experts() -> None:
+    place = {"tier": "dram", "fetch": "gated", "share": 0.5, "cache": "lru", "repeat_ratio": 0.4}
+    scenario = asked({"experts": place}, model="mixtral-8x7b", tp=2)
+    told, seen = simcore.estimate(scenario).tpot_s, simcore.simulate(scenario).flat
+    assert seen["tpot_mean_s"] == pytest.approx(told, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "residency",
+    [
+        {"experts": {"tier": "dram", "fetch": "pre-gated"}},
+        {"weights": "dram", "experts": {"tier": "dram", "fetch": "gated"}},
+    ],
+)
+def test_the_event_engine_says_which_experts_it_does_not_know(residency: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"residency\.experts\.fetch: the event engine"):
+        simcore.simulate(asked(residency, model="mixtral-8x7b", tp=2))
