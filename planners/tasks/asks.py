@@ -13,6 +13,18 @@ from simcore.errors import InputError, suggest
 from simcore.spec.load import merge
 
 Raw = dict[str, Any]
+SOME_MODELS = {
+    "prefill": (
+        "attention_prefill",
+        "mla_prefill",
+        "experts",
+        "all_to_all_dispatch",
+        "all_to_all_combine",
+        "all_reduce",
+    ),
+    "decode": ("attention_decode", "mla_decode", "experts", "all_to_all_dispatch", "all_to_all_combine", "all_reduce"),
+}
+"""operations that only some models and plans have: no seconds, FLOP and bytes for the others"""
 
 
 def scenario_of(raw: Raw, file: str) -> Any:
@@ -29,10 +41,14 @@ def estimate_numbers(raw: Raw, file: str) -> Raw:
 
     found = estimate(scenario_of(raw, file))
     known = {k: v for k, v in found.result.values.items() if v is not None}
-    rows: dict[str, dict[str, Any]] = {}
+    nothing = {"time_s": 0.0, "flop": 0.0, "bytes": 0.0}
+    rows: dict[str, dict[str, Any]] = {
+        phase: {**nothing, **{name: {**nothing, "count": 0.0} for name in names}}
+        for phase, names in SOME_MODELS.items()
+    }
     for op in found.result.operations:
         told = {"time_s": op.time_s, "flop": op.flop, "bytes": op.moved_bytes, "count": op.count}
-        whole = rows.setdefault(op.phase, {"time_s": 0.0, "flop": 0.0, "bytes": 0.0})
+        whole = rows.setdefault(op.phase, dict(nothing))
         own = whole.setdefault(op.name, dict.fromkeys(told, 0.0))
         for key, value in told.items():
             own[key] += value

@@ -62,7 +62,8 @@ def built(values: Values) -> Built:
         part: {name: values.number(value, f"{part}.{name}") for name, value in getattr(schedule, part).items()}
         for part in ("resources", "engines")
     }
-    tasks = Tasks(named["resources"], {name: round(slots) for name, slots in named["engines"].items()})
+    slots = {name: round(count) for name, count in named["engines"].items()}
+    tasks = Tasks(named["resources"], slots, schedule.picking)
     rows: list[Task] = [Task(0.0)] * sum(int((one != NOBODY).sum()) for one in found.number.values())
     for one in schedule.work:
         for at, row in made(one, found):

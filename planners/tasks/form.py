@@ -64,6 +64,8 @@ class Schedule:
     """name -> `verb` and the tables that differ from the file's own"""
     resources: Numbers
     engines: Numbers
+    picking: tuple[str, ...]
+    """engines that take the first task that is ready"""
     stores: Numbers
     """capacities of what is held; a store without one has room for all"""
     work: tuple[Work, ...]
@@ -74,7 +76,7 @@ class Schedule:
 
 
 SHARED = ("model", "hardware", "plan", "policy", "residency", "traffic", "training", "economics")
-OWN = ("schema", "name", "values", "asks", "resources", "engines", "stores", "tasks", "holds")
+OWN = ("schema", "name", "values", "asks", "resources", "engines", "picking", "stores", "tasks", "holds")
 
 
 def schedule_of(raw: Mapping[str, Any], file: str) -> Schedule:
@@ -98,7 +100,11 @@ def schedule_of(raw: Mapping[str, Any], file: str) -> Schedule:
     tables = {key: value for key, value in raw.items() if key in SHARED}
     values, resources, engines, stores = numbers
     holds = tuple(reader.rows("holds", Hold))
-    return Schedule(str(raw.get("name", "tasks")), values, asks, resources, engines, stores, work, holds, tables, file)
+    picking = raw.get("picking", [])
+    if not isinstance(picking, list) or not all(name in engines for name in picking):
+        reader.refuse("is no list of engines", "picking", f"known: {', '.join(engines) or 'none'}")
+    numbers_of = (values, asks, resources, engines, tuple(picking), stores)
+    return Schedule(str(raw.get("name", "tasks")), *numbers_of, work, holds, tables, file)
 
 
 @dataclass(frozen=True)
