@@ -95,7 +95,7 @@ def _settings(settings: Settings, place: str) -> Iterator[tuple[str, str, str]]:
             yield f"{place}.{key}", "is a factor on time", "a published one is an input with variants = [...]"
 
 
-NAMED = ("values.", "resources.", "stores.")
+NAMED = ("values.", "resources.", "stores.", "energy.")
 """numbers of a written schedule: each is an input with a source, unless it is arithmetic on names"""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from planners.tasks.build import NOBODY, Built, built, column, places_of
-from planners.tasks.form import Hold, Schedule, schedule_of
+from planners.tasks.form import ALWAYS, Hold, Schedule, schedule_of
 from planners.tasks.values import Values
 from simcore.engine.tasks.bounds import lower_bounds_s
 from simcore.engine.tasks.run import TaskRun, run
@@ -55,10 +55,21 @@ class Ran:
                 name: 1.0 - found.busy_s(name) / max(float(slots) * found.makespan_s, 1e-300)
                 for name, slots in zip(found.graph.engines, found.graph.slots, strict=True)
             },
+            **({"energy_j": self.energy_j} if schedule.energy else {}),
             "held_bytes": held,
             "work": {one.name: self.times(one.name) for one in schedule.work},
             "values": {name: self.built.values.of(name) for name in schedule.values},
         }
+
+    @property
+    def energy_j(self) -> float:
+        """Of what resources carried, of engines at work, and of what is always on."""
+        values, found = self.built.values, self.run
+        carried = dict(zip(found.graph.resources, found.used.tolist(), strict=True))
+        busy = {name: found.busy_s(name) for name in found.graph.engines}
+        amounts = {**busy, **carried, ALWAYS: found.makespan_s}
+        each = values.schedule.energy
+        return float(sum(values.number(text, f"energy.{name}") * amounts[name] for name, text in each.items()))
 
     def times(self, name: str) -> dict[str, float]:
         """First begin, last end and summed seconds of one kind of work."""

@@ -42,7 +42,11 @@ def system_facts(system: System) -> dict[str, float]:
     found: dict[str, Any] = {"node.chips": system.chips_per_node, "chip.count": system.max_chips}
     main = chip.memory[chip.main_tier]
     found |= {"chip.main_bytes": main.reported_bytes, "chip.main_bytes_per_s": main.read_bytes_per_s}
-    found |= {"chip.tdp_w": chip.power.tdp_w, "chip.kernel_launch_s": chip.issue.kernel_launch_s}
+    found |= {
+        "chip.tdp_w": chip.power.tdp_w,
+        "chip.idle_w": chip.power.idle_w,
+        "chip.kernel_launch_s": chip.issue.kernel_launch_s,
+    }
     found["chip.thread_ratio"] = chip.issue.thread_ratio
     for unit in chip.compute.values():
         for precision, value in unit.peak_flop_per_s.items():

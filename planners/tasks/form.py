@@ -68,6 +68,8 @@ class Schedule:
     """engines that take the first task that is ready"""
     stores: Numbers
     """capacities of what is held; a store without one has room for all"""
+    energy: Numbers
+    """J per unit of a resource; W of an engine at work; W of `always`"""
     work: tuple[Work, ...]
     holds: tuple[Hold, ...]
     tables: Mapping[str, Any]
@@ -76,7 +78,9 @@ class Schedule:
 
 
 SHARED = ("model", "hardware", "plan", "policy", "residency", "traffic", "training", "economics")
-OWN = ("schema", "name", "values", "asks", "resources", "engines", "picking", "stores", "tasks", "holds")
+ALWAYS = "always"
+"""power that is drawn from the begin to the end"""
+OWN = ("schema", "name", "values", "asks", "resources", "engines", "picking", "stores", "energy", "tasks", "holds")
 
 
 def schedule_of(raw: Mapping[str, Any], file: str) -> Schedule:
@@ -96,14 +100,17 @@ def schedule_of(raw: Mapping[str, Any], file: str) -> Schedule:
     for name, ask in asks.items():
         if not isinstance(ask, Mapping):
             reader.refuse("is no table", f"asks.{name}", f'write [asks.{name}] with verb = "estimate"')
-    numbers = [reader.numbers(key) for key in ("values", "resources", "engines", "stores")]
+    numbers = [reader.numbers(key) for key in ("values", "resources", "engines", "stores", "energy")]
     tables = {key: value for key, value in raw.items() if key in SHARED}
-    values, resources, engines, stores = numbers
+    values, resources, engines, stores, energy = numbers
     holds = tuple(reader.rows("holds", Hold))
     picking = raw.get("picking", [])
     if not isinstance(picking, list) or not all(name in engines for name in picking):
         reader.refuse("is no list of engines", "picking", f"known: {', '.join(engines) or 'none'}")
-    numbers_of = (values, asks, resources, engines, tuple(picking), stores)
+    for name in energy:
+        if name not in (*resources, *engines, ALWAYS):
+            reader.refuse("is neither resource nor engine", f"energy.{name}", suggest(name, [*resources, *engines]))
+    numbers_of = (values, asks, resources, engines, tuple(picking), stores, energy)
     return Schedule(str(raw.get("name", "tasks")), *numbers_of, work, holds, tables, file)
 
 

@@ -56,6 +56,11 @@ def test_on_demand_every_layer_waits() -> None:
     assert found["idle_ratio"]["gpu"] == pytest.approx(0.6)
 
 
+def test_energy_is_of_what_was_carried_worked_and_always_on() -> None:
+    found = from_tables(stream() | {"energy": {"link": "2 nJ/byte", "gpu": 100, "always": "10 W"}}, "mine.toml").flat
+    assert found["energy_j"] == pytest.approx(2e-9 * 15e9 + 100 * 10.0 + 10 * found["makespan_s"])
+
+
 def test_a_store_that_holds_too_much_is_infeasible_and_named() -> None:
     raw = stream() | {"stores": {"gpu": "5 GB"}}
     found = from_tables(raw, "mine.toml").flat
@@ -107,6 +112,7 @@ BROKEN: dict[str, tuple[Callable[[Raw], Any], str]] = {
     "no tasks": (lambda raw: raw.update(tasks=[]), "tasks: is missing"),
     "a list for a number": (lambda raw: raw["tasks"][0].update(amount=[1]), "tasks.load.amount: is no number"),
     "nothing to divide by": (lambda raw: raw["values"].update(bytes="1 / 0 * layers"), "not finite"),
+    "energy of nothing": (lambda raw: raw.update(energy={"lnk": 1}), "energy.lnk: is neither resource nor engine"),
     "two of one name": (lambda raw: raw["tasks"][1].update(name="load"), "no name of its own"),
 }
 
