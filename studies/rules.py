@@ -103,9 +103,20 @@ def _numbers(settings: Settings, study: Study, place: str) -> Iterator[tuple[str
     """Numbers of a schedule that have no source; 0 and 1 are switches."""
     listed = {one.key for one in study.inputs}
     for key, value in settings.items():
-        plain = isinstance(quantity(value), int | float) and quantity(value) not in (0, 1)
-        if key.startswith(NAMED) and plain and key not in listed:
+        if key.startswith(NAMED) and key not in listed and _is_bare(quantity(value)):
             yield f"{place}.{key}", "has no source", "make it one of [[inputs]]"
+
+
+def _is_bare(value: object) -> bool:
+    """Whether a value is a number, or arithmetic on no name; 0 and 1 are not.
+
+    >>> [_is_bare(v) for v in (0.3, "0.3", "2 * 3", "2 * x", 1, "none")]
+    [True, True, True, False, False, False]
+    """
+    if isinstance(value, str):
+        made = Expression(value)
+        value = made.number({}) if not made.names else 0
+    return isinstance(value, int | float) and value not in (0, 1)
 
 
 def _unlisted(study: Study) -> Iterator[tuple[str, str, str]]:
