@@ -88,12 +88,13 @@ def array_numbers(raw: Raw, file: str) -> Raw:
 
 def cache_numbers(raw: Raw, file: str) -> Raw:
     """Hits of a cache of experts (`simcore.cost.expert_cache`): experts, chosen, slots, tokens, rule, skew, repeat."""
-    from simcore.cost.expert_cache import Routing, hits
+    from simcore.cost.expert_cache import Routing, hit_ratio
 
     experts, chosen, tokens = (int(_whole(raw, key, file)) for key in ("experts", "chosen", "tokens"))
     skew, repeat = (float(raw.get(key, 0.0)) for key in ("skew_ratio", "repeat_ratio"))
     routing = Routing(experts, chosen, tokens, skew, repeat, int(raw.get("seed", 1)))
-    return hits(routing, int(raw.get("slots", 0)), str(raw.get("rule", "lru")))
+    share = hit_ratio(routing, int(raw.get("slots", 0)), str(raw.get("rule", "lru")))
+    return {"hit_ratio": share, "fetched_per_token": chosen * (1.0 - share)}
 
 
 def _whole(raw: Raw, key: str, file: str) -> float:

@@ -33,21 +33,22 @@ class Routing:
     repeat_ratio: float = 0.0
     seed: int = 1
 
-    def choices(self) -> NDArray[np.int64]:
-        """[tokens, chosen] experts, different in a row."""
-        if self.chosen > self.experts:
-            raise InputError(f"{self.chosen} of {self.experts} experts cannot be chosen", key="chosen")
-        random = np.random.default_rng(self.seed)
-        popularity = 1.0 / np.arange(1, self.experts + 1) ** self.skew_ratio
-        rows = np.zeros((self.tokens, self.chosen), np.int64)
-        for token in range(self.tokens):
-            # the largest of log(weight) + Gumbel noise: draws without replacement
-            keys = np.log(popularity) + random.gumbel(size=self.experts)
-            if token:
-                again = rows[token - 1][random.random(self.chosen) < self.repeat_ratio]
-                keys[again] = np.inf
-            rows[token] = np.argpartition(-keys, self.chosen - 1)[: self.chosen]
-        return rows
+
+@lru_cache(maxsize=16)
+def choices(routing: Routing) -> NDArray[np.int64]:
+    """[tokens, chosen] experts, different in a row. Raises InputError."""
+    if routing.chosen > routing.experts:
+        raise InputError(f"{routing.chosen} of {routing.experts} experts cannot be chosen", key="chosen")
+    random = np.random.default_rng(routing.seed)
+    weight = -routing.skew_ratio * np.log(np.arange(1, routing.experts + 1))
+    rows = np.zeros((routing.tokens, routing.chosen), np.int64)
+    for token in range(routing.tokens):
+        # the largest of log(weight) + Gumbel noise: draws without replacement
+        keys = weight + random.gumbel(size=routing.experts)
+        if token:
+            keys[rows[token - 1][random.random(routing.chosen) < routing.repeat_ratio]] = np.inf
+        rows[token] = np.argpartition(-keys, routing.chosen - 1)[: routing.chosen]
+    return rows
 
 
 DRAWN_TOKENS = 2000
@@ -67,32 +68,32 @@ def missed_ratio(
     routing = Routing(experts, chosen, DRAWN_TOKENS, skew_ratio, repeat_ratio)
     slots = (1.0 - away_ratio) * experts
     low = int(slots)
-    below, above = (1.0 - hits(routing, min(n, experts), rule)["hit_ratio"] for n in (low, low + 1))
+    below, above = (1.0 - hit_ratio(routing, min(n, experts), rule) for n in (low, low + 1))
     return below + (slots - low) * (above - below)
 
 
-def hits(routing: Routing, slots: int, rule: str) -> dict[str, float]:
-    """`hit_ratio` of choices found in a cache of `slots` experts, and experts fetched per token.
+@lru_cache(maxsize=256)
+def hit_ratio(routing: Routing, slots: int, rule: str) -> float:
+    """Choices that were found in a cache of `slots` experts, over all.
 
     `static`: the most popular stay; `lru`, `lfu`: the least recently or least often used goes; `score`: the one with
     the lowest running mean of choices goes. The first tenth of the tokens warms the cache up. Raises InputError.
     """
     if rule not in RULES:
         raise InputError(f"unknown rule {rule!r}", key="rule", fix=suggest(rule, RULES))
-    held = set(range(min(max(slots, 0), routing.experts)))
+    held = np.arange(routing.experts) < slots
     rank, found, asked = np.zeros(routing.experts), 0, 0
-    for token, row in enumerate(routing.choices()):
-        hit = [expert for expert in row.tolist() if expert in held]
+    for token, row in enumerate(choices(routing)):
+        missed = row[~held[row]]
         if token >= routing.tokens // 10:
-            found, asked = found + len(hit), asked + len(row)
+            found, asked = found + len(row) - len(missed), asked + len(row)
         _ranked(rank, row, token, rule)
         if rule != "static" and slots > 0:
             for expert in row.tolist():
-                if expert not in held:
-                    held.discard(min(held, key=lambda e: (rank[e], e)))
-                    held.add(expert)
-    share = found / max(asked, 1)
-    return {"hit_ratio": share, "fetched_per_token": routing.chosen * (1.0 - share)}
+                if not held[expert]:
+                    held[np.argmin(np.where(held, rank, np.inf))] = False
+                    held[expert] = True
+    return float(found / max(asked, 1))
 
 
 def _ranked(rank: NDArray[np.float64], row: NDArray[np.int64], token: int, rule: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from planners.tasks.answer import from_tables, most
 from planners.tasks.asks import array_numbers
-from simcore.cost.expert_cache import Routing, hits
+from simcore.cost.expert_cache import Routing, hit_ratio
 from simcore.errors import InputError
 from tests.shared import ROOT
 
@@ -135,11 +135,11 @@ def test_what_leaves_as_others_come_makes_room() -> None:
 def test_caches_of_experts() -> None:
     even = Routing(experts=16, chosen=2, tokens=2000)
     for rule in ("static", "lru", "lfu", "score"):
-        assert hits(even, 16, rule)["hit_ratio"] == 1.0 and hits(even, 0, rule)["hit_ratio"] == 0.0
-        assert hits(even, 8, rule)["hit_ratio"] == pytest.approx(0.5, abs=0.05)
+        assert hit_ratio(even, 16, rule) == 1.0 and hit_ratio(even, 0, rule) == 0.0
+        assert hit_ratio(even, 8, rule) == pytest.approx(0.5, abs=0.05)
     skewed = Routing(experts=16, chosen=2, tokens=2000, skew_ratio=1.2)
-    assert hits(skewed, 4, "lfu")["hit_ratio"] > hits(even, 4, "lfu")["hit_ratio"] + 0.2
+    assert hit_ratio(skewed, 4, "lfu") > hit_ratio(even, 4, "lfu") + 0.2
     repeating = Routing(experts=16, chosen=2, tokens=2000, repeat_ratio=0.8)
-    assert hits(repeating, 4, "lru")["hit_ratio"] > hits(repeating, 4, "static")["hit_ratio"] + 0.3
+    assert hit_ratio(repeating, 4, "lru") > hit_ratio(repeating, 4, "static") + 0.3
     with pytest.raises(InputError, match="unknown rule 'lfru'"):
-        hits(even, 4, "lfru")
+        hit_ratio(even, 4, "lfru")
