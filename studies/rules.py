@@ -114,8 +114,11 @@ def _is_bare(value: object) -> bool:
     [True, True, True, False, False, False]
     """
     if isinstance(value, str):
-        made = Expression(value)
-        value = made.number({}) if not made.names else 0
+        try:
+            made = Expression(value)
+            value = made.number({}) if not made.names else 0
+        except InputError:
+            return False  # told when it is worked out
     return isinstance(value, int | float) and value not in (0, 1)
 
 
@@ -126,8 +129,10 @@ def _unlisted(study: Study) -> Iterator[tuple[str, str, str]]:
     for one in study.ask.variants:
         yield from _sourced(study, f"variants.{one.label}.set", list(one.set))
         yield from _numbers(one.set, study, f"variants.{one.label}.set")
-    tables = {f"{part}{key}": value for part in NAMED for key, value in study.ask.scenario.get(part[:-1], {}).items()}
-    yield from _numbers(tables, study, "scenario")
+    for part in NAMED:
+        table = study.ask.scenario.get(part[:-1])
+        if isinstance(table, dict):
+            yield from _numbers({f"{part}{key}": value for key, value in table.items()}, study, "scenario")
 
 
 def _sourced(study: Study, place: str, keys: list[str]) -> Iterator[tuple[str, str, str]]:

@@ -75,7 +75,7 @@ def array_numbers(raw: Raw, file: str) -> Raw:
     from simcore.cost.dataflows import dataflow
     from simcore.cost.dataflows._base import Gemm
 
-    m, n, k, height, width = sizes = [_whole(raw, key, file) for key in ("m", "n", "k", "height", "width")]
+    m, n, k, height, width = (_number(raw, key, file, 1, MOST_SIDE) for key in ("m", "n", "k", "height", "width"))
     flow = dataflow(str(raw.get("dataflow")))
     gemm = Gemm(m, n, k)
     cycles = float(flow.cycles(gemm, height, width))
@@ -83,24 +83,34 @@ def array_numbers(raw: Raw, file: str) -> Raw:
     macs = float(gemm.macs)
     cells = height * width
     shares = {"utilisation_ratio": macs / (cycles * cells), "warm_utilisation_ratio": macs / (warm * cells)}
-    return {"cycles": cycles, "warm_cycles": warm, "macs": macs, "sizes": len(sizes), **shares}
+    return {"cycles": cycles, "warm_cycles": warm, "macs": macs, **shares}
 
 
 def cache_numbers(raw: Raw, file: str) -> Raw:
     """Hits of a cache of experts (`simcore.cost.expert_cache`): experts, chosen, slots, tokens, rule, skew, repeat."""
     from simcore.cost.expert_cache import Routing, hit_ratio
 
-    experts, chosen, tokens = (int(_whole(raw, key, file)) for key in ("experts", "chosen", "tokens"))
-    skew, repeat = (float(raw.get(key, 0.0)) for key in ("skew_ratio", "repeat_ratio"))
-    routing = Routing(experts, chosen, tokens, skew, repeat, int(raw.get("seed", 1)))
-    share = hit_ratio(routing, int(raw.get("slots", 0)), str(raw.get("rule", "lru")))
+    experts, tokens = (int(_number(raw, key, file, 1, MOST_DRAWN)) for key in ("experts", "tokens"))
+    chosen, slots = int(_number(raw, "chosen", file, 1, experts)), int(_number(raw, "slots", file, 0, MOST_DRAWN))
+    skew, repeat = (_number(raw, key, file, 0, most) for key, most in (("skew_ratio", 4), ("repeat_ratio", 1)))
+    routing = Routing(experts, chosen, tokens, skew, repeat, int(_number(raw, "seed", file, 0, MOST_DRAWN)))
+    share = hit_ratio(routing, slots, str(raw.get("rule", "lru")))
     return {"hit_ratio": share, "fetched_per_token": chosen * (1.0 - share)}
 
 
-def _whole(raw: Raw, key: str, file: str) -> float:
-    value = raw.get(key)
-    if not isinstance(value, int | float) or value < 1 or value != int(value):
-        raise InputError(f"{value!r} is no whole number from 1", file=file, key=key, fix="write one")
+MOST_SIDE, MOST_DRAWN = 1e12, 100_000
+"""of a product; of experts and tokens that are drawn"""
+WHOLE = ("m", "n", "k", "height", "width", "experts", "tokens", "chosen", "seed")
+LEFT_OUT = {"seed": 1, "slots": 0, "skew_ratio": 0, "repeat_ratio": 0}
+
+
+def _number(raw: Raw, key: str, file: str, least: float, most: float) -> float:
+    """A number of an ask. Raises InputError for what is none, or none between two others."""
+    value: Any = raw.get(key, LEFT_OUT.get(key))
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not least <= value <= most or (key in WHOLE and value != int(value)):
+        kind = "whole number" if key in WHOLE else "number"
+        raise InputError(f"{value!r} is no {kind} from {least:g} to {most:g}", file=file, key=key, fix="mend it")
     return float(value)
 
 

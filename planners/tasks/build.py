@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,8 +63,16 @@ def built(values: Values) -> Built:
         part: {name: values.number(value, f"{part}.{name}") for name, value in getattr(schedule, part).items()}
         for part in ("resources", "engines")
     }
+    for name, count in named["engines"].items():
+        if not 1 <= count <= MOST_TASKS:
+            what = f"{count:g} is no number of slots"
+            raise InputError(what, file=schedule.file, key=f"engines.{name}", fix="write 1 or more")
     slots = {name: round(count) for name, count in named["engines"].items()}
-    tasks = Tasks(named["resources"], slots, schedule.picking)
+    try:
+        tasks = Tasks(named["resources"], slots, schedule.picking)
+    except InputError as error:
+        error.file, error.key = schedule.file, f"resources.{error.key}"
+        raise
     rows: list[Task] = [Task(0.0)] * sum(int((one != NOBODY).sum()) for one in found.number.values())
     for one in schedule.work:
         for at, row in made(one, found):
@@ -86,6 +95,9 @@ def places_of(values: Values, over: Numbers, key: str) -> Places:
         if count < 0 or abs(count - round(count)) > 1e-9:
             raise InputError(f"{count:g} is no whole number", file=values.schedule.file, key=f"{key}.{name}")
         shape.append(round(count))
+    if math.prod(shape) > MOST_TASKS:
+        what = f"{math.prod(shape):.3g} tasks are more than {MOST_TASKS}"
+        raise InputError(what, file=values.schedule.file, key=key, fix="loop less")
     grids = np.meshgrid(*(np.arange(count, dtype=float) for count in shape), indexing="ij")
     return Places(tuple(shape), {name: grid.ravel() for name, grid in zip(over, grids, strict=True)})
 

@@ -105,7 +105,7 @@ def schedule_of(raw: Mapping[str, Any], file: str) -> Schedule:
     values, resources, engines, stores, energy = numbers
     holds = tuple(reader.rows("holds", Hold))
     picking = raw.get("picking", [])
-    if not isinstance(picking, list) or not all(name in engines for name in picking):
+    if not isinstance(picking, list) or not all(isinstance(one, str) and one in engines for one in picking):
         reader.refuse("is no list of engines", "picking", f"known: {', '.join(engines) or 'none'}")
     for name in energy:
         if name not in (*resources, *engines, ALWAYS):

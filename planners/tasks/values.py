@@ -16,6 +16,8 @@ from scenarios.fields import quantity
 from simcore.errors import InputError, suggest
 from simcore.spec.expression import Expression
 
+MOST = 1e30
+"""of any number that a person writes down"""
 NO_LOCALS: Mapping[str, Any] = {}
 
 
@@ -37,6 +39,8 @@ class Values:
         """
         read = quantity(text)
         if not isinstance(read, str):
+            if not abs(read) < MOST:
+                raise InputError(f"{read!r} is beyond reason", file=self.schedule.file, key=key, fix="mend it")
             return float(read)
         try:
             made = Expression(read)
