@@ -135,6 +135,9 @@ def show_study(
     options = raw.pop(ASKED, {})
     if options:
         print(f"# with {', '.join(f'{key} {value(option)}' for key, option in options.items())}")
+    if "tasks" in raw:
+        print(dumps({"schema": "tasks/1", "name": found.name, **raw}), end="")
+        return
     print(dumps({"schema": "scenario/2", "name": found.name, **raw} if is_scenario else without_name(raw)), end="")
 
 

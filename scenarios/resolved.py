@@ -123,6 +123,12 @@ def places_of(places: Mapping[str, ResidencyPart], file: str) -> dict[str, Any]:
         key = f"residency.{name}"
         if name not in ("weights", "experts", "kv"):
             raise InputError("is no class of serving", file=file, key=key, fix="known: weights, experts, kv")
+        if place.fetch in ROUTED:
+            found |= routed(name, place, key, file)
+            continue
+        if any((place.cache != "static", place.skew_ratio, place.repeat_ratio)):
+            fix = "name fetch = gated or pre-gated"
+            raise InputError("is for experts that routers ask for", file=file, key=f"{key}.cache", fix=fix)
         if name == "kv":
             known, what = place.fetch != "resident" and place.share == 1.0, "lives in one tier, all of it"
         else:
@@ -142,6 +148,26 @@ def places_of(places: Mapping[str, ResidencyPart], file: str) -> dict[str, Any]:
                     "is fetched as the other weights are", file=file, key=f"{key}.fetch", fix="use one rule"
                 )
     return found
+
+
+ROUTED = ("gated", "pre-gated")
+"""rules that fetch the experts which tokens ask for"""
+
+
+def routed(name: str, place: ResidencyPart, key: str, file: str) -> dict[str, Any]:
+    """Experts that come as routers ask, as fields of a `ServingPolicy`. Raises InputError for another class."""
+    if name != "experts":
+        raise InputError("is for experts", file=file, key=f"{key}.fetch", fix="name another rule")
+    if place.tier == "main":
+        return {"expert_tier": "main"}
+    return {
+        "expert_tier": place.tier,
+        "expert_away_ratio": place.share,
+        "expert_fetch": place.fetch,
+        "expert_cache": place.cache,
+        "expert_skew_ratio": place.skew_ratio,
+        "expert_repeat_ratio": place.repeat_ratio,
+    }
 
 
 SERVING = (

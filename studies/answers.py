@@ -85,7 +85,13 @@ def place(raw: Raw, key: str, value: Any, file: str) -> None:
 
 
 def with_own(raw: Raw, question: Question) -> Raw:
-    """Names of models and systems that the study writes itself become its tables."""
+    """Names of models and systems that the study writes itself become its tables, in a schedule's questions too."""
+    for part in (raw, *(ask for ask in raw.get("asks", {}).values() if isinstance(ask, dict))):
+        _own_parts(part, question)
+    return raw
+
+
+def _own_parts(raw: Raw, question: Question) -> None:
     model, hardware = raw.get("model"), raw.get("hardware")
     if isinstance(model, dict) and model.get("name") in question.models:
         table = question.models[model["name"]]
@@ -95,7 +101,6 @@ def with_own(raw: Raw, question: Question) -> Raw:
     if isinstance(hardware, dict) and hardware.get("system") in question.systems:
         name = hardware["system"]
         hardware["system"] = inline(copy.deepcopy(dict(question.systems[name])), name, question)
-    return raw
 
 
 def inline(table: Raw, name: str, question: Question) -> Raw:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
+from planners.tasks.flat import numbers
 from simcore.errors import InputError, suggest
 
 Numbers = dict[str, float]
@@ -26,23 +26,6 @@ def evaluate(name: str, raw: Raw, file: str) -> dict[str, Any]:
     return numbers(answer) | ({REASON: str(why)} if why else {})
 
 
-def numbers(answer: Mapping[str, Any], prefix: str = "") -> Numbers:
-    """Finite numbers of nested tables by dotted name; true and false as 1 and 0.
-
-    >>> numbers({"a": 1, "b": {"c": True, "d": "text", "e": None}})
-    {'a': 1.0, 'b.c': 1.0}
-    """
-    found: Numbers = {}
-    for key, value in answer.items():
-        if isinstance(value, Mapping):
-            found |= numbers(value, f"{prefix}{key}.")
-        elif hasattr(value, "item") and getattr(value, "size", 1) == 1:
-            found |= numbers({key: value.item()}, prefix)
-        elif isinstance(value, bool | int | float) and math.isfinite(value):
-            found[f"{prefix}{key}"] = float(value)
-    return found
-
-
 def _scenario(raw: Raw, file: str) -> Any:
     from scenarios.read import from_raw
 
@@ -50,11 +33,9 @@ def _scenario(raw: Raw, file: str) -> Any:
 
 
 def _estimate(raw: Raw, file: str) -> Raw:
-    from planners.estimate import estimate
+    from planners.tasks.asks import estimate_numbers
 
-    found = estimate(_scenario(raw, file))
-    known = {k: v for k, v in found.result.values.items() if v is not None}
-    return {**known, **found.flat, "parameters": found.resolved.model.parameters}
+    return estimate_numbers(raw, file)
 
 
 def _simulate(raw: Raw, file: str) -> Raw:
@@ -75,14 +56,36 @@ TOLERANCE_RATIO = 0.02
 
 
 def _train(raw: Raw, file: str) -> Raw:
-    from scenarios.train import train_scenario
+    from planners.tasks.asks import train_numbers
 
-    found = train_scenario(_scenario(raw, file))
-    model = found.question.job.trainee.model
-    sizes = {"parameters": float(model.parameters), "active_parameters": float(model.active_parameters)}
-    step = found.step
-    per_chip = step.model_flop / step.time_s / found.flat["chips"] if step.pipeline is not None else math.nan
-    return {**found.flat, **sizes, "model_flop_per_s_per_chip": per_chip}
+    return train_numbers(raw, file)
+
+
+def _tasks(raw: Raw, file: str) -> Raw:
+    """A written schedule."""
+    from planners.tasks.answer import from_tables
+
+    return from_tables(raw, file).flat
+
+
+def _tiers(raw: Raw, file: str) -> Raw:
+    """Where each class of tensors lives."""
+    from planners.tiers.question import question
+    from planners.tiers.solve import solve
+
+    problem = question(_scenario(raw, file))
+    found = solve(problem)
+    if found is None:
+        return {"feasible": False, REASON: "all tiers together hold too little"}
+    return {"feasible": True, "all_main_step_s": problem.layers * problem.layer_s, **found.as_dict()}
+
+
+def _pim(raw: Raw, file: str) -> Raw:
+    """A layer of an NPU with memories that multiply."""
+    from validation.pim.runs import layer_of
+
+    found = layer_of(str(raw.get("system")), raw.get("batch"), str(raw.get("trace", "")))
+    return {REASON: found.reason} if found.reason else {"layer_s": found.layer_s}
 
 
 def _plan(raw: Raw, file: str) -> Raw:
@@ -173,7 +176,8 @@ def command_of(name: str) -> tuple[str, bool]:
     (('simcore train', True), ('simcore plan power', False))
     """
     planners = {"plan": "plan training", "groups": "plan groups", "stages": "plan stages", "power": "plan power"}
-    return f"simcore {planners.get(name, name)}", name != "power"
+    planners |= {"tiers": "plan tiers", "pim": "validate pim"}
+    return f"simcore {planners.get(name, name)}", name not in ("power", "tasks", "pim")
 
 
 EVALUATORS: dict[str, Callable[[Raw, str], Raw]] = {
@@ -186,4 +190,7 @@ EVALUATORS: dict[str, Callable[[Raw, str], Raw]] = {
     "stages": _stages,
     "power": _power,
     "search": _search,
+    "tasks": _tasks,
+    "tiers": _tiers,
+    "pim": _pim,
 }

@@ -6,6 +6,7 @@ import ast
 import math
 from collections.abc import Iterator
 
+from scenarios.fields import quantity
 from simcore.errors import InputError
 from simcore.spec.expression import Expression
 from studies.form import MOST_PERCENT, Claim, Input, Settings, Study
@@ -94,12 +95,44 @@ def _settings(settings: Settings, place: str) -> Iterator[tuple[str, str, str]]:
             yield f"{place}.{key}", "is a factor on time", "a published one is an input with variants = [...]"
 
 
+NAMED = ("values.", "resources.", "stores.", "energy.")
+"""numbers of a written schedule: each is an input with a source, unless it is arithmetic on names"""
+
+
+def _numbers(settings: Settings, study: Study, place: str) -> Iterator[tuple[str, str, str]]:
+    """Numbers of a schedule that have no source; 0 and 1 are switches."""
+    listed = {one.key for one in study.inputs}
+    for key, value in settings.items():
+        if key.startswith(NAMED) and key not in listed and _is_bare(quantity(value)):
+            yield f"{place}.{key}", "has no source", "make it one of [[inputs]]"
+
+
+def _is_bare(value: object) -> bool:
+    """Whether a value is a number, or arithmetic on no name; 0 and 1 are not.
+
+    >>> [_is_bare(v) for v in (0.3, "0.3", "2 * 3", "2 * x", 1, "none")]
+    [True, True, True, False, False, False]
+    """
+    if isinstance(value, str):
+        try:
+            made = Expression(value)
+            value = made.number({}) if not made.names else 0
+        except InputError:
+            return False  # told when it is worked out
+    return isinstance(value, int | float) and value not in (0, 1)
+
+
 def _unlisted(study: Study) -> Iterator[tuple[str, str, str]]:
     """Numbers of the scenario and of variants that decide the answer and have no source."""
     assert study.ask is not None
     yield from _sourced(study, "scenario", list(flat(study.ask.scenario)))
     for one in study.ask.variants:
         yield from _sourced(study, f"variants.{one.label}.set", list(one.set))
+        yield from _numbers(one.set, study, f"variants.{one.label}.set")
+    for part in NAMED:
+        table = study.ask.scenario.get(part[:-1])
+        if isinstance(table, dict):
+            yield from _numbers({f"{part}{key}": value for key, value in table.items()}, study, "scenario")
 
 
 def _sourced(study: Study, place: str, keys: list[str]) -> Iterator[tuple[str, str, str]]:

@@ -21,6 +21,7 @@ from planners.power.problem import read_problem
 from planners.search.question import parameters_of
 from planners.search.study import read_search, space_of
 from planners.sweep import prepare
+from planners.tasks.answer import from_file as schedule
 from scenarios.read import read
 from simcore.errors import SimcoreError
 from simcore.spec.load import read_toml
@@ -103,6 +104,7 @@ LOADERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "experts": ("examples/experts.toml", experts),
     "power": ("examples/power*.toml", read_problem),
     "study": ("studies/*.toml", lambda path: read_study(str(path))),
+    "tasks": ("examples/stream-weights.toml", lambda path: schedule(path, {}).flat),
 }
 TRIES = 150
 
@@ -165,7 +167,7 @@ RAW: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in LOADERS if kind in ("model", "scenario", "sweep", "search", "power", "study")]
+    "kind", [kind for kind in LOADERS if kind in ("model", "scenario", "sweep", "search", "power", "study", "tasks")]
 )
 @pytest.mark.parametrize("content", RAW)
 def test_any_bytes_are_refused_in_words(kind: str, content: str, tmp_path: Path) -> None:

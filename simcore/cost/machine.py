@@ -20,7 +20,7 @@ from simcore.spec.system import System
 DEFAULT_LEVEL_LATENCY_S = 2e-6
 
 
-WORDS = ("formats", "tiers")
+WORDS = ("formats", "tiers", "routing")
 """fields of a machine that are no columns"""
 
 
@@ -86,6 +86,8 @@ class Machine:
     """as for the other weights; one tier for both counts them together"""
     fetch: str = "step"
     """how what lives elsewhere comes"""
+    routing: tuple[str, str, float, float] = ("all", "static", 0.0, 0.0)
+    """of routed experts that live elsewhere: how they come, which stay, the skew and repeats of what is asked for"""
     tiers: tuple[str, str, str] = ("main", "main", "main")
     """of weights, routed experts and KV"""
     pim: Pim | None = None
@@ -168,6 +170,7 @@ def machine_of(
         kv_tier_bytes=storage.tier_bytes(system, policy.kv_tier),
         **_weights(system, policy),
         fetch=policy.weight_fetch,
+        routing=(policy.expert_fetch, policy.expert_cache, policy.expert_skew_ratio, policy.expert_repeat_ratio),
         tiers=_tiers(system, policy),
         pim=pim_of(chip) if policy.pim_attention and storage.is_main(system, policy.kv_tier) else None,
     )

@@ -35,6 +35,14 @@ class ServingPolicy(Spec):
     expert_away_ratio: float = Field(default=1.0, gt=0, le=1)
     weight_fetch: Literal["step", "demand", "prefetch", "window"] = "step"
     """one layer ahead, or on demand; of experts too"""
+    expert_fetch: Literal["all", "gated", "pre-gated"] = "all"
+    """all experts of a layer come; or those that tokens ask for, waited for behind their router or a layer ahead"""
+    expert_cache: Literal["static", "lru", "lfu", "score"] = "static"
+    """which experts stay in the main tier"""
+    expert_skew_ratio: float = Field(default=0.0, ge=0, le=4)
+    """exponent of Zipf's law of their popularity"""
+    expert_repeat_ratio: float = Field(default=0.0, ge=0, le=1)
+    """of a token's choices, those of the token before it"""
     pim_attention: bool = True
     """decode attention may run on the tier's PIM unit where that is faster"""
     sub_batches: bool = False

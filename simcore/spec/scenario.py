@@ -92,8 +92,12 @@ class ResidencyPart(Spec):
     """Where a class of tensors lives and how it is fetched."""
 
     tier: str
-    fetch: Literal["resident", "step", "demand", "prefetch", "window"] = "step"
+    fetch: Literal["resident", "step", "demand", "prefetch", "window", "gated", "pre-gated"] = "step"
     share: float = Field(default=1.0, gt=0, le=1)
+    cache: Literal["static", "lru", "lfu", "score"] = "static"
+    """of experts that are fetched as routers ask: which stay"""
+    skew_ratio: float = Field(default=0.0, ge=0, le=4)
+    repeat_ratio: float = Field(default=0.0, ge=0, le=1)
 
 
 CLASSES = ("weights", "experts", "kv", "state", "activations", "gradients", "optimizer")

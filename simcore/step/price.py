@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from simcore.cost.base import Bound, CostModel, OpCost
 from simcore.cost.kernel_power import CLOCKED_SHARE
 from simcore.cost.machine import Machine
-from simcore.cost.memory import expert_bytes, weight_bytes
-from simcore.cost.residency import Stream, stream_of
 from simcore.cost.roofline import peak_of
 from simcore.kept.lazy import dataclass
 from simcore.ops.op import Column, Op, PlanColumns, StepColumns, pick, repeats
@@ -27,6 +25,7 @@ from simcore.result import OperationRow
 from simcore.spec.formats import number_format
 from simcore.spec.model import ModelSpec
 from simcore.step.served import NOTHING, Changes, Served, Work, changes, expert_tokens
+from simcore.step.streams import streamed
 
 MEMORY_SIDE = ("attention_decode", "mla_decode")
 """operations that a PIM unit may take over"""
@@ -247,37 +246,11 @@ def price(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) 
     a line of its own.
     """
     found = _resident(physics, plan, step, graphs)
-    stream = with_kv(weight_stream(physics, plan), found)
+    stream = streamed(physics.machine, physics.model, plan, found.ops)
     if stream is None:
         return found
     own_s = sum(found.sum().values(), 0.0)
     return replace(found, extras=(*found.extras, Extra(STREAM, "stream", stream.over(own_s) - own_s)))
-
-
-def weight_stream(physics: Physics, plan: PlanColumns) -> Stream | None:
-    """What of the weights passes through once a step, [plans]; None where all are resident. Routed experts come behind
-    the other weights of their layer."""
-    machine, model = physics.machine, physics.model
-    if not machine.weights_away_ratio and not machine.experts_away_ratio:
-        return None
-    experts = expert_bytes(model, plan) * plan.pp
-    others = weight_bytes(model, plan) * plan.pp - experts
-    stream_s: Column = machine.weights_away_ratio * others / machine.weight_bytes_per_s
-    latency_s = machine.weight_latency_s if machine.weights_away_ratio else 0.0
-    if model.is_moe:
-        stream_s = stream_s + machine.experts_away_ratio * experts / machine.expert_bytes_per_s
-        latency_s = max(latency_s, machine.expert_latency_s if machine.experts_away_ratio else 0.0)
-    return stream_of(stream_s, model.layer_count, latency_s, machine.fetch)
-
-
-def with_kv(stream: Stream | None, found: Priced) -> Stream | None:
-    """The stream with the step's KV behind the weights of each layer, where that is brought a layer ahead."""
-    machine, layers = found.physics.machine, found.physics.model.layer_count
-    if not np.isfinite(machine.kv_ahead_bytes_per_s):
-        return stream
-    read = sum((op.count * op.stream_bytes for op in found.ops if op.role == "attention"), 0.0)
-    kv = stream_of(read / machine.kv_ahead_bytes_per_s, layers, float(np.max(machine.kv_latency_s)))
-    return kv if stream is None else stream.and_then(kv)
 
 
 def _resident(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> Priced:

@@ -11,8 +11,9 @@ from simcore.cost.residency import Stream
 from simcore.kept.lazy import dataclass
 from simcore.ops.op import PlanColumns, StepColumns
 from simcore.spec.formats import number_format
-from simcore.step.price import Physics, Priced, dynamic_w, price, weight_stream
+from simcore.step.price import Physics, Priced, dynamic_w, price
 from simcore.step.served import NOTHING, Served, Work, changes, expert_tokens
+from simcore.step.streams import weight_stream
 from simcore.step.times import Evaluate, Floats, SampledSteps, SampleRange, StepParts, StepSample, StepTimes, Table
 from simcore.step.times import sample_steps as sampled
 
@@ -50,7 +51,7 @@ def _parts(priced: Priced, steps: int) -> StepParts:
         Work(*(full.get(name, zero) for name in ("matrix", "expert", "elementwise"))),
         full.get("attention", zero),
         full.get("head", zero),
-        full.get("communication", zero),
+        full.get("communication", zero) + full.get("stream", zero),  # experts that a step's tokens wait for
         full.get("launch", zero),
         (busy[0], busy[1], busy[2]),
     )
@@ -85,7 +86,8 @@ def raw_steps(
     With attention-dp both are one rank's: each rank is a replica of the engine.
     """
     machine = physics.machine
-    resident = machine.with_fields(weights_away_ratio=0.0, experts_away_ratio=0.0)
+    waited = machine.experts_away_ratio if machine.routing[0] == "gated" else 0.0
+    resident = machine.with_fields(weights_away_ratio=0.0, experts_away_ratio=waited)
     plain = replace(physics, served=NOTHING, machine=resident)
     found = sampled(evaluate_physics(plain, plan, graphs), reach or SampleRange(), **fields)
     chips = float(np.max(plan.replica_chips / plan.attention_dp))
@@ -106,7 +108,7 @@ def raw_steps(
 
 def with_stream(times: StepTimes, physics: Physics, plan: PlanColumns) -> StepTimes:
     """With what of the weights passes through."""
-    stream = weight_stream(physics, plan)
+    stream = weight_stream(physics.machine, physics.model, plan)
     if stream is None:
         return times
     return replace(

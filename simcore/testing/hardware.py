@@ -95,7 +95,7 @@ def _memory(chip: Chip) -> Iterator[str]:
     top = peak.get("bf16", peak.get("fp16"))
     if chip.compute[chip.main_unit].kind in ("tensor", "systolic") and top:
         balance = top / main.read_bytes_per_s
-        if not 20 < balance < 800:
+        if not 10 < balance < 800:
             yield f"{balance:.0f} BF16 FLOP per byte of memory bandwidth: a sparse peak or a unit slip?"
 
 

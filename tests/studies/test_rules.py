@@ -82,6 +82,8 @@ BROKEN: dict[str, tuple[Callable[[Raw], None], str]] = {
         into("variants", "set", {"hardware.chip.memory.main.read_bandwidth": "2x"}),
         "factor on time",
     ),
+    "a number of a schedule": (into("scenario", "values", {"bytes": "3 GB"}), "scenario.values.bytes: has no source"),
+    "the same in words": (into("variants", "set", {"values.share": "0.3"}), "has no source"),
     "step times": (into("variants", "set", {"steps.step": "1 ms"}), "factor on time"),
     "a free number": (into("variants", "set", {"policy.draft": "1 ms"}), "has no source"),
     "a wide tolerance": (claim("tolerance", 80), "at most 25 %"),

@@ -45,9 +45,13 @@ def layers(frame: Any, file: str) -> list[LayerTime]:
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
         raise InputError(f"has no column {missing[0]!r}", file=file, fix=f"columns: {', '.join(COLUMNS)}")
-    chip = hardware_specs.chip("npu-pim")
     rows = zip(frame["system"].astype(str), frame["batch"], frame["trace"].astype(str), strict=True)
-    return [_layer(chip, system, batch, trace) for system, batch, trace in rows]
+    return [layer_of(system, batch, trace) for system, batch, trace in rows]
+
+
+def layer_of(system: str, batch: Any, trace: str) -> LayerTime:
+    """One run, on the chip `npu-pim`."""
+    return _layer(hardware_specs.chip("npu-pim"), system, batch, trace)
 
 
 def _layer(chip: Chip, system: str, batch: Any, trace: str) -> LayerTime:

@@ -6,12 +6,12 @@ Amounts are bytes, or seconds of work: a kernel that touches memory has its seco
 the bytes per second of that speed as coefficient, so it stretches when the memory is short.
 
 An engine takes its tasks in the order in which they were added, `slots` at a time; a task that must wait blocks those
-behind it, as in a stream of a GPU. Wrong where an engine picks whatever is ready (an out-of-order scheduler).
+behind it, as in a stream of a GPU. An engine that picks takes the first that is ready (an out-of-order scheduler).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -57,6 +57,8 @@ class Graph:
     """[resources]"""
     slots: Ints
     """[engines]"""
+    picks: NDArray[np.bool_]
+    """[engines] takes the first task that is ready, not the first"""
     amount: Floats
     cap: Floats
     latency_s: Floats
@@ -124,9 +126,16 @@ class Tasks:
     [2.0, 3.0]
     """
 
-    def __init__(self, resources: Mapping[str, float], engines: Mapping[str, int] | None = None) -> None:
-        """Capacity per second of each resource; slots of each engine. Raises InputError for what is not above zero."""
-        self.resources, self.engines = dict(resources), dict(engines or {})
+    def __init__(
+        self, resources: Mapping[str, float], engines: Mapping[str, int] | None = None, picking: Collection[str] = ()
+    ) -> None:
+        """Capacity per second of each resource; slots of each engine; engines that pick what is ready.
+
+        Raises InputError for what is not above zero and for an engine that is not there.
+        """
+        self.resources, self.engines, self.picking = dict(resources), dict(engines or {}), frozenset(picking)
+        for name in sorted(self.picking - set(self.engines)):
+            raise InputError("is no engine", key=name, fix=suggest(name, self.engines))
         self.tasks: list[Task] = []
         for name, value in (*self.resources.items(), *self.engines.items()):
             if not 0 < value < np.inf:
@@ -161,6 +170,7 @@ class Tasks:
             tuple(homes),
             np.array(list(self.resources.values()), float),
             np.array(list(self.engines.values()), np.int64),
+            np.array([name in self.picking for name in homes], bool),
             np.array(amount, float),
             np.array(cap, float),
             np.array(latency, float),

@@ -34,6 +34,7 @@ class Arrays(NamedTuple):
     next_of: Any
     queue_start: Any
     queue: Any
+    picks: Any
 
 
 class State(NamedTuple):
@@ -106,8 +107,37 @@ def serve(graph, state, engine, now):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def pick(graph, state, engine, now):  # type: ignore[no-untyped-def]
+    """An engine that takes what is ready begins what it can, first in its order; what has begun waits for -1."""
+    last = graph.queue_start[engine + 1]
+    at = state.head[engine]
+    while state.held[engine] < graph.slots[engine] and at < last:
+        task = graph.queue[at]
+        if state.waits[task] == 0:
+            state.waits[task] = -1
+            state.held[engine] += 1
+            start(graph, state, task, now)
+        at += 1
+    while state.head[engine] < last and state.waits[graph.queue[state.head[engine]]] < 0:
+        state.head[engine] += 1
+
+
+@njit(cache=True)
 def tell(graph, state, now):  # type: ignore[no-untyped-def]
-    """Followers and engines of what ended learn of it, and of what ends at once by that."""
+    """Followers and engines of what ended learn of it, and of what ends at once by that; engines that pick come last,
+    when all that is ready now is known."""
+    again = True
+    while again:
+        hear(graph, state, now)
+        for engine in range(len(graph.slots)):
+            if graph.picks[engine]:
+                pick(graph, state, engine, now)
+        again = state.count[ENDED] > 0
+
+
+@njit(cache=True)
+def hear(graph, state, now):  # type: ignore[no-untyped-def]
+    """As `tell`, of engines that take their tasks in order."""
     while state.count[ENDED] > 0:
         state.count[ENDED] -= 1
         task = state.ended[state.count[ENDED]]
@@ -118,11 +148,12 @@ def tell(graph, state, now):  # type: ignore[no-untyped-def]
             state.waits[other] -= 1
             if state.waits[other] == 0 and graph.engine[other] < 0:
                 start(graph, state, other, now)
-            elif state.waits[other] == 0:
+            elif state.waits[other] == 0 and not graph.picks[graph.engine[other]]:
                 serve(graph, state, graph.engine[other], now)
         if graph.engine[task] >= 0:
             state.held[graph.engine[task]] -= 1
-            serve(graph, state, graph.engine[task], now)
+            if not graph.picks[graph.engine[task]]:
+                serve(graph, state, graph.engine[task], now)
 
 
 @njit(cache=True)
@@ -190,7 +221,8 @@ def drive(graph, state):  # type: ignore[no-untyped-def]
         if state.waits[task] == 0 and graph.engine[task] < 0:
             start(graph, state, task, 0.0)
     for engine in range(len(graph.slots)):
-        serve(graph, state, engine, 0.0)
+        if not graph.picks[engine]:
+            serve(graph, state, engine, 0.0)
     tell(graph, state, 0.0)
     now, changed = 0.0, True
     while True:

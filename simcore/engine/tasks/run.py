@@ -61,7 +61,9 @@ def run(graph: Graph) -> TaskRun:
     next_start, next_of = graph.next_of
     uses = (graph.use_start, graph.use_of, graph.use_ratio)
     facts = (graph.amount, graph.cap, graph.latency_s, graph.weight, graph.engine)
-    arrays = Arrays(graph.capacity_per_s, graph.slots, *facts, *uses, next_start, next_of, queue_start, queue)
+    arrays = Arrays(
+        graph.capacity_per_s, graph.slots, *facts, *uses, next_start, next_of, queue_start, queue, graph.picks
+    )
     waits, queued = np.diff(graph.after_start), queue_start[:-1].copy()
     counts, held = np.zeros(5, np.int64), np.zeros(engines, np.int64)
     one, two, three = np.zeros((3, tasks), np.int64)

@@ -34,7 +34,10 @@ class World:
         starts, queue = graph.queue_of
         for number, slots in enumerate(graph.slots.tolist()):
             mine = queue[starts[number] : starts[number + 1]].tolist()
-            environment.process(self._serial(mine) if slots == 1 else self._several(mine, slots))
+            if graph.picks[number]:
+                environment.process(self._picking(mine, slots))
+            else:
+                environment.process(self._serial(mine) if slots == 1 else self._several(mine, slots))
 
     def _free(self, task: int) -> Generator[Any, Any, None]:
         yield from self._needs(task)
@@ -53,6 +56,20 @@ class World:
                 yield self.env.any_of(under_way)
                 under_way = [one for one in under_way if one.is_alive]
             under_way.append(self.env.process(self._work(task)))
+
+    def _picking(self, tasks: list[int], slots: int) -> Generator[Any, Any, None]:
+        under_way: list[Any] = []
+        left = list(tasks)
+        while left:
+            yield self.env.timeout(0.0)  # what else ends now is known first
+            under_way = [one for one in under_way if one.is_alive]
+            ready = [task for task in left if all(self.done[other].processed for other in self.after[task])]
+            for task in ready[: slots - len(under_way)]:
+                left.remove(task)
+                under_way.append(self.env.process(self._work(task)))
+            waits = {other for task in left for other in self.after[task] if not self.done[other].processed}
+            if left:
+                yield self.env.any_of([*under_way, *(self.done[other] for other in sorted(waits))])
 
     def _needs(self, task: int) -> Generator[Any, Any, None]:
         for other in self.after[task]:

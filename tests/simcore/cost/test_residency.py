@@ -153,3 +153,53 @@ def test_what_serving_lacks_is_refused_by_name(residency: dict[str, Any], words:
     for verb in (simcore.estimate, simcore.simulate):
         with pytest.raises(InputError, match=words):
             verb(asked(residency))
+
+
+def test_experts_that_routers_ask_for() -> None:
+    """Gated: own step, then behind every router the touched experts that the main tier lacks, latency each time."""
+    base = {"model": "mixtral-8x7b", "tp": 2}
+
+    def step_s(**place: Any) -> float:
+        return float(simcore.estimate(asked({"experts": {"tier": "dram", **place}}, **base)).decode_step_s)
+
+    own_s = simcore.estimate(asked({}, **base)).decode_step_s
+    system, model = simcore.resolve("system", "dgx-h100-cxl"), simcore.resolve("model", "mixtral-8x7b")
+    asked_bytes = 2 * 32 * 2 * 3 * 4096 * 14336 / 2  # chosen experts, layers, bytes, matrices, over tp
+    stream_s = asked_bytes / tier_read_bytes_per_s(system, "dram")
+    gated, ahead = step_s(fetch="gated"), step_s(fetch="pre-gated")
+    assert gated == pytest.approx(own_s + stream_s, rel=1e-3) and model.layer_count == 32
+    assert ahead == pytest.approx(max(own_s + stream_s / 32, stream_s + own_s / 32), rel=1e-3)
+    half = step_s(fetch="gated", share=0.5)
+    assert half == pytest.approx(own_s + stream_s / 2, rel=1e-3)
+    assert step_s(fetch="gated", share=0.5, cache="lru", repeat_ratio=0.5) < half < step_s(fetch="demand", share=0.5)
+
+
+@pytest.mark.parametrize(
+    ("residency", "says"),
+    [
+        ({"weights": {"tier": "dram", "fetch": "gated"}}, "residency.weights.fetch: is for experts"),
+        ({"experts": {"tier": "dram", "cache": "lru"}}, "residency.experts.cache: is for experts that routers ask for"),
+    ],
+)
+def test_rules_of_routed_experts_are_for_them(residency: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        simcore.estimate(asked(residency, model="mixtral-8x7b", tp=2))
+
+
+def test_both_engines_wait_for_the_same_experts() -> None:
+    place = {"tier": "dram", "fetch": "gated", "share": 0.5, "cache": "lru", "repeat_ratio": 0.4}
+    scenario = asked({"experts": place}, model="mixtral-8x7b", tp=2)
+    told, seen = simcore.estimate(scenario).tpot_s, simcore.simulate(scenario).flat
+    assert seen["tpot_mean_s"] == pytest.approx(told, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "residency",
+    [
+        {"experts": {"tier": "dram", "fetch": "pre-gated"}},
+        {"weights": "dram", "experts": {"tier": "dram", "fetch": "gated"}},
+    ],
+)
+def test_the_event_engine_says_which_experts_it_does_not_know(residency: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"residency\.experts\.fetch: the event engine"):
+        simcore.simulate(asked(residency, model="mixtral-8x7b", tp=2))

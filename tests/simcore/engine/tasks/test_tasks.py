@@ -24,8 +24,9 @@ sizes = st.one_of(st.just(0.0), st.floats(0.01, 100.0))
 
 @st.composite
 def graphs(draw: st.DrawFn) -> Graph:
-    """Up to 25 tasks on three resources and two engines; each waits for earlier ones only."""
-    tasks = Tasks({name: draw(st.floats(0.1, 10.0)) for name in NAMES}, ENGINES)
+    """Up to 25 tasks on three resources and two engines, of which one may pick; each waits for earlier ones only."""
+    picking = draw(st.sampled_from([(), ("gpu",), ("copy",)]))
+    tasks = Tasks({name: draw(st.floats(0.1, 10.0)) for name in NAMES}, ENGINES, picking)
     for number in range(draw(st.integers(1, 25))):
         uses = draw(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from([0.0, 0.5, 1.0, 3.0])), max_size=3))
         after = draw(st.lists(st.integers(0, number - 1), max_size=3)) if number else []
@@ -181,3 +182,16 @@ def test_circles_are_refused_by_all() -> None:
                 runs(graph)
     with pytest.raises(InputError, match="wait for each other"):
         lower_bounds_s(tasks.graph())
+
+
+def test_an_engine_that_picks_takes_what_is_ready() -> None:
+    def makespan_s(picking: tuple[str, ...]) -> float:
+        tasks = Tasks({}, {"npu": 1, "cpu": 1}, picking)
+        slow = tasks.add(Task(5.0, engine="cpu", cap=1.0))
+        tasks.add(Task(1.0, after=(slow,), engine="npu", cap=1.0))
+        tasks.add(Task(4.0, engine="npu", cap=1.0))
+        return run(tasks.graph()).makespan_s
+
+    assert makespan_s(()) == pytest.approx(10.0) and makespan_s(("npu",)) == pytest.approx(6.0)
+    with pytest.raises(InputError, match="gpu: is no engine"):
+        Tasks({}, {"npu": 1}, ("gpu",))

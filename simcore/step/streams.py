@@ -1,0 +1,63 @@
+"""What passes through the main tier in a step: weights, the experts that tokens ask for, KV a layer ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from simcore.cost.expert_cache import missed_ratio
+from simcore.cost.machine import Machine
+from simcore.cost.memory import expert_bytes, weight_bytes
+from simcore.cost.residency import Stream, stream_of
+from simcore.ops.op import Column, Op, PlanColumns
+from simcore.spec.model import ModelSpec
+
+
+def streamed(machine: Machine, model: ModelSpec, plan: PlanColumns, ops: Sequence[Op]) -> Stream | None:
+    """All streams of a step with these operations; None where everything is resident."""
+    weights = weight_stream(machine, model, plan)
+    return with_kv(with_routed(weights, machine, model, ops), machine, model, ops)
+
+
+def weight_stream(machine: Machine, model: ModelSpec, plan: PlanColumns) -> Stream | None:
+    """What of the weights passes through once a step, [plans]; None where all are resident. Routed experts come behind
+    the other weights of their layer."""
+    whole = machine.experts_away_ratio and machine.routing[0] == "all"
+    if not machine.weights_away_ratio and not whole:
+        return None
+    experts = expert_bytes(model, plan) * plan.pp
+    others = weight_bytes(model, plan) * plan.pp - experts
+    stream_s: Column = machine.weights_away_ratio * others / machine.weight_bytes_per_s
+    latency_s = machine.weight_latency_s if machine.weights_away_ratio else 0.0
+    if model.is_moe and machine.routing[0] == "all":
+        stream_s = stream_s + machine.experts_away_ratio * experts / machine.expert_bytes_per_s
+        latency_s = max(latency_s, machine.expert_latency_s if machine.experts_away_ratio else 0.0)
+    return stream_of(stream_s, model.layer_count, latency_s, machine.fetch)
+
+
+def with_routed(stream: Stream | None, machine: Machine, model: ModelSpec, ops: Sequence[Op]) -> Stream | None:
+    """The stream with the experts that the step's tokens ask for and the main tier does not hold.
+
+    `gated`: each layer waits for its own behind its router; `pre-gated`: they are known, and come, a layer ahead.
+    """
+    fetch, rule, skew, repeat = machine.routing
+    if fetch == "all" or not machine.experts_away_ratio or not model.is_moe:
+        return stream
+    chosen = max(block.chosen_experts for group in model.layers for block in group.ffn)
+    missed = missed_ratio(model.experts, chosen, machine.experts_away_ratio, rule, skew, repeat)
+    own = [op for op in ops if op.name == "experts"]
+    asked: Column = sum((op.count * op.stream_bytes for op in own), 0.0)
+    layers = round(float(np.max(sum((op.count for op in own), 0.0))))
+    how = "demand" if fetch == "gated" else "prefetch"
+    experts = stream_of(missed * asked / machine.expert_bytes_per_s, layers, machine.expert_latency_s, how)
+    return experts if stream is None else stream.and_then(experts)
+
+
+def with_kv(stream: Stream | None, machine: Machine, model: ModelSpec, ops: Sequence[Op]) -> Stream | None:
+    """The stream with the step's KV behind the weights of each layer, where that is brought a layer ahead."""
+    if not np.isfinite(machine.kv_ahead_bytes_per_s):
+        return stream
+    read = sum((op.count * op.stream_bytes for op in ops if op.role == "attention"), 0.0)
+    kv = stream_of(read / machine.kv_ahead_bytes_per_s, model.layer_count, float(np.max(machine.kv_latency_s)))
+    return kv if stream is None else stream.and_then(kv)
