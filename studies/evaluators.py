@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from simcore.errors import InputError, suggest
+from studies import kernel_evaluators as kernels
 
 Numbers = dict[str, float]
 Raw = dict[str, Any]
@@ -186,4 +187,5 @@ EVALUATORS: dict[str, Callable[[Raw, str], Raw]] = {
     "stages": _stages,
     "power": _power,
     "search": _search,
+    "step": kernels.step,
 }
