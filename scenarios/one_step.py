@@ -71,4 +71,5 @@ def told(priced: Priced) -> dict[str, Any]:
         "op_s": by["name"],
         "op_flop": work["flop"],
         "op_bytes": work["bytes"],
+        "parameters": float(priced.physics.model.parameters),
     }
