@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from scenarios import asked
 from simcore.errors import InputError, suggest
 from studies import kernel_evaluators as kernels
 
@@ -174,7 +175,9 @@ def command_of(name: str) -> tuple[str, bool]:
     (('simcore train', True), ('simcore plan power', False))
     """
     planners = {"plan": "plan training", "groups": "plan groups", "stages": "plan stages", "power": "plan power"}
-    return f"simcore {planners.get(name, name)}", name != "power"
+    planners |= dict.fromkeys(("step", "streams", "schedule"), "step")
+    planners |= {"experts": "plan experts", "accuracy": "validate calibration"}
+    return f"simcore {planners.get(name, name)}", name not in ("power", "schedule", "experts", "accuracy")
 
 
 EVALUATORS: dict[str, Callable[[Raw, str], Raw]] = {
@@ -187,5 +190,9 @@ EVALUATORS: dict[str, Callable[[Raw, str], Raw]] = {
     "stages": _stages,
     "power": _power,
     "search": _search,
-    "step": kernels.step,
+    "step": asked.step,
+    "streams": asked.streams,
+    "schedule": asked.schedule,
+    "accuracy": kernels.accuracy,
+    "experts": kernels.experts,
 }

@@ -86,7 +86,7 @@ def test_limits() -> None:
 
 
 def test_the_crossover_is_where_its_bits_put_it() -> None:
-    """Four bits gain until 2 m / peak = bits / 8 / bandwidth: 40 rows on an A100; the paper says 16 to 32, then less."""
+    """Four bits gain until 2 m / peak = bits / 8 / bandwidth: 40 rows of an A100; published: 16 to 32, then less."""
     gain = [time_s("bf16", rows) / time_s("int4-marlin", rows) for rows in (1.0, 16.0, 64.0, 128.0, 512.0)]
     assert gain == sorted(gain, reverse=True) and gain[1] > 3.5 and 1.0 <= gain[-1] < 1.05 < gain[3] < 2.0
 

@@ -30,6 +30,7 @@ MIXERS: dict[str, dict[str, Any]] = {
     "chosen": {"kind": "expert_attention", **HEADS, "experts": 4, "chosen": 2},
 }
 MEMORY = {"kind": "product_key", "values": 65536, "topk": 16, "heads": 2, "key_dim": 128, "value_dim": 256}
+KINDS = {block["kind"].replace("_", "-") for block in (*MIXERS.values(), MEMORY)}
 PREFILL, DECODE = StepColumns(1.0, 8192.0), StepColumns(decode_sequences=4.0, kv_tokens=8192.0)
 
 
