@@ -129,6 +129,7 @@ def machine_of(
 
     A format that the chip's matrix unit lacks computes in bf16 after unpacking (weight-only), which is what kernels do.
     """
+    number_format(activations)  # multiplied as the weights are: only its name is looked at
     chip = system.chip
     unit = chip.compute[chip.main_unit]
     memory = chip.memory[chip.main_tier]
@@ -140,8 +141,8 @@ def machine_of(
     policy = policy or ServingPolicy()
     ahead = policy.kv_fetch == "prefetch"
     return Machine(
-        matrix_flop_per_s=peak(unit, weights, activations),
-        expert_flop_per_s=peak(unit, experts, activations),
+        matrix_flop_per_s=peak(unit, weights),
+        expert_flop_per_s=peak(unit, experts),
         attention_flop_per_s=peak(unit, "bf16"),
         vector_flop_per_s=max(vector.peak_flop_per_s.values()) if vector else peak(unit, "bf16"),
         bf16_flop_per_s=peak(unit, "bf16"),
@@ -221,12 +222,12 @@ def _weights(system: System, policy: ServingPolicy) -> dict[str, float]:
     return found
 
 
-def peak(unit: ComputeUnit, name: str, activations: str = "bf16") -> float:
-    """Dense peak of a unit for a number format, bf16 (or its like) where the format has none of its own."""
-    found = number_format(name)
-    if activations != "bf16":
-        number_format(activations)
-    half = half_peak(unit)
+def peak(unit: ComputeUnit, name: str) -> float:
+    """Peak of a unit for a number format, bf16 (or its like) where the unit has none of its own.
+
+    Dense, but for formats whose zeros are not multiplied; those that multiply in two ways reach the mean, those that
+    need several products for one a part."""
+    found, half = number_format(name), half_peak(unit)
     peaks = unit.sparse_peak_flop_per_s if found.skips == "pairs" else unit.peak_flop_per_s
     rate = _rate(peaks, found.compute) or _rate(unit.peak_flop_per_s, found.compute) or half
     if found.other_compute:

@@ -109,3 +109,20 @@ def test_a_format_of_ones_own_beside_the_scenario(tmp_path: Path) -> None:
     with pytest.raises(InputError) as told:
         format_named({"payload_bits": 99}, "question.toml", "plan.weights")
     assert told.value.key == "plan.weights.payload_bits"
+
+
+@pytest.mark.parametrize(
+    "weights", ["int4-marlin", "int8-mixed", {"payload_bits": 16, "kept_ratio": 0.2, "index_bits": 16}]
+)
+def test_alone_the_engines_say_the_same(weights: Any) -> None:
+    import simcore
+    from planners.engines import engines
+
+    traffic = {"batch": 1, "input_tokens": 3000, "output_tokens": 60, "requests": 4}
+    plan = {"tp": 2, "weights": weights, "kv": {"extends": "bfp8"}}
+    question = simcore.scenario("llama-3.1-8b", "dgx-h100", stack="datasheet", traffic=traffic, **plan)
+    estimated, simulated = engines("analytic")(question), simcore.simulate(question).flat
+    assert estimated["feasible"] is simulated["feasible"] is True
+    assert estimated["formats"]["kv"] == simulated["formats"]["kv"] == "bfp8-changed"
+    assert simulated["tpot_mean_s"] == pytest.approx(estimated["tpot_mean_s"], rel=0.02)
+    assert simulated["ttft_mean_s"] == pytest.approx(estimated["ttft_mean_s"], rel=0.02)
