@@ -2,8 +2,8 @@
 
     cache per token   rank_ratio x 2 x kv_heads x head_dim elements
     read per query    all of them; the last recent_tokens whole
-    rebuilt           2 x rank x width FLOP a token and key or value, unless the bases are orthogonal and folded into
-                      the projections (`folded`), when scores and sums run in the fewer channels
+    rebuilt           rank x width FLOP a token, or absorbed as in latent attention, 2 x heads x rank: the less. With
+                      bases of one head, folded into the projections (`folded`), all runs in the fewer channels
 
 Sources: CSKV (rebuilt), MatryoshkaKV (orthogonal bases). Wrong where ranks differ between heads: the mean is taken.
 """
@@ -56,8 +56,9 @@ class LowRankAttention(Attention):
         return (*super().matrices(hidden_size), down)
 
     def small_elements(self) -> int:
-        """Bases, whole on every rank."""
-        return super().small_elements() + round(self.rank) * self.head_dim
+        """Bases, whole on every rank: of all channels together, or of each head."""
+        width = self.head_dim if self.folded else self.kv_heads * self.head_dim
+        return super().small_elements() + (0 if self.folded and self.rank_ratio == 1.0 else round(self.rank) * width)
 
 
 SPEC = LowRankAttention
@@ -69,39 +70,62 @@ def lower(model: ModelSpec, mixer: LowRankAttention, count: int, plan: PlanColum
     cached = mixer.rank / np.minimum(plan.tp, mixer.kv_heads)
     mixing = [rope_and_write(count, step, heads * mixer.head_dim + 2.0 * kv_heads * mixer.head_dim, cached, plan)]
     if step.prefills:
-        mixing.append(_op(mixer, count, plan, step, "prefill"))
+        mixing += _prefill(mixer, count, plan, step)
     if step.decodes:
-        mixing.append(_op(mixer, count, plan, step, "decode"))
+        mixing.append(_decode(mixer, count, plan, step))
     mixing += context_exchange((heads * mixer.head_dim, cached), count, plan, step)
     return projected(model, mixer, count, plan, step, mixing)
 
 
-def _op(mixer: LowRankAttention, count: int, plan: PlanColumns, step: StepColumns, phase: str) -> Op:
-    """One query a sequence, or a prompt over itself and what is cached."""
+def _shape(mixer: LowRankAttention, plan: PlanColumns) -> dict[str, Column | str]:
     heads, kv_heads = mixer.heads / plan.tp, np.maximum(mixer.kv_heads / plan.tp, 1.0)
+    dim = float(mixer.head_dim)
+    return {"num_heads": heads, "num_key_value_heads": kv_heads, "head_dim": dim, "window_size": 0.0}
+
+
+def _prefill(mixer: LowRankAttention, count: int, plan: PlanColumns, step: StepColumns) -> list[Op]:
+    """Attention on whole keys and values; those of the past are rebuilt first."""
+    heads, kv_width = mixer.heads / plan.tp, 2.0 * np.maximum(mixer.kv_heads / plan.tp, 1.0) * mixer.head_dim
     cached = mixer.rank / np.minimum(plan.tp, mixer.kv_heads)
-    if phase == "decode":
-        sequences, rows = step.decode_sequences, step.decode_sequences
-        context: Column = step.kv_tokens / plan.cp
-        pairs, rebuilt = context, context
-        whole: Column = np.minimum(context, float(mixer.recent_tokens))
-        ring = mixer.recent_tokens * 2.0 * kv_heads * mixer.head_dim * plan.activation_bytes
-    else:
-        sequences, rows = step.prefill_sequences, step.prefill_sequences * step.prefill_tokens / plan.cp
-        context = step.past_tokens / plan.cp
-        pairs = Span().prefill_pairs(step.prefill_tokens, step.past_tokens) / plan.cp
-        rebuilt, whole, ring = context, 0.0, 0.0
-    width = mixer.head_dim * (mixer.rank_ratio if mixer.folded and phase == "decode" else 1.0)
-    again = 0.0 if mixer.folded else 2.0 * cached * mixer.head_dim
-    fresh = step.prefill_tokens * 2.0 * kv_heads * mixer.head_dim if phase == "prefill" else 0.0
-    seen = (context - whole) * cached
-    return Op(
-        f"attention_{phase}_low_rank",
-        "elementwise",
+    sequences, new, past = step.prefill_sequences, step.prefill_tokens, step.past_tokens
+    rows = sequences * new / plan.cp
+    again = sequences * past / plan.cp * mixer.rank * kv_width
+    main = Op(
+        "attention_prefill",
+        "attention_prefill",
         "attention",
         count,
-        flop=sequences * (4.0 * heads * width * pairs + again * rebuilt),
-        stream_bytes=sequences * ((seen + fresh) * plan.kv_bytes + ring),
+        flop=4.0 * sequences * heads * mixer.head_dim * Span().prefill_pairs(new, past) / plan.cp,
+        stream_bytes=sequences * (new * kv_width + past * cached) * plan.kv_bytes,
         cache_bytes=2.0 * rows * heads * mixer.head_dim * plan.activation_bytes,
-        part="attention",
+        shape={**_shape(mixer, plan), "batch_size": sequences, "isl": new, "past": past},
+    )
+    if mixer.folded or not np.any(np.asarray(again) > 0):
+        return [main]
+    times = np.where(np.asarray(again) > 0, count, 0)
+    return [Op("cache_rebuild", "elementwise", "attention", times, flop=again, part="attention"), main]
+
+
+def _decode(mixer: LowRankAttention, count: int, plan: PlanColumns, step: StepColumns) -> Op:
+    """One query a sequence. Keys and values are rebuilt, or queries and outputs brought to the fewer channels, which
+    all heads share unless they are folded: whichever is less work."""
+    heads, kv_heads = mixer.heads / plan.tp, np.maximum(mixer.kv_heads / plan.tp, 1.0)
+    whole = 2.0 * kv_heads * mixer.head_dim
+    cached = mixer.rank / np.minimum(plan.tp, mixer.kv_heads)
+    sequences, context = step.decode_sequences, step.kv_tokens / plan.cp
+    plain = 4.0 * heads * mixer.head_dim
+    per_pair: Column = plain * mixer.rank_ratio
+    if not mixer.folded:
+        per_pair = np.minimum(plain + mixer.rank * whole, 2.0 * heads * mixer.rank)
+    old = np.maximum(context - float(mixer.recent_tokens), 0.0)
+    ring = mixer.recent_tokens * whole * plan.activation_bytes
+    return Op(
+        "attention_decode",
+        "attention_decode",
+        "attention",
+        count,
+        flop=sequences * (old * per_pair + (context - old) * plain),
+        stream_bytes=sequences * (old * cached * plan.kv_bytes + ring),
+        cache_bytes=2.0 * sequences * heads * mixer.head_dim * plan.activation_bytes,
+        shape={**_shape(mixer, plan), "batch_size": sequences, "step": old * cached / whole + mixer.recent_tokens},
     )
