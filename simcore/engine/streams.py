@@ -42,8 +42,8 @@ class Work:
 
     @property
     def alone_s(self) -> float:
-        """Matrix unit and memory overlap inside a kernel; links and host do not."""
-        return max(self.matrix_s, self.memory_s) + self.link_s + self.host_s + self.fixed_s
+        """One kernel keeps units, memory and links busy at once; its launch and its latency come before."""
+        return max(self.matrix_s, self.memory_s, self.link_s) + self.host_s + self.fixed_s
 
     def part(self, parts: int) -> Work:
         """One of equal parts."""
