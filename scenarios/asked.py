@@ -50,22 +50,18 @@ def streams(raw: Raw, file: str) -> Raw:
 def schedule(raw: Raw, file: str) -> Raw:
     """Decode attention, or a tiled product, dealt to a chip's units (`simcore.cost.tiles`)."""
     from scenarios.names import resolve
+    from scenarios.tables import value_of
     from simcore.cost import tiles
     from simcore.cost.facts import chip_facts
 
     options = dict(raw.get(ASKED, {}))
     chip = resolve("chip", raw.get("chip"), file=file, key="chip").value
     facts = chip_facts(chip)
-    try:
-        if "product" in options:
-            vector = next(
-                (unit for unit in chip.compute.values() if unit.kind == "vector"), chip.compute[chip.main_unit]
-            )
-            work = tiles.TiledProduct(**options["product"])
-            found = tiles.tiled_product(work, max(vector.peak_flop_per_s.values()), facts)
-        else:
-            dealt = tiles.DecodeSchedule(**options.get("schedule", {}))
-            found = tiles.decode(tiles.DecodeWork(**options["decode"]), dealt, facts)
-    except TypeError as error:
-        raise InputError(str(error).partition("() ")[2], file=file, key=ASKED, fix="see simcore.cost.tiles") from None
+    if "product" in options:
+        vector = next((unit for unit in chip.compute.values() if unit.kind == "vector"), chip.compute[chip.main_unit])
+        product = value_of(tiles.TiledProduct, options["product"], file, "asked.product")
+        found = tiles.tiled_product(product, max(vector.peak_flop_per_s.values()), facts)
+    else:
+        dealt = value_of(tiles.DecodeSchedule, options.get("schedule", {}), file, "asked.schedule")
+        found = tiles.decode(value_of(tiles.DecodeWork, options["decode"], file, "asked.decode"), dealt, facts)
     return {name: getattr(found, name) for name in ("time_s", "memory_s", "busiest_s", "fill_ratio")}

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from scenarios.resolved import resolve
-from simcore.errors import InputError, suggest
+from scenarios.tables import value_of
+from simcore.errors import InputError
 from simcore.ops.op import StepColumns
 from simcore.spec.scenario import Scenario
 from simcore.step.price import Priced, price
@@ -33,13 +34,10 @@ class AskedStep:
 
 
 def asked_step(table: dict[str, Any], file: str) -> AskedStep:
-    """From a table. Raises InputError for an unknown key and for an empty step."""
-    for key in table:
-        if key not in AskedStep.__dataclass_fields__:
-            raise InputError("unknown key", file=file, key=key, fix=suggest(key, AskedStep.__dataclass_fields__))
-    step = AskedStep(**table)
+    """From a table. Raises InputError for what it cannot hold and for an empty step."""
+    step = value_of(AskedStep, table, file, "asked")
     if not step.columns.tokens:
-        raise InputError("a step without tokens", file=file, key="step", fix="give decode_sequences or prefill_tokens")
+        raise InputError("a step without tokens", file=file, key="asked", fix="give decode_sequences or prefill_tokens")
     return step
 
 

@@ -8,17 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from scenarios.one_step import AskedStep
+from scenarios.one_step import AskedStep, asked_step
 from scenarios.resolved import Resolved, resolve
+from scenarios.tables import value_of
 from simcore.cost.facts import chip_facts
 from simcore.engine.streams import Overlapped, Streams, Work, chain_of, overlapped
-from simcore.errors import InputError, suggest
+from simcore.errors import InputError
 from simcore.ops.op import StepColumns
 from simcore.spec.scenario import Scenario
 from simcore.step.price import Priced, price
 
 LINK_UNITS = 0.1
 """of a chip's units, what a collective's kernels hold while they send (NCCL's default of 16 to 32 blocks of 132)"""
+MOST_PARTS = 64
 ENDS = ("embedding", "final_norm", "lm_head", "sampling", "all_gather_logits", "stage_send", "graph_launch")
 
 
@@ -34,17 +36,12 @@ class AskedStreams:
 
 
 def asked_streams(table: dict[str, Any], file: str) -> tuple[AskedStep, AskedStreams]:
-    """What a step holds and its streams, from one table. Raises InputError for an unknown key."""
+    """What a step holds and its streams, from one table. Raises InputError."""
     own = {key: table[key] for key in table if key in AskedStreams.__dataclass_fields__}
-    rest = {key: value for key, value in table.items() if key not in own}
-    known = {**AskedStep.__dataclass_fields__, **AskedStreams.__dataclass_fields__}
-    for key in rest:
-        if key not in AskedStep.__dataclass_fields__:
-            raise InputError("unknown key", file=file, key=key, fix=suggest(key, known))
-    streams = AskedStreams(**own)
-    if streams.micro_batches < 1:
-        raise InputError("is below 1", file=file, key="micro_batches", fix="give 1 or more")
-    return AskedStep(**rest), streams
+    streams = value_of(AskedStreams, own, file, "asked")
+    if streams.micro_batches > MOST_PARTS:
+        raise InputError(f"is more than {MOST_PARTS}", file=file, key="asked.micro_batches", fix="give fewer")
+    return asked_step({key: value for key, value in table.items() if key not in own}, file), streams
 
 
 def step_in_streams(scenario: Scenario, step: AskedStep, asked: AskedStreams) -> dict[str, Any]:
