@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-KINDS = ("chips", "nodes", "clusters", "models", "traffic", "economics", "stacks")
+KINDS = ("chips", "nodes", "clusters", "models", "traffic", "economics", "stacks", "formats")
 
 
 def register(app: typer.Typer) -> None:
@@ -20,6 +20,7 @@ def registry(kind: str) -> Any:
     import hardware_specs
     import workloads
     from simcore.errors import InputError, suggest
+    from simcore.spec.formats import FORMATS
 
     name = kind.lower().rstrip("s")
     rooms = {
@@ -30,6 +31,7 @@ def registry(kind: str) -> Any:
         "stack": hardware_specs.stack,
         "model": workloads.model,
         "traffic": workloads.traffic,
+        "format": FORMATS,
     }
     if name not in rooms:
         raise InputError(f"unknown kind {kind!r}", fix=suggest(kind, KINDS))
@@ -37,7 +39,7 @@ def registry(kind: str) -> Any:
 
 
 def list_names(
-    kind: Annotated[str, typer.Argument(help="chips, nodes, clusters, models, traffic, economics or stacks.")],
+    kind: Annotated[str, typer.Argument(help="chips, nodes, clusters, models, traffic, economics, stacks or formats.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Names that other commands accept."""

@@ -120,6 +120,7 @@ def show_study(
     from studies.answers import Point, scenario_of
     from studies.catalogue import study, text_of
     from studies.evaluators import ASKED, command_of
+    from studies.kernel_evaluators import PROBLEM
 
     if not scenario:
         print(text_of(name), end="")
@@ -132,7 +133,9 @@ def show_study(
     raw = scenario_of(found.ask, Point(one.label, first))
     command, is_scenario = command_of(one.evaluator or found.ask.evaluator)
     print(f"# {found.title}: {one.says or one.label}\n# {found.paper.title} ({found.paper.id})\n# {command} FILE")
-    options = raw.pop(ASKED, {})
+    options = {} if command == "simcore step" else raw.pop(ASKED, {})
+    if command == "simcore plan experts":
+        raw = {key: value for key, value in raw.items() if key in PROBLEM}
     if options:
         print(f"# with {', '.join(f'{key} {value(option)}' for key, option in options.items())}")
     if "tasks" in raw:

@@ -10,6 +10,7 @@ from scenarios.intervals import in_words, intervals_of
 from scenarios.resolved import Resolved
 from scenarios.run import Ready
 from simcore.result import Result
+from simcore.spec.formats import number_format
 
 METRICS = ("ttft", "tpot", "itl", "e2e", "queue")
 STATISTICS = ("mean", "p50", "p90", "p95", "p99")
@@ -49,7 +50,13 @@ def formats_of(found: Resolved | None) -> dict[str, str] | None:
     """The formats that a plan runs in."""
     if found is None:
         return None
-    return dict(zip(("weights", "experts", "activations", "kv"), found.plan.formats(), strict=True))
+    return dict(
+        zip(
+            ("weights", "experts", "activations", "kv"),
+            (number_format(name).name for name in found.plan.formats()),
+            strict=True,
+        )
+    )
 
 
 def of_simulation(report: Mapping[str, Any], ready: Ready) -> dict[str, Any]:

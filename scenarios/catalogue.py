@@ -26,6 +26,7 @@ SCHEMAS = {
     "traffic": "demand/1",
     "link": "link/1",
     "stack": "stack/1",
+    "format": "format/1",
 }
 """kind -> what its file says at `schema`"""
 

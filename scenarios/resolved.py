@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.fields import changed, quantity, read
+from scenarios.formats import format_named
 from scenarios.homes import several
 from scenarios.names import resolve as look_up
 from scenarios.stacks import Release, cost_model, default_stack, documented, release, served
@@ -253,7 +254,8 @@ def full_plan(scenario: Scenario, model: ModelSpec) -> tuple[ParallelPlan, tuple
 
 def plan_of(part: PlanPart, model: ModelSpec, file: str = "") -> tuple[ParallelPlan, tuple[str, ...]]:
     """As `full_plan`, of any plan."""
-    formats = {k: v for k, v in checkpoint_formats(model, part.formats).items() if v is not None}
+    stated = {name: format_named(value, file, f"plan.{name}") for name, value in part.formats.items()}
+    formats = {k: v for k, v in checkpoint_formats(model, stated).items() if v is not None}
     plan = build(ParallelPlan, {**part.degrees, **formats}, file)
     try:
         plan.formats()
@@ -264,7 +266,9 @@ def plan_of(part: PlanPart, model: ModelSpec, file: str = "") -> tuple[ParallelP
     own = model.expert_format or model.native_format
     told = []
     if part.weights and own != "bf16" and plan.formats()[1] not in (own, plan.formats()[0] if own is None else own):
-        told.append(f"weights in {part.weights} as asked; the checkpoint's own format is {own}")
+        told.append(
+            f"weights in {number_format(stated['weights']).name} as asked; the checkpoint's own format is {own}"
+        )
     return plan, tuple(told)
 
 

@@ -95,12 +95,25 @@ def _own_parts(raw: Raw, question: Question) -> None:
     model, hardware = raw.get("model"), raw.get("hardware")
     if isinstance(model, dict) and model.get("name") in question.models:
         table = question.models[model["name"]]
-        raw["model"] = {"schema": "model/1", **copy.deepcopy(dict(table)), **model}
+        raw["model"] = laid({"schema": "model/1", **copy.deepcopy(dict(table))}, model)
     elif isinstance(model, dict) and len(model) > 1 and "schema" not in model and "name" in model:
         raw["model"] = {"schema": "model/1", "extends": model["name"], "aliases": [], **model, "name": "changed"}
     if isinstance(hardware, dict) and hardware.get("system") in question.systems:
         name = hardware["system"]
         hardware["system"] = inline(copy.deepcopy(dict(question.systems[name])), name, question)
+
+
+def laid(base: Any, change: Any) -> Any:
+    """`change` over `base`: tables are merged, an entry of a list is named by its number.
+
+    >>> laid({"a": [{"b": 1, "c": 2}]}, {"a": {"0": {"b": 3}}})
+    {'a': [{'b': 3, 'c': 2}]}
+    """
+    if isinstance(base, list) and isinstance(change, dict):
+        return [laid(one, change[str(at)]) if str(at) in change else one for at, one in enumerate(base)]
+    if isinstance(base, dict) and isinstance(change, dict):
+        return {**base, **{key: laid(base.get(key), value) for key, value in change.items()}}
+    return change
 
 
 def inline(table: Raw, name: str, question: Question) -> Raw:

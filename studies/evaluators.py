@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from planners.tasks.flat import numbers
+from scenarios import asked
 from simcore.errors import InputError, suggest
+from studies import kernel_evaluators as kernels
 
 Numbers = dict[str, float]
 Raw = dict[str, Any]
@@ -169,6 +171,10 @@ def _search(raw: Raw, file: str) -> Raw:
     return {"feasible": bool(points), "points": len(points), "hypervolume": found.hypervolume, **best}
 
 
+NO_SCENARIO = ("power", "tasks", "pim", "schedule", "experts", "accuracy")
+"""evaluators whose file is something else"""
+
+
 def command_of(name: str) -> tuple[str, bool]:
     """(the command that a user asks the same with, whether its file is a scenario).
 
@@ -176,8 +182,10 @@ def command_of(name: str) -> tuple[str, bool]:
     (('simcore train', True), ('simcore plan power', False))
     """
     planners = {"plan": "plan training", "groups": "plan groups", "stages": "plan stages", "power": "plan power"}
+    planners |= dict.fromkeys(("step", "streams", "schedule"), "step")
+    planners |= {"experts": "plan experts", "accuracy": "validate calibration"}
     planners |= {"tiers": "plan tiers", "pim": "validate pim"}
-    return f"simcore {planners.get(name, name)}", name not in ("power", "tasks", "pim")
+    return f"simcore {planners.get(name, name)}", name not in NO_SCENARIO
 
 
 EVALUATORS: dict[str, Callable[[Raw, str], Raw]] = {
@@ -193,4 +201,9 @@ EVALUATORS: dict[str, Callable[[Raw, str], Raw]] = {
     "tasks": _tasks,
     "tiers": _tiers,
     "pim": _pim,
+    "step": asked.step,
+    "streams": asked.streams,
+    "schedule": asked.schedule,
+    "accuracy": kernels.accuracy,
+    "experts": kernels.experts,
 }

@@ -14,6 +14,10 @@ from studies.form import MOST_PERCENT, Claim, Input, Settings, Study
 LISTED = (
     *("policy.host", "policy.draft", "policy.acceptance_ratio", "policy.imbalance_ratio", "policy.detokenise"),
     *("policy.communication_overlap_ratio", "policy.swap_bandwidth", "policy.offload_bandwidth", "policy.output"),
+    *("plan.weights.unpack_flop", "plan.weights.outlier_ratio", "plan.weights.extra_kernels", "plan.kv.unpack_flop"),
+    *("plan.weights.other_ratio", "plan.experts.unpack_flop", "plan.weights.extra_passes"),
+    *("asked.schedule.page_flop", "asked.schedule.compute_ratio", "asked.schedule.memory_ratio"),
+    *("synthetic.skew", "synthetic.affinity"),
     *("policy.compile", "policy.batch_wait", "hardware.chip.", "hardware.node.", "hardware.cluster."),
     *("training.imbalance_ratio", "training.straggler_ratio", "training.capacity_ratio", "training.failures."),
     *("training.checkpoint.", "fleet.transfer.", "attention_ffn.bandwidth", "attention_ffn.latency", "economics."),

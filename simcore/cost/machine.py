@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
 from simcore.cost import storage
+from simcore.cost.facts import kernel_format
 from simcore.cost.pim import Pim, pim_of
+from simcore.cost.unpacking import NOTHING, Unpacking, Unpackings
 from simcore.errors import InputError
 from simcore.kept.lazy import dataclass
 from simcore.ops.op import Column, pick
-from simcore.spec.formats import FORMATS
+from simcore.spec.formats import NumberFormat, number_format
 from simcore.spec.hardware import Chip, ComputeUnit
 from simcore.spec.policy import ServingPolicy
 from simcore.spec.system import System
@@ -20,7 +23,7 @@ from simcore.spec.system import System
 DEFAULT_LEVEL_LATENCY_S = 2e-6
 
 
-WORDS = ("formats", "tiers", "routing")
+WORDS = ("formats", "tiers", "routing", "unpacking")
 """fields of a machine that are no columns"""
 
 
@@ -93,6 +96,8 @@ class Machine:
     pim: Pim | None = None
     formats: tuple[str, str, str] = ("bf16", "bf16", "bf16")
     """of weights, experts and KV"""
+    unpacking: Unpackings = NOTHING
+    """of weights, experts and KV: what their formats take beyond bytes and multiplications"""
 
     @property
     def is_one(self) -> bool:
@@ -127,6 +132,7 @@ def machine_of(
 
     A format that the chip's matrix unit lacks computes in bf16 after unpacking (weight-only), which is what kernels do.
     """
+    number_format(activations)  # multiplied as the weights are: only its name is looked at
     chip = system.chip
     unit = chip.compute[chip.main_unit]
     memory = chip.memory[chip.main_tier]
@@ -138,8 +144,8 @@ def machine_of(
     policy = policy or ServingPolicy()
     ahead = policy.kv_fetch == "prefetch"
     return Machine(
-        matrix_flop_per_s=peak(unit, weights, activations),
-        expert_flop_per_s=peak(unit, experts, activations),
+        matrix_flop_per_s=peak(unit, weights),
+        expert_flop_per_s=peak(unit, experts),
         attention_flop_per_s=peak(unit, "bf16"),
         vector_flop_per_s=max(vector.peak_flop_per_s.values()) if vector else peak(unit, "bf16"),
         bf16_flop_per_s=peak(unit, "bf16"),
@@ -161,6 +167,7 @@ def machine_of(
         level_latency_s=latencies,
         node_chips=float(system.chips_per_node) if system.node else np.inf,
         formats=(weights, experts, kv),
+        unpacking=_unpackings(chip, (weights, experts, kv)),
         **_arrays(unit),
         dataflow=_dataflow(unit),
         kv_bytes_per_s=np.inf if ahead else storage.tier_read_bytes_per_s(system, policy.kv_tier),
@@ -219,20 +226,59 @@ def _weights(system: System, policy: ServingPolicy) -> dict[str, float]:
     return found
 
 
-def peak(unit: ComputeUnit, name: str, activations: str = "bf16") -> float:
-    """Dense peak of a unit for a number format, bf16 (or its like) where the format has none of its own."""
+def peak(unit: ComputeUnit, name: str) -> float:
+    """Peak of a unit for a number format, bf16 (or its like) where the unit has none of its own.
+
+    Dense, but for formats whose zeros are not multiplied; those that multiply in two ways reach the mean, those that
+    need several products for one a part."""
+    found, half = number_format(name), half_peak(unit)
+    peaks = unit.sparse_peak_flop_per_s if found.skips == "pairs" else unit.peak_flop_per_s
+    rate = _rate(peaks, found.compute) or _rate(unit.peak_flop_per_s, found.compute) or half
+    if found.other_compute:
+        other = _rate(peaks, found.other_compute) or half
+        rate = 1.0 / ((1.0 - found.other_ratio) / rate + found.other_ratio / other)
+    if found.skips == "zeros":
+        rate /= found.kept_ratio
+    return rate / found.products
+
+
+def half_peak(unit: ComputeUnit) -> float:
+    """Dense peak in bf16, or its like."""
     peaks = unit.peak_flop_per_s
-    wanted = FORMATS[name].compute
-    weight_only = FORMATS[name].payload_bits < 16 and FORMATS[activations].payload_bits >= 16 and wanted != "fp8"
-    half = peaks.get("bf16") or peaks.get("fp16") or max(peaks.values())
-    if weight_only and wanted not in peaks:
-        return half
-    return peaks.get(wanted, half)  # type: ignore[call-overload, no-any-return]
+    return peaks.get("bf16") or peaks.get("fp16") or max(peaks.values())
+
+
+def _rate(peaks: Mapping[Any, float], name: str) -> float:
+    return peaks.get(name, 0.0)
+
+
+def _unpackings(chip: Chip, names: tuple[str, str, str]) -> Unpackings:
+    """What formats take beyond bytes and multiplications; the same object where they take nothing."""
+    if all(number_format(name).is_plain for name in names):
+        return NOTHING
+    weights, experts, kv = (_unpacking(chip, name) for name in names)
+    return weights, experts, kv
+
+
+def _unpacking(chip: Chip, name: str) -> Unpacking | None:
+    found, unit = number_format(name), chip.compute[chip.main_unit]
+    if found.is_plain:
+        return None
+    vector = next((u for u in chip.compute.values() if u.kind == "vector"), None)
+    # a vector unit's peak counts a multiply and an add; unpacking does one operation a lane
+    lanes = (max(vector.peak_flop_per_s.values()) if vector else half_peak(unit)) / 2.0
+    per_s = lanes / found.unpack_flop if found.unpack_flop else np.inf
+    lent = _lent_peak(unit, found) if found.lent else 0.0
+    return Unpacking(per_s, half_peak(unit), found, lent)
+
+
+def _lent_peak(unit: ComputeUnit, found: NumberFormat) -> float:
+    return _rate(unit.peak_flop_per_s, kernel_format(found.kernel).compute) or half_peak(unit)
 
 
 def computes_natively(chip: Chip, name: str) -> bool:
     """True if the chip's matrix unit multiplies in this format rather than unpacking it."""
-    return FORMATS[name].compute in chip.compute[chip.main_unit].peak_flop_per_s
+    return number_format(name).compute in chip.compute[chip.main_unit].peak_flop_per_s
 
 
 def _cache(chip: Chip) -> tuple[float, float]:

@@ -22,20 +22,11 @@ from simcore.cost.calibrated import OperatorModel
 from simcore.cost.machine import Machine
 from simcore.cost.power import linear_power_w
 from simcore.cost.roofline import kernel_cost, network_cost
+from simcore.cost.unpacking import NOTHING, Unpacking, beyond, lent_ratio, of_op
 from simcore.kept.lazy import dataclass
 from simcore.ops.op import Array, Column, Op, PlanColumns, repeats
 from simcore.spec.formats import number_format
 
-KERNEL_FORMAT = {
-    "fp32": "bf16",
-    "fp16": "bf16",
-    "fp8-block": "fp8_block",
-    "int8-weight": "int8_weights",
-    "int4-g32": "int4",
-    "fp4": "nvfp4",
-    "mxfp4": "mxfp4_weights",
-}
-"""plan format -> kernel format, where they differ"""
 COLUMNS = {
     "gemm": ("m", "n", "k"),
     "attention_prefill": ("batch_size", "num_heads", "num_key_value_heads", "head_dim", "window_size"),
@@ -197,6 +188,9 @@ class OperatorCost:
         if machine.pim is not None and op.kind in ("attention_decode", "mla_decode"):
             return bound
         time_s = np.maximum(self._measured(op, machine, self.model, alike), 0.0)
+        kernels: float = op.kernels
+        if machine.unpacking is not NOTHING and (found := of_op(op, machine)) is not None:
+            time_s, kernels = self._unpacked(op, machine, found, time_s)
         if op.kind in CAP and not self._is_confirmed(op, machine):
             most_s, ratio = CAP[op.kind]
             roof = bound if derived is None else kernel_cost(op, derived.base, graphs)
@@ -205,13 +199,21 @@ class OperatorCost:
             before, after = (self._measured(op, machine, model, alike) for model in (derived.before, derived.after))
             time_s = time_s * np.where(before > 0, after / np.maximum(before, 1e-12), 1.0)
         time_s = np.maximum(time_s, np.maximum(bound.compute_s, bound.memory_s))
-        late = 0.0 if graphs else np.maximum(op.kernels * machine.kernel_launch_s - time_s, 0.0)
+        late = 0.0 if graphs else np.maximum(kernels * machine.kernel_launch_s - time_s, 0.0)
         by_compute = np.asarray(bound.compute_s >= bound.memory_s)
         if by_compute.all():
             return OpCost(time_s, 0.0, 0.0, late)
         if not by_compute.any():
             return OpCost(0.0, time_s, 0.0, late)
         return OpCost(np.where(by_compute, time_s, 0.0), np.where(by_compute, 0.0, time_s), 0.0, late)
+
+    def _unpacked(self, op: Op, machine: Machine, found: Unpacking, time_s: Array) -> tuple[Array, float]:
+        """(seconds, kernels) with what the format takes beyond; what is lent is scaled by the rooflines."""
+        if found.format.lent:
+            time_s = time_s * lent_ratio(op, machine, found)
+        more = beyond(op, machine, found)
+        busy_s = np.maximum(time_s, more.unpack_s) + more.outlier_s + more.passes_s
+        return np.asarray(busy_s + more.kernels * machine.graph_kernel_s), op.kernels + more.kernels
 
     def _is_confirmed(self, op: Op, machine: Machine) -> bool:
         """Whether servers were as slow as the table that answers; the data sheet's laws answer from no table."""
@@ -336,8 +338,7 @@ def state_s(model: OperatorModel, op: Op, alike: Alike) -> Array:
 
 def kernel_name(number: str) -> str:
     """The kernel format of a plan's format."""
-    name = number_format(number).name
-    return KERNEL_FORMAT.get(name, name)
+    return number_format(number).kernel
 
 
 def prefill_s(predict: Callable[[dict[str, Any]], Array], columns: dict[str, Any], shape: dict[str, Any]) -> Array:

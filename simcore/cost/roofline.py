@@ -16,6 +16,7 @@ from simcore.cost.collective import CollectiveModel, collective_model, send_time
 from simcore.cost.machine import Machine
 from simcore.cost.pim import attention_s, prefers_pim
 from simcore.cost.power import linear_power_w
+from simcore.cost.unpacking import NOTHING, beyond, of_op
 from simcore.kept.lazy import dataclass
 from simcore.ops.cache import KV_WRITTEN
 from simcore.ops.op import Column, Op, PlanColumns
@@ -51,11 +52,16 @@ def kernel_cost(op: Op, machine: Machine, graphs: bool) -> OpCost:
         memory = memory + stream_s(op, machine)
     if machine.pim is not None and op.kind in ("attention_decode", "mla_decode"):
         compute, memory = on_pim(op, machine, compute, memory)
+    kernels: float = op.kernels
+    if machine.unpacking is not NOTHING and (found := of_op(op, machine)) is not None:
+        more = beyond(op, machine, found)
+        compute, memory = np.maximum(compute, more.unpack_s) + more.outlier_s, memory + more.passes_s
+        kernels += more.kernels
     if KV_WRITTEN in op.shape and np.any(np.isfinite(machine.kv_write_bytes_per_s)):
         memory = memory + cast(Column, op.shape[KV_WRITTEN]) / machine.kv_write_bytes_per_s
-    launch = op.kernels * machine.graph_kernel_s
+    launch = kernels * machine.graph_kernel_s
     if not graphs:
-        launch = launch + np.maximum(op.kernels * machine.kernel_launch_s - np.maximum(compute, memory), 0.0)
+        launch = launch + np.maximum(kernels * machine.kernel_launch_s - np.maximum(compute, memory), 0.0)
     return OpCost(compute, memory, 0.0, launch)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from simcore.ops.blocks import lowering
-from simcore.ops.build import collective, elementwise
+from simcore.ops.build import collective, elementwise, gemm, local_shape
 from simcore.ops.op import Column, Op, PlanColumns, StepColumns
 from simcore.spec.model import LayerGroup, ModelSpec
 
@@ -19,15 +21,35 @@ def lower(model: ModelSpec, plan: PlanColumns, step: StepColumns) -> list[Op]:
     """
     ops = [embedding(model, plan, step)]
     for group in model.layers:
+        seen = step if group.prefill == "all" or not step.prefills else last_token(step)
         if group.mixer is not None:
-            ops += lowering(group.mixer.kind)(model, group.mixer, group.count, plan, step)
+            ops += lowering(group.mixer.kind)(model, group.mixer, group.count, plan, seen)
         for block in group.ffn:
-            ops += lowering(block.kind)(model, block, group.count, plan, step)
-        ops += norms(model, group, plan, step)
+            ops += lowering(block.kind)(model, block, group.count, plan, seen)
+        ops += norms(model, group, plan, seen)
+        if group.prefill == "cache" and step.prefills:
+            ops += cached_only(model, group, plan, step)
     ops += head(model, plan, step)
     if np.any(np.asarray(plan.pp) > 1):
         ops.append(stage_transfer(model, plan, step))
     return ops
+
+
+def last_token(step: StepColumns) -> StepColumns:
+    """The step of a layer whose prefill computes the last token of each prompt only."""
+    new = np.minimum(step.prefill_tokens, 1.0)
+    return replace(step, prefill_tokens=new, past_tokens=step.past_tokens + step.prefill_tokens - new)
+
+
+def cached_only(model: ModelSpec, group: LayerGroup, plan: PlanColumns, step: StepColumns) -> list[Op]:
+    """The cache of a prompt's other tokens: its projection and its write, nothing else."""
+    found = None if group.mixer is None else group.mixer.cache_matrix(model.hidden_size)
+    if found is None:
+        return []
+    tokens = step.prefill_sequences * np.maximum(step.prefill_tokens - 1.0, 0.0) / plan.cp
+    width = local_shape(found, plan.tp)[0]
+    written = tokens * width * (plan.activation_bytes + plan.kv_bytes)
+    return [gemm(found, tokens, plan, group.count, plan.weight_bytes), elementwise("cache_write", group.count, written)]
 
 
 def embedding(model: ModelSpec, plan: PlanColumns, step: StepColumns) -> Op:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 MOST_COUNT = 2**31 - 1
 """of anything counted: the engines keep counts and token numbers in 32 bits"""
@@ -19,6 +19,10 @@ NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 Count = Annotated[int, Field(ge=1, le=MOST_COUNT)]
 Whole = Annotated[int, Field(ge=0, le=MOST_COUNT)]
 """a count that may be none"""
+Portion = Annotated[float, Field(gt=0, le=1)]
+"""a share of a whole, not nothing"""
+checked_whole = model_validator(mode="after")
+"""for a method that looks at several fields: it raises ValueError or gives itself back"""
 
 
 def _file_name(value: str) -> str:

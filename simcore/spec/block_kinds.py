@@ -60,6 +60,10 @@ class MixerBlock(Spec):
         """Projections, cut over tp, in the weights' format; the output's is called `attention_out`."""
         raise NotImplementedError
 
+    def cache_matrix(self, hidden_size: int) -> Matrix | None:
+        """The projection that fills its cache, where that can be done without the rest of the layer."""
+        return None
+
     def small_elements(self) -> int:
         """Vectors beside them, whole on every rank, 2 bytes each."""
         return 0
@@ -80,9 +84,14 @@ class MixerBlock(Spec):
         return None
 
     @property
-    def kv_elements_per_token(self) -> int:
-        """Elements written to the cache per token; 0: no cache."""
+    def kv_elements_per_token(self) -> float:
+        """Elements kept in the cache per token; 0: no cache."""
         return 0
+
+    @property
+    def borrowed_elements_per_token(self) -> float:
+        """Elements per token of another layer's cache that a query reads."""
+        return 0.0
 
     @property
     def cache_pieces(self) -> int:

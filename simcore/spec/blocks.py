@@ -65,6 +65,10 @@ class Attention(MixerBlock):
         """Elements written to the cache per token; a shared key is still stored with its value."""
         return 2 * self.kv_heads * self.head_dim
 
+    def cache_matrix(self, hidden_size: int) -> Matrix | None:
+        width = (1 if self.shared_kv else 2) * self.kv_heads * self.head_dim
+        return Matrix("cache_projection", hidden_size, (Part(width, self.kv_heads),), "column", self.bias)
+
     def matrices(self, hidden_size: int) -> tuple[Matrix, ...]:
         q = self.heads * self.head_dim * (2 if self.output_gate else 1)
         kv = (1 if self.shared_kv else 2) * self.kv_heads * self.head_dim

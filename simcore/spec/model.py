@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializeAsAny, WrapValidator
 
-from simcore.registry import GROUPS, normal, own_thing
+from simcore.registry import GROUPS, PluginRegistry, normal, own_thing
 from simcore.spec.base import Count, Sourced, Spec, Whole
 from simcore.spec.block_kinds import Domain, FeedForward, Matrix, MixerBlock, Part, matrix
 from simcore.spec.blocks import Attention, Indexer, LinearAttention, Mamba2, Mla, Mlp, Moe
@@ -32,11 +32,18 @@ __all__ = (
 )
 
 
+PLAIN = ("attention", "mla", "linear", "mamba2", "mlp", "moe")
+MORE = PluginRegistry("block", "simcore.ops.blocks", "SPEC", GROUPS["block"])
+"""kinds whose one file holds both what they say (`SPEC`) and their operations"""
+
+
 def _ones_own(value: Any, shipped: Callable[[Any], Any]) -> Any:
     """A block of a kind that was registered or that a package offers, else one of the shipped."""
     kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
     own = own_thing(GROUPS["block"], normal(kind)) if isinstance(kind, str) else None
-    found = shipped(value) if own is None else own.SPEC.model_validate(value)
+    if own is None and isinstance(kind, str) and kind not in PLAIN and normal(kind) in MORE.modules:
+        own = MORE.implementation(kind)
+    found = shipped(value) if own is None or not hasattr(own, "SPEC") else own.SPEC.model_validate(value)
     type(found).model_rebuild()  # pydantic before 2.14 writes no block whose own schema was put off
     return found
 
@@ -57,6 +64,9 @@ class LayerGroup(Spec):
     ffn: tuple[Ffn, ...] = ()
     norms: Whole = 2
     """normalisations of hidden_size per layer"""
+    prefill: Literal["all", "cache", "last"] = "all"
+    """what a prefill does here: every token; every token's cache but only the last token's output (SwiftKV); or the
+    last token alone, whose cache is another layer's (decoder of YOCO, SambaY)"""
 
 
 class ModelSpec(Sourced):

@@ -7,7 +7,7 @@ from math import isqrt
 from typing import Any
 
 from simcore.spec.base import Count, Spec
-from simcore.spec.formats import number_format
+from simcore.spec.formats import canonical
 from simcore.spec.model import ModelSpec
 
 
@@ -84,5 +84,5 @@ class ParallelPlan(Spec):
     def formats(self) -> tuple[str, str, str, str]:
         """Canonical names of weight, expert, activation and KV formats; raises UnknownName."""
         named = (self.weights, self.experts or self.weights, self.activations, self.kv)
-        weights, experts, activations, kv = (number_format(name).name for name in named)
+        weights, experts, activations, kv = (canonical(name) for name in named)
         return weights, experts, activations, kv

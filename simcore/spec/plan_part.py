@@ -31,7 +31,9 @@ class HardwarePart(Spec):
 
 
 class PlanPart(Spec):
-    """A parallel plan; formats left out are the checkpoint's own. Give dp, or chips of the whole deployment."""
+    """A parallel plan; formats left out are the checkpoint's own. Give dp, or chips of the whole deployment.
+
+    A format is a name, a path or the table of a format file."""
 
     tp: Count = 1
     pp: Count = 1
@@ -42,10 +44,10 @@ class PlanPart(Spec):
     sp: bool = False
     vpp: Count = 1
     chips: Count | None = None
-    weights: str | None = None
-    experts: str | None = None
-    activations: str | None = None
-    kv: str | None = None
+    weights: str | dict[str, Any] | None = None
+    experts: str | dict[str, Any] | None = None
+    activations: str | dict[str, Any] | None = None
+    kv: str | dict[str, Any] | None = None
 
     @model_validator(mode="after")
     def _dp_or_chips(self) -> PlanPart:
@@ -73,7 +75,7 @@ class PlanPart(Spec):
         return {name: getattr(self, name) for name in names} | {"dp": self.replicas}
 
     @property
-    def formats(self) -> dict[str, str]:
+    def formats(self) -> dict[str, str | dict[str, Any]]:
         """The formats that are stated."""
         names = ("weights", "experts", "activations", "kv")
         return {name: value for name in names if (value := getattr(self, name)) is not None}

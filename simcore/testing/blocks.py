@@ -103,7 +103,7 @@ def _cache(model: ModelSpec, block: MixerBlock) -> Iterator[str]:
     steps = [StepColumns(decode_sequences=1.0, kv_tokens=n) for n in lengths]
     read = [sum(float(np.max(op.count * op.stream_bytes)) for op in lower(model, plan_of(), s)) for s in steps]
     per_token = (read[1] - read[0]) / (lengths[1] - lengths[0])
-    declared = block.kv_elements_per_token * 2.0
+    declared = max(block.kv_elements_per_token, block.borrowed_elements_per_token) * 2.0
     if per_token > declared * (1 + 1e-9):
         yield f"a decode step reads {per_token:g} bytes per token of context, {declared:g} are cached"
     if declared and not read[0] > read[2]:

@@ -6,13 +6,15 @@ import json
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from commands.study import show_study
+from planners.experts.question import read_question
 from planners.power.problem import read_problem
 from planners.tasks.form import schedule_of
-from scenarios.read import read
+from scenarios.read import from_raw, read
 from scenarios.toml import dumps
 from simcore.spec.load import read_file
 from studies.catalogue import names, study
@@ -69,15 +71,27 @@ def test_a_system_becomes_a_scenario_of_ones_own(tmp_path: Path, simcore: Callab
     assert 'schema = "study/2"' in simcore("study", "show", "gpipe")[1]
 
 
+def whole(file: Path, evaluator: str) -> Any:
+    """What the command that the file names reads of it."""
+    if evaluator == "power":
+        return read_problem(file)
+    if evaluator == "experts":
+        return read_question(file)
+    if 'schema = "tasks/1"' in file.read_text(encoding="utf-8"):
+        return schedule_of(read_file(file, "schedule"), str(file)).work
+    if evaluator not in ("step", "streams", "schedule", "accuracy"):
+        return read(file)
+    raw = read_file(file, "scenario")
+    asked = raw.pop("asked", None) or evaluator == "accuracy"
+    return asked and (raw["chip"] if "chip" in raw else from_raw(raw, str(file)))
+
+
 def test_every_system_can_be_taken_as_a_scenario(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in (n for n in names() if not study(n).missing):
         show_study(name, scenario=True)
         file = tmp_path / f"{name}.toml"
         file.write_text(capsys.readouterr().out, encoding="utf-8")
-        if 'schema = "tasks/1"' in file.read_text(encoding="utf-8"):
-            assert schedule_of(read_file(file, "schedule"), str(file)).work
-        else:
-            assert read_problem(file) if name == "polca" else read(file)
+        assert whole(file, study(name).ask.evaluator)
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol
 
 from simcore.ops.op import Column, Op, PlanColumns, StepColumns
-from simcore.spec.model import LinearAttention, Mamba2
+
+
+class Recurrent(Protocol):
+    """A mixer with a state."""
+
+    @property
+    def state_elements(self) -> int: ...
+
+    @property
+    def conv_elements(self) -> int: ...
+
+    @property
+    def inner_size(self) -> int:
+        """Width of what is mixed."""
+        ...
 
 
 def state_mixing(
-    mixer: LinearAttention | Mamba2,
-    kind: Literal["linear_attention_gdn", "mamba2"],
+    mixer: Recurrent,
+    kind: Literal["linear_attention_gdn", "mamba2", "elementwise"],
     count: int,
     plan: PlanColumns,
     step: StepColumns,
@@ -44,5 +58,6 @@ def state_mixing(
             cache_bytes=4.0 * tokens * width * plan.activation_bytes,
             shape=shape,
             kernels=3,
+            part="attention",
         )
     ]

@@ -1,0 +1,60 @@
+"""`simcore plan precision`: which format for which layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from commands.asked import Json, Set
+
+
+def add_to(plan: typer.Typer) -> None:
+    plan.command("precision")(precision)
+
+
+def precision(
+    problem: Annotated[Path, typer.Argument(help="Scenario with [asked] and [precision] (TOML).")],
+    changes: Set = None,
+    time_limit: Annotated[float | None, typer.Option(help="CPU seconds; the best found so far is kept.")] = None,
+    as_json: Json = False,
+) -> None:
+    """A format for every layer: the fastest under a bound on what it loses, or the least loss under one on time.
+
+    With the program's lower bound and the best single format beside it. Exit code 1 where nothing keeps the bounds.
+    """
+    from commands.terminal import print_json, print_table
+    from planners.precision import plan_precision
+    from planners.precision.problem import read_problem
+    from scenarios.read import parse_set
+
+    found = plan_precision(read_problem(problem, parse_set(changes or [])), time_limit)
+    answer: dict[str, Any] = {"verb": "plan precision", "feasible": found.plan is not None, **found.as_dict()}
+    if found.plan is not None:
+        answer["formats"] = list(found.plan.formats)
+    if as_json:
+        print_json(answer)
+    elif found.plan is None:
+        print("; ".join(found.explanation))
+    else:
+        print(f"{found.method}: {found.status}, gap {found.gap_ratio:.1%}, {found.cpu_s:.2f} CPU s")
+        print_table(["what", "value"], [[k, f"{v:.6g}"] for k, v in found.metrics.items()], left=("what",))
+        print(" ".join(runs(found.plan.formats)))
+    if found.plan is None:
+        raise typer.Exit(1)
+
+
+def runs(formats: tuple[str, ...]) -> list[str]:
+    """Layers of one format that follow each other.
+
+    >>> runs(("fp8", "fp8", "int4"))
+    ['0-1:fp8', '2:int4']
+    """
+    found: list[str] = []
+    start = 0
+    for at in range(1, len(formats) + 1):
+        if at == len(formats) or formats[at] != formats[start]:
+            found.append(f"{start}{'' if at - 1 == start else f'-{at - 1}'}:{formats[start]}")
+            start = at
+    return found

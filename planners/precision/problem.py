@@ -1,0 +1,149 @@
+"""What each layer costs and loses in each format: from a deployment's priced step and a table of losses.
+
+A file holds a scenario's tables, `[asked]` (what a step holds, as for `simcore step`) and
+
+    [precision]
+    formats = ["bf16", "fp8", "int4-marlin"]
+    most_loss = 0.5                    # or most_time = "20 ms", or both; most_memory = "40 GB" besides
+    [precision.loss]
+    fp8 = 0.002                        # of every layer, or a list: one number a layer
+    int4-marlin = [0.1, 0.05, ...]
+
+Losses add up over layers, as second-order estimates of accuracy say (HAWQ, OHQ); a format without a loss loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.asked import ASKED
+from scenarios.formats import format_named
+from scenarios.one_step import AskedStep, asked_step
+from scenarios.read import from_raw
+from scenarios.resolved import Resolved, resolve
+from simcore.cost.memory import layer_weight_bytes
+from simcore.errors import InputError, suggest
+from simcore.ops.op import plan_columns
+from simcore.spec.formats import number_format
+from simcore.spec.load import read_file
+from simcore.step.price import price
+from simcore.units import parse
+
+Floats = NDArray[np.float64]
+MATRICES = ("matrix", "expert")
+KEYS = ("formats", "loss", "most_loss", "most_time", "most_memory")
+
+
+@dataclass(frozen=True)
+class PrecisionProblem:
+    """Choose one format for every layer."""
+
+    formats: tuple[str, ...]
+    time_s: Floats
+    """of a layer's matrices in a step, [layers, formats]"""
+    weights_bytes: Floats
+    """of a layer on one chip, [layers, formats]"""
+    loss: Floats
+    """[layers, formats]"""
+    other_s: float = 0.0
+    """of the step, what no choice changes"""
+    most_loss: float | None = None
+    most_s: float | None = None
+    """of the whole step"""
+    most_bytes: float | None = None
+    """of all layers' weights on one chip"""
+
+    def __post_init__(self) -> None:
+        if self.most_loss is None and self.most_s is None:
+            raise InputError("nothing bounds it", key="precision", fix="give most_loss or most_time")
+
+
+def read_problem(path: Path, changes: Mapping[str, Any] | None = None) -> PrecisionProblem:
+    """From a file. Raises InputError, with file and key."""
+    from simcore.spec.scenario import put
+
+    raw = {key: value for key, value in read_file(path, "scenario").items() if key != "schema"}
+    for key, value in (changes or {}).items():
+        put(raw, key, value, "--set")
+    return problem_of(raw, str(path))
+
+
+def problem_of(raw: Mapping[str, Any], file: str) -> PrecisionProblem:
+    """From the tables of a file. Raises InputError."""
+    table = raw.get("precision")
+    if not isinstance(table, dict):
+        raise InputError("is missing", file=file, key="precision", fix="write [precision] with formats and losses")
+    for key in table:
+        if key not in KEYS:
+            raise InputError("unknown key", file=file, key=f"precision.{key}", fix=suggest(key, KEYS))
+    names = table.get("formats")
+    if not isinstance(names, list) or not names:
+        raise InputError("is no list of formats", file=file, key="precision.formats", fix='write ["bf16", "int4"]')
+    step = asked_step(dict(raw.get(ASKED, {})), file)
+    scenario = from_raw(
+        {"schema": "scenario/2", **{k: v for k, v in raw.items() if k not in ("precision", ASKED)}}, file
+    )
+    found = resolve(scenario).checked()
+    texts = [format_named(name, file, "precision.formats") for name in names]
+    costs = [costs_of(found, text, step) for text in texts]
+    losses = table.get("loss", {})
+    labels = [
+        name if isinstance(name, str) else number_format(text).name for name, text in zip(names, texts, strict=True)
+    ]
+    layers = found.model.layer_count
+    loss = np.stack([_losses(losses, label, layers, file) for label in labels], axis=1)
+    whole = costs[0][2]
+    return PrecisionProblem(
+        tuple(labels),
+        np.stack([one[0] for one in costs], axis=1),
+        np.stack([one[1] for one in costs], axis=1),
+        loss,
+        whole - float(costs[0][0].sum()),
+        table.get("most_loss"),
+        _quantity(table, "most_time", "s", file),
+        _quantity(table, "most_memory", "byte", file),
+    )
+
+
+def costs_of(found: Resolved, text: str, step: AskedStep) -> tuple[Floats, Floats, float]:
+    """(seconds of each layer's matrices, its bytes, seconds of the step) with every layer in one format."""
+    plan = found.plan.replace(weights=text, experts=text)
+    here = replace(found, scenario=found.scenario.model_copy(update={"plan": plan}))
+    columns, physics = plan_columns(plan), here.physics()
+    times: list[float] = []
+    sizes: list[float] = []
+    for group in found.model.layers:
+        one = replace(physics, model=found.model.replace(layers=(group.replace(count=1),)))
+        priced = price(one, columns, step.columns, step.graphs).only(
+            lambda op: op.role in MATRICES and op.name != "lm_head"
+        )
+        times += [float(np.max(sum(priced.sum().values(), 0.0)))] * group.count
+        sizes += [float(np.max(layer_weight_bytes(found.model, group, columns)))] * group.count
+    whole = float(np.max(price(physics, columns, step.columns, step.graphs).totals().time_s))
+    return np.array(times), np.array(sizes), whole
+
+
+def _losses(table: Any, label: str, layers: int, file: str) -> Floats:
+    value = table.get(label, 0.0) if isinstance(table, dict) else None
+    numbers = value if isinstance(value, list) else [value] * layers
+    good = [isinstance(one, int | float) and not isinstance(one, bool) and one >= 0 for one in numbers]
+    if len(numbers) != layers or not all(good):
+        what = f"holds {len(numbers)} numbers for {layers} layers" if all(good) else "holds what is no loss"
+        raise InputError(what, file=file, key=f"precision.loss.{label}", fix="one number of 0 or more, or one a layer")
+    return np.array(numbers, float)
+
+
+def _quantity(table: Mapping[str, Any], key: str, unit: str, file: str) -> float | None:
+    value = table.get(key)
+    if value is None:
+        return None
+    try:
+        return parse(str(value), unit)
+    except (ValueError, InputError) as error:
+        raise InputError(str(error), file=file, key=f"precision.{key}", fix='write for example "20 ms"') from None

@@ -1,0 +1,67 @@
+"""What `simcore step` answers: a scenario's tables with `[asked]`, which says what one step or one kernel holds.
+
+decode_sequences, context_tokens, prefill_sequences, ...   one step, operation by operation
+and micro_batches, late, tiles                             the step in several streams
+decode and schedule, or product; with `chip` alone         a kernel's tiles dealt to a chip's units
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simcore.errors import InputError
+
+Raw = dict[str, Any]
+ASKED = "asked"
+
+
+def answer(raw: Raw, file: str) -> Raw:
+    """By what `asked` names. Raises InputError."""
+    options = raw.get(ASKED)
+    if not isinstance(options, dict):
+        raise InputError("is missing", file=file, key=ASKED, fix="write [asked], e.g. decode_sequences = 16")
+    if "decode" in options or "product" in options:
+        return schedule(raw, file)
+    if {"micro_batches", "late", "tiles"} & set(options):
+        return streams(raw, file)
+    return step(raw, file)
+
+
+def _scenario(raw: Raw, file: str) -> Any:
+    from scenarios.read import from_raw
+
+    return from_raw({"schema": "scenario/2", **{k: v for k, v in raw.items() if k != ASKED}}, file)
+
+
+def step(raw: Raw, file: str) -> Raw:
+    """One step of a deployment, operation by operation (`scenarios.one_step`)."""
+    from scenarios.one_step import asked_step, step_of, told
+
+    return told(step_of(_scenario(raw, file), asked_step(dict(raw.get(ASKED, {})), file)))
+
+
+def streams(raw: Raw, file: str) -> Raw:
+    """A step whose parts run beside each other (`scenarios.overlap`)."""
+    from scenarios.overlap import asked_streams, step_in_streams
+
+    return step_in_streams(_scenario(raw, file), *asked_streams(dict(raw.get(ASKED, {})), file))
+
+
+def schedule(raw: Raw, file: str) -> Raw:
+    """Decode attention, or a tiled product, dealt to a chip's units (`simcore.cost.tiles`)."""
+    from scenarios.names import resolve
+    from scenarios.tables import value_of
+    from simcore.cost import tiles
+    from simcore.cost.facts import chip_facts
+
+    options = dict(raw.get(ASKED, {}))
+    chip = resolve("chip", raw.get("chip"), file=file, key="chip").value
+    facts = chip_facts(chip)
+    if "product" in options:
+        vector = next((unit for unit in chip.compute.values() if unit.kind == "vector"), chip.compute[chip.main_unit])
+        product = value_of(tiles.TiledProduct, options["product"], file, "asked.product")
+        found = tiles.tiled_product(product, max(vector.peak_flop_per_s.values()), facts)
+    else:
+        dealt = value_of(tiles.DecodeSchedule, options.get("schedule", {}), file, "asked.schedule")
+        found = tiles.decode(value_of(tiles.DecodeWork, options["decode"], file, "asked.decode"), dealt, facts)
+    return {name: getattr(found, name) for name in ("time_s", "memory_s", "busiest_s", "fill_ratio")}
