@@ -19,7 +19,8 @@ from typing import Any
 
 from simcore.spec.load import read_toml
 from tests.fuzz.mutate import as_toml, places
-from tests.fuzz.subjects import LOADS, NCCL, operator_text, small
+from tests.fuzz.spoil import operator_text
+from tests.fuzz.subjects import LOADS, NCCL, small
 from tests.shared import ROOT, SHARED
 
 Files = dict[str, str]

@@ -21,7 +21,8 @@ from typing import Any
 from simcore.errors import SimcoreError
 from tests.fuzz.judge import Outcome, verdict
 from tests.fuzz.mutate import Change, as_toml
-from tests.fuzz.subjects import KEPT, MEASURED, SUBJECTS, Input
+from tests.fuzz.spoil import Input
+from tests.fuzz.subjects import KEPT, MEASURED, SUBJECTS
 from tests.shared import SHARED
 
 MOST_BYTES = 4 << 30

@@ -46,7 +46,7 @@ def layers(frame: Any, file: str) -> list[LayerTime]:
     if missing:
         raise InputError(f"has no column {missing[0]!r}", file=file, fix=f"columns: {', '.join(COLUMNS)}")
     chip = hardware_specs.chip("npu-pim")
-    rows = zip(frame["system"].astype(str), frame["batch"], frame["trace"].astype(str), strict=True)
+    rows = zip(map(str, frame["system"]), frame["batch"], map(str, frame["trace"]), strict=True)
     return [_layer(chip, system, batch, trace) for system, batch, trace in rows]
 
 
