@@ -28,7 +28,7 @@ RATIOS = (
     ("usd_per_million_tokens", "USD per token"),
     ("energy_j_per_token", "J per token"),
     ("chip_power_w", "W per chip"),
-    ("step_s", "training step"),
+    ("step_time_s", "training step"),
     ("mfu_ratio", "MFU"),
 )
 CAPTION = "Share of requests below a latency, every side; further left is better."

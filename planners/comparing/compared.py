@@ -11,7 +11,20 @@ from planners.comparing.sides import Side
 from scenarios.answer import FIELDS
 
 MORE = ("throughput", "goodput", "attainment", "mfu", "mbu", "kv_tokens", "max_concurrency", "cache_hit")
-LESS = ("ttft", "tpot", "itl", "e2e", "queue", "usd", "energy", "power_w", "preemptions", "refused", "lost", "step_s")
+LESS = (
+    "ttft",
+    "tpot",
+    "itl",
+    "e2e",
+    "queue",
+    "usd",
+    "energy",
+    "power_w",
+    "preemptions",
+    "refused",
+    "lost",
+    "step_time",
+)
 """how figures begin, or what they hold, of which more or less is better"""
 COUNTED = ("steps", "requests", "have_bytes")
 """what the question says rather than the answer"""

@@ -40,6 +40,8 @@ class Side:
     samples: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     spread: Mapping[str, float] = field(default_factory=dict)
     """figure -> half the width of its 95 % interval over seeds"""
+    intervals: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """figure -> ends of its 80 % interval, where measurements tell one"""
     reason: str = ""
     """why there is no answer"""
     notes: tuple[str, ...] = ()
@@ -68,9 +70,12 @@ def of_scenario(scenario: Scenario, name: str, verb: str, seeds: int) -> Side:
         return Side(name, "train", inputs, numbers(flat), reason=str(flat["reason"]), notes=tuple(flat["notes"]))
     if verb == "estimate":
         flat = estimate(scenario).flat
-        return Side(name, verb, inputs, numbers(flat), reason=flat["reason"] or "", notes=tuple(flat["notes"]))
+        ends: dict[str, tuple[float, ...]] = {key: tuple(both) for key, both in flat["intervals"].items()}
+        reason = flat["reason"] or ""
+        return Side(name, verb, inputs, numbers(flat), intervals=ends, reason=reason, notes=tuple(flat["notes"]))
     found = simulate(scenario, seeds)
-    flat, spread = found.flat, {}
+    flat = found.flat
+    spread: dict[str, float] = {}
     for key, told in found.report.get("over_seeds", {}).items():
         if isinstance(told, dict):
             metric, _, statistic = key.partition("_s.")
@@ -82,7 +87,8 @@ def of_scenario(scenario: Scenario, name: str, verb: str, seeds: int) -> Side:
 
         samples = finite(request_metrics(found.run))
     reason = flat["reason"] or ""
-    return Side(name, "simulate", inputs, numbers(flat), samples, spread, reason, tuple(flat["notes"]))
+    notes = tuple(flat["notes"])
+    return Side(name, "simulate", inputs, numbers(flat), samples, spread, reason=reason, notes=notes)
 
 
 def of_run(folder: Path) -> Side:

@@ -22,7 +22,7 @@ TOLD = (
     ("e2e_p50_s", "whole answer median"),
     ("usd_per_million_tokens", "USD per million tokens"),
     ("energy_j_per_token", "J per token"),
-    ("step_s", "step"),
+    ("step_time_s", "training step"),
     ("mfu_ratio", "MFU"),
 )
 """figures in the sentence, in this order"""
