@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 def sensitivity(
     scenario: File,
     other: Annotated[Path | None, typer.Argument(help="A second scenario: how often the first beats it.")] = None,
-    of: Of = "tpot_mean_s",
+    of: Of = None,
     factor: Annotated[
         float, typer.Option(help="Assumed numbers lie between themselves over and times this.", min=1.0, max=100.0)
     ] = 1.5,
@@ -30,10 +30,13 @@ def sensitivity(
     """Which assumed number of the hardware moves a figure most; with two scenarios, how often the first is better."""
     from commands.asked import asked
     from commands.terminal import print_json, progress
+    from commands.what_if import usual
     from planners.whatif import WhatIf, beats, swings
     from planners.whatif.words import flat_bars, odds, told, widest
 
-    sides = [WhatIf(asked(path).replace(vary={}), of) for path in (scenario, other) if path is not None]
+    scenarios = [asked(path).replace(vary={}) for path in (scenario, other) if path is not None]
+    of = of or usual(scenarios[0])
+    sides = [WhatIf(one, of) for one in scenarios]
     names = (str(scenario), str(other))
     words = [f"{name}: {of} {told(of, one.now())}." for name, one in zip(names, sides, strict=False)]
     with progress(quiet or as_json, "draws") as update:

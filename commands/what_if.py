@@ -9,7 +9,10 @@ import typer
 
 from commands.asked import File, Json, Quiet, Set
 
-Of = Annotated[str, typer.Option(help="The figure: any of `estimate --json` (of `train --json` with [training]).")]
+Of = Annotated[
+    str | None,
+    typer.Option(help="A figure of `estimate --json`, default tpot_mean_s; with [training] of `train`, step_time_s."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +22,7 @@ def register(app: typer.Typer) -> None:
 def what_if(
     scenario: File,
     changes: Set = None,
-    of: Of = "tpot_mean_s",
+    of: Of = None,
     low: Annotated[float, typer.Option(help="Each number times this.", min=1e-6, max=1e6)] = 0.5,
     high: Annotated[float, typer.Option(help="And times this.", min=1e-6, max=1e6)] = 2.0,
     keys: Annotated[
@@ -43,6 +46,7 @@ def what_if(
     claim(folder, NAMES)
     base = asked(scenario).replace(vary={})
     said = overlay(base, parse_set(changes or ()))
+    of = of or usual(base)
     before = WhatIf(base, of)
     words = [f"{of} now: {shown(of, before.now())}."]
     paid = break_even(before, said) if said and base.training is None else None
@@ -62,6 +66,11 @@ def what_if(
         write_what_if(folder, answer, bars, found)
         if not (quiet or as_json):
             print(f"page: {folder / 'what-if.html'}")
+
+
+def usual(scenario: Any) -> str:
+    """The figure where none is named."""
+    return "tpot_mean_s" if scenario.training is None else "step_time_s"
 
 
 def two(text: str) -> tuple[str, str]:
