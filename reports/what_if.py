@@ -58,7 +58,9 @@ def heat(found: Any, metric: str) -> Any:
     fig, axes = figure(7.5, 5.5)
     ax = axes[0][0]
     base = found.figure[found.factors.index(1.0), found.factors.index(1.0)]
-    ax.imshow(np.log(found.figure.T / base), cmap="RdBu_r", origin="lower", aspect="auto")
+    moved = np.log(found.figure.T / base)
+    most = max(float(np.nanmax(np.abs(moved))), 1e-9)
+    ax.imshow(moved, cmap="RdBu_r", vmin=-most, vmax=most, alpha=0.6, origin="lower", aspect="auto")
     for i, j in np.ndindex(found.figure.shape):
         value = found.figure[i, j]
         ax.text(i, j, "" if math.isnan(value) else told(metric, value), ha="center", va="center", fontsize=8)

@@ -14,6 +14,7 @@ __version__ = VERSION
 __all__ = [
     "Scenario",
     "capacity",
+    "compare",
     "estimate",
     "evaluator",
     "read",
@@ -23,6 +24,7 @@ __all__ = [
     "scenario",
     "search",
     "simulate",
+    "size",
     "sweep",
     "train",
 ]

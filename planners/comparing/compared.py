@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from planners.comparing.sides import Side
 from scenarios.answer import FIELDS
+from simcore.result import frame, html_table
 
 MORE = ("throughput", "goodput", "attainment", "mfu", "mbu", "kv_tokens", "max_concurrency", "cache_hit")
 LESS = (
@@ -82,6 +84,19 @@ class Compared:
     other: Side
     differences: tuple[Difference, ...]
     moves: tuple[Move, ...]
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame with a row per figure of both."""
+        names = ("name", "before", "after", "ratio", "better", "matters")
+        return frame({name: [getattr(move, name) for move in self.moves] for name in names})
+
+    def _repr_html_(self) -> str:
+        """What differs and what moved, for a notebook."""
+        from planners.comparing.words import in_words, row
+
+        words = "".join(f"<p>{escape(line)}</p>" for line in in_words(self))
+        moved = [row(move) for move in self.moves if move.matters]
+        return words + html_table("", ((name, " ".join(cells)) for name, *cells in moved))
 
 
 def compare(sides: Sequence[Side]) -> tuple[Compared, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from planners.sizing.shortlist import Estimated, estimated
 from scenarios.capacity import capacity
 from scenarios.resolved import find
 from scenarios.simulate import simulate
+from simcore.result import frame
 from simcore.spec.scenario import Scenario
 
 BEST = 12
@@ -96,6 +98,20 @@ class Sized:
     def nearest_miss(self) -> Candidate | None:
         """The plan that misses by least, or costs least above the budget."""
         return next((one for one in self.candidates if not (one.meets and self.affordable(one))), None)
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame with a row per replayed plan, best first."""
+        from planners.sizing.words import HEADER, row
+
+        rows = [row(self, one) for one in self.candidates]
+        return frame(dict(zip(HEADER, zip(*rows, strict=True), strict=True)) if rows else {})
+
+    def _repr_html_(self) -> str:
+        """The answer in words and the replayed plans, for a notebook."""
+        from planners.sizing.words import in_words
+
+        words = "".join(f"<p>{escape(line)}</p>" for line in in_words(self))
+        return f"{words}{self.to_frame()._repr_html_()}"
 
     def affordable(self, one: Candidate) -> bool:
         """Whether it lies within the budget."""
