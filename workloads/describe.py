@@ -119,8 +119,8 @@ def dispersion(arrival_s: Floats) -> dict[str, float]:
     for window_s in WINDOWS_S:
         whole = int(min(span_s / window_s, 1e7))
         if whole >= FEWEST_WINDOWS:
-            at = ((arrival_s - arrival_s[0]) / window_s).astype(np.int64)
-            counts = np.bincount(at[at < whole], minlength=whole)
+            at = (arrival_s - arrival_s[0]) / window_s
+            counts = np.bincount(at[at < whole].astype(np.int64), minlength=whole)
             found[f"{window_s:g}"] = float(counts.var() / counts.mean())
     return found
 

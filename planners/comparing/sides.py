@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planners.estimate import estimate
-from scenarios.answer import named, numbers_of
+from scenarios.answer import METRICS, named, numbers_of
 from scenarios.read import read
 from scenarios.simulate import simulate
 from scenarios.train import train_scenario
 from simcore.errors import InputError
-from simcore.spec.load import read_json
+from simcore.spec.load import build, read_json
 from simcore.spec.scenario import Scenario
 from simcore.spec.version import VERSION
 
@@ -93,19 +93,31 @@ def of_scenario(scenario: Scenario, name: str, verb: str, seeds: int) -> Side:
 
 def of_run(folder: Path) -> Side:
     """A folder of `simulate --out`."""
-    report, asked = read_json(folder / "summary.json"), folder / "asked.json"
-    if not all(isinstance(report.get(name), dict) for name in LATENCIES):
-        raise InputError("is no summary of a run", file=str(folder / "summary.json"), fix="simulate --out again")
-    inputs, notes = read_asked(asked) if asked.exists() else ({}, (f"{folder} does not say what was asked",))
-    return Side(str(folder), "simulate", inputs, numbers(numbers_of(report)), samples_of(folder), notes=notes)
+    file, asked = folder / "summary.json", folder / "asked.json"
+    report = read_json(file)
+    tables = [report.get(f"{name}_s", {}) for name in METRICS]
+    if not all(isinstance(table, dict) for table in tables) or not all(name in report for name in LATENCIES):
+        raise InputError("is no summary of a run", file=str(file), fix="simulate --out again")
+    figures = sound(numbers(numbers_of(report)), file)
+    inputs = read_asked(asked) if asked.exists() else {}
+    notes = () if inputs else (f"{folder} does not say what was asked",)
+    return Side(str(folder), "simulate", inputs, figures, samples_of(folder), notes=notes)
 
 
-def read_asked(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """(inputs, notes) of what `simulate` says of its question. Raises InputError."""
+def sound(figures: dict[str, float], file: Path) -> dict[str, float]:
+    """The figures of a file. Raises InputError for one that is no number from 0."""
+    for name, value in figures.items():
+        if not 0.0 <= value < float("inf"):
+            raise InputError(f"{value:g} is no number from 0", file=str(file), key=name, fix="write the folder again")
+    return figures
+
+
+def read_asked(path: Path) -> dict[str, Any]:
+    """The inputs that `simulate` says of its question. Raises InputError."""
     raw = read_json(path)
     if not isinstance(raw.get("scenario"), dict):
         raise InputError("is no question", file=str(path), key="scenario", fix="simulate --out again")
-    return flattened(raw["scenario"]) | {"simcore": str(raw.get("simcore", ""))}, ()
+    return flattened(build(Scenario, raw["scenario"], str(path)).tables()) | {"simcore": str(raw.get("simcore", ""))}
 
 
 def samples_of(folder: Path) -> dict[str, NDArray[np.float64]]:
@@ -139,7 +151,8 @@ def of_sweep(folder: Path) -> Side:
         raise InputError("has no plan on target", file=str(folder / "best.csv"), fix="loosen its [slo]")
     cells = {key: number(text) for key, text in best.items() if key and text}
     plan = {f"best.{key}": cells[key] for key in CHOSEN if cells.get(key) not in (None, 1.0, 0.0)}
-    return Side(str(folder), "sweep", flattened(study["scenario"]) | plan, numbers(named(cells)))
+    inputs = flattened(build(Scenario, study["scenario"], str(folder / "study.json")).tables())
+    return Side(str(folder), "sweep", inputs | plan, sound(numbers(named(cells)), folder / "best.csv"))
 
 
 def number(text: str) -> float | str:

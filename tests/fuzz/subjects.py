@@ -411,6 +411,8 @@ SUBJECTS: dict[str, tuple[int, Subject]] = {
     "tables": (5, verbs.tables),
     "sizes": (2, verbs.sizes),
     "across": (2, verbs.across),
+    "around": (8, verbs.around),
+    "run_folder": (3, verbs.run_folder),
 }
 """kind -> (its share, what spoils it)"""
 MEASURED = ("config", "old", "operators", "importer", "recorded", "serving", "tables", "sizes", "across")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from tests.fuzz.mutate import BAD_QUANTITIES, ODD_QUANTITIES, Change, as_toml
+from tests.fuzz.mutate import BAD_QUANTITIES, ODD_QUANTITIES, Change, as_toml, spoilt_bytes
 from tests.fuzz.spoil import Input, cut, files, operator_text, tree, write_rows, write_spoilt
 from tests.shared import ROOT, SHARED
 from tests.validation.test_bench import TOOLS
@@ -161,3 +162,63 @@ def across(folder: Path, draw: random.Random) -> Input:
         "--quiet",
     )
     return Input(change, words)
+
+
+def around(folder: Path, draw: random.Random) -> Input:
+    """What `explain`, `traffic`, `compare`, `what-if` and `sensitivity` read."""
+    verb = draw.choice(("explain", "traffic", "compare", "what-if", "sensitivity"))
+    if verb == "traffic":
+        change = write_rows(folder / "own.csv", CSV, draw)
+        more = ("--skip-bad",) if draw.random() < 0.3 else ()
+        return Input(
+            replace(change, nonsense=change.nonsense and not more), (verb, str(folder / "own.csv"), "--json", *more)
+        )
+    if verb == "explain":
+        path = draw.choice(files("examples/*.toml", "hardware_specs/*/*.toml", "workloads/*/*.toml", "studies/*.toml"))
+        change = write_spoilt(folder / path.name, tree(path), draw)
+        return Input(replace(change, nonsense=False), (verb, str(folder / path.name), "--json"))
+    raw = draw.choice((DEPLOYED, TRAINED))
+    (folder / "a.toml").write_text(as_toml(raw), encoding="utf-8")
+    change = write_spoilt(folder / "b.toml", raw, draw)
+    words = (verb, str(folder / "a.toml"), str(folder / "b.toml"), "--json")
+    if verb == "compare":
+        return Input(change, (*words, *(("--by", "estimate") if draw.random() < 0.5 else ())))
+    if verb == "sensitivity":
+        return Input(change, (*words, "--draws", "2", "--of", draw.choice(("mfu_ratio", "throughput_tokens_per_s"))))
+    key = (
+        "hardware.chip.memory.hbm.read_bandwidth"
+        if draw.random() < 0.7
+        else draw.choice(("plan.tp", "", "a.b", "seed"))
+    )
+    value = draw.choice(("2x", "0.5x", "0x", "-1x", "nan", "1e9x", "5", "1 TB/s", "x", "inf"))
+    of = draw.choice(("mfu_ratio", "throughput_tokens_per_s", "x", "name"))
+    (folder / "s.toml").write_text(as_toml(DEPLOYED | {"hardware": {"system": "h100-sxm"}}), encoding="utf-8")
+    change = Change("option", f"--set {key}", "", value, value in ("nan", "inf", "-1x"))
+    return Input(change, (verb, str(folder / "s.toml"), "--json", "--key", key, "--set", f"{key}={value}", "--of", of))
+
+
+TRAINED = {
+    "schema": "scenario/2",
+    "name": "step",
+    "model": {"name": "llama-3.1-8b"},
+    "hardware": {"system": "dgx-h100"},
+    "plan": {"dp": 8},
+    "training": {"recipe": "pretrain-bf16", "global_batch": 64, "sequence_tokens": 4096, "zero": 3},
+}
+
+
+def run_folder(folder: Path, draw: random.Random) -> Input:
+    """The folder of a finished run, one file spoilt, compared with itself or explained."""
+    from tests.fuzz.subjects import KEPT
+
+    shutil.copytree(KEPT["run"], folder / "out")
+    path = folder / "out" / draw.choice(("asked.json", "summary.json", "requests.parquet", ".simcore.json"))
+    if path.suffix == ".json" and draw.random() < 0.8:
+        raw = tree(KEPT["run"] / path.name)
+        change = write_spoilt(path, raw, draw)
+    else:
+        data, change = spoilt_bytes(path.read_bytes(), draw)
+        path.write_bytes(data)
+    words = ("explain", str(folder / "out")) if path.name == ".simcore.json" else (
+        "compare", str(folder / "out"), str(KEPT["run"]))  # fmt: skip
+    return Input(replace(change, nonsense=False), (*words, "--json"))

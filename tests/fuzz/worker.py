@@ -101,7 +101,7 @@ def keep_finished(folder: Path) -> None:
     }
     question = folder / "kept.toml"
     question.write_text(as_toml(plain), encoding="utf-8")
-    KEPT.update(sweep=folder / "sweep", search=folder / "search", question=question)
+    KEPT.update(sweep=folder / "sweep", search=folder / "search", run=folder / "run", question=question)
     out = {"sweep": "sweep", "search": "search", "simulate": "run"}
     for words in (("sweep",), ("search", "--budget", "6", "--method", "random"), ("simulate", "--check")):
         asked = (words[0], str(question), *words[1:], "--out", str(folder / out[words[0]]), "-q")
