@@ -84,9 +84,10 @@ def writers(folder: Path) -> list[Writer]:
     (folder / "own.csv").write_text(CSV, encoding="utf-8")
     sized = (*SIZED, *FEW, "--traffic", "300:20", "--ttft", "2 s", "--tpot", "80 ms")
     key = ("--key", "hardware.chip.memory.hbm.read_bandwidth")
+    both = ("compare", file["one"], file["one"], "--by", "estimate")
     found += [
         Writer("size", (*(word for word in sized if word != "--json"), "--out", "{out}", "-q"), ("--rate", "3")),
-        Writer("compare", ("compare", *[file["one"]] * 2, "--by", "estimate", "--out", "{out}", "-q"), ("--by", "simulate")),
+        Writer("compare", (*both, "--out", "{out}", "-q"), ("--by", "simulate")),
         Writer("traffic", ("traffic", str(folder / "own.csv"), "--out", "{out}", "-q"), ("--columns", OTHER_WAY)),
         Writer("what-if", ("what-if", file["one"], *key, "--out", "{out}", "-q"), ("--of", "mfu_ratio")),
     ]  # fmt: skip
