@@ -32,6 +32,8 @@ def new(
 
     if kind not in KINDS:
         raise InputError(f"no kind {kind!r}", key="new", fix=suggest(kind, KINDS))
+    if not file.name or file.is_dir():
+        raise InputError("is no file", file=str(file), key="new", fix=f"write for example my-{kind}")
     path = file if file.suffix == KINDS[kind] else file.with_name(file.name + KINDS[kind])
     text = template(kind).replace("NAME", named(path, kind))
     if path.exists() or path.is_symlink():

@@ -165,6 +165,15 @@ def test_spoilt_rows_of_proofs_are_one_line(
     assert (code, err.count("\n")) == ((2, 1) if said else (0, 0)) and said in err, err
 
 
+@pytest.mark.parametrize("words", [("traffic", "/dev/zero"), ("explain", "/dev/zero"), ("new", "chip", "")])
+def test_what_is_no_file_is_one_line(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A device without an end was read until memory ended."""
+    code, _, err = simcore(monkeypatch, capsys, *words)
+    assert code == 2 and err.count("\n") == 1, err
+
+
 def test_tables_of_chips_are_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
