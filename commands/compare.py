@@ -45,14 +45,14 @@ def compare(
             read.append(read_side(path, by, seeds))
             update(number + 1, len(sides))
     found = compared(read)
+    if folder is not None:
+        write_compare(folder, found)
     if as_json:
         print_json(flat(found))
     elif not quiet:
         show(found)
-    if folder is not None:
-        write_compare(folder, found)
-        if not (quiet or as_json):
-            print(f"page: {folder / 'compare.html'}")
+    if folder is not None and not (quiet or as_json):
+        print(f"page: {folder / 'compare.html'}")
 
 
 def show(found: object) -> None:

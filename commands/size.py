@@ -74,15 +74,15 @@ def size(
 
 
 def tell(found: Any, folder: Path | None, quiet: bool, as_json: bool) -> None:
-    """Print the answer, then write its page and scenario."""
+    """Write the page and the scenario, then print the answer: a reader that goes away loses no file."""
     from commands.terminal import print_json
     from planners.sizing.words import flat
 
+    written = {} if folder is None else write(folder, found)
     if as_json:
         print_json(flat(found))
     elif not quiet:
         show(found)
-    written = {} if folder is None else write(folder, found)
     if not (quiet or as_json):
         print("\n".join(f"{what}: {path}" for what, path in written.items()))
 

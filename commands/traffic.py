@@ -38,14 +38,14 @@ def traffic(
     with in_options():
         trace = trace_of(file, columns, time_unit, skip_bad)
     found = describe(trace)
+    if folder is not None:
+        write_traffic(folder, str(file), trace, found)
     if as_json:
         print_json(flat(found))
     elif not quiet:
         print("\n".join((*in_words(found), *(f"note: {line}" for line in found.reading))))
-    if folder is not None:
-        write_traffic(folder, str(file), trace, found)
-        if not (quiet or as_json):
-            print(f"page: {folder / 'traffic.html'}")
+    if folder is not None and not (quiet or as_json):
+        print(f"page: {folder / 'traffic.html'}")
 
 
 def trace_of(file: Path, columns: str | None, time_unit: str | None, skip_bad: bool) -> Any:

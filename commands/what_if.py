@@ -57,15 +57,15 @@ def what_if(
         found = None if pair is None else heat_map(after, two(pair), progress=update)
     words.append(widest(of, bars, "number of the hardware"))
     answer: dict[str, Any] = {"metric": of, "now": before.now(), "words": words, "factors": [low, high]}
+    if folder is not None:
+        write_what_if(folder, answer, bars, found)
     if as_json:
         more = {"changed": said, "break_even": None if paid is None else vars(paid)}
         print_json({"verb": "what-if", **answer, **more, "numbers": flat_bars(bars), "map": flat_map(found)})
     elif not quiet:
         show(answer, bars)
-    if folder is not None:
-        write_what_if(folder, answer, bars, found)
-        if not (quiet or as_json):
-            print(f"page: {folder / 'what-if.html'}")
+    if folder is not None and not (quiet or as_json):
+        print(f"page: {folder / 'what-if.html'}")
 
 
 def usual(scenario: Any) -> str:
