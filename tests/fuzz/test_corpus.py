@@ -153,6 +153,7 @@ def test_a_limit_without_a_solution_gives_no_values() -> None:
         ("pim", "system,batch,trace,cycles_per_layer\nNeuPIMs sub-batch off,16,,174095", ""),
         ("pim", "system,batch,trace,stage_cycles,cycles_per_layer\nNeuPIMs sub-batch on,16,x,C=-5,", "stage_cycles"),
         ("pim", "system,batch,trace,cycles_per_layer\nNeuPIMs sub-batch off,16,x,x", "cycles_per_layer"),
+        ("arrays", "dataflow,height,width,m,n,k\n,1,1,1,1,1", "dataflow"),
         ("kernels", "device,operator,m,n,k,latency_us\nA100,matmul,64,64,64,0", "latency_us"),
         ("size", "model_path,system,backend,isl,osl\nx,x,x,1,1", "silicon_ttft_ms"),
     ],
