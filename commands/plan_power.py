@@ -26,7 +26,7 @@ def power(
     Servers, mix and clocks; then the row over days with a controller.
     """
     from commands.terminal import print_json
-    from planners.power import plan
+    from planners.power import plan, robustness
     from planners.power.problem import read_problem
     from planners.power.question import curves_of
     from planners.power.replay import most_servers, replay
@@ -52,13 +52,23 @@ def power(
             **controlled.metrics(),
         },
     ]
-    result = {**answer.as_dict(), "servers": answer.plan.servers, "clock_ratio": answer.plan.clock_ratio, "rows": rows}
+    over = robustness.risks(question, curves, answer.plan, seed)
+    told = {"rows": rows, "risk_over": [vars(one) for one in over], "words": robustness.in_words(question, over)}
+    result = {
+        **answer.as_dict(),
+        **told,
+        "servers": answer.plan.servers,
+        "clock_ratio": answer.plan.clock_ratio,
+        "rows": rows,
+    }
     if out is not None:
         write(out, result, static, controlled, risks(question, curves, answer.plan.total))
     if as_json:
         print_json(result)
     else:
-        show(question, answer, rows, out)
+        show(question, answer, rows, over)
+        if out is not None:
+            print(f"written: {out}")
 
 
 def risks(question: Any, curves: Any, planned: int) -> list[tuple[int, float]]:
@@ -73,9 +83,10 @@ def risks(question: Any, curves: Any, planned: int) -> list[tuple[int, float]]:
     ]
 
 
-def show(question: Any, answer: Any, rows: list[dict[str, Any]], out: Path | None) -> None:
-    """The plan in words and both rows side by side."""
+def show(question: Any, answer: Any, rows: list[dict[str, Any]], over: list[Any]) -> None:
+    """The plan in words, its risk where loads are otherwise, and both rows side by side."""
     from commands.terminal import print_table
+    from planners.power.robustness import in_words
 
     parts = ", ".join(
         f"{n} {name} at {answer.plan.clock_ratio[name]:.0%} clock" for name, n in answer.plan.servers.items()
@@ -86,11 +97,22 @@ def show(question: Any, answer: Any, rows: list[dict[str, Any]], out: Path | Non
     )
     risk = answer.metrics["out_of_sample_risk"]
     print(f"risk on fresh scenarios {risk:.2%} (stated {question.risk:.2%}); {answer.status}, {answer.cpu_s:.2f} CPU s")
+    print(in_words(question, over))
+    risk_table(over)
     names = [name for name in rows[0] if name != "row"]
     cells = [[name.replace("_", " "), *(f"{row[name]:.4g}" for row in rows)] for name in names]
     print_table(["over simulated days", *(row["row"] for row in rows)], cells, left=("over simulated days",))
-    if out is not None:
-        print(f"written: {out}")
+
+
+def risk_table(over: list[Any]) -> None:
+    """A row per correlation, a column per busy share."""
+    from commands.terminal import print_table
+
+    busy = sorted({one.busy_ratio for one in over})
+    by_place = {(one.common_load, one.busy_ratio): one.risk for one in over}
+    loads = sorted({one.common_load for one in over})
+    cells = [[f"{load:g}", *(f"{by_place[load, ratio]:.1%}" for ratio in busy)] for load in loads]
+    print_table(["correlation", *(f"busy x {ratio:g}" for ratio in busy)], cells, "risk at the peak hour")
 
 
 def write(out: Path, result: dict[str, Any], static: Any, controlled: Any, curve: list[tuple[int, float]]) -> None:

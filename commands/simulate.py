@@ -18,7 +18,9 @@ def simulate(
     scenario: File,
     changes: Set = None,
     launch: Launch = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for requests.parquet, series.csv, summary.json.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for requests.parquet, series.csv, summary.json and others.")
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Runs with different seeds, for confidence intervals.", min=1)] = 1,
     timeline: Annotated[str | None, typer.Option(help="Write a Chrome trace of START:END seconds to --out.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Verify the numbered invariants.")] = False,
@@ -44,14 +46,14 @@ def simulate(
         print_json(refused) if as_json else print(found.ready.infeasible)
         raise typer.Exit(1)
     if out is not None:
-        write(out, found.run, found.report, timeline)
+        write(out, found, question, timeline)
     if as_json:
         print_json(found.flat | found.report)
     elif not quiet:
         show(found, out)
 
 
-def write(out: Path, run: Any, report: dict[str, Any], timeline: str | None) -> None:
+def write(out: Path, found: Any, question: Any, timeline: str | None) -> None:
     """All files of a run, the whole set or none."""
     from reports.serving import write_run
     from simcore.errors import InputError
@@ -63,7 +65,7 @@ def write(out: Path, run: Any, report: dict[str, Any], timeline: str | None) -> 
         except ValueError:
             raise InputError(f"{timeline!r} is no window", key="--timeline", fix="write START:END in seconds") from None
         window = (start, end)
-    write_run(out, run, report, window)
+    write_run(out, found.run, found.report, question, window)
 
 
 PLAIN = ("requests", "served", "refused", "preemptions", "skipped_rows", "role_switches")

@@ -74,15 +74,15 @@ def size(
 
 
 def tell(found: Any, folder: Path | None, quiet: bool, as_json: bool) -> None:
-    """Print the answer, then write its page and scenario."""
+    """Write the page and the scenario, then print the answer: a reader that goes away loses no file."""
     from commands.terminal import print_json
     from planners.sizing.words import flat
 
+    written = {} if folder is None else write(folder, found)
     if as_json:
         print_json(flat(found))
     elif not quiet:
         show(found)
-    written = {} if folder is None else write(folder, found)
     if not (quiet or as_json):
         print("\n".join(f"{what}: {path}" for what, path in written.items()))
 
@@ -113,18 +113,23 @@ def traffic_table(text: str, columns: str | None) -> dict[str, Any]:
     if Path(text).suffix or "/" in text:
         table: dict[str, Any] = {"trace": text}
         if columns:
-            pairs = [pair.partition("=") for pair in columns.split(",")]
-            if any(not equals for _, equals, _ in pairs):
-                raise InputError(
-                    f"{columns!r} names no columns", key="--columns", fix="write arrival=when,input=prompt"
-                )
-            table["columns"] = {role.strip(): name.strip() for role, _, name in pairs}
+            table["columns"] = columns_of(columns)
         return table
     known = workloads.traffic.names()
     if text not in known:
         fix = f"{suggest(text, known)}; a trace is a file such as my.csv, lengths are 1024:256"
         raise InputError(f"no traffic {text!r}", key="--traffic", fix=fix)
     return {"name": text}
+
+
+def columns_of(text: str | None) -> dict[str, str]:
+    """role -> column of `--columns`; none where it is not given. Raises InputError."""
+    from simcore.errors import InputError
+
+    pairs = [pair.partition("=") for pair in text.split(",")] if text else []
+    if any(not equals for _, equals, _ in pairs):
+        raise InputError(f"{text!r} names no columns", key="--columns", fix="write arrival=when,input=prompt")
+    return {role.strip(): name.strip() for role, _, name in pairs}
 
 
 def show(found: Any) -> None:

@@ -49,10 +49,10 @@ def errors(frame: Any, found: Any, file: str) -> list[dict[str, Any]]:
     from simcore.calibration.tables import numbers
 
     size = np.abs(found / np.maximum(numbers(frame, "cycles", file), 1.0) - 1.0)
-    names = frame["dataflow"].astype(str)
+    names = np.array(list(map(str, frame["dataflow"])))
     lines = []
-    for name in dict.fromkeys(names):
-        mine = size[(names == name).to_numpy(bool)]
+    for name in dict.fromkeys(names.tolist()):
+        mine = size[names == name]
         lines.append(
             {"dataflow": name, "rows": len(mine), "median": float(np.median(mine)), "worst": float(mine.max())}
         )

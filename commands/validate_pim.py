@@ -33,7 +33,7 @@ def pim(
         write_rows(out, ("row", "layer_us", "reason"), rows, (table,))
     if "cycles_per_layer" not in frame.columns:
         return
-    report = compared(frame, told)
+    report = compared(frame, told, str(table))
     if as_json:
         print_json(report)
         return
@@ -43,19 +43,19 @@ def pim(
         print_table(header, body, title, ("run",))
 
 
-def compared(frame: Any, told: Any) -> dict[str, list[dict[str, Any]]]:
+def compared(frame: Any, told: Any, file: str) -> dict[str, list[dict[str, Any]]]:
     """Layers, their ratios, stages that the factor of sub-batches is fitted on, and what the paper says."""
+    from simcore.calibration.tables import numbers
     from validation.pim.runs import paper_lines, ratios, stage_s
 
-    known = [at for at, one in enumerate(told) if not one.reason and frame["cycles_per_layer"][at] > 0]
+    cycles = numbers(frame, "cycles_per_layer", file)
+    known = [at for at, one in enumerate(told) if not one.reason and cycles[at] > 0]
     systems, batches = ([frame[name].tolist()[at] for at in known] for name in ("system", "batch"))
     ours = [told[at].layer_s * 1e6 for at in known]
-    theirs = [frame["cycles_per_layer"].tolist()[at] * 1e-3 for at in known]
+    theirs = [float(cycles[at]) * 1e-3 for at in known]
     names = [f"{system}, batch {batch}" for system, batch in zip(systems, batches, strict=True)]
     our_ratios, their_ratios = ratios(ours, systems, batches), ratios(theirs, systems, batches)
-    stages = [
-        (f"stage {name}, batch {batch}", stage_s(batch) * 1e6, cycles * 1e-3) for name, batch, cycles in halves(frame)
-    ]
+    stages = [(f"stage {stage}, batch {b}", stage_s(b) * 1e6, took * 1e-3) for stage, b, took in halves(frame, file)]
     return {
         "layers, us": [_line(*one) for one in zip(names, ours, theirs, strict=True)],
         "over NeuPIMs": [_line(name, value, their_ratios[name]) for name, value in our_ratios.items()],
@@ -64,13 +64,22 @@ def compared(frame: Any, told: Any) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def halves(frame: Any) -> list[tuple[str, int, float]]:
-    """(stage, batch, cycles) of stages C and D in the runs with sub-batches."""
+def halves(frame: Any, file: str) -> list[tuple[str, int, float]]:
+    """(stage, batch, cycles) of stages C and D in the runs with sub-batches. Raises InputError."""
+    from simcore.errors import InputError
+    from validation.pim.runs import HALVES
+
     found: list[tuple[str, int, float]] = []
     for system, batch, text in zip(frame["system"], frame["batch"], frame.get("stage_cycles", []), strict=False):
-        if str(system).endswith("sub-batch on"):
-            parts = dict(part.split("=") for part in str(text).split(";") if part)
-            found += [(name, int(batch), float(parts[name])) for name in ("C", "D") if name in parts]
+        if not str(system).endswith("sub-batch on"):
+            continue
+        parts = dict(part.partition("=")[::2] for part in str(text).split(";"))
+        for name in ("C", "D"):
+            if name in parts and batch in HALVES:
+                if not parts[name].isdigit() or not int(parts[name]):
+                    fix = "write cycles above zero, such as C=125360;D=123363"
+                    raise InputError(f"{parts[name][:40]!r} are no cycles", file=file, key="stage_cycles", fix=fix)
+                found.append((name, int(batch), float(parts[name])))
     return found
 
 

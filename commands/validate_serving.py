@@ -117,7 +117,7 @@ def fit_serving(
     from validation.serving.report import write_fit
     from validation.serving.strangers import learnt, left_out
 
-    frame = read_frame(table)
+    frame = read_frame(table, measured=True)
     rows = list(distinct(read_questions(frame), frame).values())
     fits, seen = {}, {}
     for name in STACKS:

@@ -26,7 +26,7 @@ def size(
     from validation.serving.inputs import read_frame, read_questions
     from validation.sizing import summary, validate
 
-    frame = read_frame(table)
+    frame = read_frame(table, measured=True)
     measured = distinct(read_questions(frame), frame)
     with progress(quiet or as_json, "groups") as update:
         found = summary(validate(list(measured.values()), update))

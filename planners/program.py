@@ -78,10 +78,13 @@ class Program:
         status = stats if isinstance(stats, int) else int(stats.status)
         objective = self._pulp.value(self._problem.objective)
         value = float(objective) if objective is not None else float("nan")
+        word = self._word(status, value)
+        if word == "optimal" and not self._problem.isMIP():
+            return Solved(word, value, value)  # without whole numbers HiGHS tells 0 as the bound
         bound = getattr(stats, "best_bound", None)
         if bound is None:
             bound = self._bound()
-        return Solved(self._word(status, value), value, float(bound) if bound is not None else float("-inf"))
+        return Solved(word, value, float(bound) if bound is not None else float("-inf"))
 
     def _word(self, status: int, value: float) -> str:
         if status == -1:

@@ -171,7 +171,7 @@ def prepare(scenario: Scenario) -> Sweep:
     check_values(scenario, fast.values())
     if any(axis.when for axis in fast.values()):
         slow, fast = axes, {}
-    tables = scenario.model_dump(exclude_unset=True, by_alias=True, exclude={"file", "notes"}) | {"name": scenario.name}
+    tables = scenario.tables() | {"name": scenario.name}
     study = study_of(scenario, "", tables)
     made = Sweep(scenario, study, fast, slow)
     return replace(made, study=study.replace(stack=next(made.groups()).resolved.release.name))

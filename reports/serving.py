@@ -1,4 +1,4 @@
-"""Files of a simulated run: requests.parquet, series.csv, summary.json, figures, a Chrome trace."""
+"""Files of a simulated run: requests.parquet, series.csv, summary.json, asked.json, figures, a Chrome trace."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ from typing import Any
 import numpy as np
 
 from reports.output import output_folder
+from simcore.spec.scenario import Scenario
+from simcore.spec.version import VERSION
 
-NAMES = ("requests.parquet", "series.csv", "latency.png", "summary.json")
+NAMES = ("requests.parquet", "series.csv", "latency.png", "summary.json", "asked.json")
 
 
-def write_run(folder: Path, run: Any, report: dict[str, Any], window: tuple[float, float] | None = None) -> None:
-    """Write a run's files to `folder` as one set; see `reports.output`."""
+def write_run(
+    folder: Path, run: Any, report: dict[str, Any], asked: Scenario, window: tuple[float, float] | None = None
+) -> None:
+    """Write a run's files to `folder` as one set, the question among them; see `reports.output`."""
     with output_folder(folder, "simulate", NAMES) as stage:
         write_requests(stage / "requests.parquet", run)
         write_series(stage / "series.csv", run)
         draw(stage / "latency.png", run)
         if window is not None:
             write_timeline(stage / "timeline.json", run, window)
-        (stage / "summary.json").write_text(json.dumps(plain(report), indent=1) + "\n", encoding="utf-8")
+        told = {"simcore": VERSION, "scenario": asked.tables()}
+        for name, what in (("summary.json", plain(report)), ("asked.json", told)):
+            (stage / name).write_text(json.dumps(what, indent=1) + "\n", encoding="utf-8")
 
 
 def plain(value: Any) -> Any:

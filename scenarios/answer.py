@@ -61,12 +61,17 @@ def formats_of(found: Resolved | None) -> dict[str, str] | None:
 
 def of_simulation(report: Mapping[str, Any], ready: Ready) -> dict[str, Any]:
     """The summary of a run (`simcore.engine.metrics.summary`, with cost and power) as flat fields."""
+    values = numbers_of(report)
+    return flat(values, **common(ready.resolved, ready.infeasible, ready.assumptions, values=values))
+
+
+def numbers_of(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers of a run's summary under the names of every verb."""
     values: dict[str, Any] = {}
     for metric in METRICS:
         told = report.get(f"{metric}_s") or {}
         values |= {f"{metric}_{statistic}_s": told.get(statistic) for statistic in STATISTICS}
-    values |= {name: report.get(name) for name in (*COUNTS, *RATES, *SPACE)}
-    return flat(values, **common(ready.resolved, ready.infeasible, ready.assumptions, values=values))
+    return values | {name: report.get(name) for name in (*COUNTS, *RATES, *SPACE)}
 
 
 def named(known: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,11 @@ from scenarios.report import report, space
 from scenarios.run import Ready, ready
 from simcore.errors import SimcoreError
 from simcore.kept.lazy import dataclass
-from simcore.result import DoesNotFit, Result, Unsupported
+from simcore.result import DoesNotFit, Result, Unsupported, frame, html_table
 from simcore.spec.scenario import Scenario
+
+OF_REQUESTS = ("arrival_s", "input_tokens", "output_tokens", "scheduled_s", "first_token_s", "done_s", "replica")
+"""columns of a run's requests beside their latencies"""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,19 @@ class Simulated:
     def flat(self) -> dict[str, Any]:
         """The fields that every verb has."""
         return of_simulation(self.report or space(self.ready), self.ready)
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame with a row per request: what it asked, when things happened, its latencies."""
+        from simcore.engine.metrics import request_metrics
+
+        if self.run is None:
+            return frame({})
+        rows = self.run.requests
+        return frame({name: rows[name] for name in OF_REQUESTS} | request_metrics(self.run))
+
+    def _repr_html_(self) -> str:
+        """Its numbers, for a notebook; or why there are none."""
+        return html_table(self.ready.infeasible or self.ready.scenario.name, self.result.values.items())
 
     @property
     def result(self) -> Result:

@@ -14,6 +14,7 @@ from simcore.engine.training.faults import Faults, best_interval, months
 from simcore.engine.training.memory import CLASSES
 from simcore.engine.training.step import Step, train
 from simcore.errors import InputError
+from simcore.result import frame, html_table
 from simcore.spec.scenario import Scenario
 
 HOUR_S = 3600.0
@@ -55,6 +56,15 @@ class Trained:
         if step.pipeline is not None:
             found |= self.times() | self.memory() | self.costs()
         return found
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame of one row."""
+        return frame({name: [value] for name, value in self.flat.items() if not isinstance(value, list | dict)})
+
+    def _repr_html_(self) -> str:
+        """Its numbers, for a notebook."""
+        numbers = [(k, v) for k, v in self.flat.items() if not isinstance(v, list | dict) and v not in (None, "")]
+        return html_table(self.flat["reason"], numbers)
 
     def times(self) -> dict[str, Any]:
         """Seconds and rates."""

@@ -8,10 +8,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+from simcore.spec.version import VERSION
+
+__version__ = VERSION
 __all__ = [
     "Scenario",
     "capacity",
+    "compare",
     "estimate",
     "evaluator",
     "read",
@@ -21,6 +24,7 @@ __all__ = [
     "scenario",
     "search",
     "simulate",
+    "size",
     "sweep",
     "train",
 ]

@@ -10,10 +10,12 @@ from simcore.registry import register
 from simcore.result import Result, ResultTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from planners.comparing import Compared
     from planners.evaluate import Evaluator
     from planners.search.run import SearchResult
+    from planners.sizing import Sized
     from planners.summary import SweepSummary
     from planners.sweep import Progress
     from scenarios.simulate import Simulated
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "capacity",
+    "compare",
     "estimate",
     "evaluator",
     "read",
@@ -31,6 +34,7 @@ __all__ = [
     "scenario",
     "search",
     "simulate",
+    "size",
     "sweep",
     "train",
 ]
@@ -135,6 +139,32 @@ def train(question: Any, **changes: Any) -> Trained:
 
     scenario = asked(question, None, {})
     return train_scenario(scenario.set(changes) if changes else scenario)
+
+
+def size(model: str, on: Iterable[str], ttft: str, tpot: str, **more: Any) -> Sized:
+    """Which of the systems `on` and which plan serve a model within bounds at the least cost; see `simcore size`.
+
+    `more` as fields of `planners.sizing.SizeQuestion`: `traffic` (a table as [traffic]; 1,024 tokens in and 256 out
+    unless told), `rate_per_s`, `budget_usd_per_hour`, `attainment`, `stack`, `settings`, `vary`. Raises InputError.
+    """
+    from planners.sizing import SizeQuestion
+    from planners.sizing import size as found_for
+
+    traffic = more.pop("traffic", {"input_tokens": 1024, "output_tokens": 256})
+    return found_for(SizeQuestion(model, tuple(on), traffic, ttft, tpot, **more))
+
+
+def compare(*sides: str | Path | Scenario, by: str = "simulate", seeds: int = 1) -> tuple[Compared, ...]:
+    """Scenarios, scenario files or folders of finished runs, each against the first; see `simcore compare`."""
+    from planners.comparing import compare as found_for
+    from planners.comparing.sides import of_scenario, read_side
+    from simcore.spec.scenario import Scenario
+
+    read_in = [
+        of_scenario(one, one.name, by, seeds) if isinstance(one, Scenario) else read_side(Path(one), by, seeds)
+        for one in sides
+    ]
+    return found_for(read_in)
 
 
 def asked(question: Any, system: Any, arguments: dict[str, Any]) -> Scenario:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from enum import IntEnum
 from typing import Any
@@ -11,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.kept.lazy import dataclass
+
+MOST_SHOWN = 20
+"""rows in a notebook"""
 
 
 class Reason(IntEnum):
@@ -93,6 +96,15 @@ class ResultTable:
     def rows(self) -> Iterator[Result]:
         return (self.row(i) for i in range(len(self)))
 
+    def to_frame(self) -> Any:
+        """As `to_pandas`."""
+        return self.to_pandas()
+
+    def _repr_html_(self) -> str:
+        """The first rows, for a notebook."""
+        head = self.where(np.arange(min(len(self), MOST_SHOWN))).to_pandas()
+        return f"{head._repr_html_()}<p>{len(self):,} rows</p>"
+
     def to_pandas(self) -> Any:
         """A pandas DataFrame with the same columns; `reason` as words."""
         import pandas
@@ -102,6 +114,26 @@ class ResultTable:
             words = {int(r): r.name.lower().replace("_", " ") for r in Reason}
             frame["reason"] = frame["reason"].map(words)
         return frame
+
+
+def frame(columns: Mapping[str, Any]) -> Any:
+    """A pandas DataFrame of columns of equal length."""
+    import pandas
+
+    return pandas.DataFrame(dict(columns))
+
+
+def html_table(caption: str, rows: Iterable[tuple[str, Any]]) -> str:
+    """(name, value) pairs as a small table for a notebook; everything is escaped."""
+    from html import escape
+
+    cells = "".join(f"<tr><th>{escape(str(name))}</th><td>{escape(shown(value))}</td></tr>" for name, value in rows)
+    return f"<table><caption>{escape(caption)}</caption><tbody>{cells}</tbody></table>"
+
+
+def shown(value: Any) -> str:
+    """A value for a table: numbers to four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def concatenate(tables: list[ResultTable]) -> ResultTable:
@@ -142,6 +174,15 @@ class Result:
             return self.values[name]
         except KeyError:
             raise AttributeError(f"no result {name!r}; there are {', '.join(self.values)}") from None
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame of one row."""
+        return frame({name: [value] for name, value in self.values.items()})
+
+    def _repr_html_(self) -> str:
+        """Its numbers, for a notebook; or why there are none."""
+        rows = [(name, value) for name, value in self.values.items() if value is not None]
+        return html_table(str(self.infeasible) if self.infeasible else "", rows)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON; NaN and infinity become null."""

@@ -28,16 +28,16 @@ class Replayed:
     control: PowerControl
 
     def metrics(self) -> dict[str, float]:
-        """Power, energy, brakes, slowdown by class."""
+        """Share of the time that it is capped, power, energy, brakes, slowdown by class."""
         power = self.trace.power_w / self.trace.budget_w
         found = {
+            "capped_share": float((self.trace.level > 0).mean()),
             "peak_power_ratio": float(power.max()),
             "mean_power_ratio": float(power.mean()),
             "seconds_over_budget": float((power > 1).sum() * self.trace.tick_s),
             "longest_over_s": self.trace.longest_over_s,
             "brakes": float(self.trace.brakes),
             "energy_kwh": self.trace.energy_j / 3.6e6,
-            "capped_share": float((self.trace.level > 0).mean()),
         }
         for kind in self.classes:
             found[f"slowdown_p50_{kind.name}"] = self.trace.slowdown(kind, 0.5)

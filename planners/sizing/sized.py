@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,16 @@ from planners.sizing.shortlist import Estimated, estimated
 from scenarios.capacity import capacity
 from scenarios.resolved import find
 from scenarios.simulate import simulate
+from scenarios.traffic import traffic_of
+from simcore.result import frame
 from simcore.spec.scenario import Scenario
+from simcore.unit_text import seconds
 
 BEST = 12
 """plans that are replayed"""
 MOST_REPLICAS = 512
+SPANS = 8
+"""answers that arrivals last for, so that a queue which grows is seen"""
 WAVES, MOST_FEW, MOST_REQUESTS = 12, 200, 6000
 """requests per user, and their bounds: the users' first requests, which start at once, must not decide alone"""
 Progress = Callable[[int, int], None]
@@ -97,6 +103,20 @@ class Sized:
         """The plan that misses by least, or costs least above the budget."""
         return next((one for one in self.candidates if not (one.meets and self.affordable(one))), None)
 
+    def to_frame(self) -> Any:
+        """A pandas DataFrame with a row per replayed plan, best first."""
+        from planners.sizing.words import HEADER, row
+
+        rows = [row(self, one) for one in self.candidates]
+        return frame(dict(zip(HEADER, zip(*rows, strict=True), strict=True)) if rows else {})
+
+    def _repr_html_(self) -> str:
+        """The answer in words and the replayed plans, for a notebook."""
+        from planners.sizing.words import in_words
+
+        words = "".join(f"<p>{escape(line)}</p>" for line in in_words(self))
+        return f"{words}{self.to_frame()._repr_html_()}"
+
     def affordable(self, one: Candidate) -> bool:
         """Whether it lies within the budget."""
         budget, price = self.question.budget_usd_per_hour, one.usd_per_hour
@@ -153,7 +173,7 @@ def candidate(question: SizeQuestion, found: Estimated, row: int, rate: float | 
     plan = found.plan(row)
     system = str(plan.pop("system"))
     said = {"hardware.system": system} | {f"plan.{name}": degree for name, degree in plan.items() if degree > 1}
-    asked = under_users(question, said, found, row) if rate is None else under_rate(question, said)
+    asked = (under_users if rate is None else under_rate)(question, said, found, row)
     changes, users, replicas, answer = asked
     return Candidate(
         system=system,
@@ -180,17 +200,55 @@ Asked = tuple[dict[str, Any], int | None, int, dict[str, Any]]
 """(keys of the scenario, users, replicas, the flat answer)"""
 
 
-def under_rate(question: SizeQuestion, said: dict[str, Any]) -> Asked:
-    """The fewest replicas that keep the bounds; none where no number does."""
-    load: dict[str, Any] = {"traffic.requests": REQUESTS, "traffic.rate_per_s": question.rate_per_s}
+def under_rate(question: SizeQuestion, said: dict[str, Any], found: Estimated, row: int) -> Asked:
+    """The fewest replicas that keep the bounds; none where no number does.
+
+    Arrivals must last for several answers, or a burst is judged in place of a rate. Where that takes more requests than
+    are replayed, a part of the rate is served by that part of the replicas, rounded up.
+    """
+    least_s = SPANS * float(found.table["e2e_s"][row])
     if "trace" in question.traffic:
         own = rate_of(question.scenario({}))
         faster = 1.0 if question.rate_per_s is None or not own else question.rate_per_s / own
-        load = {} if faster == 1.0 else {"traffic.rate_scale": faster}
+        return by_replay(question, said, {} if faster == 1.0 else {"traffic.rate_scale": faster}, 1.0, least_s)
+    rate = question.rate_per_s or 1.0
+    requests = max(math.ceil(rate * least_s), REQUESTS)
+    part = min(MOST_REQUESTS / requests, 1.0)
+    load = {"traffic.requests": min(requests, MOST_REQUESTS), "traffic.rate_per_s": question.rate_per_s}
+    return by_replay(question, said, load, part, least_s)
+
+
+def by_replay(question: SizeQuestion, said: dict[str, Any], load: dict[str, Any], part: float, least_s: float) -> Asked:
+    """The fewest replicas by replays of a part of the rate."""
+    slower = {} if part == 1.0 else {"traffic.rate_per_s": load["traffic.rate_per_s"] * part}
+    asked = question.scenario({**said, **load, **slower})
+    answer = capacity(asked, "replicas", most=MOST_REPLICAS)
+    count = int(answer.get("replicas") or 0)
+    apart = asked.plan.attention_dp == 1 and (part < 1.0 or not count or "fleet" in copies(question, asked, count))
+    if apart:
+        count, answer = by_servers(asked, answer)
+    replicas = math.ceil(count / part)
+    told = []
+    if part < 1.0:
+        told.append(f"a part of {part:.2g} of the rate was replayed on that part of the replicas")
+    elif "trace" in question.traffic and (span_s := traffic_of(asked).arrival_s[-1]) < least_s:
+        told.append(f"the trace lasts {seconds(float(span_s))} at that rate, {SPANS} answers last {seconds(least_s)}: "
+                    "a longer one may need more")  # fmt: skip
     scenario = question.scenario({**said, **load})
-    found = capacity(scenario, "replicas", most=MOST_REPLICAS)
-    replicas = int(found.get("replicas") or 0)
-    return {**said, **load, **copies(question, scenario, replicas)}, None, replicas, found
+    changes = {**said, **load, **(servers(replicas) if apart else copies(question, scenario, replicas))}
+    return changes, None, replicas, answer | {"notes": [*answer.get("notes", ()), *told]}
+
+
+def by_servers(asked: Scenario, answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """(servers, the flat answer) where one server does not hold all copies, or its front end is too slow for them."""
+    found = capacity(asked.set(servers(1)), "replicas", most=MOST_REPLICAS)
+    count = int(found.get("replicas") or 0)
+    return (count, simulate(asked.set(servers(count))).flat) if count else (0, answer)
+
+
+def servers(count: int) -> dict[str, Any]:
+    """Keys that ask for so many servers side by side."""
+    return {"fleet": {"pools": [{"name": "serving", "count": count}]}}
 
 
 def copies(question: SizeQuestion, scenario: Scenario, replicas: int) -> dict[str, Any]:
@@ -201,7 +259,7 @@ def copies(question: SizeQuestion, scenario: Scenario, replicas: int) -> dict[st
     plan = scenario.plan
     if replicas * plan.replica_chips <= system.max_chips or plan.attention_dp > 1:
         return {"plan.dp": replicas}
-    return {"fleet": {"pools": [{"name": "serving", "count": replicas}]}}
+    return servers(replicas)
 
 
 def under_users(question: SizeQuestion, said: dict[str, Any], found: Estimated, row: int) -> Asked:

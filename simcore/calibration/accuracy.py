@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from simcore.calibration.tables import LAYOUTS, read_table
+from simcore.calibration.tables import LAYOUTS, read_table, table_files
 from simcore.calibration.validate import Scored, errors, score
 from simcore.cost.calibrated import OperatorModel
+from simcore.errors import InputError
 
 ModelOf = Callable[[str, str], OperatorModel]
 """(chip, stack) -> operator times"""
@@ -19,16 +20,19 @@ WORST = 12
 
 
 def chip_folders(tables: Path) -> list[Path]:
-    """Folders of one chip each."""
-    return sorted(p for p in tables.iterdir() if p.is_dir() and any((p / f"{op}.parquet").exists() for op in LAYOUTS))
+    """Folders of one chip each. Raises InputError where there is none."""
+    found = sorted(p for p in tables.iterdir() if p.is_dir() and any(table_files(p, op) for op in LAYOUTS))
+    if not found:
+        fix = "give a folder with one folder per chip, such as h100-sxm/gemm.parquet"
+        raise InputError("holds no folder of operator tables", file=str(tables), fix=fix)
+    return found
 
 
 def scores(tables: Path, model_of: ModelOf, say: Say) -> Iterator[tuple[str, Scored, Any]]:
     """(chip folder, scored table, table) of everything measured."""
     for folder in chip_folders(tables):
         for operation in LAYOUTS:
-            path = folder / f"{operation}.parquet"
-            if path.exists():
+            for path in table_files(folder, operation):
                 frame = read_table(str(path))
                 say(f"{folder.name} {operation}")
                 yield folder.name, score(frame, operation, _under(model_of, folder.name), str(path)), frame

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from simcore.calibration.fit import ROWS_PER_NUMBER, FitError, fit_kernel
-from simcore.calibration.tables import LAYOUTS, Group, groups, read_table, version_key
+from simcore.calibration.tables import LAYOUTS, Group, groups, read_table, table_files, version_key
 from simcore.cost.artefact_io import SCHEMA, facts_table
 from simcore.cost.built_on import base_name
 from simcore.cost.calibrated import Artefact, KernelFit
@@ -39,10 +39,8 @@ def chosen(found: list[Group]) -> list[Group]:
 def table_groups(folder: Path, operations: list[str] | None = None) -> Iterator[Group]:
     """Groups worth a fit of every operation table in a folder (`<operation>.parquet` or `.csv`)."""
     for operation in operations or LAYOUTS:
-        for suffix in (".parquet", ".csv"):
-            path = folder / f"{operation}{suffix}"
-            if path.exists():
-                yield from chosen(groups(read_table(str(path)), operation, str(path))[0])
+        for path in table_files(folder, operation):
+            yield from chosen(groups(read_table(str(path)), operation, str(path))[0])
 
 
 def by_size(found: Iterator[Group]) -> Iterator[Group]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from simcore.calibration.residual import learn
 from simcore.calibration.split import held_out
-from simcore.calibration.tables import LAYOUTS, Group, groups, numbers, read_table, version_key
+from simcore.calibration.tables import LAYOUTS, Group, groups, numbers, read_table, table_files, version_key
 from simcore.cost.facts import ChipFacts, kernel_format
 from simcore.cost.kernel_power import START, PowerFit, features, fraction, utilisation
 from simcore.cost.laws._base import Setting
@@ -35,16 +35,18 @@ def powered(folder: Path) -> list[Powered]:
     """Everything with power in a folder of tables: newest version that has it, all kernels of a format together."""
     found: list[Powered] = []
     for operation in LAYOUTS:
-        path = folder / f"{operation}.parquet"
-        if not path.exists():
-            continue
-        frame = read_table(str(path))
-        if "power_w" not in frame:
-            continue
-        watts = numbers(frame, "power_w", str(path))
-        parts = [g.take(np.isfinite(watts[g.row]) & (watts[g.row] > 0)) for g in groups(frame, operation, str(path))[0]]
-        found += [Powered(g, watts[g.row]) for g in _merged([p for p in parts if len(p.row)])]
+        for path in table_files(folder, operation):
+            found += _powered(read_table(str(path)), operation, str(path))
     return [p for p in found if len(p.power_w) >= LEAST_ROWS]
+
+
+def _powered(frame: Any, operation: str, file: str) -> list[Powered]:
+    """The rows of one table that have power."""
+    if "power_w" not in frame:
+        return []
+    watts = numbers(frame, "power_w", file)
+    parts = [g.take(np.isfinite(watts[g.row]) & (watts[g.row] > 0)) for g in groups(frame, operation, file)[0]]
+    return [Powered(g, watts[g.row]) for g in _merged([p for p in parts if len(p.row)])]
 
 
 def _merged(parts: list[Group]) -> list[Group]:

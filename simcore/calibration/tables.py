@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,6 +101,12 @@ def read_table(path: str) -> pd.DataFrame:
             what = f"{frame[name].tolist()[row]!r} is not a number from 0"
             raise InputError(what, file=where, key=str(name), fix="mend it or leave the row out")
     return frame
+
+
+def table_files(folder: Path, operation: str) -> list[Path]:
+    """The tables of an operation in a folder."""
+    found = (folder / f"{operation}{suffix}" for suffix in (".parquet", ".csv"))
+    return [path for path in found if path.exists()]
 
 
 def version_key(version: str) -> tuple[int, ...]:

@@ -203,10 +203,14 @@ class Scenario(Spec):
 
     def set(self, changes: dict[str, Any]) -> Scenario:
         """The scenario with dotted keys changed, checked again: `q.set({"plan.tp": 8})`. Raises InputError."""
-        raw = self.model_dump(exclude_unset=True, by_alias=True, exclude={"file", "notes"}) | {"name": self.name}
+        raw = self.tables() | {"name": self.name}
         for key, value in changes.items():
             put(raw, key, value, self.file)
         return build(Scenario, raw, self.file).replace(file=self.file, notes=self.notes)
+
+    def tables(self) -> dict[str, Any]:
+        """What its file says, as plain tables."""
+        return self.model_dump(exclude_unset=True, by_alias=True, exclude={"file", "notes"})
 
     @model_validator(mode="before")
     @classmethod

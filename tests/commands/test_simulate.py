@@ -57,7 +57,7 @@ def test_simulate_prints_and_writes(scenario: Path, tmp_path: Path, capsys: Any)
     assert report["served"] == 300 and 0 < report["ttft_s"]["p50"] < report["ttft_s"]["p99.9"]
     assert report["over_seeds"]["ttft_s.mean"]["half_width"] > 0
     names = {path.name for path in (tmp_path / "out").iterdir()} - {".simcore.json"}
-    assert names == {"requests.parquet", "series.csv", "summary.json", "latency.png", "timeline.json"}
+    assert names == {"requests.parquet", "series.csv", "summary.json", "asked.json", "latency.png", "timeline.json"}
     events = json.loads((tmp_path / "out" / "timeline.json").read_text())["traceEvents"]
     assert {event["name"] for event in events} >= {"decode", "queue", "prefill"}
     import pandas

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.fuzz.kill import litter
 from tests.fuzz.mutate import as_toml
+from tests.fuzz.verbs import CSV, FEW, SIZED
 from tests.shared import ROOT
 
 NOBODY = 54_321
@@ -30,12 +31,20 @@ SCENARIO = {
     "traffic": {"input_tokens": 512, "output_tokens": 64, "batch": 4, "requests": 20},
     "vary": {"traffic.batch": [1, 4]},
 }
+SIZED_HERE = (*(word for word in SIZED if word != "--json"), *FEW, "--ttft", "2 s", "--tpot", "80 ms")
 COMMANDS = (
     ("list", "chips"),
     ("estimate", "{file}", "--json"),
     ("simulate", "{file}", "--out", "{out}/run"),
     ("sweep", "{file}", "--out", "{out}/sweep"),
     ("search", "{file}", "--budget", "2", "--method", "random", "--out", "{out}/search"),
+    ("explain", "{file}"),
+    ("schema", "chip"),
+    ("traffic", "{home}/own.csv", "--out", "{out}/traffic"),
+    ("compare", "{file}", "{file}", "--by", "estimate", "--out", "{out}/compare"),
+    ("what-if", "{file}", "--key", "hardware.chip.memory.hbm.read_bandwidth", "--out", "{out}/what-if"),
+    ("plan", "tiers", "{file}"),
+    (*SIZED_HERE, "--traffic", "{home}/own.csv", "--out", "{out}/size"),
 )
 
 
@@ -105,13 +114,15 @@ def tried(place: Place, folder: Path) -> list[str]:
     (home / "llama-3.1-8b").mkdir(parents=True)
     (home / "h100-sxm").mkdir()
     (home / "s.toml").write_text(as_toml(SCENARIO), encoding="utf-8")
+    (home / "own.csv").write_text(CSV, encoding="utf-8")
     home.chmod(0o777)
     python, paths = interpreter(place)
     changes = paths | {"OPENBLAS_NUM_THREADS": "1"} | place.environment
     env = {k: v for k, v in (os.environ | changes).items() if v is not None}
     wrong = []
     for words in COMMANDS:
-        line = [word.format(file=str(home / "s.toml"), out=str(home / "out")) for word in words]
+        places = {"file": str(home / "s.toml"), "out": str(home / "out"), "home": str(home)}
+        line = [word.format(**places) for word in words]
         shell = ["bash", "-c", f'exec "$@" {place.output}', "bash", python, *place.flags, "-m", "cli", *line]
         done = subprocess.run(shell, cwd=home, env=env, capture_output=True, preexec_fn=place.before, check=False)
         said = done.stderr.decode(errors="replace")

@@ -13,7 +13,7 @@ from simcore.calibration.importers.vllm_run import STATED
 from workloads.importers.keys import HARMLESS
 
 if TYPE_CHECKING:
-    from tests.fuzz.subjects import Input
+    from tests.fuzz.spoil import Input
 
 
 @dataclass(frozen=True)

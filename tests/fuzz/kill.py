@@ -19,7 +19,9 @@ from typing import Any
 
 from simcore.spec.load import read_toml
 from tests.fuzz.mutate import as_toml, places
-from tests.fuzz.subjects import LOADS, NCCL, operator_text, small
+from tests.fuzz.spoil import operator_text
+from tests.fuzz.subjects import LOADS, NCCL, small
+from tests.fuzz.verbs import CSV, FEW, SIZED
 from tests.shared import ROOT, SHARED
 
 Files = dict[str, str]
@@ -40,6 +42,7 @@ class Writer:
     """what it writes are times, which no two runs share: files are compared by their kind, columns and rows alone"""
 
 
+OTHER_WAY = "arrival=Arrived,input=Completion,output=Prompt Len"
 RANDOM = ("--budget", "8", "--method", "random")
 DAYS = ("--days", "0.1")
 
@@ -77,6 +80,16 @@ def writers(folder: Path) -> list[Writer]:
         Writer("plan experts", ("plan", "experts", file["experts"], "--out", "{out}"), ("--chips", "4")),
         Writer("import-model", ("import-model", model, "--out", "{out}.toml"), ("--name", "other")),
         Writer("migrate", ("migrate", file["old"], "--out", "{out}.toml"), ()),
+    ]  # fmt: skip
+    (folder / "own.csv").write_text(CSV, encoding="utf-8")
+    sized = (*SIZED, *FEW, "--traffic", "300:20", "--ttft", "2 s", "--tpot", "80 ms")
+    key = ("--key", "hardware.chip.memory.hbm.read_bandwidth")
+    both = ("compare", file["one"], file["one"], "--by", "estimate")
+    found += [
+        Writer("size", (*(word for word in sized if word != "--json"), "--out", "{out}", "-q"), ("--rate", "3")),
+        Writer("compare", (*both, "--out", "{out}", "-q"), ("--by", "simulate")),
+        Writer("traffic", ("traffic", str(folder / "own.csv"), "--out", "{out}", "-q"), ("--columns", OTHER_WAY)),
+        Writer("what-if", ("what-if", file["one"], *key, "--out", "{out}", "-q"), ("--of", "mfu_ratio")),
     ]  # fmt: skip
     train = str(ROOT / "examples/train-llama-8b.toml")
     space = dict(read_toml((ROOT / "examples/train-space.toml").read_text(encoding="utf-8"), "space"))

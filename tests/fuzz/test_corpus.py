@@ -145,3 +145,59 @@ def test_a_limit_without_a_solution_gives_no_values() -> None:
     program.at_most(list(zip(draw.random(count), servers, strict=True)), 100.0)
     program.minimise(list(zip(-draw.random(count), servers, strict=True)))
     assert program.solve(0.0).status in ("none", "optimal")
+
+
+@pytest.mark.parametrize(
+    ("verb", "rows", "said"),
+    [
+        ("pim", "system,batch,trace,cycles_per_layer\nNeuPIMs sub-batch off,16,,174095", ""),
+        ("pim", "system,batch,trace,stage_cycles,cycles_per_layer\nNeuPIMs sub-batch on,16,x,C=-5,", "stage_cycles"),
+        ("pim", "system,batch,trace,cycles_per_layer\nNeuPIMs sub-batch off,16,x,x", "cycles_per_layer"),
+        ("arrays", "dataflow,height,width,m,n,k\n,1,1,1,1,1", "dataflow"),
+        ("kernels", "device,operator,m,n,k,latency_us\nA100,matmul,64,64,64,0", "latency_us"),
+        ("size", "model_path,system,backend,isl,osl\nx,x,x,1,1", "silicon_ttft_ms"),
+    ],
+)
+def test_spoilt_rows_of_proofs_are_one_line(
+    verb: str, rows: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "t.csv").write_text(rows + "\n", encoding="utf-8")
+    code, _, err = simcore(monkeypatch, capsys, "validate", verb, "--table", tmp_path / "t.csv")
+    assert (code, err.count("\n")) == ((2, 1) if said else (0, 0)) and said in err, err
+
+
+@pytest.mark.parametrize("words", [("traffic", "/dev/zero"), ("explain", "/dev/zero"), ("new", "chip", "")])
+def test_what_is_no_file_is_one_line(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A device without an end was read until memory ended."""
+    code, _, err = simcore(monkeypatch, capsys, *words)
+    assert code == 2 and err.count("\n") == 1, err
+
+
+def test_tables_of_chips_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once an empty fit was written over what was there."""
+    (tmp_path / "h100-sxm").mkdir()
+    words = ("calibrate-across", "--tables", tmp_path, "--out", tmp_path / "out")
+    code, _, err = simcore(monkeypatch, capsys, *words)
+    assert code == 2 and err.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_a_trace_may_last_for_ever() -> None:
+    from simcore.spec.traffic import Trace
+    from workloads.describe import describe
+
+    found = describe(Trace(np.array([0.0, 1.0, 1e30]), np.full(3, 5), np.full(3, 5)))
+    assert found.span_s == 1e30 and found.dispersion["1"] > 0
+
+
+@pytest.mark.parametrize("spoilt", [{"queue_s": []}, {"refused": -1}, {"tpot_s": {"p50": -2.5}}])
+def test_a_finished_run_is_read_as_a_whole(spoilt: Change, tmp_path: Path) -> None:
+    from planners.comparing import read_side
+
+    whole = {f"{name}_s": {"p50": 1.0} for name in ("ttft", "tpot", "e2e")} | {"refused": 0}
+    (tmp_path / "summary.json").write_text(json.dumps(whole | spoilt), encoding="utf-8")
+    with pytest.raises(InputError, match=r"summary\.json"):
+        read_side(tmp_path)

@@ -13,7 +13,7 @@ from tests.fuzz import kill, laws, together
 from tests.fuzz.campaign import Tally, campaign, told
 from tests.fuzz.judge import Outcome, verdict
 from tests.fuzz.mutate import Change, as_toml, spoilt_rows, spoilt_tree
-from tests.fuzz.subjects import Input
+from tests.fuzz.spoil import Input
 
 
 def test_spoilt_inputs_are_refused_or_answered() -> None:

@@ -21,7 +21,8 @@ from typing import Any
 from simcore.errors import SimcoreError
 from tests.fuzz.judge import Outcome, verdict
 from tests.fuzz.mutate import Change, as_toml
-from tests.fuzz.subjects import KEPT, MEASURED, SUBJECTS, Input
+from tests.fuzz.spoil import Input
+from tests.fuzz.subjects import KEPT, MEASURED, SUBJECTS
 from tests.shared import SHARED
 
 MOST_BYTES = 4 << 30
@@ -100,7 +101,7 @@ def keep_finished(folder: Path) -> None:
     }
     question = folder / "kept.toml"
     question.write_text(as_toml(plain), encoding="utf-8")
-    KEPT.update(sweep=folder / "sweep", search=folder / "search", question=question)
+    KEPT.update(sweep=folder / "sweep", search=folder / "search", run=folder / "run", question=question)
     out = {"sweep": "sweep", "search": "search", "simulate": "run"}
     for words in (("sweep",), ("search", "--budget", "6", "--method", "random"), ("simulate", "--check")):
         asked = (words[0], str(question), *words[1:], "--out", str(folder / out[words[0]]), "-q")

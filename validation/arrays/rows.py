@@ -20,8 +20,9 @@ def cycles_of(frame: Any, file: str) -> np.ndarray:
         raise InputError(f"has no column {missing[0]!r}", file=file, fix=f"columns: dataflow, {', '.join(SIDES)}")
     sides = {name: _sizes(frame, name, file) for name in SIDES}
     found = np.zeros(len(frame))
-    for name in dict.fromkeys(frame["dataflow"].astype(str)):
-        mine = (frame["dataflow"].astype(str) == name).to_numpy(bool)
+    names = np.array(list(map(str, frame["dataflow"])))
+    for name in dict.fromkeys(names.tolist()):
+        mine = names == name
         height, width, m, n, k = (sides[side][mine] for side in SIDES)
         found[mine] = dataflow(name).cycles(Gemm(m, n, k), height, width)
     return found

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from simcore.cost.kernel_calls import CALLS, Floats
+from simcore.errors import InputError
 from validation.kernels.fit import fit
 from validation.kernels.rows import MEASURED, Group, groups
 
@@ -68,10 +69,14 @@ def _fitted(group: Group, measured: Floats, kept: np.ndarray) -> Floats:
 
 
 def measured_s(frame: Any, file: str) -> Floats:
-    """The measured column."""
+    """The measured column. Raises InputError for a call that took no time."""
     from simcore.calibration.tables import numbers
 
-    return np.asarray(numbers(frame, MEASURED, file)) * 1e-6
+    found = np.asarray(numbers(frame, MEASURED, file))
+    if not np.all(found > 0):
+        row = int((~(found > 0)).argmax())
+        raise InputError(f"row {row}: holds no time", file=file, key=MEASURED, fix="leave the row out")
+    return found * 1e-6
 
 
 def fitted_file(frame: Any, file: str, source: str) -> str:

@@ -45,7 +45,7 @@ def layers(frame: Any, file: str) -> list[LayerTime]:
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
         raise InputError(f"has no column {missing[0]!r}", file=file, fix=f"columns: {', '.join(COLUMNS)}")
-    rows = zip(frame["system"].astype(str), frame["batch"], frame["trace"].astype(str), strict=True)
+    rows = zip(map(str, frame["system"]), frame["batch"], map(str, frame["trace"]), strict=True)
     return [layer_of(system, batch, trace) for system, batch, trace in rows]
 
 

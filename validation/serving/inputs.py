@@ -14,14 +14,18 @@ if TYPE_CHECKING:
 STACKS = ("vllm", "trtllm", "sglang")
 
 
-def read_frame(table: Path) -> Any:
-    """The table as a data frame; InputError if it is not there, or where a measured time is no number."""
+def read_frame(table: Path, measured: bool = False) -> Any:
+    """The table as a data frame; InputError if it is not there, where a measured time is no number, and, where it must
+    be `measured`, for a table without times."""
     from simcore.calibration.tables import numbers, read_table
+    from simcore.errors import InputError
 
     frame = read_table(str(table))
     for name in ("silicon_ttft_ms", "silicon_tpot_ms"):
         if name in frame:
             numbers(frame, name, str(table))
+        elif measured:
+            raise InputError(f"has no column {name!r}", file=str(table), fix="give a table with measured times")
     return frame
 
 

@@ -13,6 +13,7 @@ from planners.power import PowerProblem, plan
 from planners.power.problem import read_problem
 from planners.power.question import curves_of
 from planners.power.replay import diurnal, most_servers, replay
+from planners.power.robustness import risks
 from planners.power.scenarios import busy_shares
 from planners.power.solve import exceedance
 from simcore.engine.power_control import ControlledClass, PowerControl, run_row
@@ -51,6 +52,16 @@ def test_risk_holds_on_fresh_scenarios(problem: PowerProblem, curves, risk: floa
     fresh = busy_shares(case, 20_000, 777)
     assert exceedance(case, curves, answer.plan, fresh) <= risk
     assert answer.lower_bound <= answer.objective + 1e-6
+
+
+def test_the_risk_grows_with_correlation_and_with_busy_shares(problem: PowerProblem, curves) -> None:
+    answer = plan(problem, curves)
+    assert answer.plan is not None
+    found = {(one.common_load, one.busy_ratio): one.risk for one in risks(problem, curves, answer.plan)}
+    for load in (0.0, 0.1, 0.3, 0.5):
+        assert found[load, 0.95] <= found[load, 1.0] <= found[load, 1.05]
+    assert found[0.0, 1.0] <= found[0.1, 1.0] < found[0.3, 1.0] < found[0.5, 1.0]
+    assert found[problem.common_load, 1.0] == pytest.approx(answer.metrics["out_of_sample_risk"], abs=0.01)
 
 
 def test_more_risk_and_more_budget_never_feed_fewer(problem: PowerProblem, curves) -> None:

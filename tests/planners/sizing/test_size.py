@@ -58,6 +58,17 @@ def test_twice_the_rate_needs_more_and_not_thrice() -> None:
     assert many.best.chips > 8 and kept(many, many.best) >= 0.9
 
 
+def test_a_rate_is_no_burst() -> None:
+    """Two thousand requests of 20,000 per second are a tenth of a second: a few replicas serve such a burst, and would
+    never serve the rate."""
+    few, many = (size(asked(rate_per_s=rate)).best for rate in (200.0, 20_000.0))
+    assert few is not None and many is not None
+    assert 70 * few.chips <= many.chips <= 130 * few.chips
+    assert any("that part of the replicas" in note for note in many.answer["notes"])
+    own_s = many.answer["throughput_per_chip_tokens_per_s"] * many.chips
+    assert own_s >= 0.7 * 20_000.0 * LENGTHS["output_tokens"], "what the chips do is what arrives"
+
+
 def test_a_budget_and_impossible_bounds_are_told_apart() -> None:
     poor = size(asked(rate_per_s=30.0, budget_usd_per_hour=0.1))
     assert poor.best is None and "within the budget" in in_words(poor)[0]

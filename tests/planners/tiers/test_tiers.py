@@ -52,6 +52,13 @@ def test_the_bound_holds_for_every_placement(seed: int) -> None:
             assert steps.time_s(shares) >= found[1] * (1 - 1e-9)
 
 
+def test_one_tier_has_a_bound_too() -> None:
+    """Without a choice the program has no whole numbers, of which HiGHS tells no bound."""
+    problem = TierProblem(8, 1e-3, (Tensors("weights", 1e9, 1e9),), (Tier("main", 3e9),))
+    found = solve(problem)
+    assert found is not None and found.step_s == pytest.approx(8e-3) and found.gap_ratio == pytest.approx(0.0, abs=1e-6)
+
+
 def test_one_class_on_one_link_is_the_closed_form() -> None:
     tiers = (Tier("main", 3e9), Tier("dram", 1e12, 50e9, latency_s=1e-6))
     problem = TierProblem(8, 1e-3, (Tensors("weights", 10e9, 10e9),), tiers)

@@ -1,0 +1,59 @@
+"""`simcore new`: a file to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+KINDS = {"scenario": ".toml", "chip": ".toml", "model": ".toml", "scheduler": ".py", "study": ".toml"}
+NEXT = {
+    "scenario": "simcore explain {file}, simcore simulate {file}",
+    "chip": "simcore estimate --model llama-3.1-8b --chip {file}",
+    "model": "simcore estimate --model {file} --chip h100-sxm",
+    "scheduler": 'simcore.register("scheduler", {stem}) in Python; docs/own.md',
+    "study": "simcore study check {file}",
+}
+"""kind -> what to do with it"""
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(new)
+
+
+def new(
+    kind: Annotated[str, typer.Argument(help="scenario, chip, model, scheduler or study.")],
+    file: Annotated[Path, typer.Argument(help="File to write; its name becomes the thing's.")],
+) -> None:
+    """A file to start from: it works as it is, its comments say what to change. Never overwrites."""
+    from reports.files import write_text
+    from simcore.errors import InputError, suggest
+
+    if kind not in KINDS:
+        raise InputError(f"no kind {kind!r}", key="new", fix=suggest(kind, KINDS))
+    if not file.name or file.is_dir():
+        raise InputError("is no file", file=str(file), key="new", fix=f"write for example my-{kind}")
+    path = file if file.suffix == KINDS[kind] else file.with_name(file.name + KINDS[kind])
+    text = template(kind).replace("NAME", named(path, kind))
+    if path.exists() or path.is_symlink():
+        raise InputError("is there already", file=str(path), fix="give another name")
+    write_text(path, text)
+    shown = str(path) if "/" in str(path) else f"./{path}"
+    print(f"{shown}\nnext: {NEXT[kind].format(file=shown, stem=path.stem)}")
+
+
+def named(path: Path, kind: str) -> str:
+    """The name in the file; of a scheduler, one that Python can import. Raises InputError."""
+    from simcore.errors import InputError
+    from simcore.spec.base import name_of
+
+    if kind == "scheduler" and not path.stem.isidentifier():
+        fix = "letters, digits and '_', such as my_scheduler.py"
+        raise InputError(f"{path.stem!r} is no name of a Python module", file=str(path), fix=fix)
+    return name_of(path)
+
+
+def template(kind: str) -> str:
+    """The text of a kind, its name as NAME."""
+    return (Path(__file__).parent / "templates" / f"{kind}{KINDS[kind]}").read_text(encoding="utf-8")

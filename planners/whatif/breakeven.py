@@ -1,0 +1,51 @@
+"""What a changed chip may cost before it pays no more: the price at which a token costs what it costs now."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from planners.whatif.question import WhatIf, scaled, worth
+
+COST = "usd_per_million_tokens"
+PRICES = ("hardware.chip.money.rental", "hardware.chip.money.purchase")
+"""of the chip: the one that the scenario's basis reads moves the cost"""
+UNITS = {PRICES[0]: "USD/h", PRICES[1]: "USD"}
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """The price of one chip, changed, at which its tokens cost as much as today's."""
+
+    key: str
+    now: float
+    """today's price, in `unit`"""
+    price: float
+    """below zero: even for nothing it does not pay"""
+    unit: str
+    cost_now: float
+    """USD per million tokens as asked, and changed at today's price"""
+    cost_changed: float
+
+
+def break_even(asked: WhatIf, changes: Mapping[str, Any]) -> BreakEven | None:
+    """None where the cost does not follow the chip's price, or where either side has no answer.
+
+    The cost of a token is linear in the price, all else equal: two prices give it. It holds while nothing else of the
+    changed chip costs more (power and server are priced as the scenario says).
+    """
+    cost = WhatIf(asked.scenario, COST, asked.answers)
+    before, after = cost.value({}), cost.value(changes)
+    if math.isnan(before) or math.isnan(after):
+        return None
+    system = asked.system
+    for key in PRICES:
+        now = worth(asked.scenario, system, key)
+        dearer = cost.value({**changes, key: scaled(now, 2.0)})
+        if abs(dearer - after) <= 1e-12 * after:
+            continue
+        per_usd = (dearer - after) / now
+        return BreakEven(key, now, now + (before - after) / per_usd, UNITS[key], before, after)
+    return None

@@ -1,0 +1,3 @@
+"""Of the project."""
+
+VERSION = "0.1.0"
