@@ -94,10 +94,10 @@ def lengths(tokens: Ints) -> dict[str, float]:
 
 def rank_correlation(one: Ints, other: Ints) -> float:
     """Spearman's, ties by their mean rank; nan where a side is constant."""
-    ranks = [mean_ranks(side) for side in (one, other)]
+    ranks = mean_ranks(one), mean_ranks(other)
     if any(np.ptp(side) == 0 for side in ranks):
         return float("nan")
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
 def mean_ranks(values: Ints) -> Floats:

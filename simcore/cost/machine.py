@@ -142,7 +142,6 @@ def machine_of(
     money = chip.money
     sizes, rates, latencies = _levels(system)
     policy = policy or ServingPolicy()
-    ahead = policy.kv_fetch == "prefetch"
     return Machine(
         matrix_flop_per_s=peak(unit, weights),
         expert_flop_per_s=peak(unit, experts),
@@ -170,17 +169,26 @@ def machine_of(
         unpacking=_unpackings(chip, (weights, experts, kv)),
         **_arrays(unit),
         dataflow=_dataflow(unit),
-        kv_bytes_per_s=np.inf if ahead else storage.tier_read_bytes_per_s(system, policy.kv_tier),
-        kv_ahead_bytes_per_s=storage.tier_read_bytes_per_s(system, policy.kv_tier) if ahead else np.inf,
-        kv_write_bytes_per_s=storage.tier_write_bytes_per_s(system, policy.kv_tier),
-        kv_latency_s=storage.tier_latency_s(system, policy.kv_tier),
-        kv_tier_bytes=storage.tier_bytes(system, policy.kv_tier),
+        **_kv(system, policy),
         **_weights(system, policy),
         fetch=policy.weight_fetch,
         routing=(policy.expert_fetch, policy.expert_cache, policy.expert_skew_ratio, policy.expert_repeat_ratio),
         tiers=_tiers(system, policy),
         pim=pim_of(chip) if policy.pim_attention and storage.is_main(system, policy.kv_tier) else None,
     )
+
+
+def _kv(system: System, policy: ServingPolicy) -> dict[str, Any]:
+    """Where KV lives: read as it is needed, or a layer ahead."""
+    read = storage.tier_read_bytes_per_s(system, policy.kv_tier)
+    ahead = policy.kv_fetch == "prefetch"
+    return {
+        "kv_bytes_per_s": np.inf if ahead else read,
+        "kv_ahead_bytes_per_s": read if ahead else np.inf,
+        "kv_write_bytes_per_s": storage.tier_write_bytes_per_s(system, policy.kv_tier),
+        "kv_latency_s": storage.tier_latency_s(system, policy.kv_tier),
+        "kv_tier_bytes": storage.tier_bytes(system, policy.kv_tier),
+    }
 
 
 def _arrays(unit: ComputeUnit) -> dict[str, float]:
