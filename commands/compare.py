@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -55,12 +55,12 @@ def compare(
         print(f"page: {folder / 'compare.html'}")
 
 
-def show(found: object) -> None:
+def show(found: Any) -> None:
     """Words, and what moved of each side against the first."""
     from commands.terminal import print_table
     from planners.comparing.words import HEADER, in_words, row
 
-    for one in found:  # type: ignore[attr-defined]
+    for one in found:
         print("\n".join(in_words(one)))
         rows = [row(move) for move in one.moves if move.matters]
         if rows:

@@ -37,7 +37,7 @@ def what_if(
     from commands.asked import asked
     from commands.terminal import print_json, progress
     from planners.whatif import WhatIf, break_even, heat_map, overlay, tornado
-    from planners.whatif.words import flat_bars, flat_map, overlaid, widest
+    from planners.whatif.words import flat_bars, flat_map, overlaid, told, widest
     from reports.output import claim
     from reports.what_if import NAMES, write_what_if
     from scenarios.read import parse_set
@@ -48,7 +48,7 @@ def what_if(
     said = overlay(base, parse_set(changes or ()))
     of = of or usual(base)
     before = WhatIf(base, of)
-    words = [f"{of} now: {shown(of, before.now())}."]
+    words = [f"{of} now: {told(of, before.now())}."]
     paid = break_even(before, said) if said and base.training is None else None
     words += overlaid(before, said, paid) if said else []
     after = WhatIf(base.set(said), of) if said and not before.side(said).reason else before
@@ -81,13 +81,6 @@ def two(text: str) -> tuple[str, str]:
     if not comma or not first or not second or first == second:
         raise InputError(f"{text!r} names no two keys", key="--map", fix="write --map KEY,KEY")
     return first, second
-
-
-def shown(metric: str, value: float) -> str:
-    """A figure."""
-    from planners.whatif.words import told
-
-    return told(metric, value)
 
 
 def show(answer: dict[str, Any], bars: Any) -> None:
