@@ -88,8 +88,7 @@ def take_literally(fig: Any) -> None:
     for ax in fig.axes:
         for axis in (ax.xaxis, ax.yaxis):
             if axis.get_scale() == "log":
-                ticks = (*axis.majorTicks, *axis.minorTicks)
-                powers |= {id(label) for tick in ticks for label in (tick.label1, tick.label2)}
+                powers |= {id(label) for label in axis.get_ticklabels(which="both")}
     for text in fig.findobj(match=Text):
         text.set_parse_math(id(text) in powers)
 

@@ -64,12 +64,15 @@ def test_what_is_new_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_new_scheduler_keeps_the_contract() -> None:
     from commands.templates import scheduler
-    from simcore import register
+    from simcore.registry import register, unregister
     from simcore.testing.schedulers import check_scheduler
 
     assert "NAME" in template("scheduler")
     register("scheduler", scheduler, name="from-template")
-    check_scheduler("from-template")
+    try:
+        check_scheduler("from-template")
+    finally:
+        unregister("scheduler", "from-template")
 
 
 def test_explain_says_what_is_filled_in() -> None:
