@@ -67,7 +67,7 @@ def draw_line(replica: Any, record: Any, run: Any) -> None:
         steps = min(steps, steps_in_cell(record, DECODE_PURE, float64(mean)))
         if record.has_uneven == 1 and longest > shortest:
             steps = min(steps, steps_in_cell(record, DECODE_PURE, float64(longest)))
-    first_s = run_step_s(record, run, (float64(mean), float64(shortest), float64(longest)))
+    first_s = _at(record, run, mean, shortest, longest, int64(0))
     last_s = _at(record, run, mean, shortest, longest, steps - 1) if steps > 1 else first_s
     while steps > 2:
         middle = (steps - 1) // 2
@@ -91,7 +91,7 @@ def next_on_line(replica: Any) -> None:
     replica.step_end_s, replica.length_s = line_end_s(replica, step + 1.0), line_length_s(replica, step)
 
 
-@njit(inline="always")
+@njit(cache=True)
 def _at(record: Any, run: Any, mean: int, shortest: int, longest: int, step: int) -> Any:
     return run_step_s(record, run, (float64(mean + step), float64(shortest + step), float64(longest + step)))
 
@@ -198,7 +198,7 @@ def take_steps(replica: Any, cache: Any, record: Any, row: Any, count: int) -> N
     replica.decode_tokens += batch * count
 
 
-@njit(inline="always")
+@njit(cache=True)
 def _count_lengths(replica: Any, step: int, count: int, first_s: float, last_s: float) -> None:
     """Gaps between tokens, each the length of its step, into their bins: lengths rise or fall along the line."""
     batch, at, last = replica.decode_count, int64(0), itl_place(last_s)
