@@ -13,7 +13,7 @@ from reports import html
 from reports.files import write_text
 from reports.output import output_folder
 from reports.plots import colours_for
-from reports.style import figure, save
+from reports.style import figure, plain_numbers, save
 
 NAMES = ("compare.html",)
 SHOWN = (("ttft_s", "TTFT"), ("tpot_s", "TPOT"), ("e2e_s", "whole answer"))
@@ -75,6 +75,7 @@ def latencies(sides: Sequence[Any]) -> Any:
                 share = np.arange(1, len(values) + 1) / len(values)
                 ax.plot(np.maximum(values, 1e-6), share, color=colours[side.name], label=side.name)
         ax.set(xscale="log", xlabel="seconds", ylabel="share of requests", title=name)
+        plain_numbers(ax.xaxis)
     axes[0][0].legend(frameon=False, fontsize=8.5)
     return fig
 

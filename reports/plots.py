@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from reports.labels import place
-from reports.style import CATEGORIES, INK, MEMORY, PALETTE, category, figure
+from reports.style import CATEGORIES, INK, MEMORY, PALETTE, category, figure, plain_numbers
 from simcore.result import Result, ResultTable
 from simcore.spec.system import System
 
@@ -96,11 +96,10 @@ def _zoom(ax: Any, xs: np.ndarray, ys: np.ndarray) -> None:
 
 
 def _plain_log(ax: Any) -> None:
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import NullFormatter
 
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-        axis.set_minor_formatter(FuncFormatter(lambda v, _: f"{v:g}" if f"{v:e}"[0] in "25" else ""))
+    plain_numbers(ax.xaxis)
+    plain_numbers(ax.yaxis)
     if ax.get_xscale() != "log":
         ax.xaxis.set_minor_formatter(NullFormatter())
 

@@ -80,6 +80,12 @@ def save(fig: Any, folder: Path, name: str) -> str:
     return text[text.index("<svg") :]
 
 
+def plain_numbers(axis: Any) -> None:
+    """Numbers instead of powers on a logarithmic axis: at decades, twos and fives."""
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
+
+
 def take_literally(fig: Any) -> None:
     """Titles and names are the user's: a $ in them is a dollar. Powers of ten on logarithmic axes stay formulas."""
     from matplotlib.text import Text
