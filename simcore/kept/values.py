@@ -99,7 +99,7 @@ def _plain(value: Any, arrays: list[Any]) -> Any:
         return {"table": {name: _plain(one, arrays) for name, one in value.items()}}
     if hasattr(value, SET):
         held, extra = vars(value), value.__pydantic_extra__
-        named = {name: _plain(held[name], arrays) for name in type(value).__pydantic_fields__}
+        named = {name: _plain(held[name], arrays) for name in type(value).model_fields}
         told = {"fields": named, "set": sorted(getattr(value, SET)), "extra": _plain(extra, arrays)}
         return {"class": type(value).__name__} | told
     if is_dataclass(value) and not isinstance(value, type):
