@@ -6,8 +6,8 @@ Amounts are bytes, or seconds of work: a kernel that touches memory has its seco
 the bytes per second of that speed as coefficient, so it stretches when the memory is short.
 
 An engine takes its tasks in the order in which they were added, `slots` at a time; a task that must wait blocks those
-behind it, as in a stream of a GPU. An engine that picks takes the first that is ready (an out-of-order scheduler);
-of tasks that become ready in the same instant it may take either.
+behind it, as in a stream of a GPU. An engine that picks takes the first that is ready (an out-of-order scheduler),
+when all that is ready in an instant is known; of several such engines the first picks first.
 """
 
 from __future__ import annotations

@@ -108,9 +108,9 @@ def serve(graph, state, engine, now):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def pick(graph, state, engine, now):  # type: ignore[no-untyped-def]
-    """An engine that takes what is ready begins what it can, first in its order; what has begun waits for -1."""
+    """Whether an engine that takes what is ready begins anything, first in its order; what has begun waits for -1."""
     last = graph.queue_start[engine + 1]
-    at = state.head[engine]
+    at, before = state.head[engine], state.held[engine]
     while state.held[engine] < graph.slots[engine] and at < last:
         task = graph.queue[at]
         if state.waits[task] == 0:
@@ -120,19 +120,21 @@ def pick(graph, state, engine, now):  # type: ignore[no-untyped-def]
         at += 1
     while state.head[engine] < last and state.waits[graph.queue[state.head[engine]]] < 0:
         state.head[engine] += 1
+    return state.held[engine] > before
 
 
 @njit(cache=True)
 def tell(graph, state, now):  # type: ignore[no-untyped-def]
     """Followers and engines of what ended learn of it, and of what ends at once by that; engines that pick come last,
-    when all that is ready now is known."""
-    again = True
-    while again:
-        hear(graph, state, now)
-        for engine in range(len(graph.slots)):
-            if graph.picks[engine]:
-                pick(graph, state, engine, now)
-        again = state.count[ENDED] > 0
+    one after the other, when all that is ready now is known."""
+    hear(graph, state, now)
+    engine = 0
+    while engine < len(graph.slots):
+        if graph.picks[engine] and pick(graph, state, engine, now) and state.count[ENDED] > 0:
+            hear(graph, state, now)
+            engine = 0
+        else:
+            engine += 1
 
 
 @njit(cache=True)

@@ -18,6 +18,9 @@ import numpy as np
 from simcore.engine.tasks.graph import Graph
 from simcore.engine.tasks.run import TaskRun, refuse_undone
 
+LAST = 2
+"""turn behind SimPy's two, of whoever decides when all that happens at one time is known"""
+
 
 class World:
     """A graph at work in a SimPy environment; `done[task]` is the event of its end."""
@@ -35,7 +38,7 @@ class World:
         for number, slots in enumerate(graph.slots.tolist()):
             mine = queue[starts[number] : starts[number + 1]].tolist()
             if graph.picks[number]:
-                environment.process(self._picking(mine, slots))
+                environment.process(self._picking(mine, slots, LAST + number))
             else:
                 environment.process(self._serial(mine) if slots == 1 else self._several(mine, slots))
 
@@ -57,11 +60,11 @@ class World:
                 under_way = [one for one in under_way if one.is_alive]
             under_way.append(self.env.process(self._work(task)))
 
-    def _picking(self, tasks: list[int], slots: int) -> Generator[Any, Any, None]:
+    def _picking(self, tasks: list[int], slots: int, turn: int) -> Generator[Any, Any, None]:
         under_way: list[Any] = []
         left = list(tasks)
         while left:
-            yield self.env.timeout(0.0)  # what else ends now is known first
+            yield self._at_rest(turn)
             under_way = [one for one in under_way if one.is_alive]
             ready = [task for task in left if all(self.done[other].processed for other in self.after[task])]
             for task in ready[: slots - len(under_way)]:
@@ -70,6 +73,13 @@ class World:
             waits = {other for task in left for other in self.after[task] if not self.done[other].processed}
             if left:
                 yield self.env.any_of([*under_way, *(self.done[other] for other in sorted(waits))])
+
+    def _at_rest(self, turn: int) -> Any:
+        """When nothing else happens at this time, but what has a later turn."""
+        event = self.env.event()
+        event._ok, event._value = True, None
+        self.env.schedule(event, priority=turn)
+        return event
 
     def _needs(self, task: int) -> Generator[Any, Any, None]:
         for other in self.after[task]:
@@ -110,6 +120,7 @@ class Shared:
         self.flowing[self.count] = task
         self.count += 1
         self.rate[task], self.left[task], self.since_s[task] = 0.0, self.graph.amount[task], self.env.now
+        self.next_s[task] = np.inf  # until it has a rate: another flow may end before, at this very time
         self.settle()
 
     def settle(self) -> None:
