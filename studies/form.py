@@ -10,8 +10,9 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, NoReturn, get_args
+from typing import Any, Literal, get_args
 
+from scenarios.reader import TableReader
 from simcore.errors import InputError, suggest
 
 SCHEMA = "study/2"
@@ -212,37 +213,14 @@ def study_of(raw: Mapping[str, Any], file: str) -> Study:
 
 
 @dataclass(frozen=True)
-class Reader:
-    """Reads the tables of one file, and says what is wrong with them."""
-
-    raw: Mapping[str, Any]
-    file: str
-
-    def refuse(self, what: str, key: str, fix: str) -> NoReturn:
-        raise InputError(what, file=self.file, key=key, fix=fix)
-
-    def known(self, table: Mapping[str, Any], names: set[str], place: str) -> None:
-        for key in table:
-            if key not in names:
-                self.refuse("unknown key", f"{place}.{key}".strip("."), suggest(key, names))
+class Reader(TableReader):
+    """A study's tables."""
 
     def text(self, key: str, default: str | None = None) -> str:
         found = self.raw.get(key, default)
         if not isinstance(found, str) or (not found.strip() and default is None):
             self.refuse("is missing" if key not in self.raw else "is no text", key, f'write {key} = "..."')
         return found.strip()
-
-    def table(self, key: str, default: dict[str, Any] | None = None) -> Mapping[str, Any]:
-        found = self.raw.get(key, default)
-        if not isinstance(found, Mapping):
-            self.refuse("is missing" if key not in self.raw else "is no table", key, f"write [{key}]")
-        return found
-
-    def tables(self, key: str) -> list[Mapping[str, Any]]:
-        found = self.raw.get(key, [])
-        if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
-            self.refuse("is no list of tables", key, f"write [[{key}]]")
-        return found
 
     def values(self, found: Any, key: str) -> list[Any]:
         if not isinstance(found, list) or not found:

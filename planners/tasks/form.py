@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, NoReturn
+from typing import Any
 
-from simcore.errors import InputError, suggest
+from scenarios.reader import TableReader
+from simcore.errors import suggest
 
 SCHEMA = "tasks/1"
 Number = float | int | str
@@ -96,7 +97,7 @@ def schedule_of(raw: Mapping[str, Any], file: str) -> Schedule:
             reader.refuse(f"{name!r} is no name of its own", "tasks", "use letters, digits and _, each name once")
     if not work:
         reader.refuse("is missing", "tasks", "write [[tasks]] with a name and an amount")
-    asks = reader.table("asks")
+    asks = reader.table("asks", {})
     for name, ask in asks.items():
         if not isinstance(ask, Mapping):
             reader.refuse("is no table", f"asks.{name}", f'write [asks.{name}] with verb = "estimate"')
@@ -115,29 +116,12 @@ def schedule_of(raw: Mapping[str, Any], file: str) -> Schedule:
 
 
 @dataclass(frozen=True)
-class Reader:
-    """Reads the tables of one file, and says what is wrong with them."""
-
-    raw: Mapping[str, Any]
-    file: str
-
-    def refuse(self, what: str, key: str, fix: str) -> NoReturn:
-        raise InputError(what, file=self.file, key=key, fix=fix)
-
-    def known(self, table: Mapping[str, Any], names: tuple[str, ...], place: str) -> None:
-        for key in table:
-            if key not in names:
-                self.refuse("unknown key", f"{place}.{key}".strip("."), suggest(key, names))
-
-    def table(self, key: str) -> Mapping[str, Any]:
-        found = self.raw.get(key, {})
-        if not isinstance(found, Mapping):
-            self.refuse("is no table", key, f"write [{key}]")
-        return found
+class Reader(TableReader):
+    """A schedule's tables."""
 
     def numbers(self, key: str, found: Any = None) -> Numbers:
         """A table of numbers and expressions."""
-        table = self.table(key) if found is None else found
+        table = self.table(key, {}) if found is None else found
         if not isinstance(table, Mapping):
             self.refuse("is no table", key, "write { NAME = NUMBER }")
         for name, value in table.items():
@@ -147,10 +131,8 @@ class Reader:
 
     def rows(self, key: str, kind: type) -> list[Any]:
         """[[key]] as values of a kind."""
-        found = self.raw.get(key, [])
-        if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
-            self.refuse("is no list of tables", key, f"write [[{key}]]")
-        return [self.row(one, kind, f"{key}.{one.get('name', number)}") for number, one in enumerate(found)]
+        named = enumerate(self.tables(key))
+        return [self.row(one, kind, f"{key}.{one.get('name', number)}") for number, one in named]
 
     def row(self, raw: Mapping[str, Any], kind: type, place: str) -> Any:
         wants = {one.name: str(one.type) for one in fields(kind)}

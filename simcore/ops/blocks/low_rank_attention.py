@@ -16,6 +16,7 @@ import numpy as np
 
 from simcore.ops.build import projected
 from simcore.ops.cache import context_exchange, rope_and_write
+from simcore.ops.grouped import Shape, attention_op, rank_heads
 from simcore.ops.op import Column, Op, PlanColumns, StepColumns
 from simcore.ops.spans import Span
 from simcore.spec.base import Portion, Whole
@@ -66,7 +67,7 @@ SPEC = LowRankAttention
 
 def lower(model: ModelSpec, mixer: LowRankAttention, count: int, plan: PlanColumns, step: StepColumns) -> list[Op]:
     """Projections around the mixing, `count` times."""
-    heads, kv_heads = mixer.heads / plan.tp, np.maximum(mixer.kv_heads / plan.tp, 1.0)
+    heads, kv_heads = rank_heads(mixer, plan)
     cached = mixer.rank / np.minimum(plan.tp, mixer.kv_heads)
     mixing = [rope_and_write(count, step, heads * mixer.head_dim + 2.0 * kv_heads * mixer.head_dim, cached, plan)]
     if step.prefills:
@@ -77,29 +78,20 @@ def lower(model: ModelSpec, mixer: LowRankAttention, count: int, plan: PlanColum
     return projected(model, mixer, count, plan, step, mixing)
 
 
-def _shape(mixer: LowRankAttention, plan: PlanColumns) -> dict[str, Column | str]:
-    heads, kv_heads = mixer.heads / plan.tp, np.maximum(mixer.kv_heads / plan.tp, 1.0)
-    dim = float(mixer.head_dim)
-    return {"num_heads": heads, "num_key_value_heads": kv_heads, "head_dim": dim, "window_size": 0.0}
-
-
 def _prefill(mixer: LowRankAttention, count: int, plan: PlanColumns, step: StepColumns) -> list[Op]:
     """Attention on whole keys and values; those of the past are rebuilt first."""
-    heads, kv_width = mixer.heads / plan.tp, 2.0 * np.maximum(mixer.kv_heads / plan.tp, 1.0) * mixer.head_dim
+    heads, kv_heads = rank_heads(mixer, plan)
+    kv_width = 2.0 * kv_heads * mixer.head_dim
     cached = mixer.rank / np.minimum(plan.tp, mixer.kv_heads)
     sequences, new, past = step.prefill_sequences, step.prefill_tokens, step.past_tokens
-    rows = sequences * new / plan.cp
     again = sequences * past / plan.cp * mixer.rank * kv_width
-    main = Op(
-        "attention_prefill",
-        "attention_prefill",
-        "attention",
-        count,
-        flop=4.0 * sequences * heads * mixer.head_dim * Span().prefill_pairs(new, past) / plan.cp,
-        stream_bytes=sequences * (new * kv_width + past * cached) * plan.kv_bytes,
-        cache_bytes=2.0 * rows * heads * mixer.head_dim * plan.activation_bytes,
-        shape={**_shape(mixer, plan), "batch_size": sequences, "isl": new, "past": past},
+    work = (
+        4.0 * sequences * heads * mixer.head_dim * Span().prefill_pairs(new, past) / plan.cp,
+        sequences * (new * kv_width + past * cached) * plan.kv_bytes,
+        sequences * new / plan.cp,
     )
+    shape: Shape = {"batch_size": sequences, "isl": new, "past": past}
+    main = attention_op("attention_prefill", mixer, count, plan, work, shape)
     if mixer.folded or not np.any(np.asarray(again) > 0):
         return [main]
     times = np.where(np.asarray(again) > 0, count, 0)
@@ -109,7 +101,7 @@ def _prefill(mixer: LowRankAttention, count: int, plan: PlanColumns, step: StepC
 def _decode(mixer: LowRankAttention, count: int, plan: PlanColumns, step: StepColumns) -> Op:
     """One query a sequence. Keys and values are rebuilt, or queries and outputs brought to the fewer channels, which
     all heads share unless they are folded: whichever is less work."""
-    heads, kv_heads = mixer.heads / plan.tp, np.maximum(mixer.kv_heads / plan.tp, 1.0)
+    heads, kv_heads = rank_heads(mixer, plan)
     whole = 2.0 * kv_heads * mixer.head_dim
     cached = mixer.rank / np.minimum(plan.tp, mixer.kv_heads)
     sequences, context = step.decode_sequences, step.kv_tokens / plan.cp
@@ -119,13 +111,10 @@ def _decode(mixer: LowRankAttention, count: int, plan: PlanColumns, step: StepCo
         per_pair = np.minimum(plain + mixer.rank * whole, 2.0 * heads * mixer.rank)
     old = np.maximum(context - float(mixer.recent_tokens), 0.0)
     ring = mixer.recent_tokens * whole * plan.activation_bytes
-    return Op(
-        "attention_decode",
-        "attention_decode",
-        "attention",
-        count,
-        flop=sequences * (old * per_pair + (context - old) * plain),
-        stream_bytes=sequences * (old * cached * plan.kv_bytes + ring),
-        cache_bytes=2.0 * sequences * heads * mixer.head_dim * plan.activation_bytes,
-        shape={**_shape(mixer, plan), "batch_size": sequences, "step": old * cached / whole + mixer.recent_tokens},
+    work = (
+        sequences * (old * per_pair + (context - old) * plain),
+        sequences * (old * cached * plan.kv_bytes + ring),
+        sequences,
     )
+    shape: Shape = {"batch_size": sequences, "step": old * cached / whole + mixer.recent_tokens}
+    return attention_op("attention_decode", mixer, count, plan, work, shape)

@@ -15,8 +15,10 @@ from typing import Literal
 
 import numpy as np
 
+from simcore.ops.blocks.attention import decode_work
 from simcore.ops.build import projected
 from simcore.ops.cache import context_exchange, rope_and_write
+from simcore.ops.grouped import Shape, attention_op, rank_heads
 from simcore.ops.op import Column, Op, PlanColumns, StepColumns
 from simcore.ops.spans import Span
 from simcore.spec.base import Count, Portion, Whole
@@ -55,7 +57,7 @@ SPEC = SparseAttention
 
 def lower(model: ModelSpec, mixer: SparseAttention, count: int, plan: PlanColumns, step: StepColumns) -> list[Op]:
     """Projections around the mixing, `count` times."""
-    heads, kv_heads = mixer.heads / plan.tp, np.maximum(mixer.kv_heads / plan.tp, 1.0)
+    heads, kv_heads = rank_heads(mixer, plan)
     kv_width = 2.0 * kv_heads * mixer.head_dim
     mixing = [rope_and_write(count, step, heads * mixer.head_dim + kv_width, kv_width, plan)]
     if step.prefills:
@@ -79,25 +81,11 @@ def read(mixer: SparseAttention, context: Column) -> Column:
     return kept if mixer.read_tokens is None else np.minimum(kept, mixer.read_tokens)
 
 
-def _shape(mixer: SparseAttention, plan: PlanColumns) -> dict[str, Column | str]:
-    heads, kv_heads = mixer.heads / plan.tp, np.maximum(mixer.kv_heads / plan.tp, 1.0)
-    dim = float(mixer.head_dim)
-    return {"num_heads": heads, "num_key_value_heads": kv_heads, "head_dim": dim, "window_size": 0.0}
-
-
 def _decode(mixer: SparseAttention, count: int, plan: PlanColumns, step: StepColumns) -> list[Op]:
-    heads, kv_heads = mixer.heads / plan.tp, np.maximum(mixer.kv_heads / plan.tp, 1.0)
+    heads, kv_heads = rank_heads(mixer, plan)
     sequences, seen = step.decode_sequences, read(mixer, step.kv_tokens) / plan.cp
-    main = Op(
-        "attention_decode",
-        "attention_decode",
-        "attention",
-        count,
-        flop=4.0 * sequences * heads * mixer.head_dim * seen,
-        stream_bytes=sequences * seen * 2.0 * kv_heads * mixer.head_dim * plan.kv_bytes,
-        cache_bytes=2.0 * sequences * heads * mixer.head_dim * plan.activation_bytes,
-        shape={**_shape(mixer, plan), "batch_size": sequences, "step": seen},
-    )
+    shape: Shape = {"batch_size": sequences, "step": seen}
+    main = attention_op("attention_decode", mixer, count, plan, decode_work(mixer, plan, step, seen), shape)
     if mixer.read_tokens is None or not mixer.summary_vectors:
         return [main]
     blocks = sequences * stays(mixer, step.kv_tokens) / plan.cp / mixer.block_tokens * mixer.summary_vectors
@@ -121,28 +109,18 @@ def _choice(mixer: SparseAttention, count: int, scores: Column, vectors: Column,
 
 def _prefill(mixer: SparseAttention, count: int, plan: PlanColumns, step: StepColumns) -> list[Op]:
     """Attention of new tokens over what is there and chosen; the last block of queries scores everything first."""
-    heads, kv_heads = mixer.heads / plan.tp, np.maximum(mixer.kv_heads / plan.tp, 1.0)
+    heads, kv_heads = rank_heads(mixer, plan)
     sequences, new, past = step.prefill_sequences, step.prefill_tokens, step.past_tokens
     most = mixer.prefill_tokens or mixer.kept_tokens
     span = Span(None if most is None else float(most))
     pairs = span.prefill_pairs(new, past)
-    rows = sequences * new / plan.cp
-    main = Op(
-        "attention_prefill",
-        "attention_prefill",
-        "attention",
-        count,
-        flop=4.0 * sequences * heads * mixer.head_dim * pairs / plan.cp,
-        stream_bytes=sequences * (new + stays(mixer, past)) * 2.0 * kv_heads * mixer.head_dim * plan.kv_bytes,
-        cache_bytes=2.0 * rows * heads * mixer.head_dim * plan.activation_bytes,
-        shape={
-            **_shape(mixer, plan),
-            "window_size": float(most or 0),
-            "batch_size": sequences,
-            "isl": new,
-            "past": past,
-        },
+    work = (
+        4.0 * sequences * heads * mixer.head_dim * pairs / plan.cp,
+        sequences * (new + stays(mixer, past)) * 2.0 * kv_heads * mixer.head_dim * plan.kv_bytes,
+        sequences * new / plan.cp,
     )
+    shape: Shape = {"window_size": float(most or 0), "batch_size": sequences, "isl": new, "past": past}
+    main = attention_op("attention_prefill", mixer, count, plan, work, shape)
     if mixer.prefill_tokens is None or not mixer.summary_vectors:
         return [main]
     scores = sequences * heads * np.minimum(new, float(mixer.block_tokens)) * (past + new) / plan.cp
