@@ -34,6 +34,22 @@ FIELDS = (*(f"{m}_{s}_s" for m in METRICS for s in STATISTICS), *COUNTS, *SPACE,
 """numbers of an answer; a number that an engine does not know is null"""
 
 
+MORE = ("throughput", "goodput", "attainment", "mfu", "mbu", "kv_tokens", "max_concurrency", "cache_hit")
+LESS = ("ttft", "tpot", "itl", "e2e", "queue", "usd", "energy", "power_w", "preempt", "refused", "lost", "step_time")
+"""words in the names of figures of which more, or less, is better"""
+
+
+def is_more_better(name: str) -> bool | None:
+    """Whether more of a figure is to be wished; None where it is neither better nor worse.
+
+    >>> is_more_better("goodput_requests_per_s"), is_more_better("ttft_p99_s"), is_more_better("steps")
+    (True, False, None)
+    """
+    if any(word in name for word in MORE):
+        return True
+    return False if any(word in name for word in LESS) else None
+
+
 def flat(values: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """All of `FIELDS`, missing and infinite ones None, then `more`."""
     return {name: plain(values.get(name)) for name in FIELDS} | more

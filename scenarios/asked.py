@@ -7,6 +7,7 @@ decode and schedule, or product; with `chip` alone         a kernel's tiles deal
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from simcore.errors import InputError
@@ -17,14 +18,21 @@ ASKED = "asked"
 
 def answer(raw: Raw, file: str) -> Raw:
     """By what `asked` names. Raises InputError."""
-    options = raw.get(ASKED)
-    if not isinstance(options, dict):
-        raise InputError("is missing", file=file, key=ASKED, fix="write [asked], e.g. decode_sequences = 16")
+    options = options_of(raw, file)
     if "decode" in options or "product" in options:
         return schedule(raw, file)
     if {"micro_batches", "late", "tiles"} & set(options):
         return streams(raw, file)
     return step(raw, file)
+
+
+def options_of(raw: Mapping[str, Any], file: str) -> Raw:
+    """[asked]. Raises InputError where there is none."""
+    options = raw.get(ASKED)
+    if not isinstance(options, dict):
+        what = "is missing" if options is None else "is no table"
+        raise InputError(what, file=file, key=ASKED, fix="write [asked], e.g. decode_sequences = 16")
+    return dict(options)
 
 
 def _scenario(raw: Raw, file: str) -> Any:
@@ -37,14 +45,14 @@ def step(raw: Raw, file: str) -> Raw:
     """One step of a deployment, operation by operation (`scenarios.one_step`)."""
     from scenarios.one_step import asked_step, step_of, told
 
-    return told(step_of(_scenario(raw, file), asked_step(dict(raw.get(ASKED, {})), file)))
+    return told(step_of(_scenario(raw, file), asked_step(options_of(raw, file), file)))
 
 
 def streams(raw: Raw, file: str) -> Raw:
     """A step whose parts run beside each other (`scenarios.overlap`)."""
     from scenarios.overlap import asked_streams, step_in_streams
 
-    return step_in_streams(_scenario(raw, file), *asked_streams(dict(raw.get(ASKED, {})), file))
+    return step_in_streams(_scenario(raw, file), *asked_streams(options_of(raw, file), file))
 
 
 def schedule(raw: Raw, file: str) -> Raw:
@@ -54,7 +62,7 @@ def schedule(raw: Raw, file: str) -> Raw:
     from simcore.cost import tiles
     from simcore.cost.facts import chip_facts
 
-    options = dict(raw.get(ASKED, {}))
+    options = options_of(raw, file)
     chip = resolve("chip", raw.get("chip"), file=file, key="chip").value
     facts = chip_facts(chip)
     if "product" in options:

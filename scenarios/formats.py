@@ -29,6 +29,8 @@ def format_named(value: str | dict[str, Any], file: str, key: str) -> str:
 def _text(value: str | dict[str, Any], folder: Path) -> str:
     if isinstance(value, dict):
         return format_text(value)
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(f"{value!r} is no format", fix="give a name, a path or a table")
     own = folder / os.path.expanduser(value) if is_path(value) else own_file("format", value)
     if own is None:
         return value

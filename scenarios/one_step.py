@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,9 @@ from scenarios.resolved import resolve
 from scenarios.tables import value_of
 from simcore.errors import InputError
 from simcore.ops.op import StepColumns
+from simcore.spec.model import LayerGroup
 from simcore.spec.scenario import Scenario
-from simcore.step.price import Priced, price
+from simcore.step.price import Physics, Priced, price
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ def asked_step(table: dict[str, Any], file: str) -> AskedStep:
     if not step.columns.tokens:
         raise InputError("a step without tokens", file=file, key="asked", fix="give decode_sequences or prefill_tokens")
     return step
+
+
+def one_layer(physics: Physics, group: LayerGroup) -> Physics:
+    """The physics of a model that has a single layer of a group."""
+    return replace(physics, model=physics.model.replace(layers=(group.replace(count=1),)))
 
 
 def step_of(scenario: Scenario, step: AskedStep) -> Priced:

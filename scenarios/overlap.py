@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scenarios.one_step import AskedStep, asked_step
+from scenarios.one_step import AskedStep, asked_step, one_layer
 from scenarios.resolved import Resolved, resolve
 from scenarios.tables import value_of
 from simcore.cost.facts import chip_facts
@@ -82,8 +82,7 @@ def works(found: Resolved, step: StepColumns, graphs: bool) -> list[Work]:
     chain: list[Work] = []
     ends: list[Work] = []
     for group in model.layers:
-        one = replace(physics, model=model.replace(layers=(group.replace(count=1),)))
-        priced = price(one, found.columns, step, graphs)
+        priced = price(one_layer(physics, group), found.columns, step, graphs)
         named = list(_works(priced, found))
         chain += chain_of([work for work in named if work.name not in ENDS], group.count)
         ends = ends or [work for work in named if work.name in ENDS]

@@ -9,25 +9,9 @@ from html import escape
 from typing import Any
 
 from planners.comparing.sides import Side
-from scenarios.answer import FIELDS
+from scenarios.answer import FIELDS, is_more_better
 from simcore.result import frame, html_table
 
-MORE = ("throughput", "goodput", "attainment", "mfu", "mbu", "kv_tokens", "max_concurrency", "cache_hit")
-LESS = (
-    "ttft",
-    "tpot",
-    "itl",
-    "e2e",
-    "queue",
-    "usd",
-    "energy",
-    "power_w",
-    "preemptions",
-    "refused",
-    "lost",
-    "step_time",
-)
-"""how figures begin, or what they hold, of which more or less is better"""
 COUNTED = ("steps", "requests", "have_bytes")
 """what the question says rather than the answer"""
 LEAST_RATIO = 0.01
@@ -65,9 +49,8 @@ class Move:
         """Whether the move is to be wished; None where more is neither better nor worse."""
         if self.before == self.after:
             return None
-        more = any(word in self.name for word in MORE)
-        less = not more and any(word in self.name for word in LESS)
-        return (self.after > self.before) == more if more or less else None
+        more = is_more_better(self.name)
+        return None if more is None else (self.after > self.before) == more
 
     @property
     def matters(self) -> bool:

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.asked import ASKED
+from scenarios.asked import ASKED, options_of
 from scenarios.formats import format_named
-from scenarios.one_step import AskedStep, asked_step
+from scenarios.one_step import AskedStep, asked_step, one_layer
 from scenarios.read import from_raw
 from scenarios.resolved import Resolved, resolve
 from simcore.cost.memory import layer_weight_bytes
@@ -85,7 +85,7 @@ def problem_of(raw: Mapping[str, Any], file: str) -> PrecisionProblem:
     names = table.get("formats")
     if not isinstance(names, list) or not names:
         raise InputError("is no list of formats", file=file, key="precision.formats", fix='write ["bf16", "int4"]')
-    step = asked_step(dict(raw.get(ASKED, {})), file)
+    step = asked_step(options_of(raw, file), file)
     scenario = from_raw(
         {"schema": "scenario/2", **{k: v for k, v in raw.items() if k not in ("precision", ASKED)}}, file
     )
@@ -105,7 +105,7 @@ def problem_of(raw: Mapping[str, Any], file: str) -> PrecisionProblem:
         np.stack([one[1] for one in costs], axis=1),
         loss,
         whole - float(costs[0][0].sum()),
-        table.get("most_loss"),
+        _loss_bound(table, file),
         _quantity(table, "most_time", "s", file),
         _quantity(table, "most_memory", "byte", file),
     )
@@ -119,8 +119,7 @@ def costs_of(found: Resolved, text: str, step: AskedStep) -> tuple[Floats, Float
     times: list[float] = []
     sizes: list[float] = []
     for group in found.model.layers:
-        one = replace(physics, model=found.model.replace(layers=(group.replace(count=1),)))
-        priced = price(one, columns, step.columns, step.graphs).only(
+        priced = price(one_layer(physics, group), columns, step.columns, step.graphs).only(
             lambda op: op.role in MATRICES and op.name != "lm_head"
         )
         times += [float(np.max(sum(priced.sum().values(), 0.0)))] * group.count
@@ -132,11 +131,22 @@ def costs_of(found: Resolved, text: str, step: AskedStep) -> tuple[Floats, Float
 def _losses(table: Any, label: str, layers: int, file: str) -> Floats:
     value = table.get(label, 0.0) if isinstance(table, dict) else None
     numbers = value if isinstance(value, list) else [value] * layers
-    good = [isinstance(one, int | float) and not isinstance(one, bool) and one >= 0 for one in numbers]
+    good = [isinstance(one, int | float) and not isinstance(one, bool) and 0 <= one < np.inf for one in numbers]
     if len(numbers) != layers or not all(good):
         what = f"holds {len(numbers)} numbers for {layers} layers" if all(good) else "holds what is no loss"
         raise InputError(what, file=file, key=f"precision.loss.{label}", fix="one number of 0 or more, or one a layer")
     return np.array(numbers, float)
+
+
+def _loss_bound(table: Mapping[str, Any], file: str) -> float | None:
+    value = table.get("most_loss")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < np.inf:
+        raise InputError(
+            f"{value!r} is no loss", file=file, key="precision.most_loss", fix="write a number of 0 or more"
+        )
+    return float(value)
 
 
 def _quantity(table: Mapping[str, Any], key: str, unit: str, file: str) -> float | None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planners.whatif.question import WhatIf, worth
-from planners.whatif.tornado import Progress, allowed_both
+from planners.whatif.tornado import Progress, scaled_to
 
 FACTORS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
 
@@ -36,6 +36,6 @@ def heat_map(
     asked.now()
     found = np.full((len(factors), len(factors)), np.nan)
     for number, (i, j) in enumerate(np.ndindex(found.shape)):
-        found[i, j] = allowed_both(asked, {keys[0]: (first, factors[i]), keys[1]: (second, factors[j])})
+        found[i, j] = asked.allowed(scaled_to({keys[0]: (first, factors[i]), keys[1]: (second, factors[j])}))
         progress(number + 1, found.size)
     return HeatMap(keys, (first, second), factors, found)

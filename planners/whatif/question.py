@@ -12,6 +12,7 @@ from planners.comparing.sides import Side, of_scenario
 from scenarios.fields import quantity, read
 from scenarios.resolved import resolve
 from simcore.errors import InputError, suggest
+from simcore.spec.hardware import Chip, Cluster, Node
 from simcore.spec.scenario import SPEC_PARTS, Scenario
 from simcore.spec.system import System
 
@@ -62,6 +63,15 @@ class WhatIf:
             raise InputError(f"no figure {self.metric!r}", key="--of", fix=suggest(self.metric, known))
         return found.figures[self.metric]
 
+    def allowed(self, changes: Mapping[str, Any]) -> float:
+        """As `value`; nan too where a spec refuses what is set."""
+        try:
+            return self.value(changes)
+        except InputError as error:
+            if error.key == "--of":
+                raise
+            return math.nan
+
     def now(self) -> float:
         """The figure as asked. Raises InputError where the plan has no answer."""
         found = self.side({})
@@ -79,6 +89,11 @@ def system_of(scenario: Scenario) -> System:
 
         return question_of(scenario).system
     return resolve(scenario).system
+
+
+def parts_of(system: System) -> dict[str, Chip | Node | Cluster | None]:
+    """Its specs by the word that keys begin with."""
+    return {"chip": system.chip, "node": system.node, "cluster": system.cluster}
 
 
 def overlay(scenario: Scenario, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,7 +125,7 @@ def worth(scenario: Scenario, system: System, key: str) -> float:
     """The number at a key now: of a spec, or of the scenario itself. Raises InputError for what is no number."""
     part = next((part for part in SPEC_PARTS if key.startswith(part)), None)
     if part is not None:
-        spec = {"chip": system.chip, "node": system.node, "cluster": system.cluster}[part.split(".")[1]]
+        spec = parts_of(system)[part.split(".")[1]]
         if spec is None:
             raise InputError(f"there is no {part.split('.')[1]}", key=key, fix="name a node or a cluster as the system")
         value = quantity(read(spec, key.removeprefix(part)))
@@ -130,7 +145,7 @@ def scaled(value: float, factor: float) -> float | int:
 def numbers_of(system: System) -> dict[str, Number]:
     """Every cited number of chip, node and cluster that is above zero, by its key."""
     found: dict[str, Number] = {}
-    for part, spec in (("chip", system.chip), ("node", system.node), ("cluster", system.cluster)):
+    for part, spec in parts_of(system).items():
         if spec is None:
             continue
         for path, cited in spec.citations.items():

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planners.whatif.question import WhatIf, numbers_of, scaled
+from planners.whatif.question import WhatIf, numbers_of, parts_of, scaled
 from planners.whatif.tornado import Bar, Progress, tornado
-from scenarios.answer import RATES
-from simcore.errors import InputError
+from scenarios.answer import is_more_better
 
 QUANTILE_90 = 1.2815515655446004
 """of a normal variable: the ends of an 80 % interval"""
-MORE = tuple(name for name in RATES if name.startswith(("throughput", "goodput", "attainment", "mfu", "mbu")))
-"""figures of which more is better"""
 
 
 def swings(asked: WhatIf, factor: float = 1.5, progress: Progress = lambda done, total: None) -> list[Bar]:
@@ -72,27 +68,16 @@ def beats(
         errors = draw.standard_normal(2)
         for at, one in enumerate(sides):
             changes = {key: scaled(known[at][key], factors[name]) for name, key in names[at].items()}
-            found[at, number] = drawn(one, changes) * error_of(bands[at], errors[at])
+            found[at, number] = one.allowed(changes) * error_of(bands[at], errors[at])
         progress(number + 1, draws)
     told = (bands[0] is not None, bands[1] is not None)
-    return Draws(found[0], found[1], first.metric in MORE, told)
+    return Draws(found[0], found[1], is_more_better(first.metric) is True, told)
 
 
 def label(asked: WhatIf, key: str) -> str:
     """A number's place and the spec that it is of: two sides on the same chip share its assumptions."""
-    system = asked.system
-    spec = {"chip": system.chip, "node": system.node, "cluster": system.cluster}[key.split(".")[1]]
+    spec = parts_of(asked.system)[key.split(".")[1]]
     return f"{spec.name if spec is not None else ''} {key}"
-
-
-def drawn(asked: WhatIf, changes: Mapping[str, float]) -> float:
-    """The figure under a draw; nan where a spec refuses it."""
-    try:
-        return asked.value(changes)
-    except InputError as error:
-        if error.key == "--of":
-            raise
-        return math.nan
 
 
 def band(asked: WhatIf) -> tuple[float, float] | None:

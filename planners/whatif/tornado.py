@@ -50,23 +50,13 @@ def tornado(
     for number, key in enumerate(chosen):
         if key not in known:
             raise InputError("is no number of this hardware", key=key, fix=suggest(key, known))
-        low, high = (allowed(asked, key, known[key].value, factor) for factor in factors)
+        low, high = (asked.allowed(scaled_to({key: (known[key].value, factor)})) for factor in factors)
         bars.append(Bar(key, known[key], low, high, base))
         progress(number + 1, len(chosen))
     moving = [bar for bar in bars if bar.swing_ratio > STILL]
     return sorted(moving, key=lambda bar: -bar.swing_ratio)
 
 
-def allowed(asked: WhatIf, key: str, value: float, factor: float) -> float:
-    """The figure with a number times a factor; nan where the spec refuses it."""
-    return allowed_both(asked, {key: (value, factor)})
-
-
-def allowed_both(asked: WhatIf, changes: Mapping[str, tuple[float, float]]) -> float:
-    """The figure with numbers (value, factor) scaled; nan where the spec refuses one."""
-    try:
-        return asked.value({key: scaled(value, factor) for key, (value, factor) in changes.items() if factor != 1.0})
-    except InputError as error:
-        if error.key == "--of":
-            raise
-        return math.nan
+def scaled_to(changes: Mapping[str, tuple[float, float]]) -> dict[str, float | int]:
+    """Keys of numbers (value, factor) times their factors; those that stay are left out."""
+    return {key: scaled(value, factor) for key, (value, factor) in changes.items() if factor != 1.0}

@@ -201,3 +201,21 @@ def test_a_finished_run_is_read_as_a_whole(spoilt: Change, tmp_path: Path) -> No
     (tmp_path / "summary.json").write_text(json.dumps(whole | spoilt), encoding="utf-8")
     with pytest.raises(InputError, match=r"summary\.json"):
         read_side(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ("precision.formats=[[0]]", "precision.formats"),
+        ("precision.loss.fp8=inf", "precision.loss.fp8"),
+        ("precision.most_loss=x", "precision.most_loss"),
+        ("asked=4", "asked"),
+    ],
+)
+def test_spoilt_bounds_of_precision_are_one_line(
+    change: str, key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = simcore(
+        monkeypatch, capsys, "plan", "precision", ROOT / "examples/plan-precision.toml", "--set", change
+    )
+    assert code == 2 and err.count("\n") == 1 and key in err, err
