@@ -9,7 +9,7 @@ import os
 import pkgutil
 import sys
 from functools import cache
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -42,8 +42,6 @@ def mount_one(command: str) -> typer.Typer:
     if not hasattr(module, "register"):
         return mount()
     module.register(app)
-    if len(app.registered_commands) + len(app.registered_groups) == 1:
-        app.callback()(lambda: None)  # typer takes the only command for the whole program otherwise
     return app
 
 
@@ -57,6 +55,24 @@ def mount() -> typer.Typer:
         if hasattr(module, "register") and not found.name.startswith("validate_"):
             module.register(app)
     return app
+
+
+def print_version(asked: bool) -> None:
+    """The version, and nothing else, where it was asked for."""
+    if asked:
+        from simcore.spec.version import VERSION
+
+        print(f"simcore {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=print_version)
+    ] = False,
+) -> None:
+    """Before any command."""
 
 
 def main() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from simcore.spec.version import VERSION
+
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIO = """
 schema = "scenario/2"
@@ -68,3 +70,8 @@ def test_the_analytic_engine_needs_no_compiler(verb: str, tmp_path: Path) -> Non
 
 def test_help_loads_neither_numpy_nor_pydantic(tmp_path: Path) -> None:
     assert not {"numpy", "pydantic", *HEAVY} & loaded(tmp_path, "--help")
+
+
+def test_the_version_loads_nothing_and_is_the_packages(tmp_path: Path) -> None:
+    assert not {"numpy", "pydantic", *HEAVY} & loaded(tmp_path, "--version")
+    assert f'version = "{VERSION}"' in (ROOT / "pyproject.toml").read_text()
