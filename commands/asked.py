@@ -13,18 +13,46 @@ Vary = Annotated[list[str] | None, typer.Option("--vary", help="KEY=A,B: an axis
 Launch = Annotated[
     str | None, typer.Option(help='A server\'s own command, e.g. "vllm serve MODEL -tp 4": its flags become settings.')
 ]
+HostLink = Annotated[
+    str | None,
+    typer.Option("--link", help='What joins chips of a host without peer-to-peer, e.g. "16 GB/s, 20 us".'),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
+def _on_shelf(context: typer.Context, folders: list[Path] | None) -> list[Path] | None:
+    """The folders in use until the command ends."""
+    if folders:
+        from hardware_specs.shelves import using
+
+        context.with_resource(using(folders))
+    return folders
+
+
+Calibration = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--calibration",
+        help="Folder of calibrate or calibrate-across whose fits answer before the package's; repeatable.",
+        callback=_on_shelf,
+    ),
+]
+
+
 def asked(
-    file: Path, changes: list[str] | None = None, vary: list[str] | None = None, launch: str | None = None
+    file: Path,
+    changes: list[str] | None = None,
+    vary: list[str] | None = None,
+    launch: str | None = None,
+    link: str | None = None,
 ) -> Any:
     """The scenario of a file with keys set and axes added; notices are notes of the answer. Raises InputError."""
     from scenarios.read import parse_set, parse_vary, read, with_changes
 
     settings = parse_set(changes or ())
-    scenario = read(file, settings if launch is None else settings | {"policy.launch": launch})
+    said = {"policy.launch": launch, "hardware.link": link}
+    scenario = read(file, settings | {key: value for key, value in said.items() if value is not None})
     if vary:
         scenario = with_changes(scenario, {"vary": {**scenario.vary, **parse_vary(vary)}})
     return scenario

@@ -98,13 +98,18 @@ def calibrate_across(
         Path, typer.Option(help="Folder with one folder of operator tables per chip, named as the chip.")
     ],
     out: Annotated[Path, typer.Option(help="Receives datasheet.npz and power.npz.")] = TABLES,
+    leave_out: Annotated[
+        str | None,
+        typer.Option(help="A chip or a model with experts whose measurements take no part; use with --calibration."),
+    ] = None,
     op: Annotated[str | None, typer.Option(help="Only these operations, separated by commas; no power.")] = None,
     source: Annotated[str, typer.Option(help="Where the measurements come from.")] = "own measurements",
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
     """Fit the data-sheet laws to all chips together.
 
-    Every chip is left out once to find the laws' error; takes minutes.
+    Every chip is left out once to find the laws' error; takes minutes. With --leave-out CHIP the laws are those of the
+    other chips, with --leave-out MODEL its rows are missing from every experts table.
     """
     import hardware_specs
     from hardware_specs.calibrations import artefact
@@ -121,6 +126,9 @@ def calibrate_across(
 
     chips = [(chip_facts(hardware_specs.chip(folder.name)), folder) for folder in chip_folders(tables)]
     operations = op.split(",") if op else None
+    if leave_out is not None:
+        write_without(leave_out, chips, out, source, operations, say)
+        return
     measured = [(facts, list(table_groups(folder, operations))) for facts, folder in chips]
     found = build_datasheet(measured, source, say)
     old = artefact("", "datasheet") if operations else None
@@ -128,6 +136,53 @@ def calibrate_across(
         say(str(out / save(with_others(old, found), stage, "datasheet").name))
         if not operations:
             say(str(out / build_common(chips, source, stage).name))
+
+
+def write_without(name: str, chips: list[Any], out: Path, source: str, operations: list[str] | None, say: Any) -> None:
+    """A folder of calibrations that have not seen a chip or a model. Raises InputError."""
+    from hardware_specs.calibrations import artefact, measured_stacks
+    from hardware_specs.shelves import WITHOUT
+    from reports.files import write_text
+    from simcore.calibration.left_out import experts_without, laws_without
+    from simcore.calibration.power import build_common
+    from simcore.calibration.store import save, toml_text
+    from simcore.errors import InputError
+
+    if out == TABLES:
+        raise InputError("would replace the calibrations of the package", key="--out", fix="name a folder of its own")
+    chip, model = left_out(name)
+    with artefacts(out, "calibrate-across") as stage:
+        if chip is not None:
+            rest = [(facts, folder) for facts, folder in chips if facts.name != chip]
+            save(laws_without(rest, source, operations, say), stage, "datasheet")
+            if not operations:
+                build_common(rest, source, stage)
+        else:
+            for facts, folder in chips:
+                shipped = {stack: artefact(facts.name, stack) for stack in measured_stacks(facts.name)}
+                for found in experts_without(facts, folder, shipped, model, say):
+                    save(found, stage / facts.name)
+        parts = {"chips": [chip] if chip else [], "models": [list(model)] if model else []}
+        write_text(stage / WITHOUT, toml_text({"schema": "without/1"} | parts))
+    say(f"written: {out}")
+
+
+def left_out(name: str) -> tuple[str | None, tuple[int, ...]]:
+    """(the chip of a name, ()) or (None, the four numbers of a model with experts). Raises InputError."""
+    import hardware_specs
+    from scenarios.names import resolve
+    from simcore.calibration.left_out import model_identity
+    from simcore.errors import InputError, UnknownName
+
+    try:
+        return hardware_specs.chip(name).name, ()
+    except UnknownName:
+        pass
+    identity = model_identity(resolve("model", name).value)
+    if not identity:
+        fix = "leave out a model with experts: tables of other operations name no model"
+        raise InputError(f"{name} has no experts", key="--leave-out", fix=fix)
+    return None, identity
 
 
 def convert(importer: str, tables: Path, out: Path) -> Path:

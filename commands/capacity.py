@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import File, Json, Launch, Quiet, Set, asked
+from commands.asked import Calibration, File, Json, Launch, Quiet, Set, asked
 
 
 def register(app: typer.Typer) -> None:
@@ -20,6 +20,7 @@ def capacity(
     find: Annotated[str, typer.Option(help="`rate`: highest rate; `replicas`: fewest replicas at the rate.")] = "rate",
     tolerance: Annotated[float, typer.Option(help="Relative width at which the search stops.", min=1e-4)] = 0.01,
     most: Annotated[int, typer.Option(help="Largest number of replicas tried.", min=1)] = 1024,
+    calibration: Calibration = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import Json, Launch, Quiet, Set
+from commands.asked import Calibration, HostLink, Json, Launch, Quiet, Set
 
 Name = Annotated[str | None, typer.Option(help="Model: a name, a path, e.g. meta-llama/Llama-3.1-70B.")]
 Chip = Annotated[str | None, typer.Option(help="Chip, node or cluster: a name or a path, e.g. h200-sxm.")]
@@ -39,12 +39,14 @@ def estimate(
     kv: Annotated[str | None, typer.Option(help="KV cache format.")] = None,
     stack: Annotated[str | None, typer.Option(help="vllm, trtllm, sglang, datasheet or roofline.")] = None,
     launch: Launch = None,
+    link: HostLink = None,
     kv_tier: Annotated[str | None, typer.Option(help="Memory tier that holds the KV cache.")] = None,
     weight_tier: Annotated[str | None, typer.Option(help="Memory tier that weights stream from.")] = None,
     sub_batches: Annotated[bool, typer.Option(help="Two half batches on matrix unit and PIM in turn.")] = False,
     basis: Annotated[str | None, typer.Option(help="Cost by rental or purchase.")] = None,
     electricity: Annotated[str | None, typer.Option(help='Tariff, e.g. "0.1 USD/kWh".')] = None,
     pue: Annotated[float | None, typer.Option(help="Power usage effectiveness.", min=1.0)] = None,
+    calibration: Calibration = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -74,6 +76,7 @@ PLACES = {
     "chip": "hardware.system",
     "stack": "hardware.stack",
     "launch": "policy.launch",
+    "link": "hardware.link",
     "sub_batches": "policy.sub_batches",
     "kv_tier": "residency.kv",
     "weight_tier": "residency.weights",

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from commands.asked import Json, Quiet, Set, Vary
+from commands.asked import Calibration, Json, Quiet, Set, Vary
 
 
 class _RunByDefault(TyperGroup):
@@ -53,6 +53,7 @@ def run(
     out: Out = None,
     store: StoreFolder = None,
     allow_code: AllowCode = False,
+    calibration: Calibration = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:

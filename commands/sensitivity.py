@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import File, Json, Quiet
+from commands.asked import Calibration, File, Json, Quiet
 from commands.what_if import Of
 
 
@@ -24,6 +24,7 @@ def sensitivity(
     ] = 1.5,
     draws: Annotated[int, typer.Option(help="Of both scenarios.", min=1, max=100_000)] = 100,
     seed: Annotated[int, typer.Option(help="Of the draws.", min=0)] = 0,
+    calibration: Calibration = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import File, Json, Launch, Quiet, Set, asked
+from commands.asked import Calibration, File, HostLink, Json, Launch, Quiet, Set, asked
 
 
 def register(app: typer.Typer) -> None:
@@ -18,6 +18,7 @@ def simulate(
     scenario: File,
     changes: Set = None,
     launch: Launch = None,
+    link: HostLink = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for requests.parquet, series.csv, summary.json and others.")
     ] = None,
@@ -25,6 +26,7 @@ def simulate(
     timeline: Annotated[str | None, typer.Option(help="Write a Chrome trace of START:END seconds to --out.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Verify the numbered invariants.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave malformed trace rows out, counted.")] = False,
+    calibration: Calibration = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -38,7 +40,7 @@ def simulate(
     from scenarios.simulate import simulate as served
 
     claim(out, NAMES)
-    question = asked(scenario, changes, launch=launch)
+    question = asked(scenario, changes, launch=launch, link=link)
     with progress(quiet or as_json, question.name) as update:
         found = served(question, seeds, skip_bad, check, 1_000_000 if timeline else 0, update)
     if found.run is None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import Json, Quiet, Set, Vary
+from commands.asked import Calibration, Json, Quiet, Set, Vary
 
 
 def register(app: typer.Typer) -> None:
@@ -39,6 +39,7 @@ def size(
     changes: Set = None,
     vary: Vary = None,
     out: Annotated[Path | None, typer.Option(help="Folder for page and scenarios; default out/size.")] = None,
+    calibration: Calibration = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:

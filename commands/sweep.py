@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import File, Launch, Quiet, Set, Vary, asked
+from commands.asked import Calibration, File, Launch, Quiet, Set, Vary, asked
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +26,7 @@ def sweep(
         Path | None, typer.Option(help="Folder for the results; default out/NAME, none with --json.")
     ] = None,
     top: Annotated[int, typer.Option(help="Rows to print.", min=1)] = 20,
+    calibration: Calibration = None,
     quiet: Quiet = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the ranked rows as JSON.")] = False,
 ) -> None:

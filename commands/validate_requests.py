@@ -9,6 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from commands.asked import HostLink
+from validation.home import Home, system_of
+
 
 def register(validate_app: typer.Typer) -> None:
     """Add `requests` to the group `simcore validate`."""
@@ -18,6 +21,8 @@ def register(validate_app: typer.Typer) -> None:
 def requests(
     run: Annotated[Path, typer.Option("--run", help="Folder with requests.jsonl, meta.json and timeseries.csv.")],
     chip: Annotated[str | None, typer.Option(help="Chip; default: the device that the run names.")] = None,
+    system: Annotated[str | None, typer.Option(help="Node that the chips stood in: a name or a path.")] = None,
+    link: HostLink = None,
     profile: Annotated[
         str | None, typer.Option(help="Step times from `layers` (a layer profile) or `operators` (the calibration).")
     ] = None,
@@ -39,16 +44,17 @@ def requests(
     from simcore.calibration.vllm_engine import Card, assumed, ranks_of, run_pool, run_settings
 
     recorded = read_vllm_run(run)
-    device = find_chip(chip or recorded.device)
+    device = system_of(system).chip if system and not chip else find_chip(chip or recorded.device)
+    home = Home(device, system, link)
     model = find_model(recorded.model)
     ranks = ranks_of(recorded.engine, model)
     if write_scenario is not None:
-        write_question(write_scenario, recorded, model.name, device.name, ranks)
+        write_question(write_scenario, recorded, model.name, home, ranks)
     folder = find_profile(run, layers, recorded, chip or recorded.device)
     kind = profile or ("layers" if folder else "operators")
     card = Card(device.memory[device.main_tier].reported_bytes, hardware_specs.stack("vllm").memory)
     settings = run_settings(recorded.engine, run_pool(recorded.engine, model, card, ranks))
-    step_times = step_times_of(kind, folder, recorded, model, device)
+    step_times = step_times_of(kind, folder, recorded, model, home)
     ours = replay(recorded, step_times, settings, ranks)
     report = {"run": run.name, "profile": kind, "kv_blocks": settings.kv_blocks, "assumed": assumed(recorded.engine)}
     report |= compare(recorded, ours)
@@ -146,7 +152,7 @@ def _same_model(name: str, other: str) -> bool:
         return False
 
 
-def step_times_of(kind: str, folder: Path | None, recorded: Any, model: Any, chip: Any) -> Any:
+def step_times_of(kind: str, folder: Path | None, recorded: Any, model: Any, home: Home) -> Any:
     """Step times from the layer profile, or from the chip's calibrated operators (`datasheet` where it has none)."""
     from simcore.errors import InputError
 
@@ -155,27 +161,21 @@ def step_times_of(kind: str, folder: Path | None, recorded: Any, model: Any, chi
             tp = recorded.engine.get("tensor_parallel_size", 1)
             what = f"no 16-bit layer profile of {recorded.model} with tp {tp} on {recorded.device}"
             raise InputError(what, key="--profile", fix="use operators, or name a folder with --layers")
-        return layer_times(folder, recorded, model, chip)
+        return layer_times(folder, recorded, model, home)
     if kind == "operators":
         from scenarios.replays import operator_step_times
 
-        return operator_step_times(model.name, chip.name, recorded.engine)
+        return operator_step_times(model.name, home.hardware, recorded.engine)
     raise InputError(f"unknown profile {kind!r}", key="--profile", fix="use layers or operators")
 
 
-def layer_times(folder: Path, recorded: Any, model: Any, chip: Any) -> Any:
-    """Layer profile, plus what the ranks exchange over the chip's link, which no profile holds."""
-    from simcore.calibration.importers.layer_profile import (
-        Shape,
-        all_reduce_over,
-        exchange_over,
-        gather_over,
-        layer_step_times,
-        shared_layer_steps,
-    )
+def layer_times(folder: Path, recorded: Any, model: Any, home: Home) -> Any:
+    """Layer profile, plus what the ranks exchange, which no profile holds: over the link that is stated, else the
+    node's, else the chip's own."""
+    from simcore.calibration.importers.layer_profile import Shape, layer_step_times, shared_layer_steps
     from simcore.calibration.vllm_engine import graph_sizes, padded_start, ranks_of
 
-    ranks = ranks_of(recorded.engine, model)
+    ranks, chip = ranks_of(recorded.engine, model), home.chip
     experts = [f for group in model.layers for f in group.ffn if f.kind == "moe"]
     profiled = ranks.tp if (folder / "moe.csv").is_file() else 1
     shape = Shape(
@@ -186,14 +186,12 @@ def layer_times(folder: Path, recorded: Any, model: Any, chip: Any) -> Any:
         graph_sizes=graph_sizes(recorded.engine),
         whole_batch=padded_start(whole_batch(model, chip, ranks.tp), graph_sizes(recorded.engine)),
     )
-    link_bytes_per_s = next(iter(chip.links.values())).bytes_per_s
     reduces = {}
     if ranks.tp > 1:
-        reduces["all_reduce_s"] = all_reduce_over(link_bytes_per_s, ranks.tp, model.hidden_size)
-        reduces["gather_s"] = gather_over(link_bytes_per_s, ranks.tp, model.vocab_size)
+        reduces["all_reduce_s"] = home.all_reduce(ranks.tp, model.hidden_size)
+        reduces["gather_s"] = home.gather(ranks.tp, model.vocab_size)
     if ranks.lockstep:
-        exchange_s = exchange_over(link_bytes_per_s, ranks.dp, model.hidden_size)
-        return shared_layer_steps(folder, shape, exchange_s, **reduces)
+        return shared_layer_steps(folder, shape, home.exchange(ranks.dp, model.hidden_size), **reduces)
     return layer_step_times(folder, shape, **reduces)
 
 
@@ -207,7 +205,7 @@ def whole_batch(model: Any, chip: Any, tp: int) -> float:
     return flash_attention.whole_batch(float(count), max(1.0, mixer.kv_heads / tp))
 
 
-def write_question(folder: Path, recorded: Any, model: str, chip: str, ranks: Any) -> None:
+def write_question(folder: Path, recorded: Any, model: str, home: Home, ranks: Any) -> None:
     """`scenario.toml` and the `trace.csv` that it names; the trace first."""
     from reports.files import write_text
     from scenarios.replays import replay_scenario
@@ -216,7 +214,7 @@ def write_question(folder: Path, recorded: Any, model: str, chip: str, ranks: An
     trace = recorded.trace
     columns = zip(trace.arrival_s.tolist(), trace.input_tokens.tolist(), trace.output_tokens.tolist(), strict=True)
     lines = ["arrival_s,input_tokens,output_tokens", *(f"{a!r},{i},{o}" for a, i, o in columns)]
-    tables = replay_scenario(model, chip, recorded.engine, ranks) | {"traffic": {"trace": "trace.csv"}}
+    tables = replay_scenario(model, home.hardware, recorded.engine, ranks) | {"traffic": {"trace": "trace.csv"}}
     write_text(folder / "trace.csv", "\n".join(lines) + "\n")
     write_text(folder / "scenario.toml", dumps(tables))
 

@@ -7,6 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+ModelFolder = Annotated[
+    Path | None, typer.Option(help="Folder of config.json files, ORG--NAME.json, asked before the shipped names.")
+]
+LeftOutFolders = Annotated[
+    list[Path] | None,
+    typer.Option(help="Folder of calibrate-across --leave-out, for the rows whose part it left out; repeatable."),
+]
+
 
 def register(validate_app: typer.Typer) -> None:
     """Add `serving` and `fit-serving` to the group `simcore validate`."""
@@ -23,6 +31,11 @@ def serving(
     held_out_by: Annotated[
         str | None, typer.Option(help="curve, model or system: what parameters must not have seen.")
     ] = None,
+    models: ModelFolder = None,
+    calibration: LeftOutFolders = None,
+    public_flags: Annotated[
+        bool, typer.Option("--public-flags", help="Flags of a public benchmark's launch scripts where a row has none.")
+    ] = False,
     infer_workers: Annotated[
         bool, typer.Option("--infer-workers", help="Guess one worker per pool where a disaggregated row states none.")
     ] = False,
@@ -40,12 +53,16 @@ def serving(
     Where the table holds measurements, says how wrong the predictions are.
     """
     from commands.terminal import print_json
+    from validation.models import Models
     from validation.serving.inputs import read_frame, read_questions, replayer
+    from validation.serving.launches import with_public_flags
     from validation.serving.page import write_page
-    from validation.serving.report import answers, left_out, print_report, report_of, write_predictions
+    from validation.serving.report import answers, left_out, print_report, write_predictions
 
     frame = read_frame(table)
-    rows = read_questions(frame, infer_workers)
+    known = Models(models)
+    rows = read_questions(frame, infer_workers, known)
+    rows = with_public_flags(rows) if public_flags else rows
     if write_scenarios is not None:
         written = write_rows(write_scenarios, rows)
         if not quiet:
@@ -53,18 +70,14 @@ def serving(
         return
     unseen = _left_out(held_out, held_out_by)
     progress = None if quiet or as_json else _progress
-    asks = replayer(unseen)
-    found = answers(asks, rows, unseen, progress)
+    asks, folders = replayer(unseen, known), calibration or []
+    found = answers(asks, rows, unseen, progress, folders)
     if out is not None:
         write_predictions(out, rows, found)
-    if "silicon_ttft_ms" not in frame.columns or "silicon_tpot_ms" not in frame.columns:
-        summary: dict[str, Any] = {"rows": len(rows), "predicted": sum(not a.reason for a in found)}
-        scored = None
-    else:
-        summary, scored = report_of(rows, found, frame, read_frame(peer) if peer else None)
+    summary, scored = _scored(rows, found, frame, peer)
     if page is not None and scored is not None:
         if unseen is not None:
-            summary["left_out"] = left_out(asks, rows, frame, progress)
+            summary["left_out"] = left_out(rows, frame, known, progress, folders)
         write_page(page, summary, unseen)
     if plot is not None and scored is not None:
         from reports.serving_accuracy import draw_serving
@@ -74,6 +87,16 @@ def serving(
         print_json(summary)
     elif not quiet:
         print_report(summary)
+
+
+def _scored(rows: Any, found: Any, frame: Any, peer: Path | None) -> tuple[dict[str, Any], Any]:
+    """(what to tell, scored columns; None where the table measures nothing)."""
+    from validation.serving.inputs import read_frame
+    from validation.serving.report import report_of
+
+    if "silicon_ttft_ms" not in frame.columns or "silicon_tpot_ms" not in frame.columns:
+        return {"rows": len(rows), "predicted": sum(not a.reason for a in found)}, None
+    return report_of(rows, found, frame, read_frame(peer) if peer else None)
 
 
 def write_rows(folder: Path, rows: Any) -> int:

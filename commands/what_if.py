@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import File, Json, Quiet, Set
+from commands.asked import Calibration, File, Json, Quiet, Set
 
 Of = Annotated[
     str | None,
@@ -30,6 +30,7 @@ def what_if(
     ] = None,
     pair: Annotated[str | None, typer.Option("--map", help="KEY,KEY: a heat map of both, 0.25x to 4x.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for what-if.html; default out/what-if.")] = None,
+    calibration: Calibration = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:

@@ -6,16 +6,19 @@ import io
 from functools import cache, cached_property
 from importlib import resources
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
+from hardware_specs import shelves
+from hardware_specs.shelves import Place
 from simcore.cost.artefact_io import from_arrays, power_from_arrays
 from simcore.cost.board_power import BoardPower, board_power
 from simcore.cost.built_on import whole
 from simcore.cost.calibrated import Artefact, OperatorModel
 from simcore.cost.facts import chip_facts
 from simcore.cost.kernel_power import PowerFit, PowerModel
-from simcore.errors import UnknownName
+from simcore.errors import InputError, UnknownName
 from simcore.registry import normal
 from simcore.spec.hardware import Chip
 
@@ -24,41 +27,50 @@ SHARED = ("nccl",)
 """artefacts that belong to every stack"""
 
 
+def _place(folder: str, name: str) -> Place | None:
+    """The first shelf that holds `<folder>/<name>.npz`; None when none does."""
+    return next((place for place in shelves.place(folder) if (place / f"{name}.npz").is_file()), None)
+
+
 @cache
-def _read(folder: str, name: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """(arrays, provenance) of `hardware_specs/calibration/<folder>/<name>`; None when there is none."""
+def _loaded(place: Place, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(arrays, provenance) of two files. Raises InputError for files that are none of ours."""
     import tomllib
 
-    base = resources.files("hardware_specs") / "calibration"
-    place = base / folder if folder else base
-    path = place / f"{name}.npz"
-    if not path.is_file():
-        return None
-    provenance = tomllib.loads((place / f"{name}.toml").read_text(encoding="utf-8"))
-    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-        return {key: arrays[key] for key in arrays.files}, provenance
+    try:
+        provenance = tomllib.loads((place / f"{name}.toml").read_text(encoding="utf-8"))
+        with np.load(io.BytesIO((place / f"{name}.npz").read_bytes()), allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}, provenance
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise InputError("is no calibration", file=str(place / f"{name}.npz"), fix="calibrate again") from error
 
 
-@cache
 def artefact(folder: str, name: str) -> Artefact | None:
     """The operator fits of one file; None when there is none."""
-    found = _read(folder, name)
-    if not found:
-        return None
-    file = f"calibration/{folder}/{name}.npz"
-    return whole(from_arrays(*found, file), lambda stack: _parts(folder, stack), file)
-
-
-def _parts(folder: str, name: str) -> Artefact | None:
-    """The fits of one file as saved; bases stand on nothing, so they are whole."""
-    found = _read(folder, name)
-    return from_arrays(*found) if found else None
+    place = _place(folder, name)
+    return None if place is None else _artefact(place, folder, name)
 
 
 @cache
+def _artefact(place: Place, folder: str, name: str) -> Artefact:
+    """The fits with those that they stand on, which lie beside them or on the next shelf."""
+    file = f"calibration/{folder}/{name}.npz"
+
+    def parts(stack: str) -> Artefact | None:
+        there = place if (place / f"{stack}.npz").is_file() else _place(folder, stack)
+        return None if there is None else from_arrays(*_loaded(there, stack))
+
+    return whole(from_arrays(*_loaded(place, name), file), parts, file)
+
+
 def _power_fits(folder: str) -> tuple[PowerFit, ...]:
-    found = _read(folder, "power")
-    return power_from_arrays(*found, f"calibration/{folder}/power.npz") if found else ()
+    place = _place(folder, "power")
+    return () if place is None else _power(place, folder)
+
+
+@cache
+def _power(place: Place, folder: str) -> tuple[PowerFit, ...]:
+    return power_from_arrays(*_loaded(place, "power"), f"calibration/{folder}/power.npz")
 
 
 def power_model(chip: str | Chip) -> PowerModel:
@@ -88,12 +100,8 @@ def board_law(chip: str | Chip) -> BoardPower:
 
 def measured_stacks(chip_name: str) -> list[str]:
     """Stacks with an artefact for a chip (its spec name)."""
-    place = resources.files("hardware_specs") / "calibration" / chip_name
-    if not place.is_dir():
-        return []
-    return sorted(
-        p.name.removesuffix(".npz") for p in place.iterdir() if p.name.endswith(".npz") and p.name != "power.npz"
-    )
+    files = (p.name for place in shelves.place(chip_name) if place.is_dir() for p in place.iterdir())
+    return sorted({name.removesuffix(".npz") for name in files if name.endswith(".npz") and name != "power.npz"})
 
 
 def shipped(chip: str | Chip) -> Chip:
@@ -119,15 +127,14 @@ def cost_model(chip: str | Chip, name: str) -> Any:
 class _Datasheet(Artefact):
     """The laws of all chips, read when something asks for a fit of them: step tables kept on disk do not."""
 
-    def __init__(self) -> None:
-        for name, value in (("chip", "any"), ("stack", "datasheet"), ("facts", None)):
+    def __init__(self, place: Place) -> None:
+        for name, value in (("chip", "any"), ("stack", "datasheet"), ("facts", None), ("_place", place)):
             object.__setattr__(self, name, value)
 
     @cached_property
     def _read(self) -> Artefact:
-        laws = artefact("", "datasheet")
-        assert laws is not None, "hardware_specs/calibration/datasheet.npz is part of the package"
-        return laws
+        place: Place = self.__dict__["_place"]
+        return _artefact(place, "", "datasheet")
 
     def __getattr__(self, name: str) -> Any:
         if name in ("fits", "provenance"):
@@ -135,7 +142,9 @@ class _Datasheet(Artefact):
         raise AttributeError(name)
 
 
-DATASHEET = _Datasheet()
+@cache
+def _datasheet(place: Place) -> Artefact:
+    return _Datasheet(place)
 
 
 def calibration(chip: str | Chip, stack: str = "datasheet") -> OperatorModel:
@@ -150,4 +159,6 @@ def calibration(chip: str | Chip, stack: str = "datasheet") -> OperatorModel:
         raise UnknownName("stack", stack, STACKS)
     spec = chips(chip) if isinstance(chip, str) else chip
     found = [] if stack == "datasheet" else [artefact(spec.name, name) for name in (stack, *SHARED)]
-    return OperatorModel(chip_facts(spec), stack, tuple(a for a in found if a is not None), DATASHEET)
+    laws = _place("", "datasheet")
+    assert laws is not None, "hardware_specs/calibration/datasheet.npz is part of the package"
+    return OperatorModel(chip_facts(spec), stack, tuple(a for a in found if a is not None), _datasheet(laws))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import hardware_specs
-from simcore.spec.hardware import Level
+from simcore.errors import InputError
+from simcore.spec.hardware import Level, Link
 from simcore.spec.system import System
 
 MOST = 8
@@ -35,3 +36,28 @@ def several(system: System, gpus: int) -> tuple[System, tuple[str, ...]]:
         return system, ()
     told = f"{gpus} {system.chip.name} share one host over {wider.levels[0].name}: name a node for another home"
     return wider, (told,)
+
+
+def host_link(text: str, file: str = "", key: str = "hardware.link") -> Link:
+    """The link of "16 GB/s, 20 us": bandwidth per chip and direction, time of one message. Raises InputError.
+
+    >>> host_link("16 GB/s, 20 us").latency_s
+    2e-05
+    """
+    rate, comma, wait = text.partition(",")
+    try:
+        if not comma:
+            raise ValueError(text)
+        return Link.model_validate({"kind": "host", "bandwidth": rate.strip(), "latency": wait.strip()})
+    except (ValueError, InputError) as error:
+        fix = 'write its bandwidth and the time of one message, "16 GB/s, 20 us"'
+        raise InputError(f"{text!r} is no link", file=file, key=key, fix=fix) from error
+
+
+def linked(system: System, link: Link, gpus: int) -> System:
+    """The system with all chips of its node joined by one link, through the host; a home is made where it has none."""
+    system = widened(system, gpus)
+    if system.node is None:
+        return system
+    level = Level(name="host", size=system.node.chips, link=link)
+    return system.replace(node=system.node.replace(levels=(level,)))

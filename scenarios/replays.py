@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def replay_scenario(model: str, chip: str, engine: dict[str, Any], ranks: Any) -> dict[str, Any]:
+def replay_scenario(model: str, hardware: dict[str, Any], engine: dict[str, Any], ranks: Any) -> dict[str, Any]:
     """The tables of a `scenario/2` file, traffic left out; nothing that was fitted on servers (`effects = "kernels"`).
 
     Raises InputError for formats and degrees that a replay does not know.
@@ -38,22 +38,22 @@ def replay_scenario(model: str, chip: str, engine: dict[str, Any], ranks: Any) -
         "schema": "scenario/2",
         "name": "recorded",
         "model": {"name": model},
-        "hardware": {"system": chip},
+        "hardware": hardware,
         "plan": plan,
         "policy": policy,
     }
 
 
-def replayed(model: str, chip: str, engine: dict[str, Any], ranks: Any) -> Any:
+def replayed(model: str, hardware: dict[str, Any], engine: dict[str, Any], ranks: Any) -> Any:
     """The scenario with its names looked up."""
     from scenarios.read import from_raw
     from scenarios.resolved import resolve
 
-    raw = replay_scenario(model, chip, engine, ranks)
+    raw = replay_scenario(model, hardware, engine, ranks)
     return resolve(from_raw({**raw, "traffic": {"input_tokens": 1024, "output_tokens": 128, "batch": 1}}))
 
 
-def operator_step_times(model: str, chip: str, engine: dict[str, Any]) -> Any:
+def operator_step_times(model: str, hardware: dict[str, Any], engine: dict[str, Any]) -> Any:
     """Step times of `simulate` for a run; `SharedSteps` for ranks that share experts."""
     import workloads
     from scenarios.steps import hardware_steps
@@ -61,7 +61,7 @@ def operator_step_times(model: str, chip: str, engine: dict[str, Any]) -> Any:
     from simcore.engine.ranks import split_experts
 
     ranks = ranks_of(engine, workloads.model(model))
-    found = replayed(model, chip, engine, ranks)
+    found = replayed(model, hardware, engine, ranks)
     times = hardware_steps(found)
     if not ranks.lockstep:
         return times

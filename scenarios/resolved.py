@@ -10,7 +10,7 @@ from typing import Any
 
 from scenarios.fields import changed, quantity, read
 from scenarios.formats import format_named
-from scenarios.homes import several
+from scenarios.homes import host_link, linked, several
 from scenarios.names import resolve as look_up
 from scenarios.stacks import Release, cost_model, default_stack, documented, release, served
 from simcore.cost.facts import chip_facts
@@ -205,6 +205,8 @@ def deployed(
     for path, value in hardware.changes.items():
         system = system_with(system, path, value, scenario.file)
     system, housed = several(system, scenario.plan.replica_chips)
+    if hardware.link is not None:
+        system = linked(system, host_link(hardware.link, scenario.file), scenario.plan.replica_chips)
     asked = hardware.stack or default_stack(system.chip)
     named, heard = release(asked, Path(scenario.file).parent, scenario.file or None)
     stack = documented(named.stack).release(named.version)
@@ -304,10 +306,18 @@ def with_policy(
     return replace(
         adds.on(has_eight_bits, stack.untuned.ratio(generation, experts)).hosted(thread_ratio(system, file)),
         older=not policy.overlap_scheduling,
-        graph_tokens=float(stack.serving.captured_tokens(policy.max_running or 1)) if policy.graphs else 0.0,
+        graph_tokens=graph_tokens(policy, stack),
         peer_share=1.0 if policy.hold_steps else adds.peer_share,
         least_expert_tokens=float(policy.least_expert_tokens),
     )
+
+
+def graph_tokens(policy: PolicyPart, stack: Stack) -> float:
+    """Largest step with a chunk that runs from a graph."""
+    if not policy.graphs:
+        return 0.0
+    stated = policy.graph_tokens
+    return float(stack.serving.captured_tokens(policy.max_running or 1) if stated is None else stated)
 
 
 def thread_ratio(system: System, file: str) -> float:

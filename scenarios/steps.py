@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 
+from hardware_specs import shelves
 from scenarios.resolved import Resolved
 from simcore.errors import InputError
 from simcore.kept.values import keep_value, kept_value, state_of, text_of
@@ -95,6 +96,7 @@ def kept_steps(resolved: Resolved, clock_ratio: float = 1.0) -> RawSteps:
         str(resolved.scenario.policy.expert_kernels),
         str(clock_ratio),
         resolved.scenario.policy.effects,
+        shelves.state(),
     )
     key = (*(text_of(spec) for spec in specs), *stacks)
     if key not in _KNOWN:

@@ -92,6 +92,12 @@ def settings(text: str, file: str = "") -> tuple[dict[str, Any], list[str]]:
     return server.settled(found), unread
 
 
+def flag_settings(stack: str, text: str, file: str = "") -> tuple[dict[str, Any], list[str]]:
+    """As `settings`, of a whole command or of a server's flags alone."""
+    server = SERVERS.implementation(stack)
+    return settings(text if not text.lstrip().startswith("-") else f"{' '.join(server.STARTS[0])} {text}", file)
+
+
 def _server(words: list[str], file: str) -> tuple[str, Any, list[str]]:
     """(stack, its module, the words after its command)."""
     for name in SERVERS:

@@ -11,7 +11,8 @@ and Yuan 2009):
     nodes         c + 2 ((n1-1) a1 + ceil(log2 n2) a2) + 2 S/B     chains inside nodes, a tree across them (NCCL)
 
 Across nodes nobody writes into another's memory: a kernel, a proxy thread and a network card take turns, so that every
-algorithm begins with c and a hop takes at least a2 (NCCL's own estimate, tuning.cc). One- and two-shot end at the node.
+algorithm begins with c and a hop takes at least a2 (NCCL's own estimate, tuning.cc). One- and two-shot end at the node,
+and need chips that read each other's memory: through a host's memory rings and trees remain.
 
 Reduce-scatter and all-gather are half a ring; all-to-all sends (g-1)/g of S. Wrong when several groups share an
 oversubscribed level unequally, and where the network reduces by itself (SHARP): both are left out.
@@ -47,6 +48,8 @@ class Spans:
     outer_latency_s: Column
     crosses: Any = False
     """whether its ranks lie on several nodes"""
+    has_peers: Any = True
+    """whether chips of a node read each other's memory"""
 
     @property
     def ranks(self) -> Column:
@@ -76,7 +79,8 @@ def spans(machine: Machine, group: Column, stride: Column = 1.0) -> Spans:
         outer_wait = np.where(beyond, np.maximum(wait, outer_wait), outer_wait)
         covered = np.maximum(covered, members)
     crosses = np.asarray(group * stride > machine.node_chips) & (np.asarray(group) > 1)
-    return Spans(inner, group / inner, inner_rate, inner_wait, outer_rate, outer_wait, crosses)
+    peers = np.asarray(machine.has_peers) > 0
+    return Spans(inner, group / inner, inner_rate, inner_wait, outer_rate, outer_wait, crosses, peers)
 
 
 Line = tuple[Column, Column]
@@ -112,12 +116,13 @@ def collective_model(at: Spans) -> CollectiveModel:
     steps = np.ceil(np.log2(np.maximum(g, 1.0)))
     many = g > 1
     tree = (2 * steps * wait, np.where(many, 2 / rate, 0.0))
-    direct = (np.where(crosses, np.inf, np.where(many, 2 * wait, 0.0)), (g - 1) / rate)
+    through_host = many & ~np.asarray(at.has_peers)
+    direct = (np.where(crosses | through_host, np.inf, np.where(many, 2 * wait, 0.0)), (g - 1) / rate)
     inner = ((at.inner - 1) * at.inner_latency_s, (at.inner - 1) / at.inner / at.inner_bytes_per_s)
     outer = ((at.outer - 1) * hop, (at.outer - 1) / g / at.outer_bytes_per_s)
     nested = (inner[0] + outer[0], inner[1] + outer[1])
     twice = (2 * ring[0], 2 * ring[1])
-    shot = (np.where(many, np.where(at.outer > 1, np.inf, wait), 0.0), (g - 1) / g / rate)
+    shot = (np.where(many, np.where((at.outer > 1) | through_host, np.inf, wait), 0.0), (g - 1) / g / rate)
     across = (at.inner - 1) * at.inner_latency_s + np.ceil(np.log2(np.maximum(at.outer, 1.0))) * hop
     nodes = (np.where(crosses, 2 * across, np.inf), np.where(many, 2 / rate, 0.0))
     exchange = (np.where(many, at.inner_latency_s + at.outer_latency_s, 0.0), _all_to_all_slope(at))

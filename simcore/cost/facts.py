@@ -36,6 +36,8 @@ class ChipFacts:
     architecture: str = ""
 
     link_kind: str = ""
+    exponentials_per_clock: float = 16.0
+    """per SM, of its special-function units"""
 
     @property
     def generation(self) -> str:
@@ -140,6 +142,7 @@ def chip_facts(chip: Any) -> ChipFacts:
         idle_w=float(chip.power.idle_w),
         architecture=chip.architecture,
         link_kind=str(links[-1].kind) if links else "pcie",
+        exponentials_per_clock=float(unit.exponentials_per_clock),
     )
 
 

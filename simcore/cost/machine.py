@@ -58,6 +58,8 @@ class Machine:
     level_latency_s: tuple[Column, ...]
     node_chips: Column = np.inf
     """of one node; beyond them a message goes through network cards"""
+    has_peers: Column = 1.0
+    """whether chips of one node read each other's memory; 0: through the host's, which no table was taken over"""
     array_rows: Column = 0.0
     """rows of a systolic array; 0: not one"""
     array_columns: Column = 0.0
@@ -165,6 +167,7 @@ def machine_of(
         level_bytes_per_s=rates,
         level_latency_s=latencies,
         node_chips=float(system.chips_per_node) if system.node else np.inf,
+        has_peers=float(not system.levels or system.levels[0].link.kind != "host"),
         formats=(weights, experts, kv),
         unpacking=_unpackings(chip, (weights, experts, kv)),
         **_arrays(unit),

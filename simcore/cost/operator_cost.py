@@ -236,7 +236,13 @@ class OperatorCost:
 
     def _network(self, op: Op, machine: Machine, plan: PlanColumns, alike: Alike) -> OpCost:
         """Seconds of a collective or transfer, every distinct row once where the plans share one set of links."""
-        links = (*machine.level_sizes, *machine.level_bytes_per_s, *machine.level_latency_s, machine.node_chips)
+        links = (
+            *machine.level_sizes,
+            *machine.level_bytes_per_s,
+            *machine.level_latency_s,
+            machine.node_chips,
+            machine.has_peers,
+        )
         columns: dict[str, Any] = {"group": op.group, "stride": op.stride, "message_bytes": op.shape["message_bytes"]}
         varying = {name: np.asarray(value, float) for name, value in columns.items() if np.size(value) > 1}
         if not varying or any(np.size(one) > 1 for one in links):
@@ -249,11 +255,11 @@ class OperatorCost:
         return OpCost(0.0, 0.0, np.broadcast_to(each_s, first.shape)[back], 0.0)
 
     def _network_s(self, op: Op, machine: Machine, plan: PlanColumns, alike: Alike) -> Column:
-        """Measured collectives inside a node; alpha-beta across nodes, for transfers, and for a single rank."""
+        """Measured collectives inside a node; alpha-beta across nodes, through a host, for transfers and one rank."""
         if op.kind == "transfer" or not machine.level_sizes:
             return network_cost(op, machine, plan).network_s
         ranks = np.asarray(op.group, float)
-        here = (ranks > 1) & (ranks * op.stride <= machine.level_sizes[0])
+        here = (ranks > 1) & (ranks * op.stride <= machine.level_sizes[0]) & (np.asarray(machine.has_peers) > 0)
         if not np.any(here):
             return network_cost(op, machine, plan).network_s
         measured = self._collective(op, np.where(ranks > 1, ranks, 2.0), alike)

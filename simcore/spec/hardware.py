@@ -17,7 +17,10 @@ Format = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp6", "
 ChipKind = Literal["gpu", "npu", "tpu", "cpu", "pim", "accelerator"]
 UnitKind = Literal["tensor", "vector", "systolic", "pim", "logic"]
 TierKind = Literal["sram", "hbm", "gddr", "dram", "cxl", "flash"]
-LinkKind = Literal["on-package", "nvlink", "xgmi", "ici", "ub", "pcie", "infiniband", "ethernet", "slingshot", "cxl"]
+LinkKind = Literal[
+    "on-package", "nvlink", "xgmi", "ici", "ub", "pcie", "host", "infiniband", "ethernet", "slingshot", "cxl"
+]
+"""`host`: messages between chips go through the host's memory, for want of peer-to-peer; no table was taken over one"""
 
 
 class PimTiming(Spec):
@@ -66,6 +69,8 @@ class ComputeUnit(Spec):
     """the clock at which the published peak holds"""
     flop_per_clock: dict[Format, Annotated[float, Field(gt=0)]] = Field(default_factory=dict, alias="flop_per_clock")
     """per unit and clock, dense; peak = count x clock x this, checked by a test where all are published"""
+    exponentials_per_clock: float = Field(default=16.0, gt=0, le=1e6)
+    """per unit and clock, of its special-function units: a second resource of attention beside the multiplications"""
     array_rows: Count | None = None
     array_columns: Count | None = None
     """systolic array shape; `count` of them share a product fold by fold"""

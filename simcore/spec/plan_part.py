@@ -22,6 +22,9 @@ class HardwarePart(Spec):
     """the same of the node's spec"""
     cluster: dict[str, Any] = Field(default_factory=dict)
     """the same of the cluster's spec"""
+    link: str | None = None
+    """what joins the chips of one host that has no peer-to-peer, by its two numbers: "16 GB/s, 20 us" (one direction
+    per chip, one message); None: the node's own"""
 
     @property
     def changes(self) -> dict[str, Any]:

@@ -39,6 +39,9 @@ class PolicyPart(Spec):
     watermark_blocks: Whole = 0
     memory_fraction: float | None = Field(default=None, gt=0, le=1)
     graphs: bool = True
+    graph_tokens: Whole | None = None
+    """largest step with a prefill chunk that runs from a captured graph (vLLM: --max-cudagraph-capture-size); None: as
+    the stack captures them for its sequences"""
     reserve_output: bool | None = None
     whole_prompt: bool = True
     ahead: bool = False

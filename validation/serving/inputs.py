@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from validation.models import Models
     from validation.serving.fit import StackFit
     from validation.serving.replay import Replayer
     from validation.serving.rows import Question, ServingRow
@@ -29,25 +30,26 @@ def read_frame(table: Path, measured: bool = False) -> Any:
     return frame
 
 
-def read_questions(frame: Any, infer_workers: bool = False) -> list[ServingRow]:
+def read_questions(frame: Any, infer_workers: bool = False, models: Models | None = None) -> list[ServingRow]:
     """Rows of the table as questions; InputError for a missing column."""
-    from simcore import api
+    from validation.models import Models
     from validation.serving.models import is_dense
     from validation.serving.rows import read_rows
 
-    return read_rows(frame, infer_workers, cache(lambda name: is_dense(api.resolve, name)))
+    known = models or Models()
+    return read_rows(frame, infer_workers, cache(lambda name: is_dense(known, name)))
 
 
-def replayer(held_out_by: str | None = None) -> Replayer:
-    """A replayer over the project's models, systems, cost models and recipes; rules that name a model are left out
-    where models are."""
-    from simcore import api
+def replayer(held_out_by: str | None = None, models: Models | None = None) -> Replayer:
+    """A replayer over some models (else the project's), systems, cost models and recipes; rules that name a model are
+    left out where models are."""
+    from validation.models import Models
     from validation.serving.recipes import recipe, without_models
     from validation.serving.replay import Replayer
 
     if held_out_by == "model":
-        return Replayer(api.resolve, lambda stack: without_models(recipe(stack)))
-    return Replayer(api.resolve, recipe)
+        return Replayer(models or Models(), lambda stack: without_models(recipe(stack)))
+    return Replayer(models or Models(), recipe)
 
 
 def parameters(question: Question, held_out_by: str | None = None) -> Any:

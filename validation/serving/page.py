@@ -83,17 +83,21 @@ def _left_out_lines(left_out: Mapping[str, Any]) -> list[str]:
     lines = [
         "### Whole models and systems left out",
         "",
-        "Aggregated rows; serving parameters fitted without the row's model or system, whose operators are known.",
+        "Aggregated rows; serving parameters fitted without the row's model or system. First with nothing of it kept:",
+        "no recipe rule that names the model, no row of its experts in any operator table, no table of the chip",
+        "(siblings kept); `still seen` counts rows whose operators had seen it all the same. Then as a known one with",
+        "the fit alone left out.",
         "",
         "| left out | TPOT | TTFT | dense TPOT | dense TTFT | campaign factors TPOT | TTFT | "
-        "good first choice: rows | plans | inside the stated interval TPOT | TTFT |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "good first choice: rows | plans | inside the stated interval TPOT | TTFT | still seen |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for kind, part in left_out.items():
         entries = (part["all"], part["kind"]["dense"], part["campaign_factors"]["all"])
         cells = [_percents(entry[metric]) for entry in entries for metric in ("tpot", "ttft")]
         cells += [f"{part['choosing'][name]:.0%}" for name in ("first_choice_good", "first_plan_good")]
         cells += [f"{part['inside_stated'][name]:.0%}" for name in ("tpot", "ttft")]
+        cells.append(str(part["still_seen"]))
         lines.append(f"| {kind} | " + " | ".join(cells) + " |")
     return [*lines, ""]
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scenarios.launch.command import flag_settings
+from simcore.spec.scenario import put
 from validation.serving.rows import Pool, Question
 
 REQUESTS_PER_USER = 10
@@ -19,10 +21,19 @@ MISSES = "1 ms"
 Raw = dict[str, Any]
 
 
+KEPT = ("draft_tokens", "acceptance_ratio", "hold_steps", "expert_kernels", "least_expert_tokens", "graph_tokens")
+"""settings that are keys of [policy] as they stand"""
+
+
 def chosen(recipe: Mapping[str, Any], question: Question) -> Raw:
-    """The recipe's settings for a question: defaults, then every rule that applies, later ones winning."""
+    """The recipe's settings for a question: defaults, then every rule that applies, later ones winning.
+
+    Where the server's flags are known, rules that tell them from a model's name are not asked.
+    """
     settings = dict(recipe["default"])
     for rule in recipe.get("rule", ()):
+        if question.flags and "family" in rule["when"]:
+            continue
         if all(_applies(name, wanted, question) for name, wanted in rule["when"].items()):
             settings.update(rule["set"])
     return settings
@@ -54,19 +65,32 @@ def formats(model: Any, precision: str) -> dict[str, str]:
 def scenario_tables(question: Question, recipe: Mapping[str, Any], resolve: Any, name: str = "") -> Raw:
     """The tables of a `scenario/2` file for one replica under the question's load.
 
-    Raises UnknownName for a model that no spec knows.
+    Raises UnknownName for a model that no spec knows, InputError for flags that no server takes.
     """
     settings = chosen(recipe, question)
     model = resolve("model", question.model)
-    return {
+    tables = {
         "schema": "scenario/2",
         "name": name or "row",
-        "model": {"name": model.name},
+        "model": {"name": resolve.value(question.model) if hasattr(resolve, "value") else model.name},
         "hardware": {"system": question.system, "stack": question.stack},
         "plan": plan(question.pool) | formats(model, question.precision) | {"kv": settings["kv"]},
         "policy": policy(question, settings),
         "traffic": traffic(question, settings),
     }
+    return with_flags(tables, question) if question.flags else tables
+
+
+STATED = ("model.name", "hardware.stack", "plan.tp", "plan.pp", "plan.dp", "plan.attention_dp", "plan.ep")
+"""what a row's own columns say, whatever its flags"""
+
+
+def with_flags(tables: Raw, question: Question) -> Raw:
+    """The tables with what the server's own flags say in place of the recipe's guesses. Raises InputError."""
+    for key, value in flag_settings(question.stack, question.flags)[0].items():
+        if key not in STATED and value is not None:
+            put(tables, key, value)
+    return tables
 
 
 def plan(pool: Pool) -> Raw:
@@ -78,11 +102,16 @@ def plan(pool: Pool) -> Raw:
 def policy(question: Question, settings: Mapping[str, Any]) -> Raw:
     """How the server was started, in the words of [policy]."""
     prompt = question.input_tokens if settings.get("budget_covers_prompt") else 0
+    budget = int(settings["token_budget"])
+    if settings.get("one_prompt"):
+        drafted = int(settings.get("draft_tokens") or 0)
+        budget = max(one_prompt(question, drafted), int(settings.get("least_budget", 0)))
+    most = int(settings["max_running"])
     found: Raw = {
         "scheduler": settings["scheduler"],
-        "token_budget": max(int(settings["token_budget"]), prompt),
+        "token_budget": max(budget, prompt),
         "memory_fraction": float(settings["memory_fraction"]),
-        "max_running": int(settings["max_running"]),
+        "max_running": min(most, question.users) if settings.get("as_many_as_users") else most,
         "reserve_output": bool(settings["reserve_output"]),
         "stream_interval": int(settings["stream_interval"]),
     }
@@ -90,7 +119,7 @@ def policy(question: Question, settings: Mapping[str, Any]) -> Raw:
         found["max_running"] = min(found["max_running"], max(question.users - fewer, 1))
     if question.fixed_lengths:
         found["overlap_scheduling"] = False
-    for key in ("draft_tokens", "acceptance_ratio", "hold_steps", "expert_kernels", "least_expert_tokens"):
+    for key in KEPT:
         if settings.get(key):
             found[key] = settings[key]
     if settings.get("output_s"):
@@ -100,6 +129,13 @@ def policy(question: Question, settings: Mapping[str, Any]) -> Raw:
     if question.users * question.input_tokens >= float(settings.get("stall_tokens", float("inf"))):
         found["compile"] = f"{float(settings['stall_s']):g} s"
     return found
+
+
+def one_prompt(question: Question, drafted: int = 0) -> int:
+    """Tokens of a step that takes one prompt beside its decodes and what they drafted, as the public benchmark's
+    scripts size it: (batch + input + 64) in whole 64s."""
+    batch = -(-question.users // question.pool.attention_dp) * (1 + drafted)
+    return -(-(batch + question.input_tokens + 64) // 64) * 64
 
 
 def traffic(question: Question, settings: Mapping[str, Any]) -> Raw:

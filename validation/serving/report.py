@@ -17,46 +17,58 @@ NUMBERS = ("median", "mean", "p90", "bias", "spearman")
 
 
 def answers(
-    asks: Replayer, rows: Sequence[ServingRow], held_out_by: str | None = None, progress: Progress = None
+    asks: Replayer,
+    rows: Sequence[ServingRow],
+    held_out_by: str | None = None,
+    progress: Progress = None,
+    calibrations: Sequence[Path] = (),
 ) -> list[Answer]:
-    """One answer per row; equal questions are answered once. `held_out_by`: a kind of `serving_fit.LEFT_OUT`."""
+    """One answer per row; equal questions are answered once. `held_out_by`: a kind of `serving_fit.LEFT_OUT`.
+
+    `calibrations`: folders of `calibrate-across --leave-out`; each answers for the rows whose part it has not seen.
+    """
+    from hardware_specs.shelves import own, using
+    from validation.serving.replay import Answer
+    from validation.serving.shelved import by_folder
+
+    asked = list(dict.fromkeys(row.question for row in rows if row.question is not None))
+    seen: dict[Any, Answer] = {}
+    for folder, mine in by_folder(asked, calibrations, held_out_by, asks.resolve).items():
+        with using((*([] if folder is None else [folder]), *own())):
+            for question in mine:
+                seen[question] = _answered(asks, question, held_out_by)
+                if progress and len(seen) % 500 == 0:
+                    progress(f"{len(seen)} of {len(asked)} questions")
+    return [Answer(reason=row.reason) if row.question is None else seen[row.question] for row in rows]
+
+
+def _answered(asks: Replayer, question: Any, held_out_by: str | None) -> Answer:
     from simcore.errors import InputError
     from validation.serving.inputs import parameters
     from validation.serving.replay import Answer
 
-    seen: dict[Any, Answer] = {}
-    out = []
-    for number, row in enumerate(rows):
-        question = row.question
-        if question is None:
-            out.append(Answer(reason=row.reason))
-            continue
-        if question not in seen:
-            try:
-                seen[question] = asks.answer(question, parameters(question, held_out_by))
-            except InputError as error:
-                seen[question] = Answer(reason=str(error))
-        out.append(seen[question])
-        if progress and number % 500 == 499:
-            progress(f"{number + 1} of {len(rows)} rows")
-    return out
+    try:
+        return asks.answer(question, parameters(question, held_out_by))
+    except InputError as error:
+        return Answer(reason=str(error))
 
 
 def write_predictions(path: Path, rows: Sequence[ServingRow], found: Sequence[Answer]) -> None:
-    """id, ttft_ms, tpot_ms, reason, then the 80 % interval of each; empty numbers where there is a reason."""
+    """id, ttft_ms, tpot_ms, reason, the 80 % interval of each, the data line from 0; empty numbers where there is a
+    reason."""
     from reports.files import write_rows
 
     bounds = [f"{name}_{end}_ms" for name in ("ttft", "tpot") for end in ("low", "high")]
     lines: list[list[str]] = []
-    for row, answer in zip(rows, found, strict=True):
+    for at, (row, answer) in enumerate(zip(rows, found, strict=True)):
         if answer.reason or row.question is None:
-            lines.append([row.id, "", "", answer.reason, *[""] * len(bounds)])
+            lines.append([row.id, "", "", answer.reason, *[""] * len(bounds), str(at)])
             continue
         times_ms = {"ttft": answer.ttft_s * 1e3, "tpot": answer.tpot_s * 1e3}
         ends = [times_ms[name] * end for name in times_ms for end in _band(row.question, name)]
         numbers = [f"{times_ms['ttft']:.4f}", f"{times_ms['tpot']:.5f}"]
-        lines.append([row.id, *numbers, "", *(f"{end:.5f}" for end in ends)])
-    write_rows(path, ["id", "ttft_ms", "tpot_ms", "reason", *bounds], lines)
+        lines.append([row.id, *numbers, "", *(f"{end:.5f}" for end in ends), str(at)])
+    write_rows(path, ["id", "ttft_ms", "tpot_ms", "reason", *bounds, "row"], lines)
 
 
 def report_of(
@@ -95,14 +107,29 @@ def report_of(
     return report, {"rows": some, "ttft_s": ttft_s, "tpot_s": tpot_s}
 
 
-def left_out(asks: Replayer, rows: Sequence[ServingRow], frame: Any, progress: Progress = None) -> dict[str, Any]:
-    """The aggregated part of the report with whole models, then whole systems, left out of the fit."""
+KEPT = ", its recipe and operators kept"
+"""what is added to the name of the milder way to leave a part out"""
+
+
+def left_out(
+    rows: Sequence[ServingRow], frame: Any, models: Any, progress: Progress = None, calibrations: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """The aggregated part of the report with whole models, then whole systems, left out: first of the recipes, the
+    operators (where calibrations without them are given) and the fit, then of the fit alone."""
+    from validation.serving.inputs import replayer
+    from validation.serving.shelved import still_seen
+
+    asked = [row.question for row in rows if row.question is not None and row.question.mode == "agg"]
     out = {}
     for kind in ("model", "system"):
-        if progress:
-            progress(f"leaving out each {kind}")
-        report, scored = report_of(rows, answers(asks, rows, kind), frame)
-        out[kind] = report["agg"] | {"inside_stated": _inside_stated(scored)}
+        for name, asks, folders in ((kind, replayer(kind, models), calibrations), (kind + KEPT, replayer(), ())):
+            if progress:
+                progress(f"leaving out each {name}")
+            report, scored = report_of(rows, answers(asks, rows, kind, None, folders), frame)
+            out[name] = report["agg"] | {"inside_stated": _inside_stated(scored, kind)}
+            out[name]["still_seen"] = (
+                still_seen(asked, folders, kind, models) if not name.endswith(KEPT) else len(asked)
+            )
     return out
 
 
@@ -161,8 +188,8 @@ def _inside(rows: Sequence[Any], ttft_s: Any, tpot_s: Any) -> dict[str, float]:
     return coverage_across_folds(rows, logs, np.array([fold_of(row.question) for row in rows]))
 
 
-def _inside_stated(scored: Mapping[str, Any]) -> dict[str, float]:
-    """Share of aggregated measurements within the stated intervals, which are learnt from held-out curves."""
+def _inside_stated(scored: Mapping[str, Any], part: str) -> dict[str, float]:
+    """Share of aggregated measurements within the intervals stated for a strange `part`."""
     import numpy as np
 
     from validation.serving.score import interval_coverage
@@ -171,17 +198,19 @@ def _inside_stated(scored: Mapping[str, Any]) -> dict[str, float]:
     out = {}
     for name in ("tpot", "ttft"):
         measured = np.array([getattr(scored["rows"][at], f"{name}_s") for at in mine])
-        bands = np.array([_band(scored["rows"][at].question, name) for at in mine])
+        bands = np.array([_band(scored["rows"][at].question, name, part) for at in mine])
         out[name] = interval_coverage(scored[f"{name}_s"][mine] / measured, bands[:, 0], bands[:, 1])
     return out
 
 
-def _band(question: Any, name: str) -> tuple[float, float]:
-    """The stated 80 % interval of measured / predicted."""
+def _band(question: Any, name: str, strange: str | None = None) -> tuple[float, float]:
+    """The stated 80 % interval of measured / predicted, of a strange model or system where one is left out."""
     from scenarios.stacks import calibrated as fitted
     from validation.serving.score import interval_kind, interval_of
 
-    return interval_of(fitted(question.stack)["interval"], interval_kind(question), name)
+    known = fitted(question.stack)
+    bands = known["stranger"][strange] if strange in ("model", "system") else known["interval"]
+    return interval_of(bands, interval_kind(question), name)
 
 
 def _peer(frame: Any, peer: Any, places: list[int], some: list[Any], ttft_s: Any, tpot_s: Any) -> dict[str, Any]:

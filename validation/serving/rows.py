@@ -55,6 +55,8 @@ class Question:
     """of the stack, "" where it is not stated"""
     numbered: bool = False
     """the id ends with the number of a configuration (`_cfg691`): an export that holds no speculative runs"""
+    flags: str = ""
+    """what the server was started with, in its own words; "" where nobody says"""
     date: str = field(default="", compare=False)
     """day of the measurement, for reports"""
     is_dense: bool = field(default=False, compare=False)
@@ -228,6 +230,7 @@ def read_row(row: dict[str, Any], infer_workers: bool = False, is_dense: Dense =
         date=day.group(1) if day else "",
         version=_text(row, "backend_version"),
         numbered=re.search(r"_cfg\d+$", name) is not None,
+        flags=_text(row, "server_flags").strip(),
         is_dense=is_dense(_text(row, "model_path")),
     )
     return ServingRow(name, question, "", tuple(repairs))

@@ -30,11 +30,20 @@ FLAGS = {
     "--disable-cuda-graph": Flag("policy.graphs", value=False),
     "--disable-overlap-schedule": Flag("policy.overlap_scheduling", value=False),
     "--enable-mixed-chunk": Flag("policy.scheduler", value="chunked"),
-    "--stream-interval": Flag("policy.stream_interval", whole),
+    "--scheduler-recv-interval": Flag("policy.stream_interval", whole),
     "--page-size": Flag("policy.block_tokens", whole),
     "--speculative-num-draft-tokens": Flag("policy.draft_tokens", whole),
 }
 NEUTRAL = {
+    "--stream-interval",
+    "--max-prefill-tokens",
+    "--cuda-graph-max-bs",
+    "--attention-backend",
+    "--moe-runner-backend",
+    "--enable-flashinfer-allreduce-fusion",
+    "--enable-symm-mem",
+    "--tokenizer-worker-num",
+    "--decode-log-interval",
     "--tokenizer-path",
     "--log-level",
     "--enable-metrics",
@@ -43,6 +52,10 @@ NEUTRAL = {
     "--context-length",
     "--watchdog-timeout",
 }
+
+
+# A stream interval delays no first token, which is sent at once (scheduler_output_processor_mixin.py); the poll for new
+# requests does, by up to its interval in steps, and the first token with it.
 
 
 def settled(found: dict[str, Any]) -> dict[str, Any]:

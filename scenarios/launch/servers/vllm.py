@@ -30,9 +30,9 @@ FLAGS = {
     "--kv-cache-dtype": Flag("plan.kv", kv_format),
     "--quantization": Flag("plan.weights", weight_format),
     "-q": Flag("plan.weights", weight_format),
+    "--max-cudagraph-capture-size": Flag("policy.graph_tokens", whole),
     "--enforce-eager": Flag("policy.graphs", value=False),
     "--block-size": Flag("policy.block_tokens", whole),
-    "--stream-interval": Flag("policy.stream_interval", whole),
     "--async-scheduling": Flag("policy.overlap_scheduling", value=True),
     "--no-async-scheduling": Flag("policy.overlap_scheduling", value=False),
     "--speculative-config": Flag("policy.draft_tokens", drafted),
@@ -40,6 +40,7 @@ FLAGS = {
 }
 NEUTRAL = {
     "--tokenizer",
+    "--stream-interval",
     "--seed",
     "--disable-log-requests",
     "--disable-log-stats",
@@ -56,7 +57,7 @@ NEUTRAL = {
     "--uvicorn-log-level",
     "--generation-config",
 }
-"""move no answer, or say what holds anyway"""
+"""move no answer, or say what holds anyway: a stream interval delays no first token, which is sent at once"""
 
 
 def settled(found: dict[str, Any]) -> dict[str, Any]:

@@ -13,8 +13,6 @@ import numpy as np
 from simcore.cost.laws._base import Array, Law, Setting, Shapes, memory_s, overlap_s, wave_ratio
 
 QUERIES = 128.0
-EXPONENTIALS_PER_CLOCK = 16.0
-"""per SM; four special-function units of four lanes"""
 PARAMETERS = {
     "floor_s": 5e-6,
     "compute_ratio": 0.7,
@@ -60,7 +58,7 @@ def time_s(sizes: dict[str, Array], setting: Setting, p: Array) -> Array:
     chip = setting.chip
     floor_s, start_s, row_s = floor_s * chip.pace, start_s * chip.pace, row_s * chip.pace
     sm_flop_per_s = setting.peak_flop_per_s / chip.sm_count * compute
-    sm_exp_per_s = EXPONENTIALS_PER_CLOCK * chip.clock_hz * exponential
+    sm_exp_per_s = chip.exponentials_per_clock * chip.clock_hz * exponential
     pair_s = overlap_s(4.0 * sizes["width"] / sm_flop_per_s, np.full_like(sizes["width"], 1.0 / sm_exp_per_s), 0.5)
     done = sizes["pairs"] + padding * (sizes["padded"] - sizes["pairs"])
     total_s = sizes["batch"] * sizes["heads"] * done * pair_s / chip.sm_count

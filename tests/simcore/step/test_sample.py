@@ -79,7 +79,7 @@ def test_gpus_without_a_common_home_are_joined_by_their_own_link() -> None:
     assert joined(chip, 1).levels == ()
     assert [level.size for level in joined(chip, 2).levels] == [2]
     assert joined(hardware_specs.chip("h100-sxm"), 8) == hardware_specs.system("h100-sxm")
-    times = operator_step_times("llama-3.1-8b", chip.name, {"tensor_parallel_size": 2})
+    times = operator_step_times("llama-3.1-8b", {"system": chip.name}, {"tensor_parallel_size": 2})
     assert at(times.communication, 2048) > 64 * 2048 * 4096 * 2 / 64e9
 
 

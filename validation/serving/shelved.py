@@ -1,0 +1,62 @@
+"""Which calibrations answer for which rows of a proof: those that have not seen the row's model or chip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hardware_specs.shelves import without
+from simcore.calibration.left_out import model_identity
+from simcore.errors import InputError, UnknownName
+from validation.serving.rows import Question
+
+Resolve = Callable[[str, str], Any]
+
+
+def by_folder(
+    asked: Sequence[Question], folders: Sequence[Path], held_out_by: str | None, resolve: Resolve
+) -> dict[Path | None, list[Question]]:
+    """Folder (None: what is in use anyway) -> its questions. Where nothing is held out one folder answers for all.
+
+    Raises InputError for several folders without a hold-out.
+    """
+    if held_out_by not in ("model", "system"):
+        if len(folders) > 1:
+            fix = "say --held-out-by model or system, or give one folder"
+            raise InputError("several calibrations answer for nothing in particular", key="--calibration", fix=fix)
+        return {folders[0] if folders else None: list(asked)}
+    found: dict[Path | None, list[Question]] = {}
+    for question in asked:
+        folder = next((one for one in folders if has_not_seen(one, question, held_out_by, resolve)), None)
+        found.setdefault(folder, []).append(question)
+    return found
+
+
+def has_not_seen(folder: Path, question: Question, part: str, resolve: Resolve) -> bool:
+    """Whether the folder's fits left the question's model or chip out."""
+    parts = without(folder)
+    if part == "system":
+        return chip_of(question.system) in parts["chips"]
+    return list(identity(question.model, resolve)) in parts["models"]
+
+
+def chip_of(system: str) -> str:
+    """Name of a system's chip."""
+    from scenarios.names import resolve
+
+    return str(resolve("system", system).value.chip.name)
+
+
+def identity(model: str, resolve: Resolve) -> tuple[int, ...]:
+    """The model's four numbers in experts tables; empty for a dense one and for an unknown one."""
+    try:
+        return model_identity(resolve("model", model))
+    except UnknownName:
+        return ()
+
+
+def still_seen(asked: Sequence[Question], folders: Sequence[Path], part: str, resolve: Resolve) -> int:
+    """Questions whose operators were fitted with their own model's experts, or their own chip."""
+    rest = by_folder(asked, folders, part, resolve).get(None, [])
+    return len(rest) if part == "system" else sum(bool(identity(q.model, resolve)) for q in rest)
