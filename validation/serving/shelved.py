@@ -17,15 +17,14 @@ Resolve = Callable[[str, str], Any]
 def by_folder(
     asked: Sequence[Question], folders: Sequence[Path], held_out_by: str | None, resolve: Resolve
 ) -> dict[Path | None, list[Question]]:
-    """Folder (None: what is in use anyway) -> its questions. Where nothing is held out one folder answers for all.
-
-    Raises InputError for several folders without a hold-out.
+    """Folder (None: what is in use anyway) -> its questions. A folder that left nothing out answers for all of them where
+    no model or system is held out. Raises InputError for several of that kind.
     """
     if held_out_by not in ("model", "system"):
-        if len(folders) > 1:
-            fix = "say --held-out-by model or system, or give one folder"
-            raise InputError("several calibrations answer for nothing in particular", key="--calibration", fix=fix)
-        return {folders[0] if folders else None: list(asked)}
+        whole = [folder for folder in folders if not any(without(folder).values())]
+        if len(whole) > 1:
+            raise InputError("are several that answer for every row", key="--calibration", fix="give one of them")
+        return {whole[0] if whole else None: list(asked)}
     found: dict[Path | None, list[Question]] = {}
     for question in asked:
         folder = next((one for one in folders if has_not_seen(one, question, held_out_by, resolve)), None)
