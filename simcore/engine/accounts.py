@@ -113,7 +113,7 @@ def _halve_series(replica: Any) -> None:
 @njit(cache=True)
 def write_log(replica: Any, log: Any, steps: int, start_s: float) -> None:
     """Write the step (or run of equal steps) just done into the log, while there is room."""
-    if replica.logged >= log.size:
+    if replica.logged >= log.size or log[replica.logged].replica < 0:
         return
     row = log[replica.logged]
     replica.logged += 1
