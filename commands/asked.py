@@ -13,6 +13,10 @@ Vary = Annotated[list[str] | None, typer.Option("--vary", help="KEY=A,B: an axis
 Launch = Annotated[
     str | None, typer.Option(help='A server\'s own command, e.g. "vllm serve MODEL -tp 4": its flags become settings.')
 ]
+Pictures = Annotated[
+    bool, typer.Option("--pictures", help="Also every figure of the page as PNG, SVG and CSV, for papers.")
+]
+Html = Annotated[Path | None, typer.Option("--html", help="Write the answer as a page (HTML) to this file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from commands.asked import Json, Quiet, Set, Vary
+from commands.asked import Json, Pictures, Quiet, Set, Vary
 
 
 class _RunByDefault(TyperGroup):
@@ -53,6 +53,7 @@ def run(
     out: Out = None,
     store: StoreFolder = None,
     allow_code: AllowCode = False,
+    pictures: Pictures = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -88,7 +89,7 @@ def run(
         write_text(mark, f"{chosen.name}, budget {setting.budget:g}, seed {setting.seed}\n")
         with open_store(store or folder / "store", problem) as kept:
             result = search(problem, chosen, setting, kept, where)
-    write_search(folder, result, read.title or read.name)
+    write_search(folder, result, read.title or read.name, pictures)
     mark.unlink(missing_ok=True)
     if as_json:
         print_json({"name": read.name, **report(result), "folder": str(folder)})
@@ -112,6 +113,7 @@ def compare(
     out: Out = None,
     store: StoreFolder = None,
     allow_code: AllowCode = False,
+    pictures: Pictures = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -137,7 +139,7 @@ def compare(
         known = walk(problem) if truth else None
         with open_store(store or folder / "store", problem) as kept:
             found = contest_of(problem, contest, known, kept, where)
-    write_comparison(folder, found, read.title or read.name)
+    write_comparison(folder, found, read.title or read.name, pictures)
     if as_json:
         print_json({"rows": [_plain(asdict(row)) for row in found.rows], "left_out": found.left_out})
     elif not quiet:
@@ -145,7 +147,7 @@ def compare(
         print_table(header, cells, f"hypervolume ratio at {budget} evaluations, {seeds} seeds", ("method",))
         for name, reason in found.left_out.items():
             print(f"left out: {name}: {reason}")
-        print(f"files: {folder}")
+        print(f"page: {folder / 'compare-methods.html'}")
 
 
 def merge(
@@ -280,7 +282,7 @@ def show(result: Any, folder: Path) -> None:
         return
     header, cells = frontier_cells(result)
     print_table(header, cells, f"frontier, method {result.method}, seed {result.seed}")
-    print(f"files: {folder}")
+    print(f"page: {folder / 'search.html'}")
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 Event = dict[str, Any]
-STEPS = 0
-"""the track of steps in a replica; lanes of requests follow"""
+REQUESTS = 1000
+"""tracks of a replica: its steps from 0, a track per stage that works at once; lanes of requests from here"""
 COUNTERS = (
     ("KV share", "kv_ratio"),
     ("running", "running"),
@@ -25,13 +25,21 @@ COUNTERS = (
 )
 SHOWN = ("steps", "chunks", "chunk_tokens", "decodes", "waiting", "used_blocks")
 """of a step"""
-MARKS = (("queue", "arrival_s", "scheduled_s"), ("prefill", "scheduled_s", "first_token_s"),
-         ("decode", "first_token_s", "done_s"))  # fmt: skip
+MARKS = (
+    ("queue", "arrival_s", "scheduled_s"),
+    ("prefill", "scheduled_s", "first_token_s"),
+    ("decode", "first_token_s", "done_s"),
+)
 
 
 def write_trace(path: Path, events: Iterable[Event]) -> None:
     """All events as one JSON file."""
-    path.write_text(json.dumps({"traceEvents": list(events), "displayTimeUnit": "ms"}), encoding="utf-8")
+    path.write_text(as_text(events), encoding="utf-8")
+
+
+def as_text(events: Iterable[Event]) -> str:
+    """The trace as JSON."""
+    return json.dumps({"traceEvents": list(events), "displayTimeUnit": "ms"})
 
 
 def named(what: str, name: str, pid: int, tid: int = 0) -> Event:
@@ -51,7 +59,7 @@ def of_run(run: Any, window: tuple[float, float], names: tuple[str, ...] = ()) -
     for at in range(len(run.replicas)):
         yield named("process", names[at] if names else f"replica {at}", at)
         yield {"name": "process_sort_index", "ph": "M", "pid": at, "args": {"sort_index": at}}
-        yield named("thread", "steps", at, STEPS)
+        yield named("thread", "steps", at)
         yield from counters(run, at, window)
     yield from steps(run, window)
     yield from requests(run, window)
@@ -70,9 +78,9 @@ def steps(run: Any, window: tuple[float, float]) -> Iterator[Event]:
         if lane == len(ends):
             ends.append(end)
             if lane:
-                yield named("thread", f"steps, stage {lane + 1}", at, -lane)
+                yield named("thread", f"steps, stage {lane + 1}", at, lane)
         ends[lane] = end
-        yield slice_of(kind, (at, STEPS - lane), begin, end, {key: int(row[key]) for key in SHOWN})
+        yield slice_of(kind, (at, lane), begin, end, {key: int(row[key]) for key in SHOWN})
 
 
 def requests(run: Any, window: tuple[float, float]) -> Iterator[Event]:
@@ -88,8 +96,9 @@ def requests(run: Any, window: tuple[float, float]) -> Iterator[Event]:
         if lanes and lanes[0][0] <= arrival:
             lane = heapq.heappop(lanes)[1]
         else:
-            lane = known[at] = known.get(at, 0) + 1
-            yield named("thread", f"requests, lane {lane}", at, lane)
+            known[at] = known.get(at, 0) + 1
+            lane = REQUESTS + known[at]
+            yield named("thread", f"requests, lane {known[at]}", at, lane)
         heapq.heappush(lanes, (float(row["done_s"]), lane))
         more = {"request": int(number), "input_tokens": int(row["input_tokens"])}
         more |= {"output_tokens": int(row["output_tokens"]), "cached_tokens": int(row["cached_tokens"])}
@@ -106,6 +115,23 @@ def counters(run: Any, at: int, window: tuple[float, float]) -> Iterator[Event]:
     for name, key in COUNTERS:
         for begin, value in zip(columns["start_s"][inside].tolist(), columns[key][inside].tolist(), strict=True):
             yield {"name": name, "ph": "C", "pid": at, "ts": round(begin * 1e6, 3), "args": {"value": round(value, 6)}}
+
+
+def of_tasks(rows: Iterable[tuple[str, str, float, float]]) -> Iterator[Event]:
+    """(engine, task, begin, end) of a schedule, a track an engine; tasks that have none, or share one, lie in lanes."""
+    yield named("process", "schedule", 0)
+    tracks: dict[str, list[tuple[int, float]]] = {}
+    count = 0
+    for engine, task, begin, end in sorted(rows, key=lambda row: row[2]):
+        lanes = tracks.setdefault(engine, [])
+        free = next((i for i, (_, last) in enumerate(lanes) if last <= begin), len(lanes))
+        if free == len(lanes):
+            lanes.append((count, end))
+            yield named("thread", (engine or "links") + (f", lane {free + 1}" if free else ""), 0, count)
+            count += 1
+        tid = lanes[free][0]
+        lanes[free] = (tid, end)
+        yield slice_of(task, (0, tid), begin, end, {})
 
 
 PASSES = ("forward", "backward", "input gradient", "weight gradient", "forward and backward")

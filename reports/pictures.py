@@ -58,8 +58,9 @@ def rows_of(block: Any) -> tuple[list[str], list[Sequence[Any]]]:
     if isinstance(block, Ranges):
         return ["row", block.axis.label, "low", "high", "of"], list(block.rows)
     if isinstance(block, Heat):
-        cells = [(x, y, v) for y, line in zip(block.y, block.cells, strict=True)
-                 for x, v in zip(block.x, line, strict=True)]  # fmt: skip
+        cells = [
+            (x, y, v) for y, line in zip(block.y, block.cells, strict=True) for x, v in zip(block.x, line, strict=True)
+        ]
         return [block.x_label or "x", block.y_label or "y", "value"], cells
     return ["track", "what", "begin", "end"], list(block.rows)
 
@@ -192,7 +193,9 @@ def spans(ax: Any, block: Spans) -> None:
     for what, colour in colours([row[1] for row in block.rows]):
         mine = [row for row in block.rows if row[1] == what]
         at = [tracks.index(row[0]) for row in mine]
-        ax.barh(at, [row[3] - row[2] for row in mine], left=[row[2] for row in mine], color=colour, label=what, height=0.9)
+        ax.barh(
+            at, [row[3] - row[2] for row in mine], left=[row[2] for row in mine], color=colour, label=what, height=0.9
+        )
     ax.set_yticks(range(len(tracks)), tracks)
     ax.set(xlabel=block.unit)
     ax.invert_yaxis()

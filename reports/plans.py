@@ -1,4 +1,4 @@
-"""Plans of the analytic engine as dots whose axes the reader chooses, and the parts of their times and memory as bars."""
+"""Plans of the analytic engine as dots on axes of the reader's choice; the parts of their times and memory as bars."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ DEGREES = (("tp", "tp"), ("pp", "pp"), ("attention_dp", "adp"), ("ep", "ep"), ("
 MOST_POINTS = 2000
 """dots of a figure: more make a page slow and show nothing"""
 FIRST, SECOND = "tokens/s of one user", "tokens/s per chip"
+CAPTION = (
+    "A dot per plan, dark within the bounds; lines join those of a system that no other shown beats on both axes. "
+    "Dashed: the bounds. Click a dot for all of its numbers."
+)
 OTHERS = "prefill of others"
 WAITING = "waiting and front end"
 
@@ -70,11 +74,15 @@ def plan_points(
             if np.isfinite(values).any():
                 columns[name] = (values * FACTORS.get(name, 1.0)).tolist()
     columns |= {"within bounds": [bool(one) for one in good], "mark": [marks.get(label, "") for label in labels]}
-    rules = {name: 1e3 * bound for name, key in (("TPOT ms", "tpot_s"), ("TTFT ms", "ttft_s"))
-             if (bound := bounds_s.get(key))}  # fmt: skip
+    rules = {
+        name: 1e3 * bound
+        for name, key in (("TPOT ms", "tpot_s"), ("TTFT ms", "ttft_s"))
+        if (bound := bounds_s.get(key))
+    }
     if bounds_s.get("tpot_s"):
         rules[FIRST] = 1e3 / rules["TPOT ms"]
-    filters = [n for n in ("weights", "kv", *(n for n, _ in DEGREES)) if n in columns and 1 < len(set(columns[n])) <= 16]
+    words = [name for name in ("weights", "kv", *(name for name, _ in DEGREES)) if name in columns]
+    filters = [name for name in words if 1 < len(set(columns[name])) <= 16]
     return Points(
         "Plans",
         columns,
@@ -86,8 +94,7 @@ def plan_points(
         good="within bounds",
         filters=filters,
         rules=rules,
-        caption="A dot per plan, dark within the bounds; lines join those of a system that no other shown beats on both "
-        "axes. Dashed: the bounds. Click a dot for all of its numbers.",
+        caption=CAPTION,
     )
 
 
@@ -130,8 +137,10 @@ def breakdown(picks: Mapping[str, Result]) -> list[Bars]:
     ttft = "The whole of the time to the first token at the mean load: own prefill, waiting, host and front end."
     held = "Per chip of the fullest pipeline stage; the mark is what the server may use."
     keys = ("weights_bytes", "kv_bytes", "activation_bytes", "buffer_bytes", "reserve_bytes")
-    memory = [(name, {part: float(one.values.get(key) or 0.0) / 1e9 for part, key in zip(MEMORY, keys, strict=True)})
-              for name, one in found.items()]  # fmt: skip
+    memory = [
+        (name, {part: float(one.values.get(key) or 0.0) / 1e9 for part, key in zip(MEMORY, keys, strict=True)})
+        for name, one in found.items()
+    ]
     have = [(name, float(one.values["have_bytes"]) / 1e9) for name, one in found.items() if "have_bytes" in one.values]
     return [
         Bars("Where TPOT goes", [(name, whole_tpot(one)) for name, one in found.items()], "ms", caption=tpot),

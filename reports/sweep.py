@@ -61,8 +61,8 @@ def page_of(pages: Pages) -> Page:
     summary, study = pages.summary, pages.summary.study
     told = answer(summary)
     rows = smallest_first(list(summary.best.rows()), study.objective.rank_by) if summary.best is not None else []
-    blocks = [tiles(summary), plans(summary, rows), *ranking(summary, rows), *tables(summary, rows)]
-    blocks += [*breakdown(pages.picks), *rooflines(pages), *basis(pages)]
+    blocks = [tiles(summary), plans(summary, rows), *tables(summary, rows), *breakdown(pages.picks)]
+    blocks += [*ranking(summary, rows), *rooflines(pages), *basis(pages)]
     title = str(study.title or study.name)
     return Page("sweep", title, told[0], [*told[1:], question(pages)], blocks, is_no=summary.best is None)
 
@@ -91,7 +91,9 @@ def answer(summary: Any) -> list[str]:
     told = [f"Take {plan_label(best)}: {figure(best, name)}, {times(best)}."]
     if others:
         ratio = others[0].values[name] / best.values[name] if best.values[name] else float("nan")
-        told.append(f"Runner-up: {plan_label(others[0])}, {figure(others[0], name)} ({ratio:.2f} x), {times(others[0])}.")
+        told.append(
+            f"Runner-up: {plan_label(others[0])}, {figure(others[0], name)} ({ratio:.2f} x), {times(others[0])}."
+        )
     return told
 
 
@@ -186,8 +188,18 @@ def rooflines(pages: Pages) -> list[Points]:
     named = {"x": "FLOP per byte", "y": "TFLOP/s"}
     data = {named.get(key, key): values for key, values in columns.items()}
     axes = {"FLOP per byte": Axis("FLOP per byte", True), "TFLOP/s": Axis("TFLOP/s", True), "ms": Axis("ms", True)}
-    return [Points("Rooflines", data, axes, *named.values(), colour="system", filters=("phase", "kind"), curves=curves,
-                   caption=ROOFLINES)]  # fmt: skip
+    return [
+        Points(
+            "Rooflines",
+            data,
+            axes,
+            *named.values(),
+            colour="system",
+            filters=("phase", "kind"),
+            curves=curves,
+            caption=ROOFLINES,
+        )
+    ]
 
 
 def basis(pages: Pages) -> list[Notes]:

@@ -1,7 +1,7 @@
 """Pages: one builder for every kind of run; see `blocks` for what a page is made of."""
 
 from reports.page.blocks import Axis, Bars, Heat, Lines, Notes, Page, Points, Ranges, Spans, Table, Tiles
-from reports.page.build import html, write_page
+from reports.page.build import html, write_own_page, write_page
 
 __all__ = [
     "Axis",
@@ -16,5 +16,6 @@ __all__ = [
     "Table",
     "Tiles",
     "html",
+    "write_own_page",
     "write_page",
 ]

@@ -58,8 +58,9 @@ class Notes:
 class Points:
     """One dot per plan on two axes of the reader's choice.
 
-    `columns`: name -> one entry per dot. A column NAME_low with NAME_high is an interval of NAME, drawn as a bar. `rules`
-    are bounds, drawn where their column is on an axis. `marks` names a column whose words are written at their dots.
+    `columns`: name -> one entry per dot. A column NAME_low with NAME_high is an interval of NAME, drawn as a bar.
+    `rules` are bounds, drawn where their column is on an axis. `marks` names a column whose words are written at their
+    dots.
     """
 
     kind: ClassVar[str] = "points"
@@ -71,8 +72,8 @@ class Points:
     colour: str = ""
     marks: str = ""
     good: str = ""
-    """column that is true for dots within all bounds, drawn darker. Where more or less of both axes is better, lines join
-    those of a colour that no other of it beats"""
+    """column that is true for dots within all bounds, drawn darker. Where more or less of both axes is better, lines
+    join those of a colour that no other of it beats"""
     filters: Sequence[str] = ()
     rules: Mapping[str, float] = field(default_factory=dict)
     curves: Sequence[tuple[str, Sequence[float], Sequence[float]]] = ()

@@ -1,4 +1,4 @@
-"""A page as one file: the template filled in by Jinja2, which escapes, beside the data as JSON, the style and the script.
+"""A page as one file: the template filled in by Jinja2, which escapes; the data as JSON, the style, the scripts.
 
 Nothing is fetched from anywhere: the page's own policy forbids it.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from reports.files import write_text
+from reports.files import write_own, write_text
 from reports.page.blocks import FIGURES, Page
 
 HERE = Path(__file__).parent
@@ -28,6 +29,11 @@ def write_page(folder: Path, name: str, page: Page, pictures: bool = False) -> N
 
         write_pictures(folder, page)
     write_text(folder / name, html(page))
+
+
+def write_own_page(path: Path, page: Page, inputs: Sequence[Path] = ()) -> None:
+    """Write a page to a file that the user names. Raises as `reports.files.own_file`."""
+    write_own(path, html(page).encode("utf-8"), inputs)
 
 
 def html(page: Page) -> str:

@@ -25,7 +25,19 @@
     return outer;
   };
   const distinct = (values) => [...new Set(values.filter((v) => v !== null && v !== ""))];
-  const colours = (names) => new Map(names.map((name, i) => [name, COLOURS[i % COLOURS.length]]));
+  // a word has one colour on the whole page, unless two of a figure would have the same
+  const worn = new Map();
+  const colours = (names) => {
+    const found = new Map();
+    for (const name of names) {
+      let at = worn.get(name) ?? worn.size;
+      const taken = new Set([...found.values()]);
+      for (let tries = 0; tries < COLOURS.length && taken.has(COLOURS[at % COLOURS.length]); tries += 1) at += 1;
+      if (!worn.has(name)) worn.set(name, at);
+      found.set(name, COLOURS[at % COLOURS.length]);
+    }
+    return found;
+  };
 
   // a key whose entries are pressed away and back
   const key = (state, names, palette, redraw) =>
@@ -57,6 +69,7 @@
     ticks: axis.log ? Math.max(2, Math.round(width / 150)) : Math.max(3, Math.round(width / 110)),
     nice: !axis.log,
   });
+  const place = (v, axis) => (axis.log ? Math.log(v) : v);
   const left = (names, width) => Math.min(Math.max(...names.map((n) => n.length), 4) * 6.2 + 14, width * 0.42);
   const cut = (width) => (name) => {
     const most = Math.max(6, Math.floor((width * 0.42 - 12) / 6.2));
@@ -129,8 +142,11 @@
             stroke: (r) => (marked(r) ? "currentColor" : "none"), strokeWidth: 1.5 }),
           Plot.tip(dots, Plot.pointer({ x, y, title: (r) => told(r, names), maxRadius: 40 })),
         );
-        if (block.marks)
-          marks.push(Plot.text(dots.filter(marked), { x, y, text: block.marks, dy: -13, fill: "currentColor", stroke: "var(--paper)", strokeWidth: 3, fontWeight: 600 }));
+        const [low, high] = d3.extent(rows, (r) => place(r[x], block.axes[x]));
+        const far = (r) => place(r[x], block.axes[x]) > low + 0.85 * (high - low);
+        for (const [number, word] of (block.marks ? distinct(block.columns[block.marks]) : []).entries())
+          for (const [side, textAnchor] of [[true, "end"], [false, "middle"]])
+            marks.push(Plot.text(dots.filter((r) => r[block.marks] === word && far(r) === side), { x, y, text: block.marks, dy: number % 2 ? 16 : -13, dx: side ? 6 : 0, textAnchor, fill: "currentColor", stroke: "var(--paper)", strokeWidth: 3, fontWeight: 600 }));
         const made = Plot.plot(frame(width, { height: Math.min(480, Math.max(300, width * 0.5)), x: scale(block.axes[x], width), y: scale(block.axes[y], 420), r: { type: "identity" }, marks }));
         made.addEventListener("click", () => made.value && pick(made.value, names, made));
         return made;
@@ -151,12 +167,14 @@
       draw(block, state, width) {
         const rows = this.rows(block, state);
         const stroke = (r) => state.palette.get(r.name);
+        const [low, high] = d3.extent([...rows.map((r) => r.x), ...block.along.map((r) => r[0])], (v) => place(v, block.x));
+        const side = (v) => (place(v, block.x) - low > 0.6 * (high - low) ? { textAnchor: "end", dx: -4 } : { textAnchor: "start", dx: 4 });
         const words = { fill: "currentColor", stroke: "var(--paper)", strokeWidth: 3 };
         const rule = { stroke: "currentColor", strokeDasharray: "4 3" };
         const marks = [
           Plot.line(rows, { x: "x", y: "y", z: "name", stroke, strokeWidth: 1.6, curve: block.is_step ? "step-after" : "linear" }),
           Plot.ruleX(block.along, { x: (r) => r[0], ...rule }),
-          Plot.text(block.along, { x: (r) => r[0], text: (r) => r[1], frameAnchor: "top", textAnchor: "start", dx: 4, dy: (_, i) => 4 + 13 * i, ...words }),
+          ...block.along.map((r, i) => Plot.text([r], { x: (v) => v[0], text: (v) => v[1], frameAnchor: "top", ...side(r[0]), dy: 6 + 13 * i, ...words })),
           Plot.ruleY(block.across, { y: (r) => r[0], ...rule }),
           Plot.text(block.across, { y: (r) => r[0], text: (r) => r[1], frameAnchor: "right", textAnchor: "end", dy: -7, ...words }),
           Plot.tip(rows, Plot.pointer({ x: "x", y: "y", title: (r) => `${r.name}\n${block.x.label}: ${num(r.x)}\n${block.y.label}: ${num(r.y)}` })),
@@ -227,7 +245,7 @@
         const title = (r) => `${block.x_label} ${r.x}\n${block.y_label} ${r.y}\n${r.text || num(r.value)}`;
         const few = (names) => names.filter((_, i) => i % Math.ceil(names.length / 16) === 0);
         const marks = [Plot.cell(rows, { x: "x", y: "y", fill: "value", inset: block.x.length > 20 ? 0 : 0.5, title })];
-        if (block.x.length <= 9) marks.push(Plot.text(rows, { x: "x", y: "y", text: (r) => r.text || num(r.value), fill: "#1d2733", stroke: "#fff", strokeWidth: 2 }));
+        if (block.x.length <= 9 && block.y.length <= 16) marks.push(Plot.text(rows, { x: "x", y: "y", text: (r) => r.text || num(r.value), fill: "#1d2733", stroke: "#fff", strokeWidth: 2 }));
         marks.push(Plot.tip(rows, Plot.pointer({ x: "x", y: "y", title })));
         return Plot.plot(frame(width, { height: Math.min(420, 70 + 24 * block.y.length), marginLeft: left(block.y, width) + 10, color,
           x: { domain: block.x, label: block.x_label || null, ticks: few(block.x) }, y: { domain: block.y, label: block.y_label || null, ticks: few(block.y), reverse: true }, marks }));
@@ -326,7 +344,7 @@
   for (const table of document.querySelectorAll(".table table")) {
     const body = table.tBodies[0];
     table.querySelectorAll("th").forEach((head, at) => {
-      const button = make("button", { type: "button" }, head.textContent || "row");
+      const button = make("button", { type: "button" }, head.textContent || "note");
       head.replaceChildren(button);
       button.addEventListener("click", () => {
         const down = head.getAttribute("aria-sort") === "ascending";

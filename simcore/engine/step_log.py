@@ -13,7 +13,7 @@ LEAST = 1000
 
 
 def new_log(replicas: Any, log_steps: int) -> Any:
-    """`[rows]` for about `log_steps` steps of all replicas; each is given its section, whose end row belongs to none."""
+    """`[rows]` for about `log_steps` steps of all replicas; each has its section, whose end row belongs to none."""
     if not log_steps:
         return np.zeros(0, STEP)
     count = max(len(replicas), 1)

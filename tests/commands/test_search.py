@@ -50,7 +50,7 @@ def test_run_writes_files_and_finds_answers_again(tmp_path: Path) -> None:
     assert first["frontier"] == again["frontier"] and first["knee"] in [
         {k: v for k, v in row.items() if not k.startswith("log_")} for row in first["frontier"]
     ]
-    assert {"frontier.csv", "evaluations.csv", "search.json", "frontier.png", "store"} <= {
+    assert {"frontier.csv", "evaluations.csv", "search.json", "search.html", "store"} <= {
         p.name for p in tmp_path.iterdir()
     }
 
@@ -88,7 +88,7 @@ def test_compare_tells_ratios_and_who_was_left_out(tmp_path: Path) -> None:
     assert {row["method"] for row in found["rows"]} == {"random", "mutation"}
     assert "several objectives" in found["left_out"]["cma-es"]
     assert all(0 < row["mean_ratio"] <= 1 for row in found["rows"])
-    assert (tmp_path / "lottery.png").exists() and (tmp_path / "comparison.md").exists()
+    assert (tmp_path / "compare-methods.html").exists() and (tmp_path / "comparison.md").exists()
 
 
 @pytest.mark.parametrize(

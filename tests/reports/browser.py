@@ -19,10 +19,22 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-FLAGS = ("--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-default-apps",
-         "--disable-extensions", "--disable-sync", "--hide-scrollbars", "--mute-audio", "--disable-dev-shm-usage",
-         "--disable-features=Translate,OptimizationHints,MediaRouter")  # fmt: skip
+FLAGS = (
+    "--headless=new",
+    "--remote-debugging-pipe",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--mute-audio",
+    "--disable-dev-shm-usage",
+    "--disable-features=Translate,OptimizationHints,MediaRouter",
+)
 PATIENCE_S = 60.0
 
 
@@ -100,7 +112,10 @@ class Browser:
         """Load a page and wait until it is drawn."""
         self.events.clear()
         self.size(width, height)
-        self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        self.send(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}],
+        )
         self.send("Page.navigate", url=address)
         end = time.monotonic() + PATIENCE_S
         while not any(one["method"] == "Page.loadEventFired" for one in self.events):
@@ -162,6 +177,16 @@ def browser() -> Iterator[Browser]:
 
 if __name__ == "__main__":
     with browser() as found:
-        found.open(Path(sys.argv[1]).resolve().as_uri(), int(sys.argv[3]) if len(sys.argv) > 3 else 1280, dark="dark" in sys.argv)
+        found.open(
+            Path(sys.argv[1]).resolve().as_uri(),
+            int(sys.argv[3]) if len(sys.argv) > 3 else 1280,
+            dark="dark" in sys.argv,
+        )
         found.picture(Path(sys.argv[2]))
-        print([event for event in found.events if event["method"] in ("Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled")])
+        print(
+            [
+                event
+                for event in found.events
+                if event["method"] in ("Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled")
+            ]
+        )
