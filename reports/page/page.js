@@ -3,6 +3,7 @@
 (() => {
   const COLOURS = ["#3b6fb6", "#d9822b", "#3f9b6d", "#b5485d", "#7a5fa8", "#8a6d3b", "#2f9aa8", "#7f7f7f", "#c2a83e", "#5a5a8f"];
   const MANY = 10;
+  const FAR = 500; // pixels to the nearest mark that is told
   const blocks = JSON.parse(document.getElementById("data").textContent);
 
   // words and elements
@@ -138,7 +139,7 @@
         if (`${x}_low` in block.columns) marks.push(Plot.ruleY(wide(x), { y, x1: `${x}_low`, x2: `${x}_high`, stroke: fill, strokeWidth: 2 }));
         const dots = d3.sort(rows, (r) => (marked(r) ? 1 : 0));
         marks.push(
-          Plot.dot(dots, { x, y, fill, fillOpacity: (r) => (marked(r) || on.has(r) ? 1 : good(r) ? 0.5 : 0.18), r: (r) => (marked(r) ? 6 : 3),
+          Plot.dot(dots, { x, y, fill, sort: null, fillOpacity: (r) => (marked(r) || on.has(r) ? 1 : good(r) ? 0.5 : 0.18), r: (r) => (marked(r) ? 6 : 3),
             stroke: (r) => (marked(r) ? "currentColor" : "none"), strokeWidth: 1.5 }),
           Plot.tip(dots, Plot.pointer({ x, y, title: (r) => told(r, names), maxRadius: 40 })),
         );
@@ -177,7 +178,7 @@
           ...block.along.map((r, i) => Plot.text([r], { x: (v) => v[0], text: (v) => v[1], frameAnchor: "top", ...side(r[0]), dy: 6 + 13 * i, ...words })),
           Plot.ruleY(block.across, { y: (r) => r[0], ...rule }),
           Plot.text(block.across, { y: (r) => r[0], text: (r) => r[1], frameAnchor: "right", textAnchor: "end", dy: -7, ...words }),
-          Plot.tip(rows, Plot.pointer({ x: "x", y: "y", title: (r) => `${r.name}\n${block.x.label}: ${num(r.x)}\n${block.y.label}: ${num(r.y)}` })),
+          Plot.tip(rows, Plot.pointerX({ x: "x", y: "y", maxRadius: FAR, title: (r) => `${r.name}\n${block.x.label}: ${num(r.x)}\n${block.y.label}: ${num(r.y)}` })),
         ];
         const y = { ...scale(block.y, 300), ...(block.y.log ? {} : { zero: true }) };
         return Plot.plot(frame(width, { height: Math.max(220, Math.min(300, width * 0.55)), x: scale(block.x, width), y, marks }));
@@ -202,8 +203,8 @@
           : Plot.barX(rows, Plot.stackX({ y: "row", x: "value", z: "part", order: [...state.palette.keys()], fill, insetTop: 2, insetBottom: 2, title }));
         const total = d3.rollups(rows, (g) => d3.sum(g, (r) => r.value), (r) => r.row);
         const tips = block.is_beside
-          ? Plot.tip(rows, Plot.pointer({ y: "row", x: "value", title }))
-          : Plot.tip(rows, Plot.pointer(Plot.stackX({ y: "row", x: "value", z: "part", order: [...state.palette.keys()], title })));
+          ? Plot.tip(rows, Plot.pointer({ y: "row", x: "value", title, maxRadius: FAR }))
+          : Plot.tip(rows, Plot.pointer(Plot.stackX({ y: "row", x: "value", z: "part", order: [...state.palette.keys()], title, maxRadius: FAR })));
         const marks = [bar, Plot.ruleX([0]), Plot.tickX(block.limits, { x: (r) => r[1], y: (r) => r[0], stroke: "currentColor", strokeWidth: 2.5 })];
         if (!block.is_beside) marks.push(Plot.text(total, { x: (r) => r[1], y: (r) => r[0], text: (r) => num(r[1]), dx: 4, textAnchor: "start", fill: "currentColor" }));
         marks.push(tips);
@@ -230,7 +231,7 @@
           ...(block.rule === null ? [] : [Plot.ruleX([block.rule], { stroke: "currentColor", strokeDasharray: "3 3" })]),
           Plot.link(spread, { x1: (r) => r[2], x2: (r) => r[3], y1: (r) => r[0], y2: (r) => r[0], stroke: colour, strokeWidth: 2.5 }),
           Plot.dot(rows, { ...at, fill: colour, r: 4.5, title }),
-          Plot.tip(rows, Plot.pointer({ ...at, title })),
+          Plot.tip(rows, Plot.pointer({ ...at, title, maxRadius: FAR })),
         ];
         return Plot.plot(frame(width, { height: 62 + 21 * names.length, marginLeft: left(names, width), x: scale(block.axis, width), y: { type: "point", domain: names, label: null, grid: true, tickFormat: cut(width) }, marks }));
       },
@@ -266,7 +267,7 @@
         const y = (r) => r[0];
         const marks = [
           Plot.barX(rows, { y, x1: (r) => r[2], x2: (r) => r[3], fill: (r) => state.palette.get(r[1]), insetTop: 1, insetBottom: 1, stroke: "var(--paper)", strokeWidth: 0.4, title }),
-          Plot.tip(rows, Plot.pointer({ y, x: (r) => (r[2] + r[3]) / 2, title })),
+          Plot.tip(rows, Plot.pointer({ y, x: (r) => (r[2] + r[3]) / 2, title, maxRadius: FAR })),
         ];
         return Plot.plot(frame(width, { height: Math.min(520, 56 + 20 * tracks.length), marginLeft: left(tracks, width), x: scale({ label: block.unit, log: false }, width), y: { domain: tracks, label: null, tickFormat: cut(width) }, marks }));
       },
@@ -309,6 +310,11 @@
     const draw = (width = Math.floor(place.clientWidth)) => {
       if (width < 40 || figure.closest("details:not([open])")) return;
       const made = kind.draw(block, state, width);
+      for (const mark of made.querySelectorAll("[aria-label]")) {
+        mark.dataset.mark = mark.getAttribute("aria-label"); // the figure as a whole has the label
+        mark.removeAttribute("aria-label");
+        mark.removeAttribute("aria-description");
+      }
       made.setAttribute("role", "img");
       made.setAttribute("aria-label", block.title);
       place.replaceChildren(made);
