@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from commands.asked import Html, Json, Quiet
+
 
 def register(validate_app: typer.Typer) -> None:
     """Add `serving` and `fit-serving` to the group `simcore validate`."""
@@ -32,8 +34,9 @@ def serving(
     write_scenarios: Annotated[
         Path | None, typer.Option("--write-scenarios", help="Folder for the rows as scenario/2 files, by id.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    html: Html = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Predict TTFT and TPOT of every row of a serving table, each through `simulate`.
 
@@ -70,6 +73,11 @@ def serving(
         from reports.serving_accuracy import draw_serving
 
         draw_serving(plot, scored)
+    if html is not None and scored is not None:
+        from reports.measured import serving_page
+        from reports.page import write_own_page
+
+        write_own_page(html, serving_page(summary, scored), (table,))
     if as_json:
         print_json(summary)
     elif not quiet:

@@ -93,9 +93,7 @@ def test_hover_tells_and_a_key_filters(web: Browser, page: Path) -> None:
     web.open(page.as_uri())
     for number in range(count(web, "figure")):
         figure = f"document.querySelectorAll('figure')[{number}]"
-        marks = (
-            f"{figure}.querySelectorAll('g[data-mark=dot] circle, g[data-mark=bar] rect, g[data-mark=cell] rect')"
-        )
+        marks = f"{figure}.querySelectorAll('g[data-mark=dot] circle, g[data-mark=bar] rect, g[data-mark=cell] rect')"
         mark = f"({marks}[0] ?? {figure}.querySelector('g[data-mark=line] path'))"
         web.move(*place(web, mark))
         web.settle()
