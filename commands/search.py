@@ -52,6 +52,9 @@ def run(
     workers: Annotated[int | None, typer.Option(help="Local processes.", min=1)] = None,
     out: Out = None,
     store: StoreFolder = None,
+    journal: Annotated[
+        Path | None, typer.Option("--optuna", help="Also write an Optuna journal, which optuna-dashboard opens.")
+    ] = None,
     allow_code: AllowCode = False,
     pictures: Pictures = False,
     quiet: Quiet = False,
@@ -63,15 +66,17 @@ def run(
     """
     from commands.terminal import print_json, progress
     from planners.search.method import method as named
-    from planners.search.run import Setting, open_store, search
+    from planners.search.run import Setting
     from planners.search.study import problem_of
-    from reports.files import write_text
+    from reports.files import own_file
     from reports.output import claim
     from reports.search import SEARCH_NAMES, write_search
 
     read = asked_for(scenario, changes, vary)
     folder = out or Path("out") / read.name
     claim(folder, SEARCH_NAMES)
+    if journal is not None:
+        own_file(journal, JOURNAL[:8])
     chosen = named(method or read.search.method)
     part = shard_of(shard)
     mark = folder / f"unfinished-{part[0] + 1}-of-{part[1]}"
@@ -86,10 +91,10 @@ def run(
             method_settings=read.search.settings if chosen.name == read.search.method else {},
             progress=update,
         )
-        write_text(mark, f"{chosen.name}, budget {setting.budget:g}, seed {setting.seed}\n")
-        with open_store(store or folder / "store", problem) as kept:
-            result = search(problem, chosen, setting, kept, where)
+        result = searched(problem, chosen, (setting, where), mark, (read.title or read.name, store))
     write_search(folder, result, read.title or read.name, pictures)
+    if journal is not None:
+        write_journal(journal, result, read.name)
     mark.unlink(missing_ok=True)
     if as_json:
         print_json({"name": read.name, **report(result), "folder": str(folder)})
@@ -97,6 +102,33 @@ def run(
         show(result, folder)
     if not (result.violation <= 0).any():
         raise typer.Exit(1)
+
+
+def searched(problem: Any, chosen: Any, how: tuple[Any, Any], mark: Path, asked: tuple[str, Path | None]) -> Any:
+    """The result, under a mark that says what runs; `how`: setting, backend; `asked`: title, store of the user's."""
+    from planners.search.live import STORE, mark_text
+    from planners.search.run import open_store, search
+    from reports.files import write_text
+
+    (setting, where), (title, store) = how, asked
+    with open_store(store or mark.parent / STORE, problem) as kept:
+        own = kept.prefix if store is None else None
+        write_text(mark, mark_text(problem, setting, (title, chosen.name), own))
+        return search(problem, chosen, setting, kept, where)
+
+
+JOURNAL = b'{"op_code'
+"""how a journal of Optuna begins"""
+
+
+def write_journal(file: Path, result: Any, name: str) -> None:
+    """The evaluations as an Optuna study, whole or not at all."""
+    from planners.search.exported import export
+    from reports.files import part_of
+
+    with part_of(file) as part:
+        part.unlink(missing_ok=True)
+        export(result, name, part)
 
 
 def compare(

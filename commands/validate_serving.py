@@ -69,19 +69,25 @@ def serving(
         if unseen is not None:
             summary["left_out"] = left_out(asks, rows, frame, progress)
         write_page(page, summary, unseen)
-    if plot is not None and scored is not None:
-        from reports.serving_accuracy import draw_serving
-
-        draw_serving(plot, scored)
-    if html is not None and scored is not None:
-        from reports.measured import serving_page
-        from reports.page import write_own_page
-
-        write_own_page(html, serving_page(summary, scored), (table,))
+    if scored is not None:
+        draw(plot, html, (summary, scored), table)
     if as_json:
         print_json(summary)
     elif not quiet:
         print_report(summary)
+
+
+def draw(plot: Path | None, html: Path | None, found: tuple[Any, Any], table: Path) -> None:
+    """The picture and the page that are wanted."""
+    if plot is not None:
+        from reports.serving_accuracy import draw_serving
+
+        draw_serving(plot, found[1])
+    if html is not None:
+        from reports.measured import serving_page
+        from reports.page import write_own_page
+
+        write_own_page(html, serving_page(*found), (table,))
 
 
 def write_rows(folder: Path, rows: Any) -> int:

@@ -87,7 +87,7 @@ def page_of(result: Any, title: str) -> Page:
     blocks: list[Any] = [Tiles(tiles(result, good))]
     if good.any():
         words = [name for place, name in enumerate(header) if any(not is_number(row[place]) for row in cells)]
-        blocks += [every(result), progress(result), *importance(result)]
+        blocks += [every(result), progress(result.method, result.curve), *importance(result)]
         blocks.append(Table("Frontier", header, cells, words, keys))
     space = json.dumps(result.problem.space.describe(), default=float)
     blocks.append(Notes("How it was searched", [f"Method {result.method}, seed {result.seed}.", f"Space: {space}"]))
@@ -152,41 +152,48 @@ def tiles(result: Any, good: Any) -> list[tuple[str, str]]:
 def every(result: Any) -> Points:
     """Every feasible evaluation at full fidelity, on axes of the reader's choice."""
     rows = np.flatnonzero((result.violation <= 0) & result.full)
-    front = {point_key(point) for point in result.frontier[0]}
     points = result.problem.space.points(result.units[rows])
+    front = {point_key(point) for point in result.frontier[0]}
+    return evaluated(result.problem.objectives, points, result.values[rows], rows, front, result.knee)
+
+
+def evaluated(
+    objectives: Sequence[Any], points: Sequence[Any], values: Any, rows: Any, front: set[str], knee: Any = None
+) -> Points:
+    """Evaluations as dots: `points` with their `values`, minimised, and numbers; `front` are keys that are all kept."""
     keys = [point_key(point) for point in points]
-    if len(rows) > MOST_POINTS:
-        kept = [i for i, key in enumerate(keys) if key in front or i % (len(rows) // MOST_POINTS + 1) == 0]
-        rows, points, keys = rows[kept], [points[i] for i in kept], [keys[i] for i in kept]
-    knee = result.knee and point_key(result.knee)
+    if len(keys) > MOST_POINTS:
+        every_nth = len(keys) // MOST_POINTS + 1
+        kept = [i for i, key in enumerate(keys) if key in front or i % every_nth == 0]
+        rows, values, points, keys = rows[kept], values[kept], [points[i] for i in kept], [keys[i] for i in kept]
     columns: dict[str, Sequence[Any]] = {"key": keys}
-    axes = {}
-    for name in result.problem.space.names:
-        values = [point.get(name) for point in points]
-        if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-            axes[name] = Axis(name, is_wide(values))
-            columns[name] = values
+    axes, aims = {}, {}
+    for name in dict.fromkeys(name for point in points for name in point):
+        found = [point.get(name) for point in points]
+        if all(isinstance(value, int | float) and not isinstance(value, bool) for value in found):
+            axes[name] = Axis(name, is_wide(found))
+            columns[name] = found
         else:
-            columns[name] = ["" if value is None else str(value) for value in values]
-    aims = {}
-    for place, one in enumerate(result.problem.objectives):
-        values = (result.values[rows, place] * one.sign).tolist()
-        aims[one.name] = Axis(one.name, is_wide(values), one.sign < 0)
-        columns[one.name] = values
+            columns[name] = ["" if value is None else str(value) for value in found]
+    filters = [name for name in columns if name != "key" and 1 < len(set(columns[name])) <= 16]
+    for place, one in enumerate(objectives):
+        found = (values[:, place] * one.sign).tolist()
+        aims[one.name] = Axis(one.name, is_wide(found), one.sign < 0)
+        columns[one.name] = found
     columns["evaluation"] = (rows + 1).tolist()
-    columns["mark"] = ["knee" if key == knee and len(aims) > 1 else "" for key in keys]
-    filters = [name for name in result.problem.space.names if 1 < len(set(columns[name])) <= 16]
-    words = [name for name in filters if name not in axes]
+    best = knee and point_key(knee)
+    columns["mark"] = ["knee" if key == best and len(aims) > 1 else "" for key in keys]
     first, second = [*aims, "evaluation"][:2]
-    axes = {**aims, **axes, "evaluation": Axis("evaluation")}
+    shown = (second, first) if second == "evaluation" else (first, second)
+    colour = next((name for name in filters if name not in axes), "")
     return Points(
         "Evaluations",
         columns,
-        axes,
-        *((second, first) if second == "evaluation" else (first, second)),
-        colour=words[0] if words else "",
+        {**aims, **axes, "evaluation": Axis("evaluation")},
+        *shown,
+        colour=colour,
         marks="mark",
-        filters=[f for f in filters if f not in words[:1]],
+        filters=[name for name in filters if name != colour],
         caption="Every feasible evaluation; lines join those that no other beats.",
     )
 
@@ -197,11 +204,11 @@ def is_wide(values: Sequence[float]) -> bool:
     return bool(found) and min(found) > 0 and max(found) / min(found) > 20
 
 
-def progress(result: Any) -> Lines:
+def progress(method: str, curve: Any) -> Lines:
     """Hypervolume after each evaluation."""
-    count = len(result.curve)
+    count = len(curve)
     at = np.unique(np.linspace(0, max(count - 1, 0), min(count, MOST_POINTS)).round().astype(int))
-    series = [(result.method, (at + 1).tolist(), np.asarray(result.curve)[at].tolist())] if count else []
+    series = [(method, (at + 1).tolist(), np.asarray(curve)[at].tolist())] if count else []
     return Lines("Progress", series, Axis("evaluations"), Axis("hypervolume"), is_step=True)
 
 
@@ -306,3 +313,41 @@ def comparison_page(found: Any, title: str) -> Page:
         Table("Methods", header, cells, left=("method",)),
     ]
     return Page("search compare", title, first, lines, blocks + ([Notes("Left out", left)] if left else []))
+
+
+def live_page(live: Any, folder: str, reload_s: int) -> Page:
+    """A search as far as it is: the best so far, the hypervolume, every evaluation."""
+    count, rows = len(live.points), np.flatnonzero(live.full & (live.violation <= 0))
+    names = [one.name for one in live.objectives]
+    signs = np.array([one.sign for one in live.objectives])
+    tiles = [(f"{count:,}", f"of {live.budget:,.0f} evaluations"), (f"{len(rows):,}", "feasible")]
+    if not len(rows):
+        first, blocks = f"Nothing feasible yet in {count:,} evaluations.", [Tiles(tiles)]
+    else:
+        front, curve = live.frontier, live.curve
+        found = [live.points[row] for row in front]
+        best = [(name, int(np.argmin(live.values[front][:, at]))) for at, name in enumerate(names)]
+        said_of = [f"{name} {(live.values[front[at]] * signs)[n]:.4g}" for n, (name, at) in enumerate(best)]
+        first = f"Best so far, each by itself: {', '.join(said_of)}; {len(front)} on the frontier."
+        tiles.append((f"{curve[-1]:.4g}", "hypervolume"))
+        keys = {point_key(point) for point in found}
+        header = [*dict.fromkeys(name for point in found for name in point), *names]
+        cells = [[_cell(point.get(name, "-"), 4) for name in header[: -len(names)]] for point in found]
+        cells = [
+            [*line, *(_cell(float(v), 4) for v in live.values[row] * signs)]
+            for line, row in zip(cells, front, strict=True)
+        ]
+        shown = evaluated(live.objectives, [live.points[row] for row in rows], live.values[rows], rows, keys)
+        words = [name for at, name in enumerate(header) if any(not is_number(line[at]) for line in cells)]
+        order = [point_key(point) for point in found]
+        blocks = [
+            Tiles(tiles),
+            shown,
+            progress(live.method, curve),
+            Table("Frontier so far", header, cells, words, order),
+        ]
+    lines = [
+        f"{folder}: method {live.method}, seed {live.seed}; as the answers come, {count:,} of {live.budget:,.0f}.",
+        "Ctrl-C in its terminal stops it and loses nothing; the same command with --resume goes on.",
+    ]
+    return Page("search, running", live.title, first, lines, blocks, reload_s=reload_s)

@@ -30,6 +30,15 @@ class Tiles:
 
 
 @dataclass(frozen=True)
+class Links:
+    """(what it is called, address below the page's own, more words); only our own addresses, never those of data."""
+
+    kind: ClassVar[str] = "links"
+    title: str
+    items: Sequence[tuple[str, str, str]]
+
+
+@dataclass(frozen=True)
 class Table:
     """A table that is sorted by a click on a column and narrowed by words."""
 
@@ -151,7 +160,7 @@ class Spans:
     caption: str = ""
 
 
-Block = Tiles | Table | Notes | Points | Lines | Bars | Ranges | Heat | Spans
+Block = Tiles | Links | Table | Notes | Points | Lines | Bars | Ranges | Heat | Spans
 FIGURES = (Points, Lines, Bars, Ranges, Heat, Spans)
 
 
@@ -166,3 +175,5 @@ class Page:
     blocks: Sequence[Block] = ()
     is_no: bool = False
     """the answer is that nothing fits or meets what was asked"""
+    reload_s: int = 0
+    """seconds after which a browser asks for the page again; 0: never"""
