@@ -64,40 +64,43 @@ def run(
 
     Every answer is kept as it comes; Ctrl-C loses nothing and `--resume` goes on.
     """
-    from commands.terminal import print_json, progress
+    from commands.terminal import progress
     from planners.search.method import method as named
     from planners.search.run import Setting
     from planners.search.study import problem_of
-    from reports.files import own_file
-    from reports.output import claim
-    from reports.search import SEARCH_NAMES, write_search
+    from reports.search import write_search
 
     read = asked_for(scenario, changes, vary)
     folder = out or Path("out") / read.name
-    claim(folder, SEARCH_NAMES)
-    if journal is not None:
-        own_file(journal, JOURNAL[:8])
+    claim_all(folder, journal)
     chosen = named(method or read.search.method)
     part = shard_of(shard)
     mark = folder / f"unfinished-{part[0] + 1}-of-{part[1]}"
     check_resume(mark, resume)
     problem = problem_of(read, allow_code)
     with progress(quiet or as_json, read.name) as update, engine(backend, address, workers) as where:
+        own = read.search
         setting = Setting(
-            budget=budget or read.search.budget,
-            seed=read.search.seed if seed is None else seed,
-            batch=batch or read.search.batch,
+            budget=budget or own.budget,
+            seed=own.seed if seed is None else seed,
+            batch=batch or own.batch,
             shard=part,
-            method_settings=read.search.settings if chosen.name == read.search.method else {},
+            method_settings=own.settings if chosen.name == own.method else {},
             progress=update,
         )
         result = searched(problem, chosen, (setting, where), mark, (read.title or read.name, store))
     write_search(folder, result, read.title or read.name, pictures)
-    if journal is not None:
-        write_journal(journal, result, read.name)
+    write_journal(journal, result, read.name)
     mark.unlink(missing_ok=True)
+    tell(read.name, result, folder, quiet, as_json)
+
+
+def tell(name: str, result: Any, folder: Path, quiet: bool, as_json: bool) -> None:
+    """The answer; exit code 1 where nothing is feasible."""
+    from commands.terminal import print_json
+
     if as_json:
-        print_json({"name": read.name, **report(result), "folder": str(folder)})
+        print_json({"name": name, **report(result), "folder": str(folder)})
     elif not quiet:
         show(result, folder)
     if not (result.violation <= 0).any():
@@ -117,15 +120,28 @@ def searched(problem: Any, chosen: Any, how: tuple[Any, Any], mark: Path, asked:
         return search(problem, chosen, setting, kept, where)
 
 
-JOURNAL = b'{"op_code'
+JOURNAL = b'{"op_cod'
 """how a journal of Optuna begins"""
 
 
-def write_journal(file: Path, result: Any, name: str) -> None:
-    """The evaluations as an Optuna study, whole or not at all."""
+def claim_all(folder: Path, journal: Path | None) -> None:
+    """Raise InputError before the work where its files could not be written."""
+    from reports.files import own_file
+    from reports.output import claim
+    from reports.search import SEARCH_NAMES
+
+    claim(folder, SEARCH_NAMES)
+    if journal is not None:
+        own_file(journal, JOURNAL)
+
+
+def write_journal(file: Path | None, result: Any, name: str) -> None:
+    """The evaluations as an Optuna study where one is wanted, whole or not at all."""
     from planners.search.exported import export
     from reports.files import part_of
 
+    if file is None:
+        return
     with part_of(file) as part:
         part.unlink(missing_ok=True)
         export(result, name, part)

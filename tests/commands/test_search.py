@@ -62,6 +62,25 @@ def test_the_python_face_finds_the_same(tmp_path: Path) -> None:
     assert told["evaluated_now"] == 0 and told["hypervolume"] == found.hypervolume
 
 
+def test_an_optuna_journal_has_every_evaluation(tmp_path: Path) -> None:
+    optuna = pytest.importorskip("optuna")
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    journal = tmp_path / "study.log"
+    arguments = (TIERED, "--method", "random", "--budget", "30", "--out", str(tmp_path / "o"), "--optuna", str(journal))
+    for _ in range(2):  # the second replaces the first
+        told = json.loads(simcore(*arguments, "--json").stdout)
+    study = optuna.load_study(study_name=told["name"], storage=JournalStorage(JournalFileBackend(str(journal))))
+    done = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
+    assert len(study.trials) == 30 and len(done) == told["feasible_evaluations"]
+    assert sorted(trial.values for trial in study.best_trials) == sorted(
+        [row[name] for name in told["objectives"]] for row in told["frontier"]
+    )
+    journal.write_text("mine")
+    assert "another kind of file" in simcore(*arguments, code=2).stderr
+
+
 def test_an_unfinished_search_wants_resume(tmp_path: Path) -> None:
     (tmp_path / "unfinished-1-of-1").write_text("killed\n")
     arguments = (TIERED, "--method", "random", "--budget", "20", "--out", str(tmp_path), "--quiet")
