@@ -144,16 +144,21 @@ def show(found: Any) -> None:
 
 
 def write(folder: Path, found: Any, pictures: bool = False) -> dict[str, Path]:
-    """`size.html`, and `recommended.toml` (or `nearest.toml`) for every other verb."""
+    """`size.html`, `recommended.toml` (or `nearest.toml`) for every other verb, `deploy.yaml` where there is one."""
+    from planners.sizing.words import manifest_of
     from reports.output import output_folder
     from reports.size import write_size
     from scenarios.toml import dumps
 
     one = found.best or found.nearest_miss
     name = "recommended.toml" if found.best is not None else "nearest.toml"
-    names = ("size.html", *((name,) if one is not None else ()))
+    yaml = None if found.best is None else manifest_of(found, found.best)
+    names = ("size.html", *((name,) if one is not None else ()), *(("deploy.yaml",) if yaml else ()))
     with output_folder(folder, "size", names) as stage:
         if one is not None:
             (stage / name).write_text(dumps(found.question.tables_of(one.changes, folder)), encoding="utf-8")
+        if yaml is not None:
+            (stage / "deploy.yaml").write_text(yaml, encoding="utf-8")
         write_size(stage, found, pictures)
-    return {"page": folder / "size.html"} | ({"scenario": folder / name} if one is not None else {})
+    written = {"page": folder / "size.html"} | ({"scenario": folder / name} if one is not None else {})
+    return written | ({"manifest": folder / "deploy.yaml"} if yaml is not None else {})
