@@ -101,8 +101,8 @@ def tail(value: Any, indent: int) -> str:
 def bench_command(scenario: Scenario, stack: str, names: tuple[str, ...], load: dict[str, float]) -> str | None:
     """The command that measures a running deployment; its result is what `simcore validate bench` reads.
 
-    `load`: input_tokens and output_tokens (means), requests, and rate_per_s or users. Lengths are all the mean: those of
-    a trace are not sent. None for a stack without a server.
+    `load`: input_tokens and output_tokens (means), requests, and rate_per_s or users. Lengths are all the mean: those
+    of a trace are not sent. None for a stack without a server.
     """
     server = stack.partition("@")[0]
     if launch_command(scenario, stack, names) is None:

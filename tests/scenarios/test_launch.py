@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -103,7 +104,7 @@ def test_a_manifest_has_the_flags_and_the_chips() -> None:
     names = ("qwen3-32b", "Qwen/Qwen3-32B")
     for stack, module, model in (("vllm", "dynamo.vllm", "--model"), ("sglang@0.5", "dynamo.sglang", "--model-path")):
         asked = from_raw(
-            {**QUESTION, "name": "my Chat", "model": {"name": "qwen3-32b"}, "plan": {"tp": 4}}, "mine.toml"
+            {**QUESTION, "name": "my_Chat", "model": {"name": "qwen3-32b"}, "plan": {"tp": 4}}, "mine.toml"
         )
         text = manifest(asked, stack, names, 3, 8)
         assert text is not None
@@ -124,7 +125,7 @@ def test_the_bench_asks_for_the_load() -> None:
     asked = from_raw({**QUESTION, "model": {"name": "qwen3-32b"}, "slo": slo}, "mine.toml")
     load = {"input_tokens": 500.0, "output_tokens": 100.0, "requests": 300.0, "rate_per_s": 2.5}
     words = shlex.split(bench_command(asked, "vllm", ("qwen3-32b", "Qwen/Qwen3-32B"), load) or "")
-    told = dict(zip(words, words[1:], strict=False))
+    told = dict(pairwise(words))
     assert (
         told["--request-rate"] == "2.5" and told["--random-input-len"] == "500" and told["--model"] == "Qwen/Qwen3-32B"
     )
