@@ -42,6 +42,7 @@ def experts(
 
     With a lower bound, baselines, and the score on a held-out half of the trace.
     """
+    from commands.plan_power import refuse
     from commands.terminal import print_json
     from planners.experts import place
     from planners.experts.compare import comparison
@@ -61,7 +62,7 @@ def experts(
     case, routing = problem_of(question, folder)
     answer = place(case, method, seed=seed, time_limit_s=time_limit)
     if answer.plan is None:
-        raise InputError("; ".join(answer.explanation), key="experts")
+        refuse(answer, as_json)
     rows = comparison(case, answer, routing, seed)
     if out is not None:
         title = str(problem or trace)

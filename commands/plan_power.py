@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from commands.asked import Json, Pictures, Quiet
+
+
+def refuse(answer: Any, as_json: bool) -> NoReturn:
+    """No plan keeps what is asked: an answer, with exit code 1."""
+    from commands.terminal import print_json
+
+    reason = "; ".join(answer.explanation)
+    print_json({**answer.as_dict(), "feasible": False, "reason": reason}) if as_json else print(reason)
+    raise typer.Exit(1)
+
 
 FILES = ("plan.json", "plan-power.html")
 
@@ -39,14 +49,13 @@ def power(
     from reports.output import claim
     from reports.power import page_of
     from simcore.engine.power_control import PowerControl
-    from simcore.errors import InputError
 
     claim(out, FILES)
     question = read_problem(problem)
     curves = curves_of(question)
     answer = plan(question, curves, seed=seed, time_limit_s=time_limit)
     if answer.plan is None:
-        raise InputError("; ".join(answer.explanation), file=str(problem))
+        refuse(answer, as_json)
     control = PowerControl()
     static = replay(question, curves, answer.plan, control, days=days, seed=seed)
     reactive, controlled = most_servers(question, curves, control, days=min(days, 1.0), seed=seed)

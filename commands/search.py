@@ -202,14 +202,19 @@ def merge(
     folder: Annotated[Path, typer.Argument(help="Store to fill.")],
     sources: Annotated[list[Path] | None, typer.Argument(help="Stores to take answers from.")] = None,
     compact: Annotated[bool, typer.Option("--compact", help="Then one file per evaluator.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Put the answers of several stores into one."""
+    from commands.terminal import print_json
     from planners.search.store import compact as tidy
     from planners.search.store import merge as join
 
-    print(f"{join(folder, sources or [])} shards added to {folder}")
-    if compact:
-        print(f"{tidy(folder)} shards merged away")
+    added, gone = join(folder, sources or []), tidy(folder) if compact else 0
+    if as_json:
+        print_json({"verb": "search merge", "folder": str(folder), "added": added, "merged_away": gone})
+    elif not quiet:
+        print(f"{added} shards added to {folder}" + (f"\n{gone} shards merged away" if compact else ""))
 
 
 def methods(as_json: Json = False) -> None:

@@ -87,24 +87,25 @@ def run_studies(
         raise typer.Exit(1)
 
 
-def check_study(name: Name, quiet: Quiet = False) -> None:
+def check_study(name: Name, quiet: Quiet = False, as_json: Json = False) -> None:
     """The rules, the placebo, metrics that move nothing, and answers that are no more those of docs/studies.md."""
-    from commands.terminal import progress
+    from commands.terminal import print_json, progress
     from studies.catalogue import chosen
     from studies.run import checked, drift
 
     wrong, names = [], chosen(name)
-    with progress(quiet, "studies") as update:
+    with progress(quiet or as_json, "studies") as update:
         for number, one in enumerate(names):
             found = checked(one)
             wrong += drift(found) if not one.endswith(".toml") else []
             update(number + 1, len(names))
-    for text in wrong:
-        print(text)
+    if as_json:
+        print_json({"verb": "study check", "studies": names, "wrong": wrong})
+    else:
+        kept = [] if quiet or wrong else [f"{len(names)} studies keep their rules"]
+        print("".join(f"{text}\n" for text in (*wrong, *kept)), end="")
     if wrong:
         raise typer.Exit(1)
-    if not quiet:
-        print(f"{len(names)} studies keep their rules")
 
 
 def show_study(

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import File, Launch, Pictures, Quiet, Set, Vary, asked
+from commands.asked import File, Json, Launch, Pictures, Quiet, Set, Vary, asked
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +28,7 @@ def sweep(
     top: Annotated[int, typer.Option(help="Rows to print.", min=1)] = 20,
     pictures: Pictures = False,
     quiet: Quiet = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the ranked rows as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Evaluate every plan of a scenario's [vary] and write a report.
 
@@ -116,10 +116,14 @@ def report(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished sweep.")],
     pictures: Pictures = False,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Write a finished sweep's page again."""
     import simcore
+    from commands.terminal import print_json
 
     written = simcore.report(folder, pictures)
-    if not quiet:
+    if as_json:
+        print_json({"verb": "report", "written": [str(written)]})
+    elif not quiet:
         print(f"report: {written}")
