@@ -96,6 +96,8 @@ def main() -> None:
         found = quiet_everywhere(mount_one(arguments[0].replace("-", "_")))
         code = found(prog_name="simcore", standalone_mode=False, args=arguments)
         sys.stdout.flush()
+        if code == STOPPED:  # a signal, that the parser of commands has taken in hand
+            raise KeyboardInterrupt
     except SimcoreError as error:
         fail(str(error))
     except SystemExit:
@@ -106,7 +108,7 @@ def main() -> None:
         drop_output()  # whoever read has gone
         code = 0
     except KeyboardInterrupt:
-        fail(f"stopped; finished files are kept{GOES_ON.get(arguments[0], '')}", 130)
+        fail(f"stopped; finished files are kept{GOES_ON.get(arguments[0], '')}", STOPPED)
     except (OSError, UnicodeError, OverflowError, RecursionError, MemoryError) as error:
         fail(told(error))
     except Exception as error:
@@ -116,6 +118,7 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+STOPPED = 130
 GOES_ON = {
     "search": "; the same command with --resume goes on",
     "study": "; with --out, the same command finds what was finished",
