@@ -43,8 +43,22 @@ def plan_label(row: Result) -> str:
     >>> plan_label(Result({"chip": "h100-sxm", "weights": "fp8", "tp": 4.0, "pp": 1.0, "dp": 2.0, "batch": 64.0}))
     'h100-sxm fp8 tp4 dp2 b64'
     """
+    weights, kv = row.weights, row.values.get("kv")
+    formats = weights if kv in (None, weights) else f"{weights} kv {kv}"
     parts = [f"{short}{row.values.get(n, 1.0):.0f}" for n, short in DEGREES if row.values.get(n, 1.0) > 1 or n == "tp"]
-    return f"{row.chip} {row.weights} {' '.join(parts)} b{row.batch:.0f}"
+    return f"{row.chip} {formats} {' '.join(parts)} b{row.batch:.0f}"
+
+
+def plan_key(row: Result) -> str:
+    """What tells a plan from all others of a table: its words, degrees and batch.
+
+    >>> plan_key(Result({"chip": "a", "kv": "fp8", "tp": 4.0, "batch": 64.0, "tpot_s": 0.02}))
+    'batch=64 chip=a kv=fp8 tp=4'
+    """
+    named = {*(name for name, _ in DEGREES), "sp", "batch"}
+    told = {name: value for name, value in row.values.items() if isinstance(value, str)}
+    told |= {name: f"{value:g}" for name, value in row.values.items() if name in named}
+    return " ".join(f"{name}={value}" for name, value in sorted(told.items()))
 
 
 def thinned(count: int, kept: np.ndarray) -> np.ndarray:
@@ -58,12 +72,12 @@ def thinned(count: int, kept: np.ndarray) -> np.ndarray:
 def plan_points(
     table: ResultTable, good: np.ndarray, marks: Mapping[str, str], bounds_s: Mapping[str, float | None]
 ) -> Points:
-    """All rows as dots: those within bounds darker, those named in `marks` (label -> word) ringed and told."""
-    labels = [plan_label(table.row(i)) for i in range(len(table))]
-    columns: dict[str, Sequence[Any]] = {"key": labels, "plan": labels, "system": [str(s) for s in table["system"]]}
-    for name in ("weights", "kv"):
-        if name in table.columns:
-            columns[name] = [str(word) for word in table[name]]
+    """All rows as dots: those within bounds darker, those named in `marks` (key -> word) ringed and told."""
+    rows = list(table.rows())
+    keys = [plan_key(row) for row in rows]
+    columns: dict[str, Sequence[Any]] = {"key": keys, "plan": [plan_label(row) for row in rows]}
+    words = [name for name, column in table.columns.items() if column.dtype.kind in "OUS" and name != "chip"]
+    columns |= {name: [str(word) for word in table[name]] for name in words}
     for name in (*(n for n, _ in DEGREES), "batch"):
         if name in table.columns and len(set(table[name].tolist())) > 1:
             columns[name] = [round(value) for value in table[name].tolist()]
@@ -73,7 +87,7 @@ def plan_points(
                 values = 1.0 / table["tpot_s"] if not column else np.asarray(table[column], float)
             if np.isfinite(values).any():
                 columns[name] = (values * FACTORS.get(name, 1.0)).tolist()
-    columns |= {"within bounds": [bool(one) for one in good], "mark": [marks.get(label, "") for label in labels]}
+    columns |= {"within bounds": [bool(one) for one in good], "mark": [marks.get(key, "") for key in keys]}
     rules = {
         name: 1e3 * bound
         for name, key in (("TPOT ms", "tpot_s"), ("TTFT ms", "ttft_s"))
@@ -81,8 +95,8 @@ def plan_points(
     }
     if bounds_s.get("tpot_s"):
         rules[FIRST] = 1e3 / rules["TPOT ms"]
-    words = [name for name in ("weights", "kv", *(name for name, _ in DEGREES)) if name in columns]
-    filters = [name for name in words if 1 < len(set(columns[name])) <= 16]
+    apart = [*(name for name in words if name != "system"), *(name for name, _ in DEGREES if name in columns)]
+    filters = [name for name in apart if 1 < len(set(columns[name])) <= 16]
     return Points(
         "Plans",
         columns,

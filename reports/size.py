@@ -9,7 +9,7 @@ import numpy as np
 
 from planners.sizing.words import HEADER, degrees, in_words, money, row
 from reports.page import Axis, Notes, Page, Points, Ranges, Table, Tiles, write_page
-from reports.plans import breakdown, plan_label, plan_points, thinned
+from reports.plans import breakdown, plan_key, plan_points, thinned
 from reports.serving import basis
 from simcore.unit_text import seconds
 
@@ -36,7 +36,7 @@ def page_of(found: Any) -> Page:
     chosen = [one for one in (found.best, found.runner_up, found.nearest_miss) if one is not None]
     blocks += [between(found, chosen, name, label) for name, label in MEASURES if chosen]
     rows = [row(found, one) for one in found.candidates]
-    keys = [plan_label(found.grid.table.row(one.row)) for one in found.candidates]
+    keys = [plan_key(found.grid.table.row(one.row)) for one in found.candidates]
     blocks.append(Table("Replayed request by request", list(HEADER), rows, left=(HEADER[0], "verdict"), keys=keys))
     blocks += breakdown(dict(zip(map(degrees, chosen), found.estimates(chosen), strict=True)))
     rest = found.best or found.nearest_miss
@@ -73,7 +73,7 @@ def plans(found: Any) -> Points:
     kept = kept[thinned(len(kept), near[:: max(1, len(near) // 800)])]
     rows = {rank: one.row for rank, one in named(found)}
     kept = np.unique([*kept, *rows.values()]).astype(int)
-    marks = {plan_label(grid.table.row(at)): rank for rank, at in rows.items()}
+    marks = {plan_key(grid.table.row(at)): rank for rank, at in rows.items()}
     bounds = {"ttft_s": grid.ttft_s, "tpot_s": grid.tpot_s}
     return plan_points(grid.table.where(kept), grid.within()[kept], marks, bounds)
 

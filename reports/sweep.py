@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from planners.summary import meets
 from reports.files import write_text
 from reports.page import Axis, Notes, Page, Points, Ranges, Table, Tiles, write_page
-from reports.plans import breakdown, plan_label, plan_points, thinned
+from reports.plans import breakdown, plan_key, plan_label, plan_points, thinned
 from reports.style import category
 from reports.tables import TITLES, ranked, smallest_first
 from simcore.result import Result, ResultTable, concatenate
@@ -123,20 +124,20 @@ def plans(summary: Any, rows: list[Result]) -> Points:
     """A sample of all plans that fit, with every plan on a frontier and the best of each system."""
     cloud = list(summary.sample)
     kept = [*summary.frontiers.values(), *(one for one in (summary.best, summary.nearest) if one is not None)]
-    shared = set.intersection(*(set(one.columns) for one in (*cloud, *kept))) if cloud or kept else set()
-    found = concatenate([ResultTable({n: c for n, c in t.columns.items() if n in shared}) for t in (*cloud, *kept)])
-    if not len(found):
+    tables = [*cloud, *kept]
+    if not tables:
         return plan_points(ResultTable({"system": np.zeros(0, object), "tpot_s": np.zeros(0)}), np.zeros(0), {}, {})
+    good = np.concatenate([meets(one, summary.study) for one in tables])
+    shared = set.intersection(*(set(one.columns) for one in tables))
+    found = concatenate([ResultTable({n: c for n, c in one.columns.items() if n in shared}) for one in tables])
     first = len(found) - sum(len(one) for one in kept)
-    found = found.where(thinned(len(found), np.arange(first, len(found))))
-    found = found.where(np.unique([plan_label(row) for row in found.rows()], return_index=True)[1])
+    shown = thinned(len(found), np.arange(first, len(found)))
+    shown = shown[np.unique([plan_key(found.row(at)) for at in shown], return_index=True)[1]]
+    names = zip(rows, ("recommended", "runner-up"), strict=False)
+    marks = {plan_key(Result({n: v for n, v in row.values.items() if n in shared})): word for row, word in names}
     targets = summary.study.targets
     bounds = {"ttft_s": targets.ttft_s, "tpot_s": targets.tpot_s}
-    good = np.ones(len(found), bool)
-    for name, bound in bounds.items():
-        good &= found[name] <= bound if bound is not None else True
-    marks = {plan_label(row): word for row, word in zip(rows, ("recommended", "runner-up"), strict=False)}
-    return plan_points(found, good & (summary.best is not None), marks, bounds)
+    return plan_points(found.where(shown), good[shown], marks, bounds)
 
 
 def ranking(summary: Any, rows: list[Result]) -> list[Ranges]:
@@ -162,7 +163,7 @@ def tables(summary: Any, rows: list[Result]) -> list[Table]:
     else:
         return []
     return [
-        Table(name, *ranked(shown, stack), left=LEFT, keys=[plan_label(row) for row in shown], is_folded=folded)
+        Table(name, *ranked(shown, stack), left=LEFT, keys=[plan_key(row) for row in shown], is_folded=folded)
         for name, shown, folded in found
     ]
 

@@ -141,13 +141,13 @@
         marks.push(
           Plot.dot(dots, { x, y, fill, sort: null, fillOpacity: (r) => (marked(r) || on.has(r) ? 1 : good(r) ? 0.5 : 0.18), r: (r) => (marked(r) ? 6 : 3),
             stroke: (r) => (marked(r) ? "currentColor" : "none"), strokeWidth: 1.5 }),
-          Plot.tip(dots, Plot.pointer({ x, y, title: (r) => told(r, names), maxRadius: 40 })),
         );
         const [low, high] = d3.extent(rows, (r) => place(r[x], block.axes[x]));
         const far = (r) => place(r[x], block.axes[x]) > low + 0.85 * (high - low);
         for (const [number, word] of (block.marks ? distinct(block.columns[block.marks]) : []).entries())
           for (const [side, textAnchor] of [[true, "end"], [false, "middle"]])
             marks.push(Plot.text(dots.filter((r) => r[block.marks] === word && far(r) === side), { x, y, text: block.marks, dy: number % 2 ? 16 : -13, dx: side ? 6 : 0, textAnchor, fill: "currentColor", stroke: "var(--paper)", strokeWidth: 3, fontWeight: 600 }));
+        marks.push(Plot.tip(dots, Plot.pointer({ x, y, title: (r) => told(r, names), maxRadius: 40 })));
         const made = Plot.plot(frame(width, { height: Math.min(480, Math.max(300, width * 0.5)), x: scale(block.axes[x], width), y: scale(block.axes[y], 420), r: { type: "identity" }, marks }));
         made.addEventListener("click", () => made.value && pick(made.value, names, made));
         return made;

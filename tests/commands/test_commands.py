@@ -128,6 +128,12 @@ def test_sweep_writes_everything_and_report_redraws(tmp_path: Path, simcore) -> 
     page = (out / "report.html").read_text()
     titles = ("Plans", "Where TPOT goes", "Where TTFT goes", "Memory", "Rooflines")
     assert code == 0 and "Uncalibrated" in page and all(shown(out / "report.html").figure(one) for one in titles)
+    dots = shown(out / "report.html").figure("Plans")["columns"]
+    assert len(set(dots["key"])) == len(dots["key"])
+    (at,) = (i for i, mark in enumerate(dots["mark"]) if mark == "recommended")
+    first = dict(zip(*(line.split(",") for line in before["best.csv"].splitlines()[:2]), strict=True))
+    assert dots["within bounds"][at] and dots["system"][at] == first["system"]
+    assert dots["USD/M tokens"][at] == pytest.approx(float(first["usd_per_million_tokens"]), rel=1e-4)
     drawn = {p.name for p in out.iterdir()}
     assert {f"{n}.{k}" for n in ("plans", "where-tpot-goes", "rooflines") for k in ("png", "svg", "csv")} <= drawn
     for name in ("frontier.csv", "best.csv"):

@@ -83,6 +83,8 @@ def test_it_is_quiet_light_and_fits(web: Browser, page: Path) -> None:
         assert troubles(web, page) == []
         assert web.run("document.documentElement.scrollWidth") <= width
         assert count(web, "figure") == count(web, ".plot svg") > 0
+        paper = web.run("getComputedStyle(document.querySelector('.plot svg')).getPropertyValue('--plot-background')")
+        assert paper == ("#14181d" if dark else "#fff")  # of what is told at the pointer
         broken = "[...document.querySelectorAll('.plot svg *')].filter(e => /NaN|undefined/.test(e.outerHTML)).length"
         assert web.run(broken) == 0
     found = web.paper()
