@@ -11,7 +11,7 @@ from simcore.unit_text import seconds
 SHOWN = ("tp", "pp", "dp", "vpp", "microbatch", "recompute", "tp_exchange", "sharded", "tp_overlap", "dp_overlap")
 OFF = ("activations_off", "weights_off", "optimizer_off")
 AXES = {
-    "seconds per token": Axis("chip-step seconds per token", True, False),
+    "seconds per token": Axis("seconds of a step per token", True, False),
     "memory, GB": Axis("memory per chip, GB", True, False),
     "step, s": Axis("step, s", True, False),
     "tokens/s": Axis("tokens/s", True, True),

@@ -121,22 +121,34 @@ def page_of(found: Any) -> Page:
 def answer(report: dict[str, Any], ready: Any) -> tuple[list[str], bool]:
     """(what came out, whether the SLO is missed)."""
     served = f"{report['served']:,} of {report['requests']:,} requests served"
+    ttft, tpot = ({s: seconds(number(report[key][s])) for s in ("p50", "p99")} for key in ("ttft_s", "tpot_s"))
+    times = f"TTFT {ttft['p50']} median, {ttft['p99']} p99; TPOT {tpot['p50']} median, {tpot['p99']} p99"
+    rate = f"{report['throughput_tokens_per_s']:,.0f} output tokens/s"
+    more = f"{served}: {times}; {rate}."
+    if not ready.has_bounds:
+        return [f"{served} at {rate}; no SLO is stated.", more], False
+    kept = judged(report, ready)
+    is_met = all(good for _, good in kept)
+    verdict = "The SLO is met" if is_met else "The SLO is missed"
+    return [f"{verdict}: {'; '.join(text for text, _ in kept)}.", more], not is_met
+
+
+def judged(report: dict[str, Any], ready: Any) -> list[tuple[str, bool]]:
+    """(what was asked and found, whether that is enough) of every part of the SLO."""
+    slo, found = ready.scenario.slo, []
     share = report.get("attainment_ratio")
-    times = f"TTFT {seconds(number(report['ttft_s']['p50']))} median, {seconds(number(report['ttft_s']['p99']))} p99; "
-    times += f"TPOT {seconds(number(report['tpot_s']['p50']))} median, {seconds(number(report['tpot_s']['p99']))} p99"
-    more = [f"{served}: {times}."]
-    if share is None:
-        return [
-            f"{served} at {report['throughput_tokens_per_s']:,.0f} output tokens/s; no SLO is stated.",
-            *more,
-        ], False
-    wanted = ready.scenario.slo.attainment
-    met = share >= wanted
-    verdict = "The SLO is met" if met else "The SLO is missed"
-    return [
-        f"{verdict}: {100 * share:.1f} % of requests keep {bounds(ready)}, {100 * wanted:.3g} % are asked.",
-        *more,
-    ], not met
+    if share is not None:
+        asked = f"{100 * share:.1f} % of requests keep {bounds(ready)}, {100 * slo.attainment:.3g} % are asked"
+        found.append((asked, share >= slo.attainment))
+    for name, key, statistic, most in (
+        ("ITL", "itl_s", "p99", slo.itl_p99_s),
+        ("queue", "queue_s", "p50", slo.queue_p50_s),
+    ):
+        if most is not None:
+            value = number(report[key][statistic])
+            text = f"{name} {statistic} {seconds(value)}, at most {seconds(most)} is asked"
+            found.append((text, value is not None and value <= most))
+    return found
 
 
 def bounds(ready: Any) -> str:

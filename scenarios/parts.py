@@ -15,7 +15,8 @@ def time_parts(run: Any, ready: Ready) -> dict[str, dict[str, float]]:
     """Mean seconds of served requests: `ttft` as queue, prefill, front end; `tpot` as steps that only decode, steps
     that prefill others beside, and waiting between steps. Each adds up to its whole.
 
-    The parts of TPOT are means over tokens, not over requests, and need the log of all steps; without it they are one.
+    The parts of TPOT are means over tokens, not over requests, and need the log of all steps. Without it, and where
+    steps make tokens that are not kept (drafts, work done again after a preemption), they are one.
     """
     rows, done = run.requests, run.done
     if not done.any():
@@ -41,6 +42,8 @@ def token_parts(run: Any) -> dict[str, float]:
     lasted_s = (run.log["end_s"] - run.log["start_s"]) * run.log["decodes"]
     mixed = run.log["chunks"] > 0
     alone_s, beside_s = float(lasted_s[~mixed].sum()) / tokens, float(lasted_s[mixed].sum()) / tokens
+    if alone_s + beside_s > whole_s * (1.0 + 1e-6):  # proposals of a draft, work done again: more tokens than are kept
+        return {"decode": whole_s}
     return {
         "decode steps": alone_s,
         "steps with prefill of others": beside_s,

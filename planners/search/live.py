@@ -6,6 +6,7 @@ Nothing is changed by reading: not the store, not the mark. A mark names outputs
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,10 +106,12 @@ def answers(
     import pyarrow
     import pyarrow.parquet
 
-    found = [] if prefix is None or not folder.is_dir() else sorted(folder.glob(f"{prefix}-*.parquet"), key=age)
+    if prefix is not None and not re.fullmatch("[0-9a-f]{16}", prefix):
+        raise ValueError(f"{prefix!r} is no prefix of shards")
+    is_there = prefix is not None and folder.is_dir() and not folder.is_symlink()
     tables = []
-    for path in found:
-        if SHARD.fullmatch(path.name):
+    for path in sorted(folder.glob(f"{prefix}-*.parquet"), key=age) if is_there else []:
+        if SHARD.fullmatch(path.name) and not path.is_symlink():
             try:
                 tables.append(pyarrow.parquet.read_table(path))
             except FileNotFoundError:  # merged away meanwhile

@@ -81,6 +81,18 @@ def test_a_simulated_run_tells_where_its_time_goes(tmp_path: Path) -> None:
     assert page.figure("TPOT")["along"] == [[0.05, "50 ms"]]
 
 
+@pytest.mark.parametrize(("bound", "says"), [("1 us", "The SLO is missed"), ("10 s", "The SLO is met")])
+def test_the_verdict_is_of_every_bound(bound: str, says: str) -> None:
+    from reports.serving import answer
+    from scenarios.read import read, with_changes
+    from scenarios.simulate import simulate
+
+    asked = {"traffic.requests": 50, "slo.ttft": None, "slo.tpot": None, "slo.itl_p99": bound}
+    found = simulate(with_changes(read(EXAMPLES / "simulate-llama-70b.toml"), asked))
+    (first, _), is_no = answer(found.report, found.ready)
+    assert first.startswith(f"{says}: ITL p99") and is_no == (says == "The SLO is missed")
+
+
 def test_the_data_of_a_figure_is_a_table() -> None:
     from reports.page import Axis, Bars, Lines
 

@@ -116,6 +116,7 @@ def test_a_spoilt_mark_is_told_and_runs_nothing(tmp_path: Path, root: Path) -> N
         "{}",
         json.dumps(good | {"constraints": ["__import__('os')"]}),
         json.dumps(good | {"budget": "x"}),
+        json.dumps(good | {"prefix": "../../s/store/x"}),
     ):
         (tmp_path / "unfinished-1-of-1").write_text(spoilt)
         with pytest.raises(InputError, match="unfinished-1-of-1"):
