@@ -213,7 +213,7 @@ def progress(method: str, curve: Any) -> Lines:
 
 
 def importance(result: Any) -> list[Bars]:
-    """How much of an objective's spread each key of the space tells alone: the variance of its group means."""
+    """How much of an objective's spread each key of the space tells alone."""
     rows = np.flatnonzero((result.violation <= 0) & result.full)
     names = result.problem.space.names
     points = result.problem.space.points(result.units[rows])
@@ -224,7 +224,9 @@ def importance(result: Any) -> list[Bars]:
         for name in names:
             shares[name][one.name] = 100.0 * told_by([grouped(point.get(name)) for point in points], values)
     bars = sorted(shares.items(), key=lambda pair: -max(pair[1].values(), default=0.0))
-    caption = "Share of the spread (of logarithms) that each key explains alone among the feasible evaluations."
+    caption = (
+        "Share of the spread (of logarithms) that each key explains alone, beyond chance, among feasible evaluations."
+    )
     return [Bars("What matters", bars, "% of the variance", is_beside=True, caption=caption)] if len(rows) > 2 else []
 
 
@@ -236,14 +238,22 @@ def grouped(value: Any) -> str:
 
 
 def told_by(groups: Sequence[str], values: Any) -> float:
-    """Variance of group means over the whole variance."""
-    total = float(values.var())
-    if total <= 0.0:
-        return 0.0
+    """Share of the variance between groups beyond what as many groups of chance would have (epsilon squared).
+
+    >>> told_by(["a", "a", "b", "b"], np.array([1.0, 1.0, 2.0, 2.0]))
+    1.0
+    >>> told_by(["a", "b", "c", "d"], np.array([1.0, 5.0, 2.0, 4.0]))
+    0.0
+    """
+    total = float(((values - values.mean()) ** 2).sum())
     _, which = np.unique(np.array(groups, object).astype(str), return_inverse=True)
     counts = np.bincount(which)
+    if total <= 0.0 or len(values) <= len(counts):
+        return 0.0
     means = np.bincount(which, values) / counts
-    return float((counts * (means - values.mean()) ** 2).sum() / len(values)) / total
+    between = float((counts * (means - values.mean()) ** 2).sum())
+    chance = (len(counts) - 1) * (total - between) / (len(values) - len(counts))
+    return max(0.0, (between - chance) / total)
 
 
 COMPARE_NAMES = ("comparison.csv", "comparison.md", "runs.csv", "compare-methods.html")
