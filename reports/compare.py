@@ -29,6 +29,8 @@ RATIOS = (
     ("step_time_s", "training step"),
     ("mfu_ratio", "MFU"),
 )
+MOST_TOLD = 3
+"""moves in the answer; all of them follow"""
 CAPTION = "Every side over the first, of figures that both have; 1 is no change."
 
 
@@ -55,7 +57,9 @@ def page_of(found: Sequence[Any]) -> Page:
     if notes:
         blocks.append(Notes("Notes", notes))
     first = next((line for line in lines if line.startswith(("Moved", "No main"))), lines[0])
-    return Page("compare", title, first, [line for line in lines if line != first], blocks)
+    moved = first.rstrip(".").split("; ")
+    answer = first if len(moved) <= MOST_TOLD else f"{'; '.join(moved[:MOST_TOLD])}."
+    return Page("compare", title, answer, [line for line in lines if line != answer], blocks)
 
 
 def latencies(sides: Sequence[Any]) -> list[Lines]:

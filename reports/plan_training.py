@@ -26,7 +26,8 @@ def page_of(title: str, answer: Any) -> Page:
     if not answer.best:
         return Page("plan training", title, f"None of {found.plans:,} plans fits.", (), [counts, *notes], is_no=True)
     best, *others = answer.best
-    lines = [f"Runner-up: {said(others[0])}, {seconds(others[0]['step_time_s'])}."] if others else []
+    other = next((row for row in others if said(row) != said(best)), None)
+    lines = [f"Runner-up: {said(other)}, {seconds(other['step_time_s'])}."] if other else []
     first = f"Best of {found.plans:,} plans: {said(best)}: a step of {seconds(best['step_time_s'])}, {told(best)}."
     blocks = [
         counts,

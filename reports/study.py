@@ -45,10 +45,21 @@ def page_of(plan: dict[str, Any], rows: list[dict[str, Any]]) -> Page:
     """The page from top to bottom."""
     header = list(dict.fromkeys(key for row in rows for key in row))
     cells = [[shown(row.get(key)) for key in header] for row in rows]
-    claim = plan.get("claim") or f"{len(rows)} runs of {len({row['variant'] for row in rows})} variants."
+    lines = [f"Claimed: {plan['claim']}."] if plan.get("claim") else []
     blocks: list[Any] = [drawn(number, one, rows) for number, one in enumerate(plan.get("figures", []), 1)]
     blocks.append(Table("Runs", header, cells, left=("variant",)))
-    return Page("study", plan.get("title", plan["name"]), claim, (), blocks)
+    return Page("study", plan.get("title", plan["name"]), answer(rows), lines, blocks)
+
+
+def answer(rows: list[dict[str, Any]]) -> str:
+    """Which run had the most of what was measured."""
+    told = f"{len(rows)} runs of {len({row['variant'] for row in rows})} variants"
+    name = next((name for name in ("capacity_requests_per_s", "throughput_tokens_per_s") if name in rows[0]), None)
+    if name is None:
+        return f"{told}."
+    best = max(rows, key=lambda row: row.get(name) or 0.0)
+    words = name.removesuffix("_per_s").replace("_", " ")
+    return f"{told}; the most, {best.get(name) or 0.0:.4g} {words}/s, by {best['variant']}."
 
 
 def drawn(number: int, one: dict[str, Any], rows: list[dict[str, Any]]) -> Lines | Ranges:

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from reports.files import write_own, write_text
-from reports.page.blocks import FIGURES, Page
+from reports.page.blocks import FIGURES, Bars, Page, Points, Ranges, Spans
 
 HERE = Path(__file__).parent
 SCRIPTS = ("d3.min.js", "plot.min.js", "page.js")
 DIGITS = 6
 """of a number in a figure"""
+LONG = 32
+"""letters of a row's name that half of a page has room for"""
 
 
 def write_page(folder: Path, name: str, page: Page, pictures: bool = False) -> None:
@@ -55,8 +57,15 @@ def template() -> Any:
     made.lstrip_blocks = True
     scripts = [Markup((HERE / name).read_text(encoding="utf-8")) for name in SCRIPTS]
     made.globals |= {"style": Markup((HERE / "page.css").read_text(encoding="utf-8")), "scripts": scripts}
-    made.filters["literal"] = Markup
+    made.filters |= {"literal": Markup, "is_wide": is_wide}
     return made.get_template("page.html")
+
+
+def is_wide(block: Any) -> bool:
+    """Whether a figure takes the whole width: plans, tracks, and rows with long names."""
+    if isinstance(block, Points | Spans):
+        return True
+    return isinstance(block, Bars | Ranges) and any(len(row[0]) > LONG for row in block.rows)
 
 
 def plain_fields(block: Any) -> dict[str, Any]:

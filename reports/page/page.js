@@ -62,14 +62,20 @@
     style: { background: "transparent", fontSize: "11px", overflow: "visible" },
     ...more,
   });
-  const scale = (axis, width) => ({
-    type: axis.log ? "log" : "linear",
-    label: axis.label,
-    grid: true,
-    tickFormat: tick,
-    ticks: axis.log ? Math.max(2, Math.round(width / 150)) : Math.max(3, Math.round(width / 110)),
-    nice: !axis.log,
-  });
+  // a logarithmic axis of little more than a decade has the ticks of a plain one, its own would be one or none; of less
+  // than half a decade it is a plain one
+  const scale = (axis, width, values = []) => {
+    const [low, high] = d3.extent(values);
+    const count = axis.log ? Math.max(2, Math.round(width / 150)) : Math.max(3, Math.round(width / 110));
+    return {
+      type: axis.log && !(low > 0 && high < 3 * low) ? "log" : "linear",
+      label: axis.label,
+      grid: true,
+      tickFormat: tick,
+      ticks: axis.log && low > 0 && high < 20 * low ? d3.ticks(low, high, count + 1) : count,
+      nice: !axis.log,
+    };
+  };
   const place = (v, axis) => (axis.log ? Math.log(v) : v);
   const left = (names, width) => Math.min(Math.max(...names.map((n) => n.length), 4) * 6.2 + 14, width * 0.42);
   const cut = (width) => (name) => {
@@ -148,7 +154,7 @@
           for (const [side, textAnchor] of [[true, "end"], [false, "middle"]])
             marks.push(Plot.text(dots.filter((r) => r[block.marks] === word && far(r) === side), { x, y, text: block.marks, dy: number % 2 ? 16 : -13, dx: side ? 6 : 0, textAnchor, fill: "currentColor", stroke: "var(--paper)", strokeWidth: 3, fontWeight: 600 }));
         marks.push(Plot.tip(dots, Plot.pointer({ x, y, title: (r) => told(r, names), maxRadius: 40 })));
-        const made = Plot.plot(frame(width, { height: Math.min(480, Math.max(300, width * 0.5)), x: scale(block.axes[x], width), y: scale(block.axes[y], 420), r: { type: "identity" }, marks }));
+        const made = Plot.plot(frame(width, { height: Math.min(480, Math.max(300, width * 0.5)), x: scale(block.axes[x], width, rows.map((r) => r[x])), y: scale(block.axes[y], 420, rows.map((r) => r[y])), r: { type: "identity" }, marks }));
         made.addEventListener("click", () => made.value && pick(made.value, names, made));
         return made;
       },
@@ -180,8 +186,8 @@
           Plot.text(block.across, { y: (r) => r[0], text: (r) => r[1], frameAnchor: "right", textAnchor: "end", dy: -7, ...words }),
           Plot.tip(rows, Plot.pointerX({ x: "x", y: "y", maxRadius: FAR, title: (r) => `${r.name}\n${block.x.label}: ${num(r.x)}\n${block.y.label}: ${num(r.y)}` })),
         ];
-        const y = { ...scale(block.y, 300), ...(block.y.log ? {} : { zero: true }) };
-        return Plot.plot(frame(width, { height: Math.max(220, Math.min(300, width * 0.55)), x: scale(block.x, width), y, marks }));
+        const y = { ...scale(block.y, 300, rows.map((r) => r.y)), ...(block.y.log ? {} : { zero: true }) };
+        return Plot.plot(frame(width, { height: Math.max(220, Math.min(300, width * 0.55)), x: scale(block.x, width, rows.map((r) => r.x)), y, marks }));
       },
       table: (block, state) => [["series", block.x.label, block.y.label], kinds.lines.rows(block, state).map((r) => [r.name, r.x, r.y])],
     },
@@ -233,7 +239,7 @@
           Plot.dot(rows, { ...at, fill: colour, r: 4.5, title }),
           Plot.tip(rows, Plot.pointer({ ...at, title, maxRadius: FAR })),
         ];
-        return Plot.plot(frame(width, { height: 62 + 21 * names.length, marginLeft: left(names, width), x: scale(block.axis, width), y: { type: "point", domain: names, label: null, grid: true, tickFormat: cut(width) }, marks }));
+        return Plot.plot(frame(width, { height: 62 + 21 * names.length, marginLeft: left(names, width), x: scale(block.axis, width, rows.flatMap((r) => [r[1], r[2] ?? r[1], r[3] ?? r[1]])), y: { type: "point", domain: names, label: null, grid: true, tickFormat: cut(width) }, marks }));
       },
       table: (block, state) => [["row", block.axis.label, "low", "high", "of"], kinds.ranges.rows(block, state)],
     },
