@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gc
 import importlib
+import inspect
 import io
 import os
 import pkgutil
 import sys
-from functools import cache
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from functools import cache, wraps
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -16,7 +19,6 @@ import typer
 app = typer.Typer(
     help="Which chips, plan and policy serve or train a model best: how fast, at what power and cost.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -91,9 +93,11 @@ def main() -> None:
     if arguments[0] in WITHOUT_ALGEBRA:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        found = mount_one(arguments[0].replace("-", "_"))
+        found = quiet_everywhere(mount_one(arguments[0].replace("-", "_")))
         code = found(prog_name="simcore", standalone_mode=False, args=arguments)
         sys.stdout.flush()
+        if code == STOPPED:  # a signal, that the parser of commands has taken in hand
+            raise KeyboardInterrupt
     except SimcoreError as error:
         fail(str(error))
     except SystemExit:
@@ -104,7 +108,7 @@ def main() -> None:
         drop_output()  # whoever read has gone
         code = 0
     except KeyboardInterrupt:
-        fail("stopped; finished files are kept", 130)
+        fail(f"stopped; finished files are kept{GOES_ON.get(arguments[0], '')}", STOPPED)
     except (OSError, UnicodeError, OverflowError, RecursionError, MemoryError) as error:
         fail(told(error))
     except Exception as error:
@@ -112,6 +116,43 @@ def main() -> None:
             raise
         fail(usage(error))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+STOPPED = 130
+GOES_ON = {
+    "search": "; the same command with --resume goes on",
+    "study": "; with --out, the same command finds what was finished",
+}
+"""command -> what to tell whoever stops it"""
+
+
+def quiet_everywhere(group: typer.Typer) -> typer.Typer:
+    """Every command with `--quiet` and `-q`: one that has none of its own prints nothing with it but errors."""
+    for info in group.registered_commands:
+        if info.callback is not None and "quiet" not in inspect.signature(info.callback).parameters:
+            info.callback = hushed(info.callback)
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            quiet_everywhere(inner.typer_instance)
+    return group
+
+
+def hushed(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command whose output goes nowhere with `--quiet`."""
+    from commands.asked import Quiet
+
+    @wraps(command)
+    def inner(*values: Any, quiet: bool = False, **named: Any) -> Any:
+        if not quiet:
+            return command(*values, **named)
+        with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+            return command(*values, **named)
+
+    own = inspect.signature(command, eval_str=True)
+    more = inspect.Parameter("quiet", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Quiet)
+    inner.__signature__ = own.replace(parameters=[*own.parameters.values(), more])  # type: ignore[attr-defined]
+    inner.__annotations__ = {**inner.__annotations__, "quiet": Quiet}
+    return inner
 
 
 def told(error: BaseException) -> str:

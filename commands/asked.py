@@ -17,6 +17,10 @@ HostLink = Annotated[
     str | None,
     typer.Option("--link", help='What joins chips of a host without peer-to-peer, e.g. "16 GB/s, 20 us".'),
 ]
+Pictures = Annotated[
+    bool, typer.Option("--pictures", help="Also every figure of the page as PNG, SVG and CSV, for papers.")
+]
+Html = Annotated[Path | None, typer.Option("--html", help="Write the answer as a page (HTML) to this file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from commands.asked import Quiet
+
 TABLES = Path("hardware_specs/calibration")
 HOST = Path("out/host")
 """profile and calibration of the machine at hand"""
@@ -34,7 +36,7 @@ def calibrate(
     ] = None,
     power: Annotated[bool, typer.Option("--power", help="Fit power too, where the tables have power_w.")] = False,
     importer: Annotated[str | None, typer.Option(help="Convert with this importer first (see docs).")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Fit operator costs to measured tables.
 
@@ -104,7 +106,7 @@ def calibrate_across(
     ] = None,
     op: Annotated[str | None, typer.Option(help="Only these operations, separated by commas; no power.")] = None,
     source: Annotated[str, typer.Option(help="Where the measurements come from.")] = "own measurements",
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Fit the data-sheet laws to all chips together.
 
@@ -197,7 +199,7 @@ def profile(
     out: Annotated[Path, typer.Option(help="Folder that receives the tables and manifest.toml.")] = HOST,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     size: Annotated[str, typer.Option(help="small (seconds) or full (minutes).")] = "full",
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure this machine's operators and write tables.
 

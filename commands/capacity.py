@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from commands.asked import Calibration, File, Json, Launch, Quiet, Set, asked
+from commands.asked import Calibration, File, Json, Launch, Pictures, Quiet, Set, asked
 
 
 def register(app: typer.Typer) -> None:
@@ -21,6 +22,8 @@ def capacity(
     tolerance: Annotated[float, typer.Option(help="Relative width at which the search stops.", min=1e-4)] = 0.01,
     most: Annotated[int, typer.Option(help="Largest number of replicas tried.", min=1)] = 1024,
     calibration: Calibration = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for capacity.html.")] = None,
+    pictures: Pictures = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -29,26 +32,20 @@ def capacity(
     A share `slo.attainment` of all requests must meet it.
     """
     from commands.terminal import print_json
+    from reports.capacity import NAMES, in_words, is_found, write_capacity
+    from reports.output import claim
     from scenarios.capacity import capacity as found_for
 
-    report = found_for(asked(scenario, changes, launch=launch), find, tolerance, most)
+    claim(out, NAMES)
+    question = asked(scenario, changes, launch=launch)
+    report = found_for(question, find, tolerance, most)
+    if out is not None:
+        write_capacity(out, question.title or question.name, report, question.slo.attainment, pictures)
     if as_json:
         print_json(report)
     elif not quiet:
-        print(report["infeasible"] if "infeasible" in report else in_words(report))
-    if "infeasible" in report or not report.get("rate_requests_per_s", report.get("replicas")):
+        print(in_words(report))
+        if out is not None:
+            print(f"page: {out / 'capacity.html'}")
+    if not is_found(report):
         raise typer.Exit(1)
-
-
-def in_words(report: dict[str, Any]) -> str:
-    """One line for a person about what `capacity` found."""
-    share = f"{100 * report['attainment_ratio']:.1f} % of requests meet the SLO ({report['runs']} runs)"
-    if not report.get("rate_requests_per_s", report.get("replicas")):
-        tried = "any rate" if "rate_requests_per_s" in report else "as many replicas as --most allows"
-        return f"the SLO is not met at {tried}: {share}"
-    if "rate_requests_per_s" in report:
-        what = f"{report['rate_requests_per_s']:.4g} requests/s, {report['rate_ratio']:.4g} times the scenario's rate,"
-    else:
-        pools = ", ".join(f"{count} {name}" for name, count in (report.get("pools") or {}).items())
-        what = f"{report['replicas']} replicas{f' ({pools})' if pools else ''}"
-    return f"{what} on {report['chips']} chips: {share}"

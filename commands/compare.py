@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import Json, Quiet
+from commands.asked import Json, Pictures, Quiet
 
 
 def register(app: typer.Typer) -> None:
@@ -21,6 +21,7 @@ def compare(
     by: Annotated[str, typer.Option(help="What answers scenario files: simulate or estimate.")] = "simulate",
     seeds: Annotated[int, typer.Option(help="Runs of each scenario, to tell moves from chance.", min=1)] = 1,
     out: Annotated[Path | None, typer.Option(help="Folder for compare.html; default out/compare.")] = None,
+    pictures: Pictures = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -46,7 +47,7 @@ def compare(
             update(number + 1, len(sides))
     found = compared(read)
     if folder is not None:
-        write_compare(folder, found)
+        write_compare(folder, found, pictures)
     if as_json:
         print_json(flat(found))
     elif not quiet:

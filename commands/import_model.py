@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from commands.asked import Json
+
 
 def register(app: typer.Typer) -> None:
     app.command("import-model")(import_model)
@@ -16,7 +18,7 @@ def import_model(
     path: Annotated[Path, typer.Argument(metavar="CONFIG.json", help="A Hugging Face config.json, or its folder.")],
     out: Annotated[Path | None, typer.Option(help="Write the model file here instead of printing it.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the model; default: from the file or folder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No summary on standard error.")] = False,
 ) -> None:
     """Write a Hugging Face architecture as a model file.

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from commands.asked import Json
+
 KINDS = ("chips", "nodes", "clusters", "models", "traffic", "economics", "stacks", "formats")
 
 
@@ -40,7 +42,7 @@ def registry(kind: str) -> Any:
 
 def list_names(
     kind: Annotated[str, typer.Argument(help="chips, nodes, clusters, models, traffic, economics, stacks or formats.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Names that other commands accept."""
     from commands.terminal import print_json, print_table
@@ -60,7 +62,7 @@ def list_names(
 def show(
     kind: Annotated[str, typer.Argument(help="chip, node, cluster, model, traffic or economics.")],
     name: Annotated[str, typer.Argument(help="Name or alias.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Everything known about one thing, with sources."""
     from commands.terminal import print_json, print_table
@@ -87,7 +89,7 @@ def show_model(model: Any) -> None:
     print(f"  KV cache {kv:.0f} elements per token ({kv * 2 / 1024:.1f} KiB in bf16)")
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def doctor(as_json: Json = False) -> None:
     """Check versions, spec files and extras.
 
     Exit code 1 if something is broken.

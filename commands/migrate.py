@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from commands.asked import Json, Quiet
+
 
 def register(app: typer.Typer) -> None:
     app.command()(migrate)
@@ -17,8 +19,11 @@ def migrate(
     file: Annotated[Path, typer.Argument(help="File of schema scenario/1, study/1 or search/1.")],
     out: Annotated[Path | None, typer.Option(help="Where to write; default standard output.")] = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Replace the file.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Rewrite an old scenario, sweep or search as schema scenario/2."""
+    from commands.terminal import print_json
     from reports.files import write_text
     from scenarios.migrate import SCHEMA, migrated
     from scenarios.read import from_raw
@@ -35,8 +40,11 @@ def migrate(
     from_raw(copy.deepcopy(found), str(file))
     text = dumps(found)
     where = file if in_place else out
-    if where is None:
-        print(text, end="")
-    else:
+    if where is not None:
         write_text(where, text)
+    if as_json:
+        print_json({"verb": "migrate", "scenario": found, "written": [] if where is None else [str(where)]})
+    elif where is None:
+        print(text, end="")
+    elif not quiet:
         print(f"written: {where}")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from commands.asked import Json, Quiet
+
 KINDS = {"scenario": ".toml", "chip": ".toml", "model": ".toml", "scheduler": ".py", "study": ".toml"}
 NEXT = {
     "scenario": "simcore explain {file}, simcore simulate {file}",
@@ -25,8 +27,11 @@ def register(app: typer.Typer) -> None:
 def new(
     kind: Annotated[str, typer.Argument(help="scenario, chip, model, scheduler or study.")],
     file: Annotated[Path, typer.Argument(help="File to write; its name becomes the thing's.")],
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """A file to start from: it works as it is, its comments say what to change. Never overwrites."""
+    from commands.terminal import print_json
     from reports.files import write_text
     from simcore.errors import InputError, suggest
 
@@ -40,7 +45,11 @@ def new(
         raise InputError("is there already", file=str(path), fix="give another name")
     write_text(path, text)
     shown = str(path) if "/" in str(path) else f"./{path}"
-    print(f"{shown}\nnext: {NEXT[kind].format(file=shown, stem=path.stem)}")
+    next_step = NEXT[kind].format(file=shown, stem=path.stem)
+    if as_json:
+        print_json({"verb": "new", "kind": kind, "written": [shown], "next": next_step})
+    elif not quiet:
+        print(f"{shown}\nnext: {next_step}")
 
 
 def named(path: Path, kind: str) -> str:

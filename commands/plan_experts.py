@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-FILES = ("placement.json", "sglang.json", "vllm-ascend.json")
+from commands.asked import Json, Pictures, Quiet
+
+FILES = ("placement.json", "sglang.json", "vllm-ascend.json", "plan-experts.html")
 
 
 def add_to(plan: typer.Typer) -> None:
@@ -30,14 +32,17 @@ def experts(
     seed: Annotated[int, typer.Option(help="Seed of the search and of the held-out half.", min=0)] = 0,
     time_limit: Annotated[float | None, typer.Option(help="CPU seconds; the best found so far is kept.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for placement.json, the servers' own files and pictures.")
+        Path | None, typer.Option(help="Folder for placement.json, the servers' own files and plan-experts.html.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    pictures: Pictures = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Place experts on chips: balance against traffic.
 
     With a lower bound, baselines, and the score on a held-out half of the trace.
     """
+    from commands.plan_power import refuse
     from commands.terminal import print_json
     from planners.experts import place
     from planners.experts.compare import comparison
@@ -57,13 +62,14 @@ def experts(
     case, routing = problem_of(question, folder)
     answer = place(case, method, seed=seed, time_limit_s=time_limit)
     if answer.plan is None:
-        raise InputError("; ".join(answer.explanation), key="experts")
+        refuse(answer, as_json)
     rows = comparison(case, answer, routing, seed)
     if out is not None:
-        write(out, case, answer, rows)
+        title = str(problem or trace)
+        write(out, case, (title, answer, rows), pictures)
     if as_json:
         print_json({**answer.as_dict(), "comparison": rows})
-    else:
+    elif not quiet:
         show(answer, rows, out)
 
 
@@ -84,39 +90,44 @@ def show(answer: Any, rows: list[dict[str, Any]], out: Path | None) -> None:
     )
     print("(hops of context-coherent parallelism); fan-out: chips a token visits per layer (traffic of plain dispatch)")
     if out is not None:
-        print(f"written: {out}")
+        print(f"page: {out / 'plan-experts.html'}")
 
 
 def _number(value: Any) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def write(out: Path, case: Any, answer: Any, rows: list[dict[str, Any]]) -> None:
-    """placement.json and the pictures, as one set."""
-    from reports.output import output_folder
-
-    with output_folder(out, "plan experts", FILES) as stage:
-        _write(stage, case, answer, rows)
-
-
-def _write(out: Path, case: Any, answer: Any, rows: list[dict[str, Any]]) -> None:
-    from planners.experts import place
-    from planners.experts.metrics import chip_loads, flows, padded_share
+def write(out: Path, case: Any, told: tuple[str, Any, list[dict[str, Any]]], pictures: bool) -> None:
+    """placement.json, the servers' files and the page, as one set; `told`: title, answer, rows."""
     from planners.experts.routing import routed, share_of_slot
     from planners.experts.servers import sglang, vllm_ascend
-    from planners.experts.solve import frontier
-    from reports.experts import draw_frontier, draw_loads, draw_traffic
+    from reports.experts import page_of
     from reports.files import write_text
+    from reports.output import output_folder
+    from reports.page import write_page
 
-    shared = share_of_slot(answer.plan, routed(case, answer.plan)).round(9).tolist()
-    plain = {"share_of_slot": shared} if case.slot_count > case.experts else {}
-    plain |= {"expert_of_slot": answer.plan.expert_of_slot.tolist(), **answer.as_dict(), "comparison": rows}
-    write_text(out / "placement.json", json.dumps(plain))
-    write_text(out / "sglang.json", json.dumps(sglang(answer.plan)))
-    write_text(out / "vllm-ascend.json", json.dumps(vllm_ascend(answer.plan)))
+    title, answer, rows = told
+    with output_folder(out, "plan experts", FILES) as stage:
+        shared = share_of_slot(answer.plan, routed(case, answer.plan)).round(9).tolist()
+        plain = {"share_of_slot": shared} if case.slot_count > case.experts else {}
+        plain |= {"expert_of_slot": answer.plan.expert_of_slot.tolist(), **answer.as_dict(), "comparison": rows}
+        write_text(stage / "placement.json", json.dumps(plain))
+        write_text(stage / "sglang.json", json.dumps(sglang(answer.plan)))
+        write_text(stage / "vllm-ascend.json", json.dumps(vllm_ascend(answer.plan)))
+        write_page(stage, "plan-experts.html", page_of(title, answer, rows, figures(case, answer, rows)), pictures)
+
+
+def figures(case: Any, answer: Any, rows: list[dict[str, Any]]) -> list[Any]:
+    """Loads and traffic before and after, balance against traffic."""
+    from planners.experts import place
+    from planners.experts.metrics import chip_loads, flows, padded_share
+    from planners.experts.solve import frontier
+    from reports.experts import balance, loads, traffic
+
     before = place(case, "round-robin").plan
-    shares = [padded_share(p, case.experts) for p in (before, answer.plan) if p is not None]
-    draw_loads(out, [chip_loads(case.loads, share) for share in shares])
-    if case.transitions is not None:
-        draw_traffic(out, [flows(case, share).mean(axis=0) for share in shares])
-        draw_frontier(out, [a.metrics for a in frontier(case) if a.plan is not None], rows)
+    shares = [padded_share(plan, case.experts) for plan in (before, answer.plan) if plan is not None]
+    found: list[Any] = loads([chip_loads(case.loads, share) for share in shares])
+    if case.transitions is None:
+        return found
+    found += traffic([flows(case, share).mean(axis=0) for share in shares])
+    return [*found, balance([a.metrics for a in frontier(case) if a.plan is not None], rows)]

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
+
+from commands.asked import Json, Pictures, Quiet
+
+
+def refuse(answer: Any, as_json: bool) -> NoReturn:
+    """No plan keeps what is asked: an answer, with exit code 1."""
+    from commands.terminal import print_json
+
+    reason = "; ".join(answer.explanation)
+    print_json({**answer.as_dict(), "feasible": False, "reason": reason}) if as_json else print(reason)
+    raise typer.Exit(1)
+
+
+FILES = ("plan.json", "plan-power.html")
 
 
 def add_to(plan: typer.Typer) -> None:
@@ -18,8 +32,10 @@ def power(
     seed: Annotated[int, typer.Option(help="Seed of the scenarios.", min=0)] = 0,
     days: Annotated[float, typer.Option(help="Days to simulate under control.", min=0.01)] = 2.0,
     time_limit: Annotated[float | None, typer.Option(help="CPU seconds for the integer program.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for plan.json and pictures.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for plan.json and plan-power.html.")] = None,
+    pictures: Pictures = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Oversubscribe a row's power under a chance constraint.
 
@@ -31,44 +47,36 @@ def power(
     from planners.power.question import curves_of
     from planners.power.replay import most_servers, replay
     from reports.output import claim
+    from reports.power import page_of
     from simcore.engine.power_control import PowerControl
-    from simcore.errors import InputError
 
-    claim(out, ("plan.json",))
+    claim(out, FILES)
     question = read_problem(problem)
     curves = curves_of(question)
     answer = plan(question, curves, seed=seed, time_limit_s=time_limit)
     if answer.plan is None:
-        raise InputError("; ".join(answer.explanation), file=str(problem))
+        refuse(answer, as_json)
     control = PowerControl()
     static = replay(question, curves, answer.plan, control, days=days, seed=seed)
     reactive, controlled = most_servers(question, curves, control, days=min(days, 1.0), seed=seed)
+    named = (("planned", answer.plan, static), ("most under control", reactive, controlled))
     rows = [
-        {"row": "planned", "servers": answer.plan.total, "added_ratio": answer.plan.added_ratio, **static.metrics()},
-        {
-            "row": "most under control",
-            "servers": reactive.total,
-            "added_ratio": reactive.added_ratio,
-            **controlled.metrics(),
-        },
+        {"row": name, "servers": row.total, "added_ratio": row.added_ratio, **over_days.metrics()}
+        for name, row, over_days in named
     ]
     over = robustness.risks(question, curves, answer.plan, seed)
     told = {"rows": rows, "risk_over": [vars(one) for one in over], "words": robustness.in_words(question, over)}
-    result = {
-        **answer.as_dict(),
-        **told,
-        "servers": answer.plan.servers,
-        "clock_ratio": answer.plan.clock_ratio,
-        "rows": rows,
-    }
+    result = {**answer.as_dict(), **told, "servers": answer.plan.servers, "clock_ratio": answer.plan.clock_ratio}
     if out is not None:
-        write(out, result, static, controlled, risks(question, curves, answer.plan.total))
+        days_of = [(name, over_days) for name, _, over_days in named]
+        page = page_of(problem.stem, result, days_of, risks(question, curves, answer.plan.total))
+        write(out, result, page, pictures)
     if as_json:
         print_json(result)
-    else:
+    elif not quiet:
         show(question, answer, rows, over)
         if out is not None:
-            print(f"written: {out}")
+            print(f"page: {out / 'plan-power.html'}")
 
 
 def risks(question: Any, curves: Any, planned: int) -> list[tuple[int, float]]:
@@ -115,13 +123,12 @@ def risk_table(over: list[Any]) -> None:
     print_table(["correlation", *(f"busy x {ratio:g}" for ratio in busy)], cells, "risk at the peak hour")
 
 
-def write(out: Path, result: dict[str, Any], static: Any, controlled: Any, curve: list[tuple[int, float]]) -> None:
-    """plan.json and the pictures, as one set."""
+def write(out: Path, result: dict[str, Any], page: Any, pictures: bool) -> None:
+    """plan.json and the page, as one set."""
     from reports.files import write_text
     from reports.output import output_folder
-    from reports.power import draw_day, draw_risk
+    from reports.page import write_page
 
-    with output_folder(out, "plan power", ("plan.json",)) as stage:
+    with output_folder(out, "plan power", FILES) as stage:
         write_text(stage / "plan.json", json.dumps(result, indent=1))
-        draw_day(stage, [("planned", static), ("most under control", controlled)])
-        draw_risk(stage, curve, result["servers"])
+        write_page(stage, "plan-power.html", page, pictures)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import Json, Set
+from commands.asked import Html, Json, Quiet, Set
 
 
 def add_to(plan: typer.Typer) -> None:
@@ -18,6 +18,8 @@ def precision(
     problem: Annotated[Path, typer.Argument(help="Scenario with [asked] and [precision] (TOML).")],
     changes: Set = None,
     time_limit: Annotated[float | None, typer.Option(help="CPU seconds; the best found so far is kept.")] = None,
+    html: Html = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """A format for every layer: the fastest under a bound on what it loses, or the least loss under one on time.
@@ -33,11 +35,23 @@ def precision(
     answer: dict[str, Any] = {"verb": "plan precision", "feasible": found.plan is not None, **found.as_dict()}
     if found.plan is not None:
         answer["formats"] = list(found.plan.formats)
+    if html is not None:
+        from reports.page import write_own_page
+        from reports.small_plans import precision_page, refused
+
+        why = "; ".join(found.explanation)
+        plan = found.plan
+        page = (
+            refused("plan precision", problem.stem, why)
+            if plan is None
+            else precision_page(problem.stem, found, runs(plan.formats))
+        )
+        write_own_page(html, page, (problem,))
     if as_json:
         print_json(answer)
     elif found.plan is None:
         print("; ".join(found.explanation))
-    else:
+    elif not quiet:
         print(f"{found.method}: {found.status}, gap {found.gap_ratio:.1%}, {found.cpu_s:.2f} CPU s")
         print_table(["what", "value"], [[k, f"{v:.6g}"] for k, v in found.metrics.items()], left=("what",))
         print(" ".join(runs(found.plan.formats)))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import File, Json, Set, asked
+from commands.asked import File, Html, Json, Quiet, Set, asked
 
 
 def add_to(plan: typer.Typer) -> None:
@@ -31,6 +31,8 @@ def stages(
     speeds: Annotated[str | None, typer.Option(help="Speed of each rank over the scenario's chip: 1,1,0.5.")] = None,
     memory: Annotated[str | None, typer.Option(help="GB of each rank: 80,80,40.")] = None,
     links: Annotated[Path | None, typer.Option(help="CSV: src_host, dst_host, bandwidth_MBps.")] = None,
+    html: Html = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Layers of every pipeline stage, and which rank runs it.
@@ -51,18 +53,34 @@ def stages(
         times = {"pipeline_s": found.time_s, "even_pipeline_s": found.even_s, "bound_s": found.bound_s}
         split = {"stage_layers": list(found.layers), "rank_of_stage": list(found.order)}
         answer = {"verb": "plan stages", "feasible": True, **split, **times, "gap_ratio": found.gap_ratio}
+    write_page(html, question.scenario, answer)
     if as_json:
         print_json(answer)
-    else:
+    elif not quiet:
         print("\n".join(f"{name}: {value}" for name, value in answer.items()))
     if found is None:
         raise typer.Exit(1)
+
+
+def write_page(html: Path | None, scenario: Any, answer: dict[str, Any]) -> None:
+    """The page of either planner, where one is wanted."""
+    if html is None:
+        return
+    from reports.page import write_own_page
+    from reports.small_plans import groups_page, refused, stages_page
+
+    verb, title = answer["verb"], scenario.title or scenario.name
+    made = stages_page if verb == "plan stages" else groups_page
+    page = made(title, answer) if answer["feasible"] else refused(verb, title, answer["reason"])
+    write_own_page(html, page, (Path(scenario.file),))
 
 
 def groups(
     scenario: File,
     lengths: Annotated[str, typer.Option(help="Tokens of each sequence of a step: 1024,1024,65536, or N x TOKENS.")],
     changes: Set = None,
+    html: Html = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Groups of chips for sequences of unequal length (FlexSP).
@@ -86,9 +104,10 @@ def groups(
         rows = [{"chips": degree, "tokens": list(own)} for degree, own in found.groups]
         times = {"time_s": found.time_s, "equal_groups_s": found.uniform_s, "bound_s": found.bound_s}
         answer |= {"groups": rows, **times, "gap_ratio": found.gap_ratio}
+    write_page(html, question.scenario, answer)
     if as_json:
         print_json(answer)
-    else:
+    elif not quiet:
         for group in answer.pop("groups", []):
             print(f"{group['chips']} chips: {len(group['tokens'])} sequences, {sum(group['tokens']):,} tokens")
         print("\n".join(f"{name}: {value}" for name, value in answer.items()))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import File, Json, Set, asked
+from commands.asked import File, Html, Json, Quiet, Set, asked
 
 
 def add_to(plan: typer.Typer) -> None:
@@ -20,6 +20,8 @@ def training(
     by: Annotated[str, typer.Option(help="step_time_s, seconds_per_token (MFU, cost) or need_bytes.")] = "step_time_s",
     top: Annotated[int, typer.Option(help="How many of the best plans.", min=1, max=1000)] = 10,
     out: Annotated[Path | None, typer.Option(help="Write the best plans and the frontier (CSV).")] = None,
+    html: Html = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Search every plan of a model on `plan.chips` chips.
@@ -29,12 +31,18 @@ def training(
     from commands.terminal import print_json
     from planners.training.ask import plan_training
 
-    answer = plan_training(asked(scenario, changes), by, top)
+    question = asked(scenario, changes)
+    answer = plan_training(question, by, top)
     if out is not None:
         write(out, answer, scenario)
+    if html is not None:
+        from reports.page import write_own_page
+        from reports.plan_training import page_of
+
+        write_own_page(html, page_of(question.title or question.name, answer), (scenario,))
     if as_json:
         print_json(answer.as_dict())
-    else:
+    elif not quiet:
         show(answer)
     if not answer.best:
         raise typer.Exit(1)

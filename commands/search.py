@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from commands.asked import Calibration, Json, Quiet, Set, Vary
+from commands.asked import Calibration, Json, Pictures, Quiet, Set, Vary
 
 
 class _RunByDefault(TyperGroup):
@@ -52,8 +52,12 @@ def run(
     workers: Annotated[int | None, typer.Option(help="Local processes.", min=1)] = None,
     out: Out = None,
     store: StoreFolder = None,
+    journal: Annotated[
+        Path | None, typer.Option("--optuna", help="Also write an Optuna journal, which optuna-dashboard opens.")
+    ] = None,
     allow_code: AllowCode = False,
     calibration: Calibration = None,
+    pictures: Pictures = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -61,42 +65,87 @@ def run(
 
     Every answer is kept as it comes; Ctrl-C loses nothing and `--resume` goes on.
     """
-    from commands.terminal import print_json, progress
+    from commands.terminal import progress
     from planners.search.method import method as named
-    from planners.search.run import Setting, open_store, search
+    from planners.search.run import Setting
     from planners.search.study import problem_of
-    from reports.files import write_text
-    from reports.output import claim
-    from reports.search import SEARCH_NAMES, write_search
+    from reports.search import write_search
 
     read = asked_for(scenario, changes, vary)
     folder = out or Path("out") / read.name
-    claim(folder, SEARCH_NAMES)
+    claim_all(folder, journal)
     chosen = named(method or read.search.method)
     part = shard_of(shard)
     mark = folder / f"unfinished-{part[0] + 1}-of-{part[1]}"
     check_resume(mark, resume)
     problem = problem_of(read, allow_code)
     with progress(quiet or as_json, read.name) as update, engine(backend, address, workers) as where:
+        own = read.search
         setting = Setting(
-            budget=budget or read.search.budget,
-            seed=read.search.seed if seed is None else seed,
-            batch=batch or read.search.batch,
+            budget=budget or own.budget,
+            seed=own.seed if seed is None else seed,
+            batch=batch or own.batch,
             shard=part,
-            method_settings=read.search.settings if chosen.name == read.search.method else {},
+            method_settings=own.settings if chosen.name == own.method else {},
             progress=update,
         )
-        write_text(mark, f"{chosen.name}, budget {setting.budget:g}, seed {setting.seed}\n")
-        with open_store(store or folder / "store", problem) as kept:
-            result = search(problem, chosen, setting, kept, where)
-    write_search(folder, result, read.title or read.name)
+        result = searched(problem, chosen, (setting, where), mark, (read.title or read.name, store))
+    write_search(folder, result, read.title or read.name, pictures)
+    write_journal(journal, result, read.name)
     mark.unlink(missing_ok=True)
+    tell(read.name, result, folder, quiet, as_json)
+
+
+def tell(name: str, result: Any, folder: Path, quiet: bool, as_json: bool) -> None:
+    """The answer; exit code 1 where nothing is feasible."""
+    from commands.terminal import print_json
+
     if as_json:
-        print_json({"name": read.name, **report(result), "folder": str(folder)})
+        print_json({"name": name, **report(result), "folder": str(folder)})
     elif not quiet:
         show(result, folder)
     if not (result.violation <= 0).any():
         raise typer.Exit(1)
+
+
+def searched(problem: Any, chosen: Any, how: tuple[Any, Any], mark: Path, asked: tuple[str, Path | None]) -> Any:
+    """The result, under a mark that says what runs; `how`: setting, backend; `asked`: title, store of the user's."""
+    from planners.search.live import STORE, mark_text
+    from planners.search.run import open_store, search
+    from reports.files import write_text
+
+    (setting, where), (title, store) = how, asked
+    with open_store(store or mark.parent / STORE, problem) as kept:
+        own = kept.prefix if store is None else None
+        write_text(mark, mark_text(problem, setting, (title, chosen.name), own))
+        return search(problem, chosen, setting, kept, where)
+
+
+JOURNAL = b'{"op_cod'
+"""how a journal of Optuna begins"""
+
+
+def claim_all(folder: Path, journal: Path | None) -> None:
+    """Raise InputError before the work where its files could not be written."""
+    from reports.files import own_file
+    from reports.output import claim
+    from reports.search import SEARCH_NAMES
+
+    claim(folder, SEARCH_NAMES)
+    if journal is not None:
+        own_file(journal, JOURNAL)
+
+
+def write_journal(file: Path | None, result: Any, name: str) -> None:
+    """The evaluations as an Optuna study where one is wanted, whole or not at all."""
+    from planners.search.exported import export
+    from reports.files import part_of
+
+    if file is None:
+        return
+    with part_of(file) as part:
+        part.unlink(missing_ok=True)
+        export(result, name, part)
 
 
 def compare(
@@ -113,6 +162,7 @@ def compare(
     out: Out = None,
     store: StoreFolder = None,
     allow_code: AllowCode = False,
+    pictures: Pictures = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -138,7 +188,7 @@ def compare(
         known = walk(problem) if truth else None
         with open_store(store or folder / "store", problem) as kept:
             found = contest_of(problem, contest, known, kept, where)
-    write_comparison(folder, found, read.title or read.name)
+    write_comparison(folder, found, read.title or read.name, pictures)
     if as_json:
         print_json({"rows": [_plain(asdict(row)) for row in found.rows], "left_out": found.left_out})
     elif not quiet:
@@ -146,21 +196,26 @@ def compare(
         print_table(header, cells, f"hypervolume ratio at {budget} evaluations, {seeds} seeds", ("method",))
         for name, reason in found.left_out.items():
             print(f"left out: {name}: {reason}")
-        print(f"files: {folder}")
+        print(f"page: {folder / 'compare-methods.html'}")
 
 
 def merge(
     folder: Annotated[Path, typer.Argument(help="Store to fill.")],
     sources: Annotated[list[Path] | None, typer.Argument(help="Stores to take answers from.")] = None,
     compact: Annotated[bool, typer.Option("--compact", help="Then one file per evaluator.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Put the answers of several stores into one."""
+    from commands.terminal import print_json
     from planners.search.store import compact as tidy
     from planners.search.store import merge as join
 
-    print(f"{join(folder, sources or [])} shards added to {folder}")
-    if compact:
-        print(f"{tidy(folder)} shards merged away")
+    added, gone = join(folder, sources or []), tidy(folder) if compact else 0
+    if as_json:
+        print_json({"verb": "search merge", "folder": str(folder), "added": added, "merged_away": gone})
+    elif not quiet:
+        print(f"{added} shards added to {folder}" + (f"\n{gone} shards merged away" if compact else ""))
 
 
 def methods(as_json: Json = False) -> None:
@@ -281,7 +336,7 @@ def show(result: Any, folder: Path) -> None:
         return
     header, cells = frontier_cells(result)
     print_table(header, cells, f"frontier, method {result.method}, seed {result.seed}")
-    print(f"files: {folder}")
+    print(f"page: {folder / 'search.html'}")
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

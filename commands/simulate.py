@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import Calibration, File, HostLink, Json, Launch, Quiet, Set, asked
+from commands.asked import Calibration, File, HostLink, Json, Launch, Pictures, Quiet, Set, asked
 
 
 def register(app: typer.Typer) -> None:
@@ -20,13 +20,16 @@ def simulate(
     launch: Launch = None,
     link: HostLink = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for requests.parquet, series.csv, summary.json and others.")
+        Path | None, typer.Option(help="Folder for simulate.html, requests.parquet, series.csv, summary.json.")
     ] = None,
     seeds: Annotated[int, typer.Option(help="Runs with different seeds, for confidence intervals.", min=1)] = 1,
-    timeline: Annotated[str | None, typer.Option(help="Write a Chrome trace of START:END seconds to --out.")] = None,
+    timeline: Annotated[
+        str | None, typer.Option(help="Write a trace of START:END seconds to --out, for Perfetto.")
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Verify the numbered invariants.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave malformed trace rows out, counted.")] = False,
     calibration: Calibration = None,
+    pictures: Pictures = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -42,20 +45,25 @@ def simulate(
     claim(out, NAMES)
     question = asked(scenario, changes, launch=launch, link=link)
     with progress(quiet or as_json, question.name) as update:
-        found = served(question, seeds, skip_bad, check, 1_000_000 if timeline else 0, update)
+        logged = TRACED if timeline else DRAWN if out is not None else 0
+        found = served(question, seeds, skip_bad, check, logged, update)
     if found.run is None:
         refused = found.flat | {"infeasible": found.ready.infeasible}
         print_json(refused) if as_json else print(found.ready.infeasible)
         raise typer.Exit(1)
     if out is not None:
-        write(out, found, question, timeline)
+        write(out, found, question, timeline, pictures)
     if as_json:
         print_json(found.flat | found.report)
     elif not quiet:
         show(found, out)
 
 
-def write(out: Path, found: Any, question: Any, timeline: str | None) -> None:
+TRACED, DRAWN = 1_000_000, 300_000
+"""steps of all replicas that a trace holds, and that the parts of TPOT on a page are read from"""
+
+
+def write(out: Path, found: Any, question: Any, timeline: str | None, pictures: bool = False) -> None:
     """All files of a run, the whole set or none."""
     from reports.serving import write_run
     from simcore.errors import InputError
@@ -67,7 +75,7 @@ def write(out: Path, found: Any, question: Any, timeline: str | None) -> None:
         except ValueError:
             raise InputError(f"{timeline!r} is no window", key="--timeline", fix="write START:END in seconds") from None
         window = (start, end)
-    write_run(out, found.run, found.report, question, window)
+    write_run(out, found, question, window, pictures)
 
 
 PLAIN = ("requests", "served", "refused", "preemptions", "skipped_rows", "role_switches")
@@ -110,7 +118,7 @@ def show(found: Any, out: Path | None) -> None:
         print(f"power: {watts}, idle energy {power['idle_energy_j']:.4g} J, clock changes {power['clock_changes']}")
     told_of(found.flat)
     if out is not None:
-        print(f"files: {out}")
+        print(f"page: {out / 'simulate.html'}")
 
 
 def told_of(flat: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import Calibration, Json, Quiet, Set, Vary
+from commands.asked import Calibration, Json, Pictures, Quiet, Set, Vary
 
 
 def register(app: typer.Typer) -> None:
@@ -40,6 +40,7 @@ def size(
     vary: Vary = None,
     out: Annotated[Path | None, typer.Option(help="Folder for page and scenarios; default out/size.")] = None,
     calibration: Calibration = None,
+    pictures: Pictures = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -69,17 +70,17 @@ def size(
     with progress(quiet or as_json, "replays") as update, in_options():
         found = sized(question, replayed=update)
     folder = out if out is not None or as_json else Path("out") / "size"
-    tell(found, folder, quiet, as_json)
+    written = {} if folder is None else write(folder, found, pictures)
+    tell(found, written, quiet, as_json)
     if found.best is None:
         raise typer.Exit(1)
 
 
-def tell(found: Any, folder: Path | None, quiet: bool, as_json: bool) -> None:
-    """Write the page and the scenario, then print the answer: a reader that goes away loses no file."""
+def tell(found: Any, written: dict[str, Path], quiet: bool, as_json: bool) -> None:
+    """Print the answer. The files are written before: a reader that goes away loses none."""
     from commands.terminal import print_json
     from planners.sizing.words import flat
 
-    written = {} if folder is None else write(folder, found)
     if as_json:
         print_json(flat(found))
     elif not quiet:
@@ -143,17 +144,22 @@ def show(found: Any) -> None:
     print_table(HEADER, rows, title="replayed plans, best first", left=HEADER[:1])
 
 
-def write(folder: Path, found: Any) -> dict[str, Path]:
-    """`size.html`, and `recommended.toml` (or `nearest.toml`) for every other verb."""
+def write(folder: Path, found: Any, pictures: bool = False) -> dict[str, Path]:
+    """`size.html`, `recommended.toml` (or `nearest.toml`) for every other verb, `deploy.yaml` where there is one."""
+    from planners.sizing.words import manifest_of
     from reports.output import output_folder
     from reports.size import write_size
     from scenarios.toml import dumps
 
     one = found.best or found.nearest_miss
     name = "recommended.toml" if found.best is not None else "nearest.toml"
-    names = ("size.html", *((name,) if one is not None else ()))
+    yaml = None if found.best is None else manifest_of(found, found.best)
+    names = ("size.html", *((name,) if one is not None else ()), *(("deploy.yaml",) if yaml else ()))
     with output_folder(folder, "size", names) as stage:
         if one is not None:
             (stage / name).write_text(dumps(found.question.tables_of(one.changes, folder)), encoding="utf-8")
-        write_size(stage, found)
-    return {"page": folder / "size.html"} | ({"scenario": folder / name} if one is not None else {})
+        if yaml is not None:
+            (stage / "deploy.yaml").write_text(yaml, encoding="utf-8")
+        write_size(stage, found, pictures)
+    written = {"page": folder / "size.html"} | ({"scenario": folder / name} if one is not None else {})
+    return written | ({"manifest": folder / "deploy.yaml"} if yaml is not None else {})

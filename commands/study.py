@@ -55,7 +55,7 @@ def list_studies(
 
 def run_studies(
     name: Name,
-    out: Annotated[Path | None, typer.Option(help="Folder for studies.json, studies.md and pictures.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for studies.html, studies.json, studies.md.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; all cores unless told.", min=1)] = None,
     record: Annotated[bool, typer.Option(help="Rewrite docs/studies.md and studies/answers.json here.")] = False,
     quiet: Quiet = False,
@@ -71,7 +71,7 @@ def run_studies(
     from studies.page import summary
     from studies.run import run
 
-    claim(out, ("studies.json", "studies.md"))
+    claim(out, ("studies.json", "studies.md", "studies.html"))
     names = chosen(name)
     with progress(quiet or as_json, "studies") as update:
         outcomes = run(names, workers, out, update, is_checked=record)
@@ -87,24 +87,25 @@ def run_studies(
         raise typer.Exit(1)
 
 
-def check_study(name: Name, quiet: Quiet = False) -> None:
+def check_study(name: Name, quiet: Quiet = False, as_json: Json = False) -> None:
     """The rules, the placebo, metrics that move nothing, and answers that are no more those of docs/studies.md."""
-    from commands.terminal import progress
+    from commands.terminal import print_json, progress
     from studies.catalogue import chosen
     from studies.run import checked, drift
 
     wrong, names = [], chosen(name)
-    with progress(quiet, "studies") as update:
+    with progress(quiet or as_json, "studies") as update:
         for number, one in enumerate(names):
             found = checked(one)
             wrong += drift(found) if not one.endswith(".toml") else []
             update(number + 1, len(names))
-    for text in wrong:
-        print(text)
+    if as_json:
+        print_json({"verb": "study check", "studies": names, "wrong": wrong})
+    else:
+        kept = [] if quiet or wrong else [f"{len(names)} studies keep their rules"]
+        print("".join(f"{text}\n" for text in (*wrong, *kept)), end="")
     if wrong:
         raise typer.Exit(1)
-    if not quiet:
-        print(f"{len(names)} studies keep their rules")
 
 
 def show_study(
@@ -176,16 +177,19 @@ def show(outcomes: list[dict[str, Any]]) -> None:
 
 
 def write(out: Path, outcomes: list[dict[str, Any]]) -> None:
-    """studies.json, studies.md and a picture per group, as one set."""
+    """studies.json, studies.md with a picture per group, and studies.html, as one set."""
     import json
 
     from reports.files import write_bytes, write_text
     from reports.output import output_folder
-    from reports.studies import draw, rows_of
+    from reports.page import write_page
+    from reports.studies import draw, page_of, rows_of
     from studies.form import GROUPS
     from studies.page import page, summary
 
     with output_folder(out, "study") as stage:
+        title = outcomes[0]["title"] if len(outcomes) == 1 else "Published systems, rerun"
+        write_page(stage, "studies.html", page_of(title, outcomes, summary(outcomes)))
         write_text(stage / "studies.json", json.dumps({"studies": outcomes, "summary": summary(outcomes)}, indent=1))
         write_text(stage / "studies.md", page(outcomes))
         for group in GROUPS:

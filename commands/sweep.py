@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import Calibration, File, Launch, Quiet, Set, Vary, asked
+from commands.asked import Calibration, File, Json, Launch, Pictures, Quiet, Set, Vary, asked
 
 
 def register(app: typer.Typer) -> None:
@@ -27,12 +27,13 @@ def sweep(
     ] = None,
     top: Annotated[int, typer.Option(help="Rows to print.", min=1)] = 20,
     calibration: Calibration = None,
+    pictures: Pictures = False,
     quiet: Quiet = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the ranked rows as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Evaluate every plan of a scenario's [vary] and write a report.
 
-    Writes results.parquet, frontier.csv, plots and report.html.
+    Writes results.parquet, frontier.csv and report.html.
     """
     from commands.terminal import print_json, progress
 
@@ -47,7 +48,8 @@ def sweep(
                 show(summary, summary.study.stack, top)
                 sys.stdout.flush()
 
-        summary = swept(read, folder, bar.enter_context(progress(quiet or as_json, read.name)), answered)
+        update = bar.enter_context(progress(quiet or as_json, read.name))
+        summary = swept(read, folder, update, answered, pictures)
     if as_json:
         best = [flat_row(row) for row in summary.best.rows()] if summary.best is not None else []
         print_json(
@@ -64,7 +66,7 @@ def sweep(
         raise typer.Exit(1)
 
 
-def swept(question: Any, folder: Path | None, update: Any, answered: Any) -> Any:
+def swept(question: Any, folder: Path | None, update: Any, answered: Any, pictures: bool = False) -> Any:
     """The summary; pages are drawn and rows kept only where a folder is wanted. `answered` is told before that."""
     if folder is None:
         from planners.sweep import prepare
@@ -72,7 +74,7 @@ def swept(question: Any, folder: Path | None, update: Any, answered: Any) -> Any
         return prepare(question).run(lambda rows: None, update)
     import simcore
 
-    return simcore.sweep(question, out=folder, progress=update, answered=answered).summary
+    return simcore.sweep(question, out=folder, progress=update, answered=answered, pictures=pictures).summary
 
 
 def counts(summary: Any) -> dict[str, Any]:
@@ -111,8 +113,18 @@ def show(summary: Any, stack: str, top: int) -> None:
         print(f"note: {note}")
 
 
-def report(folder: Annotated[Path, typer.Argument(help="Folder of a finished sweep.")]) -> None:
-    """Draw a finished sweep's plots and report again."""
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished sweep.")],
+    pictures: Pictures = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Write a finished sweep's page again."""
     import simcore
+    from commands.terminal import print_json
 
-    print(f"report: {simcore.report(folder)}")
+    written = simcore.report(folder, pictures)
+    if as_json:
+        print_json({"verb": "report", "written": [str(written)]})
+    elif not quiet:
+        print(f"report: {written}")

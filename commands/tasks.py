@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 def tasks(
     schedule: Annotated[Path, typer.Argument(help="Schedule file (TOML, schema tasks/1); see docs/tasks.md.")],
     changes: Set = None,
-    timeline: Annotated[Path | None, typer.Option(help="Write every task (Chrome trace, JSON).")] = None,
+    timeline: Annotated[Path | None, typer.Option(help="Write every task for Perfetto (JSON).")] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -33,8 +33,9 @@ def tasks(
     flat = found.flat
     if timeline is not None:
         from reports.files import write_own
+        from reports.perfetto import as_text, of_tasks
 
-        write_own(timeline, events(found).encode("utf-8"), (schedule,))
+        write_own(timeline, as_text(of_tasks(named(found))).encode("utf-8"), (schedule,))
     if as_json:
         print_json(flat)
     elif not quiet:
@@ -43,16 +44,10 @@ def tasks(
         raise typer.Exit(1)
 
 
-def events(found: Any) -> str:
-    """The run as Chrome's trace events: one row an engine, microseconds."""
-    import json
-
+def named(found: Any) -> list[tuple[str, str, float, float]]:
+    """(engine, kind of task, begin, end) of every task of the run."""
     kind = {int(number): name for name, column in found.built.number.items() for number in column}
-    rows = [
-        {"name": kind[task], "ph": "X", "pid": 0, "tid": engine or "-", "ts": begin * 1e6, "dur": (end - begin) * 1e6}
-        for engine, task, begin, end in found.run.timeline()
-    ]
-    return json.dumps({"traceEvents": rows, "displayTimeUnit": "ms"})
+    return [(engine, kind[task], begin, end) for engine, task, begin, end in found.run.timeline()]
 
 
 def show(flat: dict[str, Any]) -> None:

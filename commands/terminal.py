@@ -8,23 +8,86 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+LEAST_WORDS = 24
+"""characters that a last column of words is broken to, at least; where there is less room it goes"""
+
 
 def print_table(
     header: Sequence[str], rows: Sequence[Sequence[str]], title: str = "", left: Sequence[str] = ()
 ) -> None:
-    """A plain table, numbers to the right."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
+    """A plain table, numbers to the right; on a screen only as many columns as it has room for."""
+    import shutil
 
-    table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for name in header:
-        table.add_column(name, justify="left" if name in left else "right", no_wrap=name not in ("value", "note"))
-    for row in rows:
-        table.add_row(*row)
-    plain = {"markup": False, "emoji": False, "highlight": False}
     tty = sys.stdout.isatty()
-    Console(width=None if tty else 200, soft_wrap=not tty, **plain).print(table)  # type: ignore[arg-type]
+    width = shutil.get_terminal_size().columns if tty else None
+    if title:
+        print(title)
+    for number, line in enumerate(table_lines(header, rows, left, width)):
+        print(f"\x1b[1m{line}\x1b[0m" if tty and number == 0 else line)
+    print()
+
+
+def table_lines(
+    header: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[str] = (), width: int | None = None
+) -> Iterator[str]:
+    """The lines of a table; no cell is ever cut.
+
+    Within `width` characters columns go from the right, and a last line says which; a last column of words is broken
+    into lines before it goes.
+
+    >>> print("\\n".join(table_lines(["plan", "ms"], [["tp 1", "20.5"], ["tp 2", "9"]], ["plan"])))
+    plan    ms
+    ----  ----
+    tp 1  20.5
+    tp 2     9
+    >>> print("\\n".join(table_lines(["plan", "ms", "far"], [["tp 1", "20.5", "x"]], ["plan"], 12)))
+    plan    ms
+    ----  ----
+    tp 1  20.5
+    left out for want of room: far (a wider screen, a pipe or --json has all)
+    """
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    shown, wrapped = fitting(header, widths, left, width)
+    yield line(header[:shown], header, widths, left)
+    yield "  ".join("-" * one for one in widths[:shown])
+    for row in rows:
+        yield from broken(row, header, widths, (left, shown, wrapped))
+    if shown < len(header):
+        yield f"left out for want of room: {', '.join(header[shown:])} (a wider screen, a pipe or --json has all)"
+
+
+def fitting(header: Sequence[str], widths: list[int], left: Sequence[str], width: int | None) -> tuple[int, bool]:
+    """(columns that fit, whether the last of them is broken into lines, its width then made smaller)."""
+    shown = len(header)
+    while width is not None and shown > 1 and sum(widths[:shown]) + 2 * (shown - 1) > width:
+        room = width - sum(widths[: shown - 1]) - 2 * (shown - 1)
+        if room >= LEAST_WORDS and header[shown - 1] in (*left, "value", "note"):
+            widths[shown - 1] = room
+            return shown, True
+        shown -= 1
+    return shown, False
+
+
+def broken(
+    row: Sequence[str], header: Sequence[str], widths: Sequence[int], how: tuple[Sequence[str], int, bool]
+) -> Iterator[str]:
+    """A row, in several lines where its last cell is broken; `how`: left, columns shown, whether the last is broken."""
+    import textwrap
+
+    left, shown, wrapped = how
+    cells = list(row[:shown])
+    parts = [cells[-1]]
+    if wrapped:
+        parts = textwrap.wrap(cells[-1], widths[shown - 1], break_long_words=False) or [""]
+    yield line([*cells[:-1], parts[0]], header, widths, left)
+    indent = " " * (sum(widths[: shown - 1]) + 2 * (shown - 1))
+    yield from (indent + part for part in parts[1:])
+
+
+def line(cells: Sequence[str], header: Sequence[str], widths: Sequence[int], left: Sequence[str]) -> str:
+    """Cells beside each other."""
+    pairs = zip(cells, header, widths, strict=False)
+    return "  ".join(f"{cell:<{size}}" if name in left else f"{cell:>{size}}" for cell, name, size in pairs).rstrip()
 
 
 def print_json(value: Any) -> None:

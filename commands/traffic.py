@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import Json, Quiet
+from commands.asked import Json, Pictures, Quiet
 
 
 def register(app: typer.Typer) -> None:
@@ -22,6 +22,7 @@ def traffic(
     time_unit: Annotated[str | None, typer.Option(help="Of numeric arrivals: s, ms, us, ns, min, h.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave malformed rows out, counted.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for traffic.html; default out/traffic.")] = None,
+    pictures: Pictures = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -39,7 +40,7 @@ def traffic(
         trace = trace_of(file, columns, time_unit, skip_bad)
     found = describe(trace)
     if folder is not None:
-        write_traffic(folder, str(file), trace, found)
+        write_traffic(folder, str(file), trace, found, pictures)
     if as_json:
         print_json(flat(found))
     elif not quiet:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import File, Json, Quiet, Set, asked
+from commands.asked import File, Json, Pictures, Quiet, Set, asked
 
 
 def register(app: typer.Typer) -> None:
@@ -17,52 +17,43 @@ def register(app: typer.Typer) -> None:
 def train(
     scenario: File,
     changes: Set = None,
-    timeline: Annotated[Path | None, typer.Option(help="Write every pass of every rank (Chrome trace, JSON).")] = None,
+    timeline: Annotated[Path | None, typer.Option(help="Write every pass of every rank, for Perfetto (JSON).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for train.html.")] = None,
+    pictures: Pictures = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Time, memory and goodput of a training plan (needs [training])."""
     from commands.terminal import print_json
+    from reports.output import claim
+    from reports.train import NAMES, write_train
     from scenarios.train import train_scenario
 
+    claim(out, NAMES)
     found = train_scenario(asked(scenario, changes))
+    if out is not None:
+        write_train(out, found, pictures)
     if timeline is not None and found.step.pipeline is not None:
         from reports.files import write_own
+        from reports.perfetto import as_text, of_pipeline
 
-        write_own(timeline, events(found.step.pipeline).encode("utf-8"), (scenario,))
+        write_own(timeline, as_text(of_pipeline(found.step.pipeline)).encode("utf-8"), (scenario,))
     if as_json:
         print_json(found.flat)
     elif not quiet:
         show(found.flat)
+        if out is not None:
+            print(f"page: {out / 'train.html'}")
     if found.exit_code:
         raise typer.Exit(found.exit_code)
-
-
-PASSES = ("forward", "backward", "input gradient", "weight gradient", "forward and backward")
-
-
-def events(pipeline: Any) -> str:
-    """The schedule as Chrome's trace events: one row a rank, microseconds."""
-    import json
-
-    program, rows = pipeline.program, []
-    for rank in range(program.ranks):
-        for at in range(program.starts[rank], program.starts[rank + 1]):
-            kind, cell = (int(value) for value in program.rows[at, :2])
-            begin, end = float(pipeline.begins_s[at]) * 1e6, float(pipeline.ends_s[at]) * 1e6
-            what = {"stage": cell // program.microbatches, "microbatch": cell % program.microbatches}
-            rows.append(
-                {"name": PASSES[kind], "ph": "X", "pid": 0, "tid": rank, "ts": begin, "dur": end - begin, "args": what}
-            )
-    return json.dumps({"traceEvents": rows, "displayTimeUnit": "ms"})
 
 
 def show(flat: dict[str, Any]) -> None:
     """Tables for a person."""
     from commands.terminal import print_table
+    from reports.train import MEMORY, plan_of
 
-    plan = ", ".join(f"{name} {value}" for name, value in flat["plan"].items() if value not in (1, False))
-    print(f"{flat['model']} on {flat['chips']} chips of {flat['system']}: {plan or 'one chip'}, {flat['schedule']}")
+    print(f"{flat['model']} on {flat['chips']} chips of {flat['system']}: {plan_of(flat)}, {flat['schedule']}")
     if flat["reason"]:
         print(f"  {flat['reason']}")
     if "step_time_s" in flat:
@@ -77,9 +68,6 @@ def show(flat: dict[str, Any]) -> None:
         print(f"needs {need / 1e9:.1f} GB per chip of {flat['have_bytes'] / 1e9:.1f} GB")
     for note in flat["notes"]:
         print(f"note: {note}")
-
-
-MEMORY = ("weights", "gradients", "optimizer", "activations", "working", "logits", "unsharded", "buffers", "reserve")
 
 
 def figures(flat: dict[str, Any]) -> list[list[str]]:

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from commands.asked import Html, Json, Quiet
+
 validate_app = typer.Typer(help="Compare predictions with measurements.", no_args_is_help=True)
 
 
@@ -32,8 +34,9 @@ def operators(
     plot: Annotated[
         Path | None, typer.Option(help="Draw predicted against measured, and errors by size (PNG).")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    html: Html = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Predict every row of a measured operator table."""
     from commands.terminal import print_json
@@ -60,6 +63,11 @@ def operators(
         from reports.accuracy import draw_operators
 
         draw_operators(plot, scored)
+    if html is not None:
+        from reports.measured import operators_page
+        from reports.page import write_own_page
+
+        write_own_page(html, operators_page(summary, scored), (table,))
     if as_json:
         print_json(summary)
     elif not quiet:
@@ -109,7 +117,8 @@ def _line(entry: dict[str, Any]) -> list[str]:
 def host(
     calibration: Annotated[Path, typer.Option(help="Folder with the profile and host/host.npz.")] = Path("out/host"),
     small: Annotated[bool, typer.Option("--small", help="Two short cases only.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Run a small transformer here against its profile.
 
@@ -125,6 +134,7 @@ def host(
     middle = median(abs(row["error"]) for row in rows)
     if as_json:
         print_json({"cases": rows, "median_error": middle})
+    if as_json or quiet:
         return
     body = [
         [r["phase"], str(r["batch"]), str(r["tokens"]), *(f"{r[n] * 1e3:.2f}" for n in _TIMES), f"{r['error']:+.1%}"]

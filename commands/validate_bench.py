@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import Json, Launch, Set, asked
+from commands.asked import Html, Json, Launch, Quiet, Set, asked
 
 
 def register(validate_app: typer.Typer) -> None:
@@ -22,6 +22,8 @@ def bench(
     scenario: Annotated[Path, typer.Option(help="The deployment: a scenario file; its traffic is the result's.")],
     changes: Set = None,
     launch: Launch = None,
+    html: Html = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Serve a benchmark's own load on a scenario's deployment and say how far off the prediction is."""
@@ -31,11 +33,16 @@ def bench(
 
     deployment = asked(scenario, changes, launch=launch)
     found = [compared(run, deployment) for run in read_results(result)]
+    if html is not None:
+        from reports.measured import bench_page
+        from reports.page import write_own_page
+
+        write_own_page(html, bench_page(found), (result, scenario))
     if as_json:
         print_json({"runs": found})
-        return
-    for one in found:
-        show(one)
+    elif not quiet:
+        for one in found:
+            show(one)
 
 
 def show(one: dict[str, Any]) -> None:

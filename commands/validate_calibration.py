@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from commands.asked import Json, Quiet
+
 
 def register(validate_app: typer.Typer) -> None:
     """Add `calibration` to the group `simcore validate`."""
@@ -19,8 +21,8 @@ def calibration(
         "docs/accuracy"
     ),
     power: Annotated[Path | None, typer.Option(help="CSV of the Splitwise power measurements.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Score every artefact on shapes it has not seen."""
     from commands.terminal import print_json

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import HostLink
+from commands.asked import HostLink, Html, Json, Quiet
 from validation.home import Home, system_of
 
 
@@ -31,7 +31,9 @@ def requests(
     write_scenario: Annotated[
         Path | None, typer.Option(help="Write the run as a scenario with its trace into this folder, for `simulate`.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    html: Html = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Replay a recorded run and say how far off it is.
 
@@ -40,7 +42,7 @@ def requests(
     import hardware_specs
     from commands.terminal import print_json
     from simcore.calibration.importers.vllm_run import read_vllm_run
-    from simcore.calibration.validate_requests import compare, replay
+    from simcore.calibration.validate_requests import compare, replay, times_of
     from simcore.calibration.vllm_engine import Card, assumed, ranks_of, run_pool, run_settings
 
     recorded = read_vllm_run(run)
@@ -60,9 +62,14 @@ def requests(
     report |= compare(recorded, ours)
     if out is not None:
         write_table(out, recorded, ours)
+    if html is not None:
+        from reports.measured import requests_page
+        from reports.page import write_own_page
+
+        write_own_page(html, requests_page(report, recorded, times_of(ours)))
     if as_json:
         print_json(report)
-    else:
+    elif not quiet:
         print_report(report)
 
 
@@ -226,16 +233,11 @@ def write_table(out: Path, recorded: Any, ours: Any) -> None:
     import numpy as np
 
     from reports.files import write_own
+    from simcore.calibration.validate_requests import times_of
 
-    rows = ours.requests
-    gaps = np.maximum(rows["output_tokens"] - 1, 1)
     columns = {
-        "arrival_s": rows["arrival_s"],
-        "input_tokens": rows["input_tokens"],
-        "output_tokens": rows["output_tokens"],
-        "ttft_s": rows["first_token_s"] - rows["arrival_s"],
-        "tpot_s": (rows["done_s"] - rows["first_token_s"]) / gaps,
-        "e2e_s": rows["done_s"] - rows["arrival_s"],
+        **{name: ours.requests[name] for name in ("arrival_s", "input_tokens", "output_tokens")},
+        **times_of(ours),
         "measured_ttft_s": recorded.measured.ttft_s,
         "measured_tpot_s": recorded.measured.tpot_s,
         "measured_e2e_s": recorded.measured.e2e_s,

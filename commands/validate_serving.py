@@ -7,8 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
+from commands.asked import Html, Json, Quiet
+
 ModelFolder = Annotated[
     Path | None, typer.Option(help="Folder of config.json files, ORG--NAME.json, asked before the shipped names.")
+]
+HeldOut = Annotated[
+    bool, typer.Option("--held-out", help="Predict each curve with parameters fitted without its fold.")
+]
+HeldOutBy = Annotated[str | None, typer.Option(help="curve, model or system: what parameters must not have seen.")]
+PublicFlags = Annotated[
+    bool, typer.Option("--public-flags", help="Flags of a public benchmark's launch scripts where a row has none.")
+]
+InferWorkers = Annotated[
+    bool, typer.Option("--infer-workers", help="Guess one worker per pool where a disaggregated row states none.")
 ]
 LeftOutFolders = Annotated[
     list[Path] | None,
@@ -25,28 +37,21 @@ def register(validate_app: typer.Typer) -> None:
 def serving(
     table: Annotated[Path, typer.Option(help="Serving measurements, CSV.")],
     out: Annotated[Path | None, typer.Option(help="Write id, ttft_ms, tpot_ms, reason (CSV).")] = None,
-    held_out: Annotated[
-        bool, typer.Option("--held-out", help="Predict each curve with parameters fitted without its fold.")
-    ] = False,
-    held_out_by: Annotated[
-        str | None, typer.Option(help="curve, model or system: what parameters must not have seen.")
-    ] = None,
+    held_out: HeldOut = False,
+    held_out_by: HeldOutBy = None,
     models: ModelFolder = None,
     calibration: LeftOutFolders = None,
-    public_flags: Annotated[
-        bool, typer.Option("--public-flags", help="Flags of a public benchmark's launch scripts where a row has none.")
-    ] = False,
-    infer_workers: Annotated[
-        bool, typer.Option("--infer-workers", help="Guess one worker per pool where a disaggregated row states none.")
-    ] = False,
+    public_flags: PublicFlags = False,
+    infer_workers: InferWorkers = False,
     peer: Annotated[Path | None, typer.Option(help="Another tool's predictions of the same rows, CSV.")] = None,
     page: Annotated[Path | None, typer.Option(help="Write the table ours against the other tool (Markdown).")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw predicted against measured and error by load (PNG).")] = None,
     write_scenarios: Annotated[
         Path | None, typer.Option("--write-scenarios", help="Folder for the rows as scenario/2 files, by id.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    html: Html = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Predict TTFT and TPOT of every row of a serving table, each through `simulate`.
 
@@ -79,10 +84,8 @@ def serving(
         if unseen is not None:
             summary["left_out"] = left_out(rows, frame, known, progress, folders)
         write_page(page, summary, unseen)
-    if plot is not None and scored is not None:
-        from reports.serving_accuracy import draw_serving
-
-        draw_serving(plot, scored)
+    if scored is not None:
+        draw(plot, html, (summary, scored), table)
     if as_json:
         print_json(summary)
     elif not quiet:
@@ -97,6 +100,19 @@ def _scored(rows: Any, found: Any, frame: Any, peer: Path | None) -> tuple[dict[
     if "silicon_ttft_ms" not in frame.columns or "silicon_tpot_ms" not in frame.columns:
         return {"rows": len(rows), "predicted": sum(not a.reason for a in found)}, None
     return report_of(rows, found, frame, read_frame(peer) if peer else None)
+
+
+def draw(plot: Path | None, html: Path | None, found: tuple[Any, Any], table: Path) -> None:
+    """The picture and the page that are wanted."""
+    if plot is not None:
+        from reports.serving_accuracy import draw_serving
+
+        draw_serving(plot, found[1])
+    if html is not None:
+        from reports.measured import serving_page
+        from reports.page import write_own_page
+
+        write_own_page(html, serving_page(*found), (table,))
 
 
 def write_rows(folder: Path, rows: Any) -> int:

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from commands.asked import Json, Quiet
+
 
 def register(validate_app: typer.Typer) -> None:
     """Add `training` and `fit-training` to the group `simcore validate`."""
@@ -20,8 +22,8 @@ def training(
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Predict each row with constants fitted without its group.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Predict every row of a training table, each through the engine of `simcore train`.
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from commands.asked import Json, Quiet
+
 
 def register(validate_app: typer.Typer) -> None:
     """Add `unseen` to the group `simcore validate`."""
@@ -19,8 +21,8 @@ def unseen(
         "h200_sxm"
     ),
     docs: Annotated[Path, typer.Option(help="Folder that receives unseen.md.")] = Path("docs/accuracy"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Leave every MoE model out and predict it.
 

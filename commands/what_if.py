@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import Calibration, File, Json, Quiet, Set
+from commands.asked import Calibration, File, Json, Pictures, Quiet, Set
 
 Of = Annotated[
     str | None,
@@ -31,6 +31,7 @@ def what_if(
     pair: Annotated[str | None, typer.Option("--map", help="KEY,KEY: a heat map of both, 0.25x to 4x.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for what-if.html; default out/what-if.")] = None,
     calibration: Calibration = None,
+    pictures: Pictures = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -59,7 +60,7 @@ def what_if(
     words.append(widest(of, bars, "number of the hardware"))
     answer: dict[str, Any] = {"metric": of, "now": before.now(), "words": words, "factors": [low, high]}
     if folder is not None:
-        write_what_if(folder, answer, bars, found)
+        write_what_if(folder, answer, bars, found, pictures)
     if as_json:
         more = {"changed": said, "break_even": None if paid is None else vars(paid)}
         print_json({"verb": "what-if", **answer, **more, "numbers": flat_bars(bars), "map": flat_map(found)})

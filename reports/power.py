@@ -1,49 +1,86 @@
-"""Pictures of a row's power: a day with thresholds and events, risk against servers."""
+"""The page of a row's power: a day with thresholds and events, risk against servers and where loads are otherwise."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reports.style import FAINT, INK, PALETTE, figure, save
+from reports.page import Axis, Heat, Lines, Page, Table, Tiles
+
+MOST_POINTS = 700
 
 
-def draw_day(folder: Path, rows: Sequence[tuple[str, Any]]) -> str:
-    """Power over the first day of each row, with the thresholds; the strip below shows the control level."""
-    fig, axes = figure(10, 3.1 * len(rows), 1, len(rows))
-    for ax, (name, found) in zip(axes.flat, rows, strict=True):
-        trace, control = found.trace, found.control
-        day = slice(0, int(86_400 / trace.tick_s))
-        hours = np.arange(len(trace.power_w[day])) * trace.tick_s / 3600
-        power = trace.power_w[day] / trace.budget_w
-        step = max(len(hours) // 2000, 1)
-        peaks = power[: len(power) // step * step].reshape(-1, step)
-        at = hours[::step][: len(peaks)]
-        ax.fill_between(at, peaks.min(axis=1), peaks.max(axis=1), color=PALETTE[0], alpha=0.6, linewidth=0)
-        ax.plot(at, peaks.mean(axis=1), color=PALETTE[0], linewidth=0.7)
-        for level, label in (
-            (control.low_threshold, "cap low"),
-            (control.high_threshold, "cap further"),
-            (1.0, "budget"),
-        ):
-            ax.axhline(level, color=INK, linewidth=0.8, linestyle="--")
-            ax.text(24.1, level, label, fontsize=8, va="center")
-        levels = trace.level[day][::step][: len(peaks)]
-        ax.fill_between(at, 0.3, 0.3 + 0.04 * levels, step="post", color=PALETTE[1], linewidth=0)
-        ax.set(xlim=(0, 24), ylim=(0.3, 1.08), xlabel="hour of the day", ylabel="power over budget")
-        ax.set_title(f"{name}: {trace.brakes} brakes, capped {np.mean(trace.level > 0):.1%} of the time", loc="left")
-    return save(fig, folder, "day")
+def page_of(
+    title: str, result: dict[str, Any], rows: Sequence[tuple[str, Any]], curve: Sequence[tuple[int, float]]
+) -> Page:
+    """The page from top to bottom; `rows` are (name, simulated days), `curve` is (servers, risk)."""
+    table = result["rows"]
+    planned = table[0]
+    kinds = ", ".join(f"{n} {name} at {result['clock_ratio'][name]:.0%} clock" for name, n in result["servers"].items())
+    first = f"The row feeds {planned['servers']:.0f} servers ({planned['added_ratio']:+.0%} over nameplate): {kinds}."
+    lines = [result["words"][0].upper() + result["words"][1:] + "."]
+    capped, brakes = planned.get("capped_share"), planned.get("brakes")
+    if len(table) > 1:
+        lines.append(f"Under a controller, most: {table[1]['servers']:.0f} servers.")
+    tiles = [(f"{planned['servers']:.0f}", "servers"), (f"{planned['added_ratio']:+.0%}", "over nameplate")]
+    tiles += [] if capped is None else [(f"{capped:.1%}", "of the time capped")]
+    tiles += [] if brakes is None else [(f"{brakes:.0f}", "brakes")]
+    names = [name for name in planned if name != "row"]
+    cells = [[name.replace("_", " "), *(f"{row[name]:.4g}" for row in table)] for name in names]
+    header = ["over simulated days", *(row["row"] for row in table)]
+    blocks = [
+        Tiles(tiles),
+        *(day(*row) for row in rows),
+        risk(curve, result["servers"]),
+        over(result["risk_over"]),
+        Table("Simulated days", header, cells, left=header[:1]),
+    ]
+    return Page("plan power", title, first, lines, blocks)
 
 
-def draw_risk(folder: Path, curve: Sequence[tuple[int, float]], servers: dict[str, int]) -> str:
+def day(name: str, found: Any) -> Lines:
+    """Power over the first day, its highest and its mean, with the thresholds."""
+    trace, control = found.trace, found.control
+    power = trace.power_w[: int(86_400 / trace.tick_s)] / trace.budget_w
+    step = max(len(power) // MOST_POINTS, 1)
+    bins = power[: len(power) // step * step].reshape(-1, step)
+    hours = (np.arange(len(bins)) * step * trace.tick_s / 3600).tolist()
+    rules = [(control.low_threshold, "cap low"), (control.high_threshold, "cap further"), (1.0, "budget")]
+    series = [("highest", hours, bins.max(axis=1).tolist()), ("mean", hours, bins.mean(axis=1).tolist())]
+    told = f"{trace.brakes} brakes, capped {np.mean(trace.level > 0):.1%} of the time."
+    return Lines(
+        f"A day, {name}", series, Axis("hour of the day"), Axis("power over budget"), across=rules, caption=told
+    )
+
+
+def risk(curve: Sequence[tuple[int, float]], servers: dict[str, int]) -> Lines:
     """Probability of exceeding the budget against the number of servers at the top clock."""
-    fig, axes = figure(7.5, 4.0)
-    ax = axes[0, 0]
-    ax.plot([n for n, _ in curve], [100 * r for _, r in curve], "o-", color=PALETTE[3], markersize=4)
-    ax.axvline(sum(servers.values()), color=FAINT, linewidth=6, zorder=0)
-    ax.text(sum(servers.values()), ax.get_ylim()[1] * 0.95, " planned", fontsize=9, va="top")
-    ax.set(xlabel="servers in the row, all at the top clock", ylabel="risk at the peak hour, %")
-    return save(fig, folder, "risk")
+    series = [("risk", [n for n, _ in curve], [100 * r for _, r in curve])]
+    return Lines(
+        "Risk against servers",
+        series,
+        Axis("servers in the row, all at the top clock"),
+        Axis("risk at the peak hour, %"),
+        along=[(sum(servers.values()), "planned")],
+    )
+
+
+def over(found: Sequence[dict[str, Any]]) -> Heat:
+    """Risk where loads go together more or less, and are busier or less."""
+    loads = sorted({one["common_load"] for one in found})
+    busy = sorted({one["busy_ratio"] for one in found})
+    by_place = {(one["common_load"], one["busy_ratio"]): 100.0 * one["risk"] for one in found}
+    cells = [[by_place[load, ratio] for ratio in busy] for load in loads]
+    texts = [[f"{value:.2g} %" for value in line] for line in cells]
+    return Heat(
+        "Risk where loads are otherwise",
+        [f"{b:g} x" for b in busy],
+        [f"{load:g}" for load in loads],
+        cells,
+        texts,
+        "busy shares",
+        "correlation",
+        caption="Risk at the peak hour.",
+    )

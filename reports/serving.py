@@ -1,33 +1,57 @@
-"""Files of a simulated run: requests.parquet, series.csv, summary.json, asked.json, figures, a Chrome trace."""
+"""Files of a simulated run: the page, requests.parquet, series.csv, summary.json, asked.json, a trace for Perfetto."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from reports.files import write_text
 from reports.output import output_folder
+from reports.page import Axis, Bars, Lines, Notes, Page, Table, Tiles, write_page
 from simcore.spec.scenario import Scenario
 from simcore.spec.version import VERSION
+from simcore.unit_text import seconds
 
-NAMES = ("requests.parquet", "series.csv", "latency.png", "summary.json", "asked.json")
+NAMES = ("requests.parquet", "series.csv", "simulate.html", "summary.json", "asked.json")
+MOST_POINTS = 400
+MOST_REPLICAS = 64
+"""of which a page shows curves"""
+MOST_BINS = 6000
+"""of the curves of all replicas together"""
+METRICS = (("ttft_s", "TTFT"), ("tpot_s", "TPOT"), ("e2e_s", "end to end"), ("itl_s", "ITL"), ("queue_s", "queue"))
+STATISTICS = ("mean", "p50", "p90", "p95", "p99", "p99.9")
+SERIES = (
+    ("waiting", "Queue", "requests that wait"),
+    ("running", "Running", "requests that run"),
+    ("kv_ratio", "KV cache", "share of the KV blocks in use"),
+    ("power_w", "Power", "W of a replica's chips while steps run"),
+)
 
 
 def write_run(
-    folder: Path, run: Any, report: dict[str, Any], asked: Scenario, window: tuple[float, float] | None = None
+    folder: Path,
+    found: Any,
+    asked: Scenario,
+    window: tuple[float, float] | None = None,
+    pictures: bool = False,
 ) -> None:
     """Write a run's files to `folder` as one set, the question among them; see `reports.output`."""
+    from reports.perfetto import of_run, write_trace
+
+    run = found.run
     with output_folder(folder, "simulate", NAMES) as stage:
         write_requests(stage / "requests.parquet", run)
         write_series(stage / "series.csv", run)
-        draw(stage / "latency.png", run)
+        write_page(stage, "simulate.html", page_of(found), pictures)
         if window is not None:
-            write_timeline(stage / "timeline.json", run, window)
+            write_trace(stage / "timeline.json", of_run(run, window))
         told = {"simcore": VERSION, "scenario": asked.tables()}
-        for name, what in (("summary.json", plain(report)), ("asked.json", told)):
-            (stage / name).write_text(json.dumps(what, indent=1) + "\n", encoding="utf-8")
+        for name, what in (("summary.json", plain(found.report)), ("asked.json", told)):
+            write_text(stage / name, json.dumps(what, indent=1) + "\n")
 
 
 def plain(value: Any) -> Any:
@@ -83,53 +107,221 @@ def write_series(path: Path, run: Any) -> None:
                 stream.write(",".join([str(number), *(f"{v:.6g}" for v in values)]) + "\n")
 
 
-def draw(path: Path, run: Any) -> None:
-    """Latency distributions, and what runs and waits over time."""
-    from reports.style import PALETTE, figure
-    from simcore.engine.metrics import request_metrics, series
-
-    fig, axes = figure(11.0, 4.2, columns=2)
-    for color, (name, values) in zip(PALETTE, request_metrics(run).items(), strict=False):
-        found = np.sort(values[np.isfinite(values)])
-        if len(found):
-            share = np.arange(1, len(found) + 1) / len(found)
-            axes[0][0].plot(np.maximum(found, 1e-6), share, color=color, label=name.removesuffix("_s"))
-    axes[0][0].set(xscale="log", xlabel="seconds", ylabel="share of requests", title="Latency")
-    axes[0][0].legend(frameon=False)
-    columns = series(run)
-    for color, name in zip(PALETTE, ("running", "waiting"), strict=False):
-        axes[0][1].plot(columns["start_s"], columns[name], color=color, label=name)
-    axes[0][1].set(xlabel="seconds", ylabel="requests", title="First replica")
-    axes[0][1].legend(frameon=False)
-    fig.savefig(path, dpi=120)
+def page_of(found: Any) -> Page:
+    """The page from top to bottom."""
+    report, ready, flat = found.report, found.ready, found.flat
+    told, is_no = answer(report, ready)
+    blocks = [tiles(flat), *distributions(found), *breakdown(found), *over_time(found.run), latencies(report)]
+    if "by_class" in report:
+        blocks.append(classes(report["by_class"]))
+    blocks += basis(flat)
+    return Page("simulate", ready.scenario.title or ready.scenario.name, told[0], told[1:], blocks, is_no=is_no)
 
 
-def write_timeline(path: Path, run: Any, window: tuple[float, float]) -> None:
-    """Steps and requests of a window in the Chrome trace format (chrome://tracing, Perfetto); times in microseconds."""
-    start_s, end_s = window
-    events: list[dict[str, Any]] = []
-    log = run.log[(run.log["end_s"] > start_s) & (run.log["start_s"] < end_s)]
-    for row in log:
-        kind = "mixed" if row["chunks"] and row["decodes"] else "prefill" if row["chunks"] else "decode"
-        shown = ("steps", "chunks", "chunk_tokens", "decodes", "waiting", "used_blocks")
-        events.append(
-            {
-                "name": kind,
-                "ph": "X",
-                "pid": 0,
-                "tid": 0,
-                "ts": float(row["start_s"]) * 1e6,
-                "dur": float(row["end_s"] - row["start_s"]) * 1e6,
-                "args": {key: int(row[key]) for key in shown},
-            }
+def answer(report: dict[str, Any], ready: Any) -> tuple[list[str], bool]:
+    """(what came out, whether the SLO is missed)."""
+    served = f"{report['served']:,} of {report['requests']:,} requests served"
+    ttft, tpot = ({s: seconds(number(report[key][s])) for s in ("p50", "p99")} for key in ("ttft_s", "tpot_s"))
+    times = f"TTFT {ttft['p50']} median, {ttft['p99']} p99; TPOT {tpot['p50']} median, {tpot['p99']} p99"
+    rate = f"{report['throughput_tokens_per_s']:,.0f} output tokens/s"
+    more = f"{served}: {times}; {rate}."
+    if not ready.has_bounds:
+        return [f"{served} at {rate}; no SLO is stated.", more], False
+    kept = judged(report, ready)
+    is_met = all(good for _, good in kept)
+    verdict = "The SLO is met" if is_met else "The SLO is missed"
+    return [f"{verdict}: {'; '.join(text for text, _ in kept)}.", more], not is_met
+
+
+def judged(report: dict[str, Any], ready: Any) -> list[tuple[str, bool]]:
+    """(what was asked and found, whether that is enough) of every part of the SLO."""
+    slo, found = ready.scenario.slo, []
+    share = report.get("attainment_ratio")
+    if share is not None:
+        asked = f"{100 * share:.1f} % of requests keep {bounds(ready)}, {100 * slo.attainment:.3g} % are asked"
+        found.append((asked, share >= slo.attainment))
+    for name, key, statistic, most in (
+        ("ITL", "itl_s", "p99", slo.itl_p99_s),
+        ("queue", "queue_s", "p50", slo.queue_p50_s),
+    ):
+        if most is not None:
+            value = number(report[key][statistic])
+            text = f"{name} {statistic} {seconds(value)}, at most {seconds(most)} is asked"
+            found.append((text, value is not None and value <= most))
+    return found
+
+
+def bounds(ready: Any) -> str:
+    """The bounds of the scenario in words."""
+    if len(ready.slos) != 1:
+        return "the bounds of their class"
+    return " and ".join(f"{name} {seconds(value)}" for name, value in bounds_of(ready.slos[0]))
+
+
+def bounds_of(slo: Any) -> list[tuple[str, float]]:
+    """(metric, seconds) of what is bounded."""
+    pairs = (("TTFT", slo.ttft_s), ("TPOT", slo.tpot_s), ("end to end", slo.e2e_s))
+    return [(name, float(value)) for name, value in pairs if np.isfinite(value)]
+
+
+def number(value: Any) -> float | None:
+    """A finite number, or None."""
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+def tiles(flat: dict[str, Any]) -> Tiles:
+    """The main figures of an answer, those that there are."""
+    items = [
+        (seconds(flat.get("ttft_p50_s")), "TTFT median"),
+        (seconds(flat.get("tpot_p50_s")), "TPOT median"),
+        (short(flat.get("throughput_tokens_per_s")), "output tokens/s"),
+        (short(flat.get("throughput_per_chip_tokens_per_s")), "output tokens/s per chip"),
+        (short(flat.get("goodput_requests_per_s")), "requests/s within the SLO"),
+        (short(flat.get("usd_per_million_tokens")), "USD per million tokens"),
+        (short(flat.get("energy_j_per_token")), "J per token"),
+        (short(flat.get("chip_power_w")), "W per chip"),
+        (short(flat.get("preemptions")), "preemptions"),
+    ]
+    return Tiles([(value, what) for value, what in items if value != "-"])
+
+
+def short(value: Any) -> str:
+    """A number in four digits."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def distributions(found: Any) -> list[Lines]:
+    """Share of requests below each latency as clients see it, one curve per SLO class, with the bounds."""
+    from scenarios.report import seen_by_clients
+    from simcore.engine.metrics import request_metrics
+
+    run, ready = found.run, found.ready
+    columns = request_metrics(run) | seen_by_clients(run, ready)
+    names = ready.trace.slo_names if ready.trace.slo_class is not None else ()
+    groups = [(names[k], run.requests["slo_class"] == k) for k in range(len(names))] or [("all requests", slice(None))]
+    drawn = []
+    for key, name in METRICS:
+        series = [(group, *curve(columns[key][mask])) for group, mask in groups if key in columns]
+        rules = [(value, f"{seconds(value)}") for slo in ready.slos for what, value in bounds_of(slo) if what == name]
+        if any(len(xs) for _, xs, _ in series):
+            drawn.append(
+                Lines(
+                    name,
+                    series,
+                    Axis("seconds", True),
+                    Axis("share of requests below"),
+                    along=sorted(set(rules)),
+                    caption="" if not rules else "Dashed: the bound.",
+                )
+            )
+    return drawn
+
+
+def curve(values: np.ndarray) -> tuple[Sequence[float], Sequence[float]]:
+    """(sorted positive values, share at or below), thinned."""
+    found = np.sort(values[np.isfinite(values)])
+    if not len(found):
+        return [], []
+    at = np.unique(np.linspace(0, len(found) - 1, MOST_POINTS).round().astype(int))
+    return np.maximum(found[at], 1e-5).tolist(), ((at + 1.0) / len(values)).tolist()
+
+
+def breakdown(found: Any) -> list[Bars]:
+    """Where TTFT and TPOT go in the mean."""
+    from scenarios.parts import time_parts
+
+    told = time_parts(found.run, found.ready)
+    captions = {
+        "ttft": "Mean over served requests; front end: what the server adds before the scheduler and after the token.",
+        "tpot": "Mean over tokens after the first; between steps: stalled by steps that only prefill, or preempted.",
+    }
+    return [
+        Bars(
+            f"Where {name.upper()} goes",
+            [(name.upper(), {part: 1e3 * s for part, s in parts.items()})],
+            "ms",
+            caption=captions[name],
         )
-    rows = run.requests
-    inside = (rows["done_s"] > start_s) & (rows["arrival_s"] < end_s) & (rows["done_s"] >= 0)
-    for number in np.nonzero(inside)[0]:
-        row = rows[number]
-        marks = (("queue", "arrival_s", "scheduled_s"), ("prefill", "scheduled_s", "first_token_s"))
-        for name, begin, end in (*marks, ("decode", "first_token_s", "done_s")):
-            duration = float(row[end] - row[begin]) * 1e6
-            place = {"pid": 1 + int(row["replica"]), "tid": int(number)}
-            events.append({"name": name, "ph": "X", "ts": float(row[begin]) * 1e6, "dur": duration, **place})
-    path.write_text(json.dumps({"traceEvents": events, "displayTimeUnit": "ms"}), encoding="utf-8")
+        for name, parts in told.items()
+        if parts
+    ]
+
+
+def over_time(run: Any) -> list[Lines]:
+    """Queue, running, KV and power of all replicas."""
+    from simcore.engine.metrics import series
+
+    count = len(run.replicas)
+    shown = np.unique(np.linspace(0, count - 1, min(count, MOST_REPLICAS)).round().astype(int)).tolist()
+    bins = int(np.clip(MOST_BINS // len(shown), 60, MOST_POINTS))
+    columns = {at: merged(series(run, at), bins) for at in shown}
+    caption = "" if len(shown) == count else f"{len(shown)} of {count} replicas, evenly chosen."
+    return [
+        Lines(
+            title,
+            [(f"replica {at}", one["start_s"].tolist(), one[key].tolist()) for at, one in columns.items()],
+            Axis("seconds"),
+            Axis(label),
+            is_step=True,
+            caption=caption,
+        )
+        for key, title, label in SERIES
+        if any(one[key].any() for one in columns.values())
+    ]
+
+
+def merged(columns: dict[str, np.ndarray], bins: int) -> dict[str, np.ndarray]:
+    """Series with at most so many bins, each the mean of those that it takes the place of."""
+    count = len(columns["start_s"])
+    width = -(-count // bins)
+    starts = np.arange(0, count, width)
+    sizes = np.diff([*starts, count])
+    return {
+        key: values[starts] if key == "start_s" else np.add.reduceat(values, starts) / sizes
+        for key, values in columns.items()
+    }
+
+
+def latencies(report: dict[str, Any]) -> Table:
+    """Statistics of every latency."""
+    rows = [
+        [name, *((seconds(number(report[key].get(s))), number(report[key].get(s)) or 0.0) for s in STATISTICS)]
+        for key, name in METRICS
+        if key in report
+    ]
+    return Table("Latencies", ["latency", *STATISTICS], rows, left=("latency",))
+
+
+def classes(groups: dict[str, Any]) -> Table:
+    """Figures of every SLO class."""
+    rows = [
+        [
+            name,
+            f"{one['requests']:,}",
+            f"{100 * one['attainment_ratio']:.1f}",
+            *(seconds(number(one[key][s])) for key in ("ttft_s", "tpot_s") for s in ("p50", "p99")),
+        ]
+        for name, one in groups.items()
+    ]
+    header = ["class", "requests", "within bounds, %", "TTFT p50", "TTFT p99", "TPOT p50", "TPOT p99"]
+    return Table("By class", header, rows, left=("class",))
+
+
+def basis(flat: dict[str, Any]) -> list[Notes]:
+    """Formats, stack, notes and assumptions of an answer."""
+    lines = list(flat.get("notes") or ())
+    if flat.get("formats"):
+        formats = ", ".join(f"{name} {form}" for name, form in flat["formats"].items())
+        lines.insert(0, f"Formats: {formats}; stack {flat['stack']}.")
+    for name, ends in (flat.get("intervals") or {}).items():
+        metric, _, statistic = name.removesuffix("_s").partition("_")
+        if ends:
+            between = f"{seconds(ends[0])} to {seconds(ends[1])}"
+            lines.append(
+                f"Four of five such predictions of the {statistic} {metric.upper()} were measured within {between}."
+            )
+    found = [Notes("What this rests on", lines, is_open=True)] if lines else []
+    assumed = list(flat.get("assumptions") or ())
+    return [*found, Notes(f"Assumed numbers ({len(assumed)})", assumed)] if assumed else found

@@ -5,24 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from planners.sizing.words import HEADER, degrees, in_words, money, row
-from reports import html
-from reports.files import write_text
-from reports.plots import colours_for
-from reports.style import figure, save
+from reports.page import Axis, Notes, Page, Points, Ranges, Table, Tiles, write_page
+from reports.plans import breakdown, plan_key, plan_points, thinned
+from reports.serving import basis
 from simcore.unit_text import seconds
 
-CAPTION = (
-    "Every plan and load of the analytic engine that fits (dots), those within the bounds darker; rings are replayed "
-    "plans, the square is the recommendation. Right and up is better."
-)
+MEASURES = (("ttft", "TTFT"), ("tpot", "TPOT"))
+QUANTILES = (("p50", "median"), ("p90", "p90"), ("p99", "p99"))
 
 
-def write_size(folder: Path, found: Any) -> None:
-    """`size.html` and `size.csv`, with the figure as PNG and SVG."""
-    svg = save(drawn(found), folder, "size-plans")
-    rows = [row(found, one) for one in found.candidates]
-    write_text(folder / "size.html", html.page(title(found), body(found, svg, rows)))
+def write_size(folder: Path, found: Any, pictures: bool = False) -> None:
+    """`size.html`."""
+    write_page(folder, "size.html", page_of(found), pictures)
 
 
 def title(found: Any) -> str:
@@ -31,59 +28,75 @@ def title(found: Any) -> str:
     return f"{asked.model}: TTFT within {asked.ttft}, TPOT within {asked.tpot}"
 
 
-def body(found: Any, svg: str, rows: list[list[str]]) -> list[str]:
+def page_of(found: Any) -> Page:
     """The page from top to bottom."""
-    lines = in_words(found)
-    first = html.paragraph(lines[0], "lead" if found.best else "warn")
-    parts = [html.heading(title(found), 1), first, *(html.paragraph(line) for line in lines[1:])]
-    if found.best is not None:
-        parts.append(html.tiles(tiles(found)))
-    parts += [html.heading("What it was chosen from"), html.figure(svg, CAPTION)]
-    parts += [html.heading("Replayed request by request"), html.table(list(HEADER), rows, HEADER[:1])]
+    first, *lines = in_words(found)
+    blocks: list[Any] = [] if found.best is None else [tiles(found)]
+    blocks.append(plans(found))
+    chosen = [one for one in (found.best, found.runner_up, found.nearest_miss) if one is not None]
+    blocks += [between(found, chosen, name, label) for name, label in MEASURES if chosen]
+    rows = [row(found, one) for one in found.candidates]
+    keys = [plan_key(found.grid.table.row(one.row)) for one in found.candidates]
+    blocks.append(Table("Replayed request by request", list(HEADER), rows, left=(HEADER[0], "verdict"), keys=keys))
+    blocks += breakdown(dict(zip(map(degrees, chosen), found.estimates(chosen), strict=True)))
     rest = found.best or found.nearest_miss
-    if rest is not None:
-        parts.append(html.heading("What this rests on"))
-        parts += [html.paragraph(note) for note in found.notes]
-        assumed = [[text] for text in rest.answer.get("assumptions", ())]
-        if assumed:
-            parts.append(html.details(f"{len(assumed)} assumed numbers", html.table(["assumed"], assumed, ["assumed"])))
-    return parts
+    notes = [note for note in found.notes if rest is None or note not in rest.answer.get("notes", ())]
+    if notes:
+        blocks.append(Notes("How it was asked", notes, is_open=True))
+    return Page(
+        "size", title(found), first, lines, [*blocks, *(basis(rest.answer) if rest else [])], found.best is None
+    )
 
 
-def tiles(found: Any) -> list[tuple[str, str]]:
+def tiles(found: Any) -> Tiles:
     """The figures of the recommendation."""
     best, answer = found.best, found.best.answer
     watts = answer.get("server_power_w")
-    return [
-        (degrees(best), "plan"),
-        (f"{best.chips}", "chips"),
-        (money(best.usd_per_hour), "USD per hour"),
-        (seconds(answer.get("ttft_p50_s")), "TTFT median"),
-        (seconds(answer.get("tpot_p50_s")), "TPOT median"),
-        (f"{best.tokens_per_chip_s:.0f}", "tokens/s per chip"),
-        ("-" if watts is None else f"{watts:.0f} W", "servers, each chip's share"),
-    ]
+    return Tiles(
+        [
+            (degrees(best), "plan"),
+            (f"{best.chips}", "chips"),
+            (money(best.usd_per_hour), "USD per hour"),
+            (seconds(answer.get("ttft_p50_s")), "TTFT median"),
+            (seconds(answer.get("tpot_p50_s")), "TPOT median"),
+            (f"{best.tokens_per_chip_s:.0f}", "tokens/s per chip"),
+            ("-" if watts is None else f"{watts:.0f} W", "servers, each chip's share"),
+        ]
+    )
 
 
-def drawn(found: Any) -> Any:
-    """Tokens per second and chip against those of one user."""
+def plans(found: Any) -> Points:
+    """Every plan and load of the analytic engine that fits, those that were replayed named."""
     grid = found.grid
-    fig, axes = figure(9.0, 5.0)
-    ax = axes[0, 0]
-    user = 1.0 / grid.number("tpot_s")
-    chip = grid.number("throughput_per_chip_tokens_per_s")
-    fits, good = grid.table.feasible, grid.within()
-    for system, colour in colours_for(list(found.question.systems)).items():
-        mine = grid.table["system"] == system
-        ax.scatter(user[fits & mine], chip[fits & mine], s=12, color=colour, alpha=0.25, linewidths=0)
-        ax.scatter(user[good & mine], chip[good & mine], s=16, color=colour, linewidths=0, label=system)
-    for one in found.candidates:
-        tpot_s = one.answer.get("tpot_p50_s")
-        if tpot_s and one.tokens_per_chip_s:
-            shape = "s" if one is found.best else "o"
-            ax.plot(1.0 / tpot_s, one.tokens_per_chip_s, shape, markersize=9, markerfacecolor="none", color="#1d2733")
-    ax.axvline(1.0 / grid.tpot_s, color="#566270", linewidth=1, linestyle=":")
-    ax.set(xscale="log", yscale="log", xlabel="output tokens/s of one user", ylabel="output tokens/s per chip")
-    ax.set_title("Speed for one user against output of a chip", loc="left")
-    ax.legend(frameon=False, fontsize=8.5, loc="best")
-    return fig
+    kept = np.flatnonzero(grid.table.feasible)
+    near = np.flatnonzero(grid.within()[kept])
+    kept = kept[thinned(len(kept), near[:: max(1, len(near) // 800)])]
+    rows = {rank: one.row for rank, one in named(found)}
+    kept = np.unique([*kept, *rows.values()]).astype(int)
+    marks = {plan_key(grid.table.row(at)): rank for rank, at in rows.items()}
+    bounds = {"ttft_s": grid.ttft_s, "tpot_s": grid.tpot_s}
+    return plan_points(grid.table.where(kept), grid.within()[kept], marks, bounds)
+
+
+def named(found: Any) -> list[tuple[str, Any]]:
+    """(what it is, candidate) of those that the answer tells of."""
+    pairs = (("recommended", found.best), ("runner-up", found.runner_up), ("nearest miss", found.nearest_miss))
+    return [(word, one) for word, one in pairs if one is not None]
+
+
+def between(found: Any, chosen: list[Any], name: str, label: str) -> Ranges:
+    """Quantiles of the replays side by side, the mean with the interval that such predictions keep."""
+    rows = []
+    for one in chosen:
+        ends = (one.answer.get("intervals") or {}).get(f"{name}_mean_s") or (None, None)
+        told = [("mean", "mean", ends), *((key, word, (None, None)) for key, word in QUANTILES)]
+        for key, word, (low, high) in told:
+            value = one.answer.get(f"{name}_{key}_s")
+            if value is not None:
+                between_ms = (None, None) if low is None else (1e3 * low, 1e3 * high)
+                rows.append((f"{degrees(one)}: {word}", 1e3 * value, *between_ms, degrees(one)))
+    limit = found.grid.ttft_s if name == "ttft" else found.grid.tpot_s
+    caption = "Replayed; dashed: the bound. The bar of a mean: four of five measurements lay within."
+    return Ranges(
+        f"{label}: recommended, runner-up, nearest miss", rows, Axis(f"{label}, ms", True), 1e3 * limit, caption
+    )

@@ -1,10 +1,11 @@
-"""Published against ours: one picture per group of studies."""
+"""Published against ours: the page of a rerun, and one picture per group of studies for the documentation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from reports.page import Axis, Page, Ranges, Table, Tiles
 from reports.style import INK, PALETTE, RC, figure, take_literally
 
 STATE_COLORS = {"reproduced": PALETTE[2], "explained": PALETTE[1], "UNEXPLAINED": PALETTE[3], "fitted": PALETTE[7]}
@@ -101,4 +102,56 @@ def legend(axis: Any) -> None:
         ncols=6,
         frameon=False,
         fontsize=7,
+    )
+
+
+def page_of(title: str, outcomes: Sequence[dict[str, Any]], summary: dict[str, Any]) -> Page:
+    """The page of a rerun: what was reproduced, ours over published, every claim, worst gap first."""
+    states = ", ".join(f"{count} {state}" for state, count in summary["states"].items())
+    first = f"{len(outcomes)} published system{'s' if len(outcomes) > 1 else ''} rerun: {states}."
+    lines = [f"Claims reproduced: headline {summary['headline']}, inner {summary['inner']}, shape {summary['shape']}."]
+    claims = [(one, claim) for one in outcomes for claim in one["claims"]]
+    claims.sort(key=lambda pair: -abs(pair[1]["gap_percent"] or 0.0))
+    rows = [
+        [
+            one["name"],
+            claim["says"],
+            claim["kind"],
+            claim["state"],
+            *(
+                ("-", 0.0) if value is None else (f"{value:.4g}", float(value))
+                for value in (told(claim), claim["ours"])
+            ),
+            "-" if claim["gap_percent"] is None else f"{claim['gap_percent']:+.1f}",
+            claim["why"] or "",
+        ]
+        for one, claim in claims
+    ]
+    header = ["study", "claim", "kind", "state", "published", "ours", "gap, %", "why"]
+    counts = Tiles([(str(count), state) for state, count in summary["states"].items()])
+    figures = [
+        found for group in dict.fromkeys(one["group"] for one in outcomes) if (found := over_published(outcomes, group))
+    ]
+    table = Table("Every claim", header, rows, left=("study", "claim", "kind", "state", "why"))
+    bad = any(one["state"] == "UNEXPLAINED" for one in outcomes)
+    return Page("study", title, first, lines, [counts, *figures, table], is_no=bad)
+
+
+def told(claim: dict[str, Any]) -> float | None:
+    """The published figure as one number; None where there is none."""
+    return middle(claim) if claim["kind"] != "shape" and claim["published"] is not None else None
+
+
+def over_published(outcomes: Sequence[dict[str, Any]], group: str) -> Ranges | None:
+    """Ours over published of a group, with intervals over assumed inputs; None where nothing has a ratio."""
+    found = []
+    for label, claim in rows_of(outcomes, group):
+        base = middle(claim)
+        ends = (claim["low"] / base, claim["high"] / base) if claim["low"] is not None else (None, None)
+        found.append((label, claim["ours"] / base, *ends, claim["state"]))
+    caption = "1 is the published figure; bars are intervals over assumed inputs."
+    return (
+        Ranges(f"{group.capitalize()}: ours over published", found, Axis("ours / published", True), 1.0, caption)
+        if found
+        else None
     )

@@ -25,6 +25,25 @@ COLUMNS: tuple[tuple[str, str, float, str], ...] = (
     ("mfu_ratio", "MFU %", 100.0, ".0f"),
     ("mbu_ratio", "MBU %", 100.0, ".0f"),
 )
+TITLES = {
+    "usd_per_million_tokens": ("USD per million tokens", 1.0),
+    "tpot_s": ("TPOT in ms", 1e3),
+    "ttft_s": ("TTFT in ms", 1e3),
+    "e2e_s": ("end-to-end time in s", 1.0),
+    "throughput_tokens_per_s": ("tokens/s", 1.0),
+    "throughput_per_chip_tokens_per_s": ("tokens/s per chip", 1.0),
+    "energy_j_per_token": ("J per token", 1.0),
+    "power_w": ("kW", 1e-3),
+    "chip_power_w": ("W per chip", 1.0),
+    "server_power_w": ("W per chip, servers", 1.0),
+    "facility_power_w": ("W per chip, facility", 1.0),
+    "usd_per_hour": ("USD per hour", 1.0),
+    "chips": ("chips", 1.0),
+    "mfu_ratio": ("MFU in %", 100.0),
+    "mbu_ratio": ("MBU in %", 100.0),
+    "requests_per_s": ("requests/s", 1.0),
+}
+"""what a sweep ranks by -> (its name, the factor of its unit)"""
 BOUNDS = ("compute", "memory", "network", "launch")
 OPTIONAL = ("pp", "attention_dp", "ep", "cp")
 

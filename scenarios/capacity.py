@@ -43,7 +43,7 @@ def of_rate(found: Ready, tolerance: float) -> dict[str, Any]:
     chips = found.replicas * found.chips
     flat = of_simulation(report(found.run(best.value), found), found) if best.value else of_simulation({}, found)
     what = {"rate_requests_per_s": rate, "rate_ratio": best.value, "chips": chips}
-    return flat | what | {"attainment_ratio": best.attainment_ratio, "runs": best.runs}
+    return flat | what | searched(best, "rate_requests_per_s", found.trace.rate_requests_per_s)
 
 
 def of_replicas(found: Ready, most: int) -> dict[str, Any]:
@@ -57,8 +57,15 @@ def of_replicas(found: Ready, most: int) -> dict[str, Any]:
         if count:
             so_many = replace(found, replicas=count)
             flat = of_simulation(report(so_many.run(), so_many), so_many)
-            return flat | what | {"attainment_ratio": best.attainment_ratio, "runs": best.runs}
-    return of_simulation({}, found) | what | {"attainment_ratio": best.attainment_ratio, "runs": best.runs}
+            return flat | what | searched(best, "replicas")
+    name = "chips" if found.scenario.fleet is not None else "replicas"
+    return of_simulation({}, found) | what | searched(best, name)
+
+
+def searched(best: Any, name: str, scale: float = 1.0) -> dict[str, Any]:
+    """How the answer was found: every run of the search, by what was tried."""
+    rows = [{name: scale * value, "attainment_ratio": share, "good": good} for value, share, good in sorted(best.tried)]
+    return {"attainment_ratio": best.attainment_ratio, "runs": best.runs, "tried": rows}
 
 
 def fewest_of_pools(ready: Ready, most: int) -> tuple[dict[str, Any], Any]:

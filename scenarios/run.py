@@ -104,7 +104,7 @@ class Ready:
         several = clients is not None and ranks == 1 and count > 1
         staged = scenario.policy.microbatches > 1
         if scenario.fleet is not None or scenario.power is not None or needed(scenario).wait or several or staged:
-            return self._fleet_run(trace, clients, replicas, pools)
+            return self._fleet_run(trace, clients, (replicas, pools), log_steps)
         if clients is not None:
             together = Ranks(ranks, scenario.policy.hold_steps)
             found = serve_clients(trace, self.step_times, self.settings, clients, together, log_steps)
@@ -117,14 +117,17 @@ class Ready:
             found = serve(sent, self.step_times, self.settings, count, router, log_steps, self.slos)
         return sent_at(found, trace)
 
-    def _fleet_run(self, trace: Trace, clients: Any, replicas: int | None, pools: tuple[int, ...] | None) -> Any:
+    def _fleet_run(
+        self, trace: Trace, clients: Any, counts: tuple[int | None, tuple[int, ...] | None], log_steps: int
+    ) -> Any:
         from scenarios.fleet import one_pool, resized
         from simcore.engine.fleet import serve_fleet
 
+        replicas, pools = counts
         plan = self.fleet if self.scenario.fleet is not None else one_pool(self, replicas)
         if pools is not None:
             plan = resized(plan, pools)
-        return serve_fleet(plan, trace, self.slos, clients, needed(self.scenario).wait)
+        return serve_fleet(plan, trace, self.slos, clients, needed(self.scenario).wait, log_steps)
 
     def _open_ranks(self, trace: Trace, replicas: int, log_steps: int) -> Any:
         """Arrivals to the attention-dp ranks of the replicas; those of one step together."""

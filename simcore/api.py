@@ -210,9 +210,11 @@ def sweep(
     out: str | Path | None = None,
     progress: Progress | None = None,
     answered: Callable[[Any], None] | None = None,
+    pictures: bool = False,
     **arguments: Any,
 ) -> SweepOutcome:
-    """Evaluate every plan of a scenario's [vary]; with `out`, results, frontier, plots and report.html.
+    """Evaluate every plan of a scenario's [vary]; with `out`, results, frontier and report.html, with `pictures` its
+    figures as PNG, SVG and CSV.
 
     `answered` is given the summary as soon as it is there, before anything is drawn.
     """
@@ -234,7 +236,7 @@ def sweep(
             summary = prepared.run(sink, progress)
         if answered is not None:
             answered(summary)
-        write_pages(stage, prepared.pages(summary))
+        write_pages(stage, prepared.pages(summary), pictures)
     return SweepOutcome(summary, Path(out), None)
 
 
@@ -277,8 +279,8 @@ def search(
     return run(problem, named(method or own.method), setting, open_store(store, problem) if store else None)
 
 
-def report(folder: str | Path) -> Path:
-    """Draw the plots and report.html of a finished sweep again, from its results.parquet and study.json."""
+def report(folder: str | Path, pictures: bool = False) -> Path:
+    """Write report.html of a finished sweep again, from its results.parquet and study.json."""
     from planners.study import Study
     from planners.sweep import prepare
     from reports.files import read_tables
@@ -293,5 +295,5 @@ def report(folder: str | Path) -> Path:
     prepared = prepare(question.replace(file=study.file))
     summary = prepared.restore(read_tables(where / "results.parquet"))
     with output_folder(where, "sweep", keep=("results.parquet",)) as stage:
-        write_pages(stage, prepared.pages(summary))
+        write_pages(stage, prepared.pages(summary), pictures)
     return where / "report.html"

@@ -26,6 +26,7 @@ def compared(run: BenchResult, deployment: Scenario) -> dict[str, Any]:
             "predicted": flat[name],
             "error_percent": 100.0 * (flat[name] / measured - 1.0),
             "inside": inside(flat, name, measured),
+            "interval": (flat.get("intervals") or {}).get(name),
         }
         for name, measured in run.measured.items()
         if flat.get(name) and measured

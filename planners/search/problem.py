@@ -107,19 +107,26 @@ class Problem:
         return np.array([o.sign * r for o, r in zip(self.objectives, self.reference, strict=True)])
 
     def judge(self, points: Sequence[Point], outputs: Outputs) -> tuple[Array, Array]:
-        """(objectives [points, objectives] to be minimised, NaN where infeasible; violation [points])."""
-        rows = len(points)
-        violation = np.array(outputs["violation"], float)
-        columns = _Columns(points, outputs)
-        met = violation <= 0
-        for constraint in self.constraints:
-            over = np.broadcast_to(np.asarray(constraint.violation(columns), float), rows)
-            violation = np.where(met, np.maximum(violation, np.nan_to_num(over, nan=1.0)), violation)
-        values = np.stack([o.sign * np.asarray(outputs[o.output], float) for o in self.objectives], axis=1)
-        bad = (violation <= 0) & ~np.isfinite(values).all(axis=1)
-        violation[bad] = 1.0
-        values[violation > 0] = np.nan
-        return values, violation
+        """As `judged`."""
+        return judged(self.objectives, self.constraints, points, outputs)
+
+
+def judged(
+    objectives: Sequence[Objective], constraints: Sequence[Expression], points: Sequence[Point], outputs: Outputs
+) -> tuple[Array, Array]:
+    """(objectives [points, objectives] to be minimised, NaN where infeasible; violation [points])."""
+    rows = len(points)
+    violation = np.array(outputs["violation"], float)
+    columns = _Columns(points, outputs)
+    met = violation <= 0
+    for constraint in constraints:
+        over = np.broadcast_to(np.asarray(constraint.violation(columns), float), rows)
+        violation = np.where(met, np.maximum(violation, np.nan_to_num(over, nan=1.0)), violation)
+    values = np.stack([o.sign * np.asarray(outputs[o.output], float) for o in objectives], axis=1)
+    bad = (violation <= 0) & ~np.isfinite(values).all(axis=1)
+    violation[bad] = 1.0
+    values[violation > 0] = np.nan
+    return values, violation
 
 
 class _Columns(dict[str, NDArray[Any]]):

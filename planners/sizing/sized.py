@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -13,11 +13,12 @@ import numpy as np
 from planners.load import rate_of
 from planners.sizing.question import REQUESTS, SizeQuestion
 from planners.sizing.shortlist import Estimated, estimated
+from planners.sweep import case_of_row, prepare
 from scenarios.capacity import capacity
 from scenarios.resolved import find
 from scenarios.simulate import simulate
 from scenarios.traffic import traffic_of
-from simcore.result import frame
+from simcore.result import Result, frame
 from simcore.spec.scenario import Scenario
 from simcore.unit_text import seconds
 
@@ -50,6 +51,8 @@ class Candidate:
     """ttft_s and tpot_s of the analytic engine"""
     changes: dict[str, Any]
     """keys of the scenario that ask for it"""
+    row: int
+    """of the grid, by which it was chosen"""
 
     @property
     def tokens_per_chip_s(self) -> float:
@@ -116,6 +119,12 @@ class Sized:
 
         words = "".join(f"<p>{escape(line)}</p>" for line in in_words(self))
         return f"{words}{self.to_frame()._repr_html_()}"
+
+    def estimates(self, chosen: Sequence[Candidate]) -> list[Result]:
+        """Candidates as the analytic engine sees their plans and loads, with breakdowns."""
+        sweep = prepare(self.question.scenario({"vary": self.question.axes()}))
+        groups = list(sweep.groups())
+        return [sweep.evaluator.one(case_of_row(self.grid.table.row(one.row), groups)) for one in chosen]
 
     def affordable(self, one: Candidate) -> bool:
         """Whether it lies within the budget."""
@@ -186,6 +195,7 @@ def candidate(question: SizeQuestion, found: Estimated, row: int, rate: float | 
         answer=answer,
         estimate={name: float(found.table[name][row]) for name in ("ttft_s", "tpot_s")},
         changes=changes,
+        row=row,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from planners.sizing.sized import MOST_REPLICAS, Candidate, Sized
+from simcore.spec.scenario import Scenario
 from simcore.unit_text import seconds
 
 HEADER = ("plan", "replicas", "chips", "USD/h", "tokens/s/chip", "TTFT p50", "TPOT p50", "kept", "verdict")
@@ -75,17 +76,45 @@ def in_words(found: Sized) -> list[str]:
         why = verdict(found, miss)
         lines.append(f"Nearest miss: {degrees(miss)} {why} ({100 * (miss.answer.get('attainment_ratio') or 0):.0f} %).")
     lines += [changed(change) for change in found.changes]
-    command = start_of(found, best)
-    return lines if command is None else [*lines, f"Start each replica with: {command}"]
+    told = {"Start each replica with": start_of(found, best), "Measure it with": bench_of(found, best)}
+    return [*lines, *(f"{what}: {command}" for what, command in told.items() if command is not None)]
+
+
+def deployed(found: Sized, one: Candidate) -> tuple[Scenario, str, tuple[str, ...]]:
+    """(scenario, stack, names of the model) of a candidate."""
+    from scenarios.names import resolve
+
+    model = resolve("model", found.question.model, found.question.folder).value
+    return found.scenario(one), str(one.answer.get("stack") or ""), (model.name, *model.aliases)
 
 
 def start_of(found: Sized, one: Candidate) -> str | None:
     """The server's own command for one replica; None where the stack has no server or its flags cannot say the plan."""
     from scenarios.launch.written import launch_command
-    from scenarios.names import resolve
 
-    model = resolve("model", found.question.model, found.question.folder).value
-    return launch_command(found.scenario(one), str(one.answer.get("stack") or ""), (model.name, *model.aliases))
+    return launch_command(*deployed(found, one))
+
+
+def bench_of(found: Sized, one: Candidate) -> str | None:
+    """The command that measures it under the mean lengths and the load asked for; None as for `start_of`."""
+    from scenarios.launch.manifest import bench_command
+    from scenarios.traffic import traffic_of
+
+    scenario, stack, names = deployed(found, one)
+    trace = traffic_of(scenario)
+    load = {"input_tokens": float(trace.input_tokens.mean()), "output_tokens": float(trace.output_tokens.mean())}
+    load |= {"requests": float(len(trace))}
+    load |= {"users": float(one.users or 1)} if found.rate_per_s is None else {"rate_per_s": found.rate_per_s}
+    return bench_command(scenario, stack, names, load)
+
+
+def manifest_of(found: Sized, one: Candidate) -> str | None:
+    """Its Kubernetes manifest; None where there is none."""
+    from scenarios.launch.manifest import manifest
+    from scenarios.resolved import find
+
+    system, _ = find("system", one.system, found.question.place, "--on")
+    return manifest(*deployed(found, one), one.replicas, system.chips_per_node)
 
 
 def compared(found: Sized, best: Candidate, other: Candidate) -> str:
@@ -160,5 +189,7 @@ def flat(found: Sized) -> dict[str, Any]:
         "candidates": [told(one) for one in found.candidates],
         "changes": list(found.changes),
         "launch": None if found.best is None else start_of(found, found.best),
+        "bench": None if found.best is None else bench_of(found, found.best),
+        "manifest": None if found.best is None else manifest_of(found, found.best),
         "notes": list(found.notes),
     }

@@ -61,7 +61,7 @@ def replay(
 
 def compare(run: VllmRun, ours: ServingRun) -> dict[str, Any]:
     """Signed errors in per cent, both sets of statistics, and the queue by second."""
-    predicted, measured = _predicted(ours), run.measured
+    predicted, measured = times_of(ours), run.measured
     errors: dict[str, Any] = {}
     values: dict[str, Any] = {}
     for name in METRICS:
@@ -77,7 +77,8 @@ def compare(run: VllmRun, ours: ServingRun) -> dict[str, Any]:
     }
 
 
-def _predicted(ours: ServingRun) -> dict[str, Floats]:
+def times_of(ours: ServingRun) -> dict[str, Floats]:
+    """TTFT, TPOT and end-to-end time of every request, `[requests]` each."""
     rows = ours.requests
     gaps = np.maximum(rows["output_tokens"] - 1, 1)
     return {

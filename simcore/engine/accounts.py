@@ -113,7 +113,7 @@ def _halve_series(replica: Any) -> None:
 @njit(cache=True)
 def write_log(replica: Any, log: Any, steps: int, start_s: float) -> None:
     """Write the step (or run of equal steps) just done into the log, while there is room."""
-    if replica.logged >= log.size:
+    if replica.logged >= log.size or log[replica.logged].replica < 0:
         return
     row = log[replica.logged]
     replica.logged += 1
@@ -124,7 +124,7 @@ def write_log(replica: Any, log: Any, steps: int, start_s: float) -> None:
         row.chunk_tokens += replica.chunk_size[at]
     row.steps = steps
     row.start_s = start_s
-    row.end_s = replica.step_end_s
+    row.end_s = replica.now_s  # of a run that a step in flight has ended: before that step
     row.decodes = decodes - row.chunk_tokens
     row.waiting = replica.queue_count
     row.used_blocks = replica.kv_blocks - replica.free_blocks

@@ -20,6 +20,8 @@ class Found:
     value: float
     attainment_ratio: float
     runs: int
+    tried: tuple[tuple[float, float, bool], ...] = ()
+    """every run: (ratio of the rate, replicas or chips; attainment; whether it was good)"""
 
 
 def attained(run: ServingRun, slos: tuple[Slo, ...]) -> float:
@@ -57,15 +59,12 @@ def highest_rate(run: Run, criterion: Criterion, tolerance: float = 0.01) -> Fou
     Doubles (or halves) from 1 until it brackets the answer, then bisects to a relative width of `tolerance`.
     Attainment is taken to fall with the rate, which holds up to noise; the rate returned was itself simulated.
     """
-    runs, low, high = 0, 0.0, 1.0
-    best = 0.0
+    low, high = 0.0, 1.0
+    tried: list[tuple[float, float, bool]] = []
 
     def good(ratio: float) -> bool:
-        nonlocal runs, best
-        runs += 1
         fine, value = criterion(run(rate_ratio=ratio))
-        if fine:
-            best = value
+        tried.append((ratio, value, fine))
         return fine
 
     if good(1.0):
@@ -77,32 +76,33 @@ def highest_rate(run: Run, criterion: Criterion, tolerance: float = 0.01) -> Fou
         while low > LEAST_RATIO and not good(low):
             high, low = low, low / 2.0
         if low <= LEAST_RATIO:
-            return Found(0.0, 0.0, runs)
+            return Found(0.0, 0.0, len(tried), tuple(tried))
     while (high - low) / high > tolerance:
         middle = (low + high) / 2.0
         low, high = (middle, high) if good(middle) else (low, middle)
-    return Found(low, best, runs)
+    best = next((value for _, value, fine in reversed(tried) if fine), 0.0)
+    return Found(low, best, len(tried), tuple(tried))
 
 
 def fewest_replicas(run: Run, criterion: Criterion, most: int = 1024) -> Found:
     """The smallest number of replicas that meets the criterion at the scenario's own rate."""
-    runs, low, high = 0, 0, 1
+    low, high = 0, 1
     seen: dict[int, float] = {}
+    tried: list[tuple[float, float, bool]] = []
 
     def good(count: int) -> bool:
-        nonlocal runs
-        runs += 1
         fine, seen[count] = criterion(run(replicas=count))
+        tried.append((float(count), seen[count], fine))
         return fine
 
     while not good(high):
         if high >= most:
-            return Found(0.0, seen[high], runs)
+            return Found(0.0, seen[high], len(tried), tuple(tried))
         low, high = high, min(2 * high, most)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if good(middle) else (middle, high)
-    return Found(float(high), seen[high], runs)
+    return Found(float(high), seen[high], len(tried), tuple(tried))
 
 
 def fewest_chips(
@@ -124,12 +124,18 @@ def fewest_chips(
     size = 1
     while not good((size,) * len(chips)):
         if size >= most:
-            return Found(0.0, tried[(size,) * len(chips)][1], len(tried)), ()
+            return Found(0.0, tried[(size,) * len(chips)][1], len(tried), _costs(tried, chips)), ()
         size = min(2 * size, most)
     best = _shrunk((size,) * len(chips), chips, good)
     if len(chips) == 2:
         best = _staircase(best, chips, most, good)
-    return Found(float(_cost(best, chips)), tried[best][1], len(tried)), best
+    return Found(float(_cost(best, chips)), tried[best][1], len(tried), _costs(tried, chips)), best
+
+
+def _costs(
+    tried: dict[tuple[int, ...], tuple[bool, float]], chips: tuple[int, ...]
+) -> tuple[tuple[float, float, bool], ...]:
+    return tuple((float(_cost(counts, chips)), value, fine) for counts, (fine, value) in tried.items())
 
 
 def _cost(counts: tuple[int, ...], chips: tuple[int, ...]) -> int:

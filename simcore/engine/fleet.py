@@ -19,7 +19,8 @@ from simcore.engine.decode_room import DecodeRoom
 from simcore.engine.feedback import Clients, Feedback, feedback_of
 from simcore.engine.fleet_plan import Autoscale, Clocking, Failure, FleetPlan, Pool, Roles, Transfer, check_plan
 from simcore.engine.serving import PowerLog, ServingRun, dense_hashes, rank_requests, request_records, rerank
-from simcore.policy.records import LOST, NONE, REFUSED, STEP, WAITING, new_replicas
+from simcore.engine.step_log import new_log, written
+from simcore.policy.records import LOST, NONE, REFUSED, WAITING, new_replicas
 from simcore.spec.traffic import Slo, Trace
 
 Process = Generator[Any, Any, None]
@@ -29,7 +30,12 @@ class Fleet:
     """A running fleet; `run()` serves a trace and returns its records."""
 
     def __init__(
-        self, plan: FleetPlan, trace: Trace, slos: tuple[Slo, ...] = (), feedback: Feedback | None = None
+        self,
+        plan: FleetPlan,
+        trace: Trace,
+        slos: tuple[Slo, ...] = (),
+        feedback: Feedback | None = None,
+        log_steps: int = 0,
     ) -> None:
         import simpy
 
@@ -48,7 +54,7 @@ class Fleet:
         self.hashes, self.entries = dense_hashes(trace, any(p.settings.hash_tokens for p in self.pools))
         self.times = np.concatenate([pack(times) for pool in self.pools for times in (pool.step_times, *pool.clocked)])
         self.first_times = np.cumsum([0, *(1 + len(pool.clocked) for pool in self.pools)])
-        self.log = np.zeros(0, STEP)
+        self.log = new_log(self.records, log_steps)
         self.compose = [Composer(schedulers(pool.settings.scheduler)) for pool in self.pools]
         self.entry_route, self.decode_route = routers(plan.router), routers(plan.decode_router)
         self.decode_room = DecodeRoom(self.pools, self.requests)
@@ -125,7 +131,13 @@ class Fleet:
         self.requests["state"][(self.requests["state"] == WAITING) & (self.requests["done_s"] < 0)] = LOST
         names = tuple(tuple(tier.name for tier in self._pool(at).settings.tiers) for at in range(len(self.records)))
         return ServingRun(
-            self.trace, self.requests, self.records, self.log, tuple(self.switches), names, self._power_log()
+            self.trace,
+            self.requests,
+            self.records,
+            written(self.log, self.records),
+            tuple(self.switches),
+            names,
+            self._power_log(),
         )
 
     def _power_log(self) -> PowerLog | None:
@@ -351,14 +363,19 @@ class Fleet:
 
 
 def serve_fleet(
-    plan: FleetPlan, trace: Trace, slos: tuple[Slo, ...] = (), clients: Clients | None = None, wait: bool = False
+    plan: FleetPlan,
+    trace: Trace,
+    slos: tuple[Slo, ...] = (),
+    clients: Clients | None = None,
+    wait: bool = False,
+    log_steps: int = 0,
 ) -> ServingRun:
     """Serve a trace on a fleet. Raises InputError for a plan whose parts do not fit together.
 
     Open loop unless `clients` take the requests in order as a closed loop, or `wait` makes every turn of a session wait
     for the answers of the turn before it.
     """
-    return Fleet(plan, trace, slos, feedback_of(clients, trace, wait)).run()
+    return Fleet(plan, trace, slos, feedback_of(clients, trace, wait), log_steps).run()
 
 
 __all__ = [

@@ -20,7 +20,7 @@ from simcore.engine.ranks import SharedSteps
 from simcore.engine.replica import begin, commit, submit
 from simcore.engine.serving import ServingRun, laid_out, names_of
 from simcore.engine.settings import ReplicaSettings
-from simcore.policy.records import STEP
+from simcore.engine.step_log import new_log, written
 from simcore.policy.router import REPLICAS_TYPE
 from simcore.policy.scheduler._verbs import CACHE_TYPE, COMPOSE_TYPE, HASHES_TYPE, REQUESTS_TYPE
 from simcore.spec.traffic import Slo, Trace
@@ -216,9 +216,8 @@ def serve_rank_groups(
     count = groups.ranks * groups.count
     requests, fleet, hashes, caches = laid_out(trace, settings, count, slos)
     times = np.concatenate([pack(steps.own), pack(steps.shared)])
-    log, seen = np.zeros(log_steps, STEP), np.zeros(count, np.int64)
+    log, seen = new_log(fleet, log_steps), np.zeros(count, np.int64)
     how = (groups.ranks, steps.padded_tokens, int(groups.router == "round-robin"))
     published_s, compose = np.full(groups.count, -np.inf), schedulers(settings.scheduler)
     serve_groups(fleet, requests, times, hashes, caches, compose, log, seen, published_s, how)
-    kept = log[: int(fleet["logged"].max(initial=0))]
-    return ServingRun(trace, requests, fleet, kept, (), names_of(settings, count))
+    return ServingRun(trace, requests, fleet, written(log, fleet), (), names_of(settings, count))

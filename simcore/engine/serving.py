@@ -10,8 +10,9 @@ import numpy as np
 from simcore.engine.caches import lay_out
 from simcore.engine.feedback import Clients
 from simcore.engine.settings import ReplicaSettings
+from simcore.engine.step_log import new_log, written
 from simcore.kept.lazy import dataclass
-from simcore.policy.records import STEP, new_replicas, new_requests
+from simcore.policy.records import new_replicas, new_requests
 from simcore.spec.traffic import Slo, Trace
 from simcore.step.times import StepTimes
 
@@ -126,25 +127,17 @@ def serve(
     from simcore.policy.router import router_looks
     from simcore.step.packed import pack
 
-    if replicas > 1 and any(tier.shared for tier in settings.tiers):
-        return _serve_sharing(trace, step_times, settings, replicas, router, slos)
+    if replicas > 1 and any(tier.shared for tier in settings.tiers):  # they see each other's blocks: a fleet
+        from simcore.engine.fleet import FleetPlan, Pool, serve_fleet
+
+        plan = FleetPlan((Pool("main", settings, step_times, replicas),), router=router)
+        return serve_fleet(plan, trace, slos, log_steps=log_steps)
     requests, fleet, hashes, caches = laid_out(trace, settings, replicas, slos)
-    log = np.zeros(log_steps, STEP)
+    log = new_log(fleet, log_steps)
     looks = int(router_looks(router))
     compose, route = scheduler_address(settings.scheduler), router_address(router)
     open_loop(fleet, requests, pack(step_times), hashes, caches, compose, route, looks, log)
-    return ServingRun(
-        trace, requests, fleet, log[: int(fleet["logged"].max(initial=0))], (), names_of(settings, replicas)
-    )
-
-
-def _serve_sharing(
-    trace: Trace, step_times: StepTimes, settings: ReplicaSettings, replicas: int, router: str, slos: tuple[Slo, ...]
-) -> ServingRun:
-    """Replicas that share a tier see each other's blocks, so that they advance together, as a fleet."""
-    from simcore.engine.fleet import FleetPlan, Pool, serve_fleet
-
-    return serve_fleet(FleetPlan((Pool("main", settings, step_times, replicas),), router=router), trace, slos)
+    return ServingRun(trace, requests, fleet, written(log, fleet), (), names_of(settings, replicas))
 
 
 @dataclass(frozen=True)
@@ -179,15 +172,14 @@ def serve_clients(
     together = ranks if isinstance(ranks, Ranks) else Ranks(ranks)
     requests, fleet, hashes, caches = laid_out(lengths, settings, together.count)
     fleet["stop_at_done"] = 1
-    log = np.zeros(log_steps, STEP)
+    log = new_log(fleet, log_steps)
     compose = scheduler_address(settings.scheduler)
     loop = np.array([(clients.users, clients.think_s, clients.token_s, clients.output_s, together.hold_steps)], LOOP)
     read_s, late_s = np.zeros(len(requests)), np.zeros(len(requests))
     closed_loop(fleet, requests, pack(step_times), hashes, caches, compose, log, loop, read_s, late_s)
     for name in ("first_token_s", "last_token_s", "done_s"):
         requests[name] += late_s
-    kept = log[: int(fleet["logged"].max(initial=0))]
-    return ServingRun(lengths, requests, fleet, kept, (), names_of(settings, together.count))
+    return ServingRun(lengths, requests, fleet, written(log, fleet), (), names_of(settings, together.count))
 
 
 __all__ = [

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import cli
+from tests.reports.pages import shown
 
 STUDY = Path(__file__).resolve().parents[2] / "examples" / "llama-70b-azure.toml"
 ESTIMATE = "estimate --model meta-llama/Llama-3.1-70B --chip h200-sxm --tp 4 --batch 64 --input-tokens 2048"
@@ -120,13 +121,21 @@ def test_sweep_writes_everything_and_report_redraws(tmp_path: Path, simcore) -> 
     code, printed, _ = simcore(["sweep", str(study), "--out", str(out)])
     assert code == 0 and "report:" in printed and "b200-sxm" in printed
     names = {p.name for p in out.iterdir()} - {".simcore.json"}
-    pictures = {f"{n}.{k}" for n in ("frontier", "breakdown", "memory", "roofline") for k in ("png", "svg")}
-    assert names == {"results.parquet", "frontier.csv", "best.csv", "study.json", "report.html"} | pictures
+    assert names == {"results.parquet", "frontier.csv", "best.csv", "study.json", "report.html"}
     before = {name: (out / name).read_text() for name in ("frontier.csv", "best.csv", "report.html")}
     (out / "report.html").unlink()
-    code, _, _ = simcore(["report", str(out)])
+    code, _, _ = simcore(["report", str(out), "--pictures"])
     page = (out / "report.html").read_text()
-    assert code == 0 and page.count("<svg") == 4 and "Uncalibrated" in page and "http" not in page.split("<body>")[0]
+    titles = ("Plans", "Where TPOT goes", "Where TTFT goes", "Memory", "Rooflines")
+    assert code == 0 and "Uncalibrated" in page and all(shown(out / "report.html").figure(one) for one in titles)
+    dots = shown(out / "report.html").figure("Plans")["columns"]
+    assert len(set(dots["key"])) == len(dots["key"])
+    (at,) = (i for i, mark in enumerate(dots["mark"]) if mark == "recommended")
+    first = dict(zip(*(line.split(",") for line in before["best.csv"].splitlines()[:2]), strict=True))
+    assert dots["within bounds"][at] and dots["system"][at] == first["system"]
+    assert dots["USD/M tokens"][at] == pytest.approx(float(first["usd_per_million_tokens"]), rel=1e-4)
+    drawn = {p.name for p in out.iterdir()}
+    assert {f"{n}.{k}" for n in ("plans", "where-tpot-goes", "rooflines") for k in ("png", "svg", "csv")} <= drawn
     for name in ("frontier.csv", "best.csv"):
         first, again = (text.splitlines() for text in (before[name], (out / name).read_text()))
         assert [line.split(",")[:4] for line in again] == [line.split(",")[:4] for line in first], name

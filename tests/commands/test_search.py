@@ -50,7 +50,7 @@ def test_run_writes_files_and_finds_answers_again(tmp_path: Path) -> None:
     assert first["frontier"] == again["frontier"] and first["knee"] in [
         {k: v for k, v in row.items() if not k.startswith("log_")} for row in first["frontier"]
     ]
-    assert {"frontier.csv", "evaluations.csv", "search.json", "frontier.png", "store"} <= {
+    assert {"frontier.csv", "evaluations.csv", "search.json", "search.html", "store"} <= {
         p.name for p in tmp_path.iterdir()
     }
 
@@ -60,6 +60,25 @@ def test_the_python_face_finds_the_same(tmp_path: Path) -> None:
     told = json.loads(simcore(TIERED, "--method", "mutation", "--budget", "60", "--out", str(tmp_path / "o"),
                               "--store", str(tmp_path), "--json").stdout)  # fmt: skip
     assert told["evaluated_now"] == 0 and told["hypervolume"] == found.hypervolume
+
+
+def test_an_optuna_journal_has_every_evaluation(tmp_path: Path) -> None:
+    optuna = pytest.importorskip("optuna")
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    journal = tmp_path / "study.log"
+    arguments = (TIERED, "--method", "random", "--budget", "30", "--out", str(tmp_path / "o"), "--optuna", str(journal))
+    for _ in range(2):  # the second replaces the first
+        told = json.loads(simcore(*arguments, "--json").stdout)
+    study = optuna.load_study(study_name=told["name"], storage=JournalStorage(JournalFileBackend(str(journal))))
+    done = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
+    assert len(study.trials) == 30 and len(done) == told["feasible_evaluations"]
+    assert sorted(trial.values for trial in study.best_trials) == sorted(
+        [row[name] for name in told["objectives"]] for row in told["frontier"]
+    )
+    journal.write_text("mine")
+    assert "another kind of file" in simcore(*arguments, code=2).stderr
 
 
 def test_an_unfinished_search_wants_resume(tmp_path: Path) -> None:
@@ -88,7 +107,7 @@ def test_compare_tells_ratios_and_who_was_left_out(tmp_path: Path) -> None:
     assert {row["method"] for row in found["rows"]} == {"random", "mutation"}
     assert "several objectives" in found["left_out"]["cma-es"]
     assert all(0 < row["mean_ratio"] <= 1 for row in found["rows"])
-    assert (tmp_path / "lottery.png").exists() and (tmp_path / "comparison.md").exists()
+    assert (tmp_path / "compare-methods.html").exists() and (tmp_path / "comparison.md").exists()
 
 
 @pytest.mark.parametrize(

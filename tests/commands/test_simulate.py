@@ -57,7 +57,7 @@ def test_simulate_prints_and_writes(scenario: Path, tmp_path: Path, capsys: Any)
     assert report["served"] == 300 and 0 < report["ttft_s"]["p50"] < report["ttft_s"]["p99.9"]
     assert report["over_seeds"]["ttft_s.mean"]["half_width"] > 0
     names = {path.name for path in (tmp_path / "out").iterdir()} - {".simcore.json"}
-    assert names == {"requests.parquet", "series.csv", "summary.json", "asked.json", "latency.png", "timeline.json"}
+    assert names == {"requests.parquet", "series.csv", "summary.json", "asked.json", "simulate.html", "timeline.json"}
     events = json.loads((tmp_path / "out" / "timeline.json").read_text())["traceEvents"]
     assert {event["name"] for event in events} >= {"decode", "queue", "prefill"}
     import pandas
@@ -92,7 +92,7 @@ def test_a_study_tabulates(scenario: Path, tmp_path: Path, capsys: Any) -> None:
     rows = printed(capsys)["rows"]
     assert [row["traffic.rate_scale"] for row in rows] == [1.0, 2.0]
     assert rows[1]["ttft_s.p50"] >= rows[0]["ttft_s.p50"]
-    assert {"table.csv", "table.md", "figure-1.svg"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"table.csv", "table.md", "study.html"} <= {path.name for path in (tmp_path / "out").iterdir()}
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_killed_run_leaves_the_old_files(scenario: Path, tmp_path: Path) -> No
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     code = (
         "import os, reports.serving as s; from pathlib import Path; from commands.simulate import simulate\n"
-        "s.draw = lambda *a: os.kill(os.getpid(), 9)\n"
+        "s.page_of = lambda *a: os.kill(os.getpid(), 9)\n"
         f"simulate(Path({str(scenario)!r}), out=Path({str(out)!r}), timeline=None, quiet=True, seeds=1)"
     )
     root = Path(__file__).resolve().parents[2]

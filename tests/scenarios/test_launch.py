@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from scenarios.launch.command import settings, with_launch
+from scenarios.launch.manifest import bench_command, manifest
 from scenarios.launch.written import launch_command
 from scenarios.read import from_raw
 from simcore.errors import InputError
@@ -94,3 +97,41 @@ def test_a_written_command_means_the_plan(stack: str, degrees: dict[str, int]) -
 
 def test_a_stack_without_a_server_has_no_command() -> None:
     assert launch_command(from_raw({**QUESTION, "model": {"name": "qwen3-8b"}}, "mine.toml"), "datasheet") is None
+
+
+def test_a_manifest_has_the_flags_and_the_chips() -> None:
+    yaml = pytest.importorskip("yaml")
+    names = ("qwen3-32b", "Qwen/Qwen3-32B")
+    for stack, module, model in (("vllm", "dynamo.vllm", "--model"), ("sglang@0.5", "dynamo.sglang", "--model-path")):
+        asked = from_raw(
+            {**QUESTION, "name": "my_Chat", "model": {"name": "qwen3-32b"}, "plan": {"tp": 4}}, "mine.toml"
+        )
+        text = manifest(asked, stack, names, 3, 8)
+        assert text is not None
+        found = yaml.safe_load(text)
+        worker = found["spec"]["components"][1]
+        (main,) = worker["podTemplate"]["spec"]["containers"]
+        assert found["metadata"]["name"] == "my-chat" and worker["replicas"] == 3
+        assert main["command"] == ["python3", "-m", module] and main["args"][:2] == [model, "Qwen/Qwen3-32B"]
+        own = launch_command(asked, stack, names)
+        assert own is not None and own.endswith(" ".join(main["args"][2:])) and "4" in main["args"]
+        assert main["resources"]["limits"]["nvidia.com/gpu"] == "4"
+        assert manifest(asked, stack, names, 1, 2) is None  # a replica of two nodes
+    assert manifest(asked, "trtllm", names, 1, 8) is None and manifest(asked, "datasheet", names, 1, 8) is None
+
+
+def test_the_bench_asks_for_the_load() -> None:
+    slo = {"ttft": "1 s", "tpot": "40 ms"}
+    asked = from_raw({**QUESTION, "model": {"name": "qwen3-32b"}, "slo": slo}, "mine.toml")
+    load = {"input_tokens": 500.0, "output_tokens": 100.0, "requests": 300.0, "rate_per_s": 2.5}
+    words = shlex.split(bench_command(asked, "vllm", ("qwen3-32b", "Qwen/Qwen3-32B"), load) or "")
+    told = dict(pairwise(words))
+    assert (
+        told["--request-rate"] == "2.5" and told["--random-input-len"] == "500" and told["--model"] == "Qwen/Qwen3-32B"
+    )
+    assert words[-3:] == ["--goodput", "ttft:1000", "tpot:40"]
+    users = {**load, "users": 8.0}
+    users.pop("rate_per_s")
+    other = bench_command(asked, "sglang", ("qwen3-32b",), users)
+    assert other is not None and "--max-concurrency 8" in other and "--random-range-ratio 1.0" in other
+    assert bench_command(asked, "datasheet", ("qwen3-32b",), load) is None

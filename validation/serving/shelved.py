@@ -17,8 +17,9 @@ Resolve = Callable[[str, str], Any]
 def by_folder(
     asked: Sequence[Question], folders: Sequence[Path], held_out_by: str | None, resolve: Resolve
 ) -> dict[Path | None, list[Question]]:
-    """Folder (None: what is in use anyway) -> its questions. A folder that left nothing out answers for all of them where
-    no model or system is held out. Raises InputError for several of that kind.
+    """Folder (None: what is in use anyway) -> its questions.
+
+    A folder that left nothing out answers for all where no model or system is held out. Raises InputError for several.
     """
     if held_out_by not in ("model", "system"):
         whole = [folder for folder in folders if not any(without(folder).values())]

@@ -12,6 +12,7 @@ import pytest
 import simcore
 from planners.sizing import Sized, SizeQuestion, size
 from planners.sizing.words import flat, in_words
+from tests.reports.pages import shown
 
 MODEL = "llama-3.1-8b"
 LENGTHS = {"input_tokens": 800, "output_tokens": 100}
@@ -104,8 +105,10 @@ def test_two_commands_from_a_strange_trace_to_an_answer_that_holds(
         columns, "--ttft", "1s", "--tpot", "30ms", "--vary", "traffic.batch=4,32,128",
     )  # fmt: skip
     assert code == 0 and said.startswith("Take ")
-    page = (tmp_path / "out" / "size" / "size.html").read_text()
-    assert said.splitlines()[0] in page and "<script" not in page
+    page = shown(tmp_path / "out" / "size" / "size.html")
+    assert said.splitlines()[0] in page.text and "recommended" in page.figure("Plans")["columns"]["mark"]
+    parts = dict(page.figure("Where TPOT goes")["rows"])
+    assert all(sum(one.values()) > one["prefill of others"] > 0 for one in parts.values())
     file = tmp_path / "out" / "size" / "recommended.toml"
     code, said, _ = command(monkeypatch, capsys, "simulate", file, "--json")
     assert code == 0 and json.loads(said)["attainment_ratio"] >= 0.9

@@ -15,6 +15,7 @@ from planners.whatif import Draws, WhatIf, beats, break_even, heat_map, overlay,
 from planners.whatif.breakeven import COST
 from planners.whatif.sensitivity import QUANTILE_90, error_of
 from simcore.errors import InputError
+from tests.reports.pages import shown
 
 HBM, BF16 = "hardware.chip.memory.hbm.read_bandwidth", "hardware.chip.compute.tensor.peak.bf16"
 RENT = "hardware.chip.money.rental"
@@ -107,7 +108,7 @@ def test_the_commands(tmp_path: Path) -> None:
     told = json.loads(done.output)
     assert done.exit_code == 0 and told["break_even"]["price"] > told["break_even"]["now"]
     assert [bar["key"] for bar in told["numbers"]] == [HBM]
-    assert "<svg" in (tmp_path / "out/what-if.html").read_text()
+    assert shown(tmp_path / "out/what-if.html").figure("Change of")["rows"]
     done = CliRunner().invoke(mount(), ["sensitivity", str(file), str(file), "--draws", "2", "--json"])
     assert done.exit_code == 0 and json.loads(done.output)["beats_ratio"] == 0.5
     assert CliRunner().invoke(mount(), ["what-if", str(file), "--of", "nothing"]).exit_code != 0

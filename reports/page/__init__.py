@@ -1,0 +1,22 @@
+"""Pages: one builder for every kind of run; see `blocks` for what a page is made of."""
+
+from reports.page.blocks import Axis, Bars, Heat, Lines, Links, Notes, Page, Points, Ranges, Spans, Table, Tiles
+from reports.page.build import html, write_own_page, write_page
+
+__all__ = [
+    "Axis",
+    "Bars",
+    "Heat",
+    "Lines",
+    "Links",
+    "Notes",
+    "Page",
+    "Points",
+    "Ranges",
+    "Spans",
+    "Table",
+    "Tiles",
+    "html",
+    "write_own_page",
+    "write_page",
+]
