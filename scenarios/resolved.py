@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from scenarios.beside import check_overlap
 from scenarios.fields import changed, quantity, read
 from scenarios.formats import format_named
 from scenarios.homes import several
@@ -29,6 +30,7 @@ from simcore.spec.policy_part import PolicyPart
 from simcore.spec.scenario import ResidencyPart, Scenario
 from simcore.spec.stack import Stack
 from simcore.spec.system import System
+from simcore.step.overlap import overlap_of
 from simcore.step.price import Physics
 from simcore.step.sample import SMALL_KERNEL_S
 from simcore.step.served import NOTHING, Served
@@ -114,6 +116,7 @@ class Resolved:
             self.expert_cost,
             small_kernel_s=SMALL_KERNEL_S if policy.effects == "kernels" else 0.0,
             clock_ratio=clock_ratio,
+            overlap=overlap_of(self.serving_policy),
         )
 
 
@@ -179,6 +182,7 @@ SERVING = (
     "pim_attention",
     "sub_batches",
     "imbalance_ratio",
+    "overlap",
     "stream_interval",
     "reserve_output",
 )
@@ -201,6 +205,7 @@ def deployed(
     scenario: Scenario, hardware: HardwarePart, model: ModelSpec, told: tuple[str, ...] = (), is_whole: bool = True
 ) -> Resolved:
     """The scenario's plan and policy on some hardware; `is_whole`: every layer runs on this plan."""
+    check_overlap(scenario)
     system, more = find("system", hardware.system, scenario.file, "hardware.system")
     for path, value in hardware.changes.items():
         system = system_with(system, path, value, scenario.file)

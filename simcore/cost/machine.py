@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from simcore.cost import storage
-from simcore.cost.facts import kernel_format
+from simcore.cost.facts import chip_facts, kernel_format
 from simcore.cost.pim import Pim, pim_of
 from simcore.cost.unpacking import NOTHING, Unpacking, Unpackings
 from simcore.errors import InputError
@@ -94,6 +94,8 @@ class Machine:
     tiers: tuple[str, str, str] = ("main", "main", "main")
     """of weights, routed experts and KV"""
     pim: Pim | None = None
+    reading_units_ratio: float = 1.0
+    """of the chip's units, what reading the main tier at its bandwidth keeps busy"""
     formats: tuple[str, str, str] = ("bf16", "bf16", "bf16")
     """of weights, experts and KV"""
     unpacking: Unpackings = NOTHING
@@ -165,6 +167,7 @@ def machine_of(
         level_bytes_per_s=rates,
         level_latency_s=latencies,
         node_chips=float(system.chips_per_node) if system.node else np.inf,
+        reading_units_ratio=reading_units_ratio(chip),
         formats=(weights, experts, kv),
         unpacking=_unpackings(chip, (weights, experts, kv)),
         **_arrays(unit),
@@ -176,6 +179,12 @@ def machine_of(
         tiers=_tiers(system, policy),
         pim=pim_of(chip) if policy.pim_attention and storage.is_main(system, policy.kv_tier) else None,
     )
+
+
+def reading_units_ratio(chip: Chip) -> float:
+    """Units that a stream of reads needs to keep the main tier busy, each at what it takes from L2."""
+    facts = chip_facts(chip)
+    return min(facts.memory_bytes_per_s / (facts.sm_count * facts.sm_bytes_per_s), 1.0)
 
 
 def _kv(system: System, policy: ServingPolicy) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from simcore.spec.base import Count, Spec, Whole
+from simcore.spec.policy import OverlapPart
 from simcore.units import BytesPerS, Capacity, Seconds
 
 
@@ -66,8 +67,10 @@ class PolicyPart(Spec):
     draft_s: Seconds = Field(default=0.0, alias="draft")
     host_s: Seconds = Field(default=0.0, alias="host")
     """host time per step that the device waits for"""
+    overlap: OverlapPart | None = None
+    """micro-batches of a step beside each other: what hides follows from what each operation loads"""
     communication_overlap_ratio: float = Field(default=0.0, ge=0, le=1)
-    """share of the shorter of compute and communication that hides under the other (nano-batches)"""
+    """of given [steps]: share of the shorter of compute and communication that hides under the other"""
     stream_interval: Count | None = None
     """clients get tokens in groups of this size"""
     detokenise_s: Seconds = Field(default=0.0, alias="detokenise")
