@@ -12,12 +12,14 @@ from scenarios.beside import check_overlap
 from scenarios.fields import changed, quantity, read
 from scenarios.formats import format_named
 from scenarios.homes import several
+from scenarios.layers import with_layers
 from scenarios.names import resolve as look_up
 from scenarios.stacks import Release, cost_model, default_stack, documented, release, served
 from simcore.cost.facts import chip_facts
 from simcore.cost.loading import in_words, objections
 from simcore.errors import InputError, suggest
 from simcore.kept.lazy import dataclass
+from simcore.ops.layer_formats import named
 from simcore.ops.op import PlanColumns, plan_columns
 from simcore.spec.formats import number_format
 from simcore.spec.hardware import Chip
@@ -92,11 +94,12 @@ class Resolved:
     @cached_property
     def machine(self) -> Any:
         """The system's facts in the plan's formats. Raises InputError for a tier that is not there."""
-        from simcore.cost.machine import machine_of
+        from simcore.cost.machine import machine_of, with_formats
 
         weights, experts, activations, kv = self.plan.formats()
         try:
-            return machine_of(self.system, weights, experts, activations, self.serving_policy, kv)
+            found = machine_of(self.system, weights, experts, activations, self.serving_policy, kv)
+            return with_formats(found, self.system.chip, named(self.model))
         except KeyError as error:
             raise InputError(str(error.args[0]), file=self.scenario.file, key="residency") from None
 
@@ -214,6 +217,7 @@ def deployed(
     named, heard = release(asked, Path(scenario.file).parent, scenario.file or None)
     stack = documented(named.stack).release(named.version)
     plan, notes = full_plan(scenario, model)
+    model = with_layers(model, scenario.plan, scenario.file) if isinstance(scenario.plan, PlanPart) else model
     policy = full_policy(scenario.policy, stack, system)
     adds = with_policy(served(stack), policy, plan, system, stack, scenario.file)
     whole = scenario.model_copy(update={"plan": plan, "policy": policy, "hardware": hardware})

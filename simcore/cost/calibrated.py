@@ -246,7 +246,8 @@ class OperatorModel:
         fit, artefact = self.find(operation, format, kv_format, kernel)
         columns = dict(columns)
         if operation in _WITH_KV:
-            columns.setdefault("kv_bytes", KV_BYTES[kernel_format(kv_format or format).name])
+            kv = kernel_format(kv_format or format)
+            columns.setdefault("kv_bytes", KV_BYTES.get(kv.name, kv.weight_bytes))
         shapes = shape_arrays(fit.law, columns)
         chip = artefact.facts if artefact and artefact.facts else self.chip
         time_s = fit.time_s(shapes, chip)

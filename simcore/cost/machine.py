@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -23,8 +23,17 @@ from simcore.spec.system import System
 DEFAULT_LEVEL_LATENCY_S = 2e-6
 
 
-WORDS = ("formats", "tiers", "routing", "unpacking")
+WORDS = ("formats", "tiers", "routing", "unpacking", "others")
 """fields of a machine that are no columns"""
+
+
+@dataclass(frozen=True)
+class OtherFormat:
+    """What differs on a machine for operations in a format."""
+
+    name: str
+    flop_per_s: float
+    unpacking: Unpackings
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,8 @@ class Machine:
     """of weights, experts and KV"""
     unpacking: Unpackings = NOTHING
     """of weights, experts and KV: what their formats take beyond bytes and multiplications"""
+    others: tuple[OtherFormat, ...] = ()
+    """formats that single layers have instead of the plan's"""
 
     @property
     def is_one(self) -> bool:
@@ -116,6 +127,14 @@ class Machine:
             several = isinstance(value, tuple) and f.name not in WORDS
             picked[f.name] = tuple(pick(c, rows) for c in value) if several else pick(value, rows)
         return Machine(**picked)
+
+    def as_for(self, name: str) -> Machine:
+        """The machine of operations in another of its formats; itself for an empty name, the plan's own."""
+        if not name:
+            return self
+        found = next(one for one in self.others if one.name == name)
+        peaks = {"matrix_flop_per_s": found.flop_per_s, "expert_flop_per_s": found.flop_per_s}
+        return self.with_fields(**peaks, formats=(name, name, name), unpacking=found.unpacking)
 
     def with_fields(self, **columns: Any) -> Machine:
         """Some facts replaced (a what-if on bandwidth, a derived chip)."""
@@ -187,6 +206,13 @@ def reading_units_ratio(chip: Chip) -> float:
     return min(facts.memory_bytes_per_s / (facts.sm_count * facts.sm_bytes_per_s), 1.0)
 
 
+def with_formats(machine: Machine, chip: Chip, names: Iterable[str]) -> Machine:
+    """The machine that knows the formats of single layers too."""
+    unit = chip.compute[chip.main_unit]
+    found = tuple(OtherFormat(name, peak(unit, name), _unpackings(chip, (name, name, name))) for name in names)
+    return machine.with_fields(others=found) if found else machine
+
+
 def _kv(system: System, policy: ServingPolicy) -> dict[str, Any]:
     """Where KV lives: read as it is needed, or a layer ahead."""
     read = storage.tier_read_bytes_per_s(system, policy.kv_tier)
@@ -200,7 +226,7 @@ def _kv(system: System, policy: ServingPolicy) -> dict[str, Any]:
     }
 
 
-def _arrays(unit: ComputeUnit) -> dict[str, float]:
+def _arrays(unit: ComputeUnit) -> dict[str, Any]:
     """The systolic arrays of a unit; none of any other."""
     if unit.kind != "systolic" or unit.array_rows is None:
         return {}
@@ -227,7 +253,7 @@ def _tiers(system: System, policy: ServingPolicy) -> tuple[str, str, str]:
     return weights, experts, kv
 
 
-def _weights(system: System, policy: ServingPolicy) -> dict[str, float]:
+def _weights(system: System, policy: ServingPolicy) -> dict[str, Any]:
     """Where weights come from; routed experts with the others unless the policy says otherwise."""
     tier, share = policy.weight_tier, policy.weight_away_ratio
     own = (tier, share) if policy.expert_tier is None else (policy.expert_tier, policy.expert_away_ratio)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.cost.base import Bound, CostModel, OpCost
+from simcore.cost.in_formats import costs_in_formats
 from simcore.cost.kernel_power import CLOCKED_SHARE
 from simcore.cost.machine import Machine
 from simcore.cost.roofline import peak_of
@@ -212,7 +213,7 @@ class Priced:
             done_flop = op.count * op.flop
             flop = added(flop, done_flop)
             if op.role in MATRIX_ROLES:
-                peak_s = added(peak_s, done_flop / peak_of(op, machine))
+                peak_s = added(peak_s, done_flop / peak_of(op, machine.as_for(op.format)))
             moved = added(moved, op.count * (op.stream_bytes + op.cache_bytes))
         extra = sum((e.time_s for e in self.extras if e.part not in ("stream", "hidden")), 0.0)
         stream = sum((e.time_s for e in self.extras if e.part == "stream"), 0.0)
@@ -340,8 +341,9 @@ def _unserved(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bo
     """The step as the operators say."""
     ops = lower(physics.model, plan, step)
     with np.errstate(divide="ignore", invalid="ignore"):  # laws of work that a step does not hold
-        costs = physics.cost_model.costs(ops, physics.machine, plan, graphs)
-        theirs = [] if physics.expert_cost is None else physics.expert_cost.costs(ops, physics.machine, plan, graphs)
+        asked, other = (ops, physics.machine, plan, graphs), physics.expert_cost
+        costs = costs_in_formats(physics.cost_model, *asked)
+        theirs = [] if other is None else costs_in_formats(other, *asked)
     if theirs:
         costs = [t if op.kind == "moe" else c for op, c, t in zip(ops, costs, theirs, strict=True)]
     return Priced(tuple(ops), tuple(costs), physics, stage_imbalance(physics.model, plan))
