@@ -122,12 +122,12 @@ class Evaluator:
     def machine(self, scenario: Case) -> Machine:
         """The system's facts for the scenario's formats; the cache holds the system, whose identity is the key."""
         weights, experts, activations, kv = scenario.plan.formats()
-        others = named(scenario.model)
-        key = (id(scenario.system), weights, experts, activations, kv, repr(scenario.policy), others)
+        others, collective = named(scenario.model), scenario.plan.collective
+        key = (id(scenario.system), weights, experts, activations, kv, repr(scenario.policy), others, collective)
         if key not in self._machines:
             try:
                 found = machine_of(scenario.system, weights, experts, activations, scenario.policy, kv)
-                found = with_formats(found, scenario.system.chip, others)
+                found = with_formats(found, scenario.system.chip, others, collective)
             except KeyError as error:
                 raise InputError(str(error.args[0]), key="policy") from None
             self._machines[key] = (found, scenario.system)

@@ -15,12 +15,14 @@ from scenarios.homes import several
 from scenarios.layers import with_layers
 from scenarios.names import resolve as look_up
 from scenarios.stacks import Release, cost_model, default_stack, documented, release, served
+from simcore.cost.collectives import AUTO, algorithms
 from simcore.cost.facts import chip_facts
 from simcore.cost.loading import in_words, objections
 from simcore.errors import InputError, suggest
 from simcore.kept.lazy import dataclass
 from simcore.ops.layer_formats import named
 from simcore.ops.op import PlanColumns, plan_columns
+from simcore.registry import normal
 from simcore.spec.formats import number_format
 from simcore.spec.hardware import Chip
 from simcore.spec.load import build
@@ -99,7 +101,7 @@ class Resolved:
         weights, experts, activations, kv = self.plan.formats()
         try:
             found = machine_of(self.system, weights, experts, activations, self.serving_policy, kv)
-            return with_formats(found, self.system.chip, named(self.model))
+            return with_formats(found, self.system.chip, named(self.model), self.plan.collective)
         except KeyError as error:
             raise InputError(str(error.args[0]), file=self.scenario.file, key="residency") from None
 
@@ -263,6 +265,8 @@ def full_plan(scenario: Scenario, model: ModelSpec) -> tuple[ParallelPlan, tuple
 
 def plan_of(part: PlanPart, model: ModelSpec, file: str = "") -> tuple[ParallelPlan, tuple[str, ...]]:
     """As `full_plan`, of any plan."""
+    if part.collective != AUTO:
+        known_word(normal(part.collective), (AUTO, *algorithms.names()), "plan.collective", file)
     stated = {name: format_named(value, file, f"plan.{name}") for name, value in part.formats.items()}
     formats = {k: v for k, v in checkpoint_formats(model, stated).items() if v is not None}
     plan = build(ParallelPlan, {**part.degrees, **formats}, file)

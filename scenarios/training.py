@@ -66,6 +66,9 @@ def degrees_of(part: Any, file: str) -> Degrees:
         if getattr(part, name):
             fix = "training.precision says what matrices multiply in"
             raise InputError("is a format of serving", file=file, key=f"plan.{name}", fix=fix)
+    if part.collective != "auto":
+        fix = "training.exchange and training.sync_interval say what travels, and how often"
+        raise InputError("is of serving", file=file, key="plan.collective", fix=fix)
     return Degrees(part.tp, part.pp, part.replicas, part.cp, part.ep, part.vpp, part.sp)
 
 

@@ -23,7 +23,7 @@ from simcore.spec.system import System
 DEFAULT_LEVEL_LATENCY_S = 2e-6
 
 
-WORDS = ("formats", "tiers", "routing", "unpacking", "others")
+WORDS = ("formats", "tiers", "routing", "unpacking", "others", "collective")
 """fields of a machine that are no columns"""
 
 
@@ -109,6 +109,8 @@ class Machine:
     """of weights, experts and KV"""
     unpacking: Unpackings = NOTHING
     """of weights, experts and KV: what their formats take beyond bytes and multiplications"""
+    collective: str = "auto"
+    """algorithm of collectives; auto: the fastest of those that libraries choose from"""
     others: tuple[OtherFormat, ...] = ()
     """formats that single layers have instead of the plan's"""
 
@@ -206,11 +208,11 @@ def reading_units_ratio(chip: Chip) -> float:
     return min(facts.memory_bytes_per_s / (facts.sm_count * facts.sm_bytes_per_s), 1.0)
 
 
-def with_formats(machine: Machine, chip: Chip, names: Iterable[str]) -> Machine:
-    """The machine that knows the formats of single layers too."""
+def with_formats(machine: Machine, chip: Chip, names: Iterable[str], collective: str = "auto") -> Machine:
+    """The machine that knows the formats of single layers and the algorithm of collectives too."""
     unit = chip.compute[chip.main_unit]
     found = tuple(OtherFormat(name, peak(unit, name), _unpackings(chip, (name, name, name))) for name in names)
-    return machine.with_fields(others=found) if found else machine
+    return machine.with_fields(others=found, collective=collective) if found or collective != "auto" else machine
 
 
 def _kv(system: System, policy: ServingPolicy) -> dict[str, Any]:
@@ -345,6 +347,6 @@ def _node_share(system: System) -> tuple[float, float, float]:
 
 def _levels(system: System) -> tuple[tuple[Column, ...], tuple[Column, ...], tuple[Column, ...]]:
     sizes = tuple(float(level.size) for level in system.levels)
-    rates = tuple(level.link.bytes_per_s / level.oversubscription_ratio for level in system.levels)
+    rates = tuple(level.bytes_per_s for level in system.levels)
     latencies = tuple(level.link.latency_s or DEFAULT_LEVEL_LATENCY_S for level in system.levels)
     return sizes, rates, latencies

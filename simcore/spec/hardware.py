@@ -217,6 +217,13 @@ class Level(Spec):
     shape: Literal["switch", "ring", "mesh", "torus", "bus"] = "switch"
     oversubscription_ratio: float = Field(default=1.0, ge=1.0)
     """how many times the children's total bandwidth exceeds what crosses the level when all talk at once"""
+    slowest_ratio: float = Field(default=1.0, gt=0.0, le=1.0)
+    """of the link's bandwidth, what its slowest member has, or what other jobs leave: a collective waits for it"""
+
+    @property
+    def bytes_per_s(self) -> float:
+        """What a chip gets when all talk at once."""
+        return self.link.bytes_per_s / self.oversubscription_ratio * self.slowest_ratio
 
 
 class Node(Sourced):

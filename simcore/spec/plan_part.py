@@ -93,6 +93,8 @@ class PlanPart(Spec):
     experts: str | dict[str, Any] | None = None
     activations: str | dict[str, Any] | None = None
     kv: str | dict[str, Any] | None = None
+    collective: str = "auto"
+    """algorithm of collectives, a file of `simcore.cost.collectives`; auto: the fastest of those that libraries have"""
     layers: tuple[LayersPart, ...] = Field(default=(), max_length=2000)
     """layers whose formats differ"""
 
@@ -119,7 +121,7 @@ class PlanPart(Spec):
     def degrees(self) -> dict[str, Any]:
         """Fields of a `ParallelPlan` without formats."""
         names = ("tp", "pp", "attention_dp", "ep", "cp", "sp")
-        return {name: getattr(self, name) for name in names} | {"dp": self.replicas}
+        return {name: getattr(self, name) for name in names} | {"dp": self.replicas, "collective": self.collective}
 
     @property
     def formats(self) -> dict[str, str | dict[str, Any]]:
