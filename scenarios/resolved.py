@@ -192,7 +192,7 @@ SERVING = (
     "reserve_output",
 )
 """fields of the policy that the analytic engine knows too"""
-MIXING = ("chunked", "inflight", "orca", "earliest-deadline", "shortest-job", "priority")
+MIXING = ("chunked", "inflight", "orca", "earliest-deadline", "shortest-job", "priority", "ranked")
 """schedulers whose steps hold prefill chunks beside decodes"""
 
 

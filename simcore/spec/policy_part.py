@@ -31,6 +31,8 @@ class PolicyPart(Spec):
     scheduler: str | None = None
     options: dict[str, float] = Field(default_factory=dict)
     """of the scheduler, by the names that its file declares"""
+    rank: str | None = None
+    """of scheduler `ranked`: arithmetic on a request by which its queue is ordered, lowest first"""
     router: str = "least-outstanding"
     max_running: Count | None = None
     token_budget: Count | None = None
@@ -105,6 +107,10 @@ class PolicyPart(Spec):
     def _offload_is_whole(self) -> PolicyPart:
         if (self.offload_capacity is None) != (self.offload_bandwidth is None):
             raise ValueError("offload_capacity and offload_bandwidth go together")
+        if self.rank is not None and self.scheduler != "ranked":
+            raise ValueError('rank is for scheduler = "ranked"')
+        if self.scheduler == "ranked" and not self.rank:
+            raise ValueError('scheduler = "ranked" needs rank, e.g. "input_tokens - 200 * priority"')
         if self.launch is not None:
             raise ValueError("a launch command is read from a file, --set or --launch; set its settings instead")
         if self.offload_capacity is not None and not self.prefix_cache:
