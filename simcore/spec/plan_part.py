@@ -59,6 +59,9 @@ class LayersPart(Spec):
         return numbers_of(self.layers)
 
 
+MOST_LAYERS = 10_000
+
+
 def numbers_of(value: str | int) -> list[int]:
     """Layers of a text. Raises ValueError for what is none.
 
@@ -69,9 +72,11 @@ def numbers_of(value: str | int) -> list[int]:
     for part in str(value).split(","):
         first, _, last = part.strip().partition("-")
         ends = [first.strip(), (last or first).strip()]
-        if not all(one.isdecimal() and len(one) <= 6 for one in ends) or int(ends[1]) < int(ends[0]):
+        if not all(one.isdecimal() and len(one) <= 5 for one in ends) or int(ends[1]) < int(ends[0]):
             raise ValueError(f'{part.strip()!r} is no range of layers: write for example "0-3, 31"')
         found += range(int(ends[0]), int(ends[1]) + 1)
+        if len(found) > MOST_LAYERS:
+            raise ValueError(f"names more than {MOST_LAYERS} layers")
     return found
 
 
