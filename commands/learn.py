@@ -50,7 +50,11 @@ def learn(
         write_own(out, bytes_of(found), (table,))
     if predict is not None and to is not None:
         other = read_table(str(predict))
-        values, far = found(other), found.outside(other)
+        try:
+            values, far = found(other), found.outside(other)
+        except InputError as error:
+            error.file = error.file or str(predict)
+            raise
         lines = [[str(at), f"{v:.6g}", str(int(o))] for at, (v, o) in enumerate(zip(values, far, strict=True))]
         write_rows(to, ("row", "predicted", "outside"), lines, (table, predict))
     if as_json:

@@ -32,18 +32,22 @@ def policy(
     from planners.policies import PolicyQuestion, evolve
     from planners.policies.evolve import program_of
     from reports.files import write_own
-    from scenarios.read import parse_set, read
+    from scenarios.read import parse_set, read, read_raw
     from scenarios.toml import dumps
     from simcore.errors import InputError
+    from simcore.spec.scenario import put
 
-    question = read(scenario, parse_set(changes or []))
+    given = parse_set(changes or [])
+    question = read(scenario, given)
     if len(question.objective.minimise) != 1:
         what = "must name one figure"
         raise InputError(what, file=str(scenario), key="objective.minimise", fix='write ["ttft_p99_s"]')
     found = evolve(PolicyQuestion(question, question.objective.minimise[0], budget), seed, time_limit)
     if out is not None:
-        tables = {"schema": "scenario/2", **question.set(program_of(found.rank)).tables()}
-        write_own(out, dumps(tables).encode("utf-8"), (scenario,))
+        raw = read_raw(scenario)[0]
+        for key, value in {**given, **program_of(found.rank)}.items():
+            put(raw, key, value)
+        write_own(out, dumps({"schema": "scenario/2", **raw}).encode("utf-8"), (scenario,))
     if as_json:
         print_json({"verb": "plan policy", **asdict(found), "gain_ratio": found.gain_ratio})
         return

@@ -13,9 +13,9 @@ MILLION = 1e6
 
 
 def material_of(found: Resolved | None, values: Mapping[str, Any]) -> dict[str, Any]:
-    """chips_used, carbon_kg and material_kg per million tokens; nothing where nobody asks, for pools of a fleet and for
-    answers without tokens."""
-    if found is None or found.scenario.fleet is not None:
+    """chips_used, carbon_kg and material_kg per million tokens; nothing where nobody asks, where several pools of chips
+    serve, and for answers without tokens."""
+    if found is None or found.scenario.fleet is not None or found.scenario.attention_ffn is not None:
         return {}
     material, prices = found.system.chip.material, prices_of(found)
     rate, power_w = values.get("throughput_tokens_per_s"), values.get("facility_power_w")

@@ -77,6 +77,8 @@ class PolicyAnswer:
 def evolve(question: PolicyQuestion, seed: int = 0, time_limit_s: float | None = None) -> PolicyAnswer:
     """The best program found. Raises InputError for a metric that there is not."""
     clock, rng = Clock(time_limit_s), np.random.default_rng(seed)
+    held = range(question.train, question.train + question.held_out)
+    baselines = {name: mean_of(question, {"policy.scheduler": name}, held) for name in BASELINES}
     judge = Judge(question)
     population = [grammar.read(text) for text in SEEDS]
     population += [grammar.drawn(question.names, rng) for _ in range(POPULATION - len(population))]
@@ -88,8 +90,6 @@ def evolve(question: PolicyQuestion, seed: int = 0, time_limit_s: float | None =
         scored = judge.all([*parents[:KEPT], *children], clock)
         history.append(scored[0][0])
     rank, train = judge.winner()
-    held = range(question.train, question.train + question.held_out)
-    baselines = {name: mean_of(question, {"policy.scheduler": name}, held) for name in BASELINES}
     told = mean_of(question, program_of(rank), held)
     return PolicyAnswer(rank, train, told, baselines, len(judge.scores), judge.refused, clock.cpu_s, tuple(history))
 

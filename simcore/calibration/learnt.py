@@ -64,7 +64,10 @@ class Learnt:
         for name in self.inputs:
             if name not in columns:
                 raise InputError("is missing", key=name, fix=suggest(name, [str(c) for c in columns]))
-        return logs_of(np.stack([np.asarray(columns[name], np.float64) for name in self.inputs], axis=1))
+        try:
+            return logs_of(np.stack([np.asarray(columns[name], np.float64) for name in self.inputs], axis=1))
+        except ValueError as error:
+            raise InputError(f"no column of numbers: {error}", key=", ".join(self.inputs)) from None
 
 
 def bytes_of(found: Learnt) -> bytes:

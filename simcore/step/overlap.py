@@ -12,8 +12,8 @@ collective is waited for one block later, so that even a single batch hides link
 
 What T is: the sum over all micro-batches, each of which reads the weights again (unless they are tiles of one kernel).
 Sources: NanoFlow (2024), DeepSeek-V3 (2024, two micro-batches), Ladder Residual (2025). Operation by operation
-(`simcore.engine.streams`) takes 0 to 8 % longer: operations are no fluids. Wrong where one kind is a single long
-operation per layer, beside which the others are through too early.
+(`simcore.engine.streams`) takes 0 to 10 % longer: operations are no fluids. Wrong, by a third, where one kind is a
+single long operation per layer, beside which the others are through too early.
 """
 
 from __future__ import annotations

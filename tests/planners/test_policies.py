@@ -69,3 +69,17 @@ def test_evolution_beats_first_come_on_arrivals_that_took_no_part() -> None:
 def test_a_metric_that_there_is_not_and_a_trace_are_named() -> None:
     with pytest.raises(InputError, match="p91"):
         evolve(PolicyQuestion(read(EXAMPLE, {"traffic.requests": 20}), "ttft_p91_s", budget=2))
+
+
+def test_the_program_found_is_written_as_a_scenario(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from cli import mount
+
+    out = tmp_path / "found.toml"
+    arguments = ["plan", "policy", str(EXAMPLE), "--budget", "6", "--set", "traffic.requests=30", "--out", str(out)]
+    told = CliRunner().invoke(mount(), arguments)
+    assert told.exit_code == 0, told.output
+    found = read(out)
+    assert found.policy.scheduler == "ranked" and found.policy.rank and found.slo.ttft_s == 1.0
+    assert simcore.simulate(found).flat["served"] == 30
