@@ -56,9 +56,11 @@ lowest: ## the quick tests with the lowest versions that pyproject.toml allows, 
 bench: $(VENV)/.installed ## one `name: value` line per figure, in CPU seconds; divide by machine_slowness
 	$(BIN)/python -m benchmarks
 
-bench-against: $(VENV)/.installed ## engines of this tree over those of COMMIT=..., in turns, medians of five
+ROUNDS ?= 5
+
+bench-against: $(VENV)/.installed ## engines of this tree over those of COMMIT=..., in turns, medians of ROUNDS
 	@test -n "$(COMMIT)" || { echo "make bench-against COMMIT=..."; exit 2; }
-	$(BIN)/python -m benchmarks against $(COMMIT)
+	$(BIN)/python -m benchmarks against $(COMMIT) $(ROUNDS)
 
 bench-peers: $(VENV)/.installed ## DynoSim, Optuna and pymoo on the same questions, in turns; installs them in a cache folder
 	$(BIN)/python -m benchmarks peers

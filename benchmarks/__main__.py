@@ -20,7 +20,9 @@ def main() -> None:
 
         if len(wanted) < 2:
             sys.exit("against which commit?")
-        for name, ratio in against(wanted[1], tuple(wanted[2:])):
+        rounds = [int(word) for word in wanted[2:] if word.isdigit()]
+        names = tuple(word for word in wanted[2:] if not word.isdigit())
+        for name, ratio in against(wanted[1], names, *rounds[:1]):
             print(f"{name}: {ratio:.4g}", flush=True)
         return
     if wanted[0] == "arrays":

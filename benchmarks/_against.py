@@ -29,13 +29,13 @@ ENGINES = {
 """name -> what prints work per CPU second, in either tree"""
 
 
-def against(commit: str, names: tuple[str, ...] = ()) -> Iterator[tuple[str, float]]:
-    """(name, median of the speed here over that of the commit) of rounds that measure one after the other."""
+def against(commit: str, names: tuple[str, ...] = (), rounds: int = ROUNDS) -> Iterator[tuple[str, float]]:
+    """(name, median of the speed here over that of the commit) of rounds that measure one after the other, in turns."""
     with checked_out(commit) as other:
         for name in names or tuple(ENGINES):
             speed(ENGINES[name], other)  # compiles
             speed(ENGINES[name], ROOT)
-            pairs = [(speed(ENGINES[name], ROOT), speed(ENGINES[name], other)) for _ in range(ROUNDS)]
+            pairs = [(speed(ENGINES[name], ROOT), speed(ENGINES[name], other)) for _ in range(rounds)]
             yield f"ratio_{name}", median(here / there for here, there in pairs)
 
 

@@ -18,6 +18,7 @@ def precision(
     problem: Annotated[Path, typer.Argument(help="Scenario with [asked] and [precision] (TOML).")],
     changes: Set = None,
     time_limit: Annotated[float | None, typer.Option(help="CPU seconds; the best found so far is kept.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the choice as a scenario, for every verb.")] = None,
     html: Html = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -28,10 +29,17 @@ def precision(
     """
     from commands.terminal import print_json, print_table
     from planners.precision import plan_precision
-    from planners.precision.problem import read_problem
+    from planners.precision.chosen import chosen_scenario
+    from planners.precision.problem import problem_of, read_tables
+    from reports.files import write_own
     from scenarios.read import parse_set
+    from scenarios.toml import dumps
 
-    found = plan_precision(read_problem(problem, parse_set(changes or [])), time_limit)
+    raw = read_tables(problem, parse_set(changes or []))
+    found = plan_precision(problem_of(raw, str(problem)), time_limit)
+    if out is not None and found.plan is not None:
+        text = dumps(chosen_scenario(raw, found.plan, str(problem)))
+        write_own(out, text.encode("utf-8"), (problem,))
     answer: dict[str, Any] = {"verb": "plan precision", "feasible": found.plan is not None, **found.as_dict()}
     if found.plan is not None:
         answer["formats"] = list(found.plan.formats)

@@ -34,6 +34,7 @@ def operators(
     plot: Annotated[
         Path | None, typer.Option(help="Draw predicted against measured, and errors by size (PNG).")
     ] = None,
+    law: Annotated[bool, typer.Option("--law", help="The laws alone, without what is learned on top.")] = False,
     html: Html = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -50,7 +51,8 @@ def operators(
     def model_of(name: str) -> Any:
         wanted = stack or {"nccl": "vllm", "unknown": "datasheet"}.get(name, name)
         if wanted not in models:
-            models[wanted] = calibration(chip, wanted)
+            found = calibration(chip, wanted)
+            models[wanted] = found.laws_alone if law else found
         return models[wanted]
 
     scored = score(frame, op or table.stem, model_of, str(table))

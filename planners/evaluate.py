@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from scenarios import stacks
 from simcore.cost.base import CostModel
 from simcore.cost.loading import Objection, in_words, objections, refused
-from simcore.cost.machine import Machine, computes_natively, machine_of
+from simcore.cost.machine import Machine, computes_natively, machine_of, with_formats
 from simcore.cost.residency import tiers_in_use
 from simcore.engine import analytic
 from simcore.errors import InputError, suggest
 from simcore.kept.lazy import dataclass
+from simcore.ops.layer_formats import named
 from simcore.ops.op import DEGREES, Column, PlanColumns, plan_columns
 from simcore.result import DoesNotFit, Infeasible, Reason, Result, ResultTable, Unsupported
 from simcore.spec.case import Case
@@ -121,10 +122,12 @@ class Evaluator:
     def machine(self, scenario: Case) -> Machine:
         """The system's facts for the scenario's formats; the cache holds the system, whose identity is the key."""
         weights, experts, activations, kv = scenario.plan.formats()
-        key = (id(scenario.system), weights, experts, activations, kv, repr(scenario.policy))
+        others, collective = named(scenario.model), scenario.plan.collective
+        key = (id(scenario.system), weights, experts, activations, kv, repr(scenario.policy), others, collective)
         if key not in self._machines:
             try:
                 found = machine_of(scenario.system, weights, experts, activations, scenario.policy, kv)
+                found = with_formats(found, scenario.system.chip, others, collective)
             except KeyError as error:
                 raise InputError(str(error.args[0]), key="policy") from None
             self._machines[key] = (found, scenario.system)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scenarios.intervals import in_words, intervals_of
+from scenarios.material import material_of
 from scenarios.resolved import Resolved
 from scenarios.run import Ready
 from simcore.result import Result
@@ -125,5 +126,6 @@ def common(
         "notes": list(dict.fromkeys((*told, *notes))),
         "intervals": intervals_of(found, values or {}) if reason is None else {},
         "formats": formats_of(found),
+        **(material_of(found, values or {}) if reason is None else {}),
         "stack": None if found is None else found.release.name,
     }

@@ -26,6 +26,7 @@ def case_of(scenario: Scenario) -> tuple[Case, Resolved]:
     for key, is_so in (
         ("effects", scenario.policy.effects != "server"),
         ("draft_tokens", scenario.policy.draft_tokens),
+        ("communication_overlap_ratio", scenario.policy.communication_overlap_ratio),
     ):
         if is_so:
             what = f"the analytic engine does not know {key} = {getattr(scenario.policy, key)!r}"

@@ -11,7 +11,7 @@ from simcore.errors import InputError, suggest
 from simcore.spec.base import Spec
 from simcore.units import parse
 
-UNITS = ("byte/s", "byte", "flop/s", "s", "W", "Hz", "USD", "USD/h", "J/byte", "J/flop", "USD/kWh")
+UNITS = ("byte/s", "byte", "flop/s", "s", "W", "Hz", "USD", "USD/h", "J/byte", "J/flop", "USD/kWh", "kg/kWh", "kg")
 
 
 def read(spec: Any, path: str) -> Any:

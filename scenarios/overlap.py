@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,15 +11,13 @@ import numpy as np
 from scenarios.one_step import AskedStep, asked_step, one_layer
 from scenarios.resolved import Resolved, resolve
 from scenarios.tables import value_of
-from simcore.cost.facts import chip_facts
 from simcore.engine.streams import Overlapped, Streams, Work, chain_of, overlapped
 from simcore.errors import InputError
 from simcore.ops.op import StepColumns
 from simcore.spec.scenario import Scenario
+from simcore.step.overlap import LINK_UNITS, micro_batch
 from simcore.step.price import Priced, price
 
-LINK_UNITS = 0.1
-"""of a chip's units, what a collective's kernels hold while they send (NCCL's default of 16 to 32 blocks of 132)"""
 MOST_PARTS = 64
 ENDS = ("embedding", "final_norm", "lm_head", "sampling", "all_gather_logits", "stage_send", "graph_launch")
 
@@ -48,7 +46,7 @@ def step_in_streams(scenario: Scenario, step: AskedStep, asked: AskedStreams) ->
     """Seconds of a step whose micro-batches run beside each other, one after the other, and at best."""
     found = resolve(scenario).checked()
     parts = asked.micro_batches
-    part = step.columns if asked.tiles else shared(step.columns, parts)
+    part = step.columns if asked.tiles else micro_batch(step.columns, parts)
     chain = works(found, part, step.graphs)
     if asked.tiles:
         chain = [work.part(parts) for work in chain]
@@ -66,16 +64,6 @@ def _numbers(told: Overlapped) -> dict[str, float]:
     }
 
 
-def shared(step: StepColumns, parts: int) -> StepColumns:
-    """One of equal micro-batches: sequences are divided, a single prompt by its tokens."""
-    prefills, tokens = step.prefill_sequences / parts, step.prefill_tokens
-    if np.max(step.prefill_sequences) < parts:
-        prefills, tokens = step.prefill_sequences, step.prefill_tokens / parts
-    return replace(
-        step, prefill_sequences=prefills, prefill_tokens=tokens, decode_sequences=step.decode_sequences / parts
-    )
-
-
 def works(found: Resolved, step: StepColumns, graphs: bool) -> list[Work]:
     """A step's operations in order: layer after layer, then what stands at its ends."""
     model, physics = found.model, found.physics()
@@ -90,8 +78,7 @@ def works(found: Resolved, step: StepColumns, graphs: bool) -> list[Work]:
 
 
 def _works(priced: Priced, found: Resolved) -> Iterator[Work]:
-    facts = chip_facts(found.system.chip)
-    streaming = min(facts.memory_bytes_per_s / (facts.sm_count * facts.sm_bytes_per_s), 1.0)
+    machine = found.machine
     for op, cost in zip(priced.ops, priced.costs, strict=True):
         count = float(np.max(op.count))
         compute, memory, network, launch = (
@@ -101,7 +88,7 @@ def _works(priced: Priced, found: Resolved) -> Iterator[Work]:
             continue
         if op.kind == "moe":
             compute, memory = (float(np.max(priced.physics.imbalance_ratio)) * part for part in (compute, memory))
-        units = max(compute, streaming * memory, LINK_UNITS * network)
-        bytes_s = max(memory, float(np.max(op.stream_bytes)) * count / facts.memory_bytes_per_s)
+        units = max(compute, machine.reading_units_ratio * memory, LINK_UNITS * network)
+        bytes_s = max(memory, float(np.max(op.stream_bytes)) * count / machine.memory_bytes_per_s)
         work_s = max(compute, memory)
         yield Work(op.name, units, min(bytes_s, work_s) if work_s else 0.0, network, launch)

@@ -8,16 +8,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from scenarios.beside import check_overlap
 from scenarios.fields import changed, quantity, read
 from scenarios.formats import format_named
 from scenarios.homes import host_link, linked, several
+from scenarios.layers import with_layers
 from scenarios.names import resolve as look_up
 from scenarios.stacks import Release, cost_model, default_stack, documented, release, served
+from simcore.cost.collectives import AUTO, algorithms
 from simcore.cost.facts import chip_facts
 from simcore.cost.loading import in_words, objections
 from simcore.errors import InputError, suggest
 from simcore.kept.lazy import dataclass
+from simcore.ops.layer_formats import named
 from simcore.ops.op import PlanColumns, plan_columns
+from simcore.registry import normal
 from simcore.spec.formats import number_format
 from simcore.spec.hardware import Chip
 from simcore.spec.load import build
@@ -29,6 +34,7 @@ from simcore.spec.policy_part import PolicyPart
 from simcore.spec.scenario import ResidencyPart, Scenario
 from simcore.spec.stack import Stack
 from simcore.spec.system import System
+from simcore.step.overlap import overlap_of
 from simcore.step.price import Physics
 from simcore.step.sample import SMALL_KERNEL_S
 from simcore.step.served import NOTHING, Served
@@ -90,11 +96,12 @@ class Resolved:
     @cached_property
     def machine(self) -> Any:
         """The system's facts in the plan's formats. Raises InputError for a tier that is not there."""
-        from simcore.cost.machine import machine_of
+        from simcore.cost.machine import machine_of, with_formats
 
         weights, experts, activations, kv = self.plan.formats()
         try:
-            return machine_of(self.system, weights, experts, activations, self.serving_policy, kv)
+            found = machine_of(self.system, weights, experts, activations, self.serving_policy, kv)
+            return with_formats(found, self.system.chip, named(self.model), self.plan.collective)
         except KeyError as error:
             raise InputError(str(error.args[0]), file=self.scenario.file, key="residency") from None
 
@@ -114,6 +121,7 @@ class Resolved:
             self.expert_cost,
             small_kernel_s=SMALL_KERNEL_S if policy.effects == "kernels" else 0.0,
             clock_ratio=clock_ratio,
+            overlap=overlap_of(self.serving_policy),
         )
 
 
@@ -179,11 +187,12 @@ SERVING = (
     "pim_attention",
     "sub_batches",
     "imbalance_ratio",
+    "overlap",
     "stream_interval",
     "reserve_output",
 )
 """fields of the policy that the analytic engine knows too"""
-MIXING = ("chunked", "inflight", "orca", "earliest-deadline", "shortest-job", "priority")
+MIXING = ("chunked", "inflight", "orca", "earliest-deadline", "shortest-job", "priority", "ranked")
 """schedulers whose steps hold prefill chunks beside decodes"""
 
 
@@ -201,6 +210,7 @@ def deployed(
     scenario: Scenario, hardware: HardwarePart, model: ModelSpec, told: tuple[str, ...] = (), is_whole: bool = True
 ) -> Resolved:
     """The scenario's plan and policy on some hardware; `is_whole`: every layer runs on this plan."""
+    check_overlap(scenario)
     system, more = find("system", hardware.system, scenario.file, "hardware.system")
     for path, value in hardware.changes.items():
         system = system_with(system, path, value, scenario.file)
@@ -211,6 +221,7 @@ def deployed(
     named, heard = release(asked, Path(scenario.file).parent, scenario.file or None)
     stack = documented(named.stack).release(named.version)
     plan, notes = full_plan(scenario, model)
+    model = with_layers(model, scenario.plan, scenario.file) if isinstance(scenario.plan, PlanPart) else model
     policy = full_policy(scenario.policy, stack, system)
     adds = with_policy(served(stack), policy, plan, system, stack, scenario.file)
     whole = scenario.model_copy(update={"plan": plan, "policy": policy, "hardware": hardware})
@@ -256,6 +267,8 @@ def full_plan(scenario: Scenario, model: ModelSpec) -> tuple[ParallelPlan, tuple
 
 def plan_of(part: PlanPart, model: ModelSpec, file: str = "") -> tuple[ParallelPlan, tuple[str, ...]]:
     """As `full_plan`, of any plan."""
+    if part.collective != AUTO:
+        known_word(normal(part.collective), (AUTO, *algorithms.names()), "plan.collective", file)
     stated = {name: format_named(value, file, f"plan.{name}") for name, value in part.formats.items()}
     formats = {k: v for k, v in checkpoint_formats(model, stated).items() if v is not None}
     plan = build(ParallelPlan, {**part.degrees, **formats}, file)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scenarios.beside import check_overlap
 from scenarios.memory import kv_pool
 from scenarios.resolved import Resolved, resolve
 from scenarios.settings import settings_of
@@ -198,6 +199,7 @@ def _given(scenario: Scenario, skip_bad: bool) -> Ready:
 
     part, steps = scenario.plan, scenario.steps
     assert steps is not None
+    check_overlap(scenario)
     plan = part if isinstance(part, ParallelPlan) else ParallelPlan(**part.degrees)
     whole = scenario.model_copy(update={"plan": plan})
     trace, pool = traffic_of(scenario, skip_bad), KvPool(steps.kv_blocks or UNLIMITED)
@@ -227,6 +229,9 @@ def with_resolved(found: Resolved, trace: Trace) -> Ready:
         fix = "estimate it, or leave fetch out"
         raise InputError(what, file=scenario.file, key="residency.kv.fetch", fix=fix)
     _refuse_routed(found)
+    if scenario.policy.overlap is not None and found.plan.attention_dp > 1:
+        what = "the event engine steps attention-dp ranks apart from their experts, and hides nothing between them"
+        raise InputError(what, file=scenario.file, key="policy.overlap", fix="estimate it, or leave it out")
     if scenario.attention_ffn is not None:
         from scenarios.attention_ffn import group_steps
 

@@ -41,6 +41,7 @@ def settings_of(scenario: Scenario, pool: KvPool, trace: Trace) -> ReplicaSettin
         **{name: getattr(policy, name) for name in SAME},
         **decided,  # type: ignore[arg-type]
         options=tuple(policy.options.items()),
+        rank=policy.rank or "",
         prefill_budget=policy.prefill_budget or UNLIMITED,
         chunk_tokens=policy.chunk_tokens or UNLIMITED,
         **pool.settings(parts),

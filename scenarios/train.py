@@ -10,6 +10,7 @@ import numpy as np
 
 from scenarios.training import Question, economics_of, question_of
 from simcore.cost import money
+from simcore.cost.material import is_asked, taken
 from simcore.engine.training.faults import Faults, best_interval, months
 from simcore.engine.training.memory import CLASSES
 from simcore.engine.training.step import Step, train
@@ -18,6 +19,7 @@ from simcore.result import frame, html_table
 from simcore.spec.scenario import Scenario
 
 HOUR_S = 3600.0
+MILLION = 1e6
 MONTHS = 200
 """run event by event beside the closed form"""
 DEFAULT_STORAGE_BYTES_PER_S = 50e9
@@ -110,7 +112,15 @@ class Trained:
         prices = economics_of(self.question.scenario)
         spent = float(np.max(money.usd_per_s(machine, prices, chips, power_w)))
         tokens_per_s = step.tokens / step.time_s
+        material = self.question.system.chip.material
+        count = job.recipe.tokens or MILLION
+        more: dict[str, Any] = {}
+        if is_asked(material, prices) or job.recipe.tokens:
+            chip_s = chips * count / tokens_per_s
+            told = taken(material, prices, chip_s, power_w / chips * prices.pue_ratio * chip_s)
+            more = told if job.recipe.tokens else {f"{name}_per_million_tokens": v for name, v in told.items()}
         return {
+            **more,
             "chip_power_w": chip_w,
             "energy_j_per_token": power_w / tokens_per_s,
             "usd_per_hour": spent * HOUR_S,

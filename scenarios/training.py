@@ -62,10 +62,13 @@ def degrees_of(part: Any, file: str) -> Degrees:
     if part.attention_dp > 1:
         fix = "give dp, and [training] expert_tp for the experts' own mapping"
         raise InputError("is a degree of serving", file=file, key="plan.attention_dp", fix=fix)
-    for name in ("weights", "experts", "activations", "kv"):
-        if getattr(part, name) is not None:
+    for name in ("weights", "experts", "activations", "kv", "layers"):
+        if getattr(part, name):
             fix = "training.precision says what matrices multiply in"
             raise InputError("is a format of serving", file=file, key=f"plan.{name}", fix=fix)
+    if part.collective != "auto":
+        fix = "training.exchange and training.sync_interval say what travels, and how often"
+        raise InputError("is of serving", file=file, key="plan.collective", fix=fix)
     return Degrees(part.tp, part.pp, part.replicas, part.cp, part.ep, part.vpp, part.sp)
 
 
@@ -122,6 +125,7 @@ def job_on(
 ) -> tuple[Job, tuple[str, ...]]:
     """(the job of a plan on a system, what to tell)."""
     constants, told = framework(recipe.framework, system.chip.name)
+    model = model.in_plan_formats
     trainee = trainee or trainee_of(model, system, recipe.precision, stack)
     chip = system.chip
     have = chip.memory[chip.main_tier].reported_bytes

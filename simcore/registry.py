@@ -26,6 +26,7 @@ GROUPS = {
     "block": "simcore.blocks",
     "stack": "simcore.stacks",
     "cost model": "simcore.cost_models",
+    "collective": "simcore.collectives",
     "scheduler": "simcore.schedulers",
     "router": "simcore.routers",
     "cache": "simcore.caches",

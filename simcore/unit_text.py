@@ -28,6 +28,7 @@ UNITS: dict[str, tuple[float, dict[str, int]]] = {
     "token": (1.0, {"token": 1}),
     "request": (1.0, {"request": 1}),
     "meter": (1.0, {"length": 1}),
+    "gram": (1.0, {"mass": 1}),
 }
 """name -> (size in base units, exponents of the bases)"""
 SYMBOLS = {
@@ -41,6 +42,7 @@ SYMBOLS = {
     "op": "flop",
     "OP": "flop",
     "J": "joule",
+    "g": "gram",
     "W": "watt",
     "Wh": "watt_hour",
     "USD": "usd",

@@ -30,7 +30,7 @@ hertz = 1 / second = Hz
 flop = [operation] = FLOP; mac = 2 * flop = MAC; op = flop = OP
 joule = [energy] = J; watt = joule / second = W; watt_hour = 3600 * joule = Wh
 usd = [currency] = USD; token = [token]; request = [request]
-meter = [length] = m
+meter = [length] = m; gram = [mass] = g
 """
 
 
@@ -101,6 +101,8 @@ _EXAMPLES = {
     "J/byte": "4 pJ/bit",
     "J/flop": "0.5 pJ/FLOP",
     "USD/kWh": "0.08 USD/kWh",
+    "kg": "1.5 kg",
+    "kg/kWh": "0.4 kg/kWh",
 }
 
 
@@ -114,6 +116,8 @@ MOST = {
     "USD": 1e15,
     "USD/h": 1e12,
     "USD/kWh": 1e6,
+    "kg": 1e9,
+    "kg/kWh": 1e3,
     "J/byte": 1.0,
     "J/flop": 1.0,
 }
@@ -169,5 +173,7 @@ Hertz = Annotated[float, *_quantity("Hz", positive=True)]
 Usd = Annotated[float, *_quantity("USD")]
 UsdPerHour = Annotated[float, *_quantity("USD/h")]
 UsdPerKwh = Annotated[float, *_quantity("USD/kWh")]
+Kilograms = Annotated[float, *_quantity("kg")]
+KgPerKwh = Annotated[float, *_quantity("kg/kWh")]
 JoulePerByte = Annotated[float, *_quantity("J/byte")]
 JoulePerFlop = Annotated[float, *_quantity("J/flop")]

@@ -66,12 +66,17 @@ class PrecisionProblem:
 
 def read_problem(path: Path, changes: Mapping[str, Any] | None = None) -> PrecisionProblem:
     """From a file. Raises InputError, with file and key."""
+    return problem_of(read_tables(path, changes), str(path))
+
+
+def read_tables(path: Path, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A file's tables with some keys changed. Raises InputError."""
     from simcore.spec.scenario import put
 
     raw = {key: value for key, value in read_file(path, "scenario").items() if key != "schema"}
     for key, value in (changes or {}).items():
         put(raw, key, value, "--set")
-    return problem_of(raw, str(path))
+    return raw
 
 
 def problem_of(raw: Mapping[str, Any], file: str) -> PrecisionProblem:
@@ -109,6 +114,11 @@ def problem_of(raw: Mapping[str, Any], file: str) -> PrecisionProblem:
         _quantity(table, "most_time", "s", file),
         _quantity(table, "most_memory", "byte", file),
     )
+
+
+def label_of(value: Any, text: str) -> str:
+    """The name by which a plan tells a format."""
+    return value if isinstance(value, str) else number_format(text).name
 
 
 def costs_of(found: Resolved, text: str, step: AskedStep) -> tuple[Floats, Floats, float]:

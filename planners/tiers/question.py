@@ -22,7 +22,7 @@ from simcore.errors import InputError
 from simcore.spec.demand import Demand
 from simcore.spec.scenario import Scenario
 from simcore.spec.system import System
-from simcore.step.price import step_total
+from simcore.step.totals import step_total
 
 
 def question(scenario: Scenario) -> TierProblem:

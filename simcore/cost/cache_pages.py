@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.kept.lazy import dataclass
+from simcore.ops.layer_formats import plan_of_mixer
 from simcore.ops.op import Column, PlanColumns
 from simcore.spec.model import ModelSpec
 
@@ -66,6 +67,8 @@ def cache_pages(model: ModelSpec, plan: PlanColumns, block_tokens: int = 16) -> 
         if mixer.kv_elements_per_token:
             split = np.minimum(plan.tp, mixer.cache_pieces)
             elements = group.count * mixer.kv_elements_per_token * plan.tp / split
+            if group.formats is not None:
+                elements = elements * plan_of_mixer(plan, group).kv_bytes / plan.kv_bytes
             if mixer.kept_tokens is None:
                 growing = growing + elements
             else:

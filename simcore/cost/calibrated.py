@@ -191,6 +191,15 @@ class OperatorModel:
     datasheet: Artefact
     """laws with efficiencies learnt across chips"""
 
+    @property
+    def laws_alone(self) -> OperatorModel:
+        """The same laws with the same efficiencies, nothing learned on top."""
+        alone = [
+            Artefact(a.chip, a.stack, tuple(law_alone(fit, 0.0) for fit in a.fits), a.provenance, a.facts)
+            for a in (*self.artefacts, self.datasheet)
+        ]
+        return replace(self, artefacts=tuple(alone[:-1]), datasheet=alone[-1])
+
     def find(
         self, operation: str, format: str, kv_format: str | None = None, kernel: str | None = None
     ) -> tuple[KernelFit, Artefact | None]:
@@ -237,7 +246,8 @@ class OperatorModel:
         fit, artefact = self.find(operation, format, kv_format, kernel)
         columns = dict(columns)
         if operation in _WITH_KV:
-            columns.setdefault("kv_bytes", KV_BYTES[kernel_format(kv_format or format).name])
+            kv = kernel_format(kv_format or format)
+            columns.setdefault("kv_bytes", KV_BYTES.get(kv.name, kv.weight_bytes))
         shapes = shape_arrays(fit.law, columns)
         chip = artefact.facts if artefact and artefact.facts else self.chip
         time_s = fit.time_s(shapes, chip)
@@ -310,4 +320,5 @@ def lent(fit: KernelFit) -> KernelFit:
 
 def law_alone(fit: KernelFit, spread: float) -> KernelFit:
     """The law of a fit without the residual, which is for the kernels and the format it was learnt on; its interval."""
-    return replace(fit, words=np.empty(0, np.uint32), spread=max(fit.spread, spread))
+    none = np.empty(0, np.uint32)
+    return replace(fit, words=none, shared_words=none, spread=max(fit.spread, spread))

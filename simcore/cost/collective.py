@@ -1,21 +1,15 @@
-"""Collectives by alpha-beta over the link hierarchy: ring, tree, one- and two-shot, hierarchical, the fastest is taken.
+"""Collectives by alpha-beta over the link hierarchy: the fastest of what libraries choose from, or a named algorithm.
 
-For g ranks, S bytes (the full tensor), link latency a and bandwidth B (Thakur, Rabenseifner and Gropp 2005; Patarasso
-and Yuan 2009):
+For g ranks, S bytes (the full tensor), link latency a and bandwidth B every algorithm is a line in S (Thakur,
+Rabenseifner and Gropp 2005); the files of `simcore.cost.collectives` say which. Across nodes nobody writes into
+another's memory: a kernel, a proxy thread and a network card take turns, so that every algorithm begins with c and a
+hop takes at least a2 (NCCL's own estimate, tuning.cc).
 
-    ring          2 (g-1) a + 2 (g-1)/g S/B
-    tree          2 ceil(log2 g) a + 2 S/B
-    one-shot      2 a + (g-1) S/B                      every rank reads all others' tensors
-    two-shot      2 a + 2 (g-1)/g S/B                  slices exchanged twice; only where one switch joins all ranks
-    hierarchical  reduce-scatter inside, all-reduce of S/n1 across, all-gather inside
-    nodes         c + 2 ((n1-1) a1 + ceil(log2 n2) a2) + 2 S/B     chains inside nodes, a tree across them (NCCL)
+One- and two-shot need chips that read each other's memory: through a host's memory rings and trees remain.
 
-Across nodes nobody writes into another's memory: a kernel, a proxy thread and a network card take turns, so that every
-algorithm begins with c and a hop takes at least a2 (NCCL's own estimate, tuning.cc). One- and two-shot end at the node,
-and need chips that read each other's memory: through a host's memory rings and trees remain.
-
-Reduce-scatter and all-gather are half a ring; all-to-all sends (g-1)/g of S. Wrong when several groups share an
-oversubscribed level unequally, and where the network reduces by itself (SHARP): both are left out.
+Reduce-scatter and all-gather are half an all-reduce; all-to-all sends (g-1)/g of S. A level that is slower than its
+links say (a slow member, other jobs) has a `slowest_ratio`. Wrong when several groups of one job share an
+oversubscribed level unequally.
 """
 
 from __future__ import annotations
@@ -24,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from simcore.cost.collectives import AUTO, algorithms, chosen
+from simcore.cost.collectives._base import Group, Line
 from simcore.cost.machine import Machine
 from simcore.kept.lazy import dataclass
 from simcore.ops.op import Column
@@ -48,6 +44,8 @@ class Spans:
     outer_latency_s: Column
     crosses: Any = False
     """whether its ranks lie on several nodes"""
+    memory_bytes_per_s: Column = np.inf
+    """of a chip, for what an algorithm does to a tensor before it is sent"""
     has_peers: Any = True
     """whether chips of a node read each other's memory"""
 
@@ -79,12 +77,9 @@ def spans(machine: Machine, group: Column, stride: Column = 1.0) -> Spans:
         outer_wait = np.where(beyond, np.maximum(wait, outer_wait), outer_wait)
         covered = np.maximum(covered, members)
     crosses = np.asarray(group * stride > machine.node_chips) & (np.asarray(group) > 1)
-    peers = np.asarray(machine.has_peers) > 0
-    return Spans(inner, group / inner, inner_rate, inner_wait, outer_rate, outer_wait, crosses, peers)
-
-
-Line = tuple[Column, Column]
-"""seconds, and seconds per byte"""
+    peers, memory = np.asarray(machine.has_peers) > 0, machine.memory_bytes_per_s
+    far = outer_rate, outer_wait
+    return Spans(inner, group / inner, inner_rate, inner_wait, *far, crosses, memory, peers)
 
 
 @dataclass(frozen=True)
@@ -104,53 +99,27 @@ class CollectiveModel:
         return best
 
 
-def collective_model(at: Spans) -> CollectiveModel:
-    """Coefficients of every collective for groups that lie as `at` says."""
-    g = at.ranks
+def collective_model(at: Spans, algorithm: str = AUTO) -> CollectiveModel:
+    """Coefficients of every collective for groups that lie as `at` says; what a named algorithm does not do, the chosen
+    ones do. Raises UnknownName."""
     crosses = np.asarray(at.crosses)
     start = np.where(crosses, CROSSING_S, 0.0)
     hop = np.where(crosses, np.maximum(at.outer_latency_s, HOP_S), at.outer_latency_s)
-    rate = np.minimum(at.inner_bytes_per_s, at.outer_bytes_per_s)
-    wait = np.maximum(at.inner_latency_s, hop)
-    ring = ((g - 1) * wait, (g - 1) / g / rate)
-    steps = np.ceil(np.log2(np.maximum(g, 1.0)))
-    many = g > 1
-    tree = (2 * steps * wait, np.where(many, 2 / rate, 0.0))
-    through_host = many & ~np.asarray(at.has_peers)
-    direct = (np.where(crosses | through_host, np.inf, np.where(many, 2 * wait, 0.0)), (g - 1) / rate)
-    inner = ((at.inner - 1) * at.inner_latency_s, (at.inner - 1) / at.inner / at.inner_bytes_per_s)
-    outer = ((at.outer - 1) * hop, (at.outer - 1) / g / at.outer_bytes_per_s)
-    nested = (inner[0] + outer[0], inner[1] + outer[1])
-    twice = (2 * ring[0], 2 * ring[1])
-    shot = (np.where(many, np.where((at.outer > 1) | through_host, np.inf, wait), 0.0), (g - 1) / g / rate)
-    across = (at.inner - 1) * at.inner_latency_s + np.ceil(np.log2(np.maximum(at.outer, 1.0))) * hop
-    nodes = (np.where(crosses, 2 * across, np.inf), np.where(many, 2 / rate, 0.0))
-    exchange = (np.where(many, at.inner_latency_s + at.outer_latency_s, 0.0), _all_to_all_slope(at))
-    return CollectiveModel(
-        {
-            "all_reduce": after(start, twice, tree, direct, nodes, doubled(shot), doubled(nested)),
-            "reduce_scatter": after(start, ring, nested, shot),
-            "all_gather": after(start, ring, nested, shot),
-            "all_to_all": (exchange,),
-        }
-    )
-
-
-def doubled(line: Line) -> Line:
-    """Both halves of an all-reduce."""
-    return 2 * line[0], 2 * line[1]
+    near = at.inner_bytes_per_s, at.inner_latency_s
+    far = at.outer_bytes_per_s, hop, at.outer_latency_s
+    group = Group(at.ranks, at.inner, at.outer, *near, *far, crosses, at.memory_bytes_per_s, at.has_peers)
+    found: dict[str, list[Line]] = {}
+    for name in chosen():
+        for what, line in algorithms(name)(group).items():
+            found.setdefault(what, []).append(line)
+    if algorithm != AUTO:
+        found |= {what: [line] for what, line in algorithms(algorithm)(group).items()}
+    return CollectiveModel({what: after(start * (what != "all_to_all"), *lines) for what, lines in found.items()})
 
 
 def after(start_s: Column, *lines: Line) -> tuple[Line, ...]:
     """Algorithms that all begin with `start_s`."""
     return tuple((start_s + wait, slope) for wait, slope in lines)
-
-
-def _all_to_all_slope(at: Spans) -> Column:
-    """Seconds per byte that one rank sends; traffic inside the inner group and beyond it travels side by side."""
-    inside = (at.inner - 1) / at.ranks / at.inner_bytes_per_s
-    beyond = (at.ranks - at.inner) / at.ranks / at.outer_bytes_per_s
-    return np.maximum(inside, beyond)
 
 
 def send_time_s(machine: Machine, stride: Column, size_bytes: Column) -> Column:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
 from simcore.cost import storage
-from simcore.cost.facts import kernel_format
+from simcore.cost.facts import chip_facts, kernel_format
 from simcore.cost.pim import Pim, pim_of
 from simcore.cost.unpacking import NOTHING, Unpacking, Unpackings
 from simcore.errors import InputError
@@ -23,8 +23,17 @@ from simcore.spec.system import System
 DEFAULT_LEVEL_LATENCY_S = 2e-6
 
 
-WORDS = ("formats", "tiers", "routing", "unpacking")
+WORDS = ("formats", "tiers", "routing", "unpacking", "others", "collective")
 """fields of a machine that are no columns"""
+
+
+@dataclass(frozen=True)
+class OtherFormat:
+    """What differs on a machine for operations in a format."""
+
+    name: str
+    flop_per_s: float
+    unpacking: Unpackings
 
 
 @dataclass(frozen=True)
@@ -96,10 +105,16 @@ class Machine:
     tiers: tuple[str, str, str] = ("main", "main", "main")
     """of weights, routed experts and KV"""
     pim: Pim | None = None
+    reading_units_ratio: float = 1.0
+    """of the chip's units, what reading the main tier at its bandwidth keeps busy"""
     formats: tuple[str, str, str] = ("bf16", "bf16", "bf16")
     """of weights, experts and KV"""
     unpacking: Unpackings = NOTHING
     """of weights, experts and KV: what their formats take beyond bytes and multiplications"""
+    collective: str = "auto"
+    """algorithm of collectives; auto: the fastest of those that libraries choose from"""
+    others: tuple[OtherFormat, ...] = ()
+    """formats that single layers have instead of the plan's"""
 
     @property
     def is_one(self) -> bool:
@@ -116,6 +131,14 @@ class Machine:
             several = isinstance(value, tuple) and f.name not in WORDS
             picked[f.name] = tuple(pick(c, rows) for c in value) if several else pick(value, rows)
         return Machine(**picked)
+
+    def as_for(self, name: str) -> Machine:
+        """The machine of operations in another of its formats; itself for an empty name, the plan's own."""
+        if not name:
+            return self
+        found = next(one for one in self.others if one.name == name)
+        peaks = {"matrix_flop_per_s": found.flop_per_s, "expert_flop_per_s": found.flop_per_s}
+        return self.with_fields(**peaks, formats=(name, name, name), unpacking=found.unpacking)
 
     def with_fields(self, **columns: Any) -> Machine:
         """Some facts replaced (a what-if on bandwidth, a derived chip)."""
@@ -168,6 +191,7 @@ def machine_of(
         level_latency_s=latencies,
         node_chips=float(system.chips_per_node) if system.node else np.inf,
         has_peers=float(not system.levels or system.levels[0].link.kind != "host"),
+        reading_units_ratio=reading_units_ratio(chip),
         formats=(weights, experts, kv),
         unpacking=_unpackings(chip, (weights, experts, kv)),
         **_arrays(unit),
@@ -179,6 +203,19 @@ def machine_of(
         tiers=_tiers(system, policy),
         pim=pim_of(chip) if policy.pim_attention and storage.is_main(system, policy.kv_tier) else None,
     )
+
+
+def reading_units_ratio(chip: Chip) -> float:
+    """Units that a stream of reads needs to keep the main tier busy, each at what it takes from L2."""
+    facts = chip_facts(chip)
+    return min(facts.memory_bytes_per_s / (facts.sm_count * facts.sm_bytes_per_s), 1.0)
+
+
+def with_formats(machine: Machine, chip: Chip, names: Iterable[str], collective: str = "auto") -> Machine:
+    """The machine that knows the formats of single layers and the algorithm of collectives too."""
+    unit = chip.compute[chip.main_unit]
+    found = tuple(OtherFormat(name, peak(unit, name), _unpackings(chip, (name, name, name))) for name in names)
+    return machine.with_fields(others=found, collective=collective) if found or collective != "auto" else machine
 
 
 def _kv(system: System, policy: ServingPolicy) -> dict[str, Any]:
@@ -194,7 +231,7 @@ def _kv(system: System, policy: ServingPolicy) -> dict[str, Any]:
     }
 
 
-def _arrays(unit: ComputeUnit) -> dict[str, float]:
+def _arrays(unit: ComputeUnit) -> dict[str, Any]:
     """The systolic arrays of a unit; none of any other."""
     if unit.kind != "systolic" or unit.array_rows is None:
         return {}
@@ -221,7 +258,7 @@ def _tiers(system: System, policy: ServingPolicy) -> tuple[str, str, str]:
     return weights, experts, kv
 
 
-def _weights(system: System, policy: ServingPolicy) -> dict[str, float]:
+def _weights(system: System, policy: ServingPolicy) -> dict[str, Any]:
     """Where weights come from; routed experts with the others unless the policy says otherwise."""
     tier, share = policy.weight_tier, policy.weight_away_ratio
     own = (tier, share) if policy.expert_tier is None else (policy.expert_tier, policy.expert_away_ratio)
@@ -313,6 +350,6 @@ def _node_share(system: System) -> tuple[float, float, float]:
 
 def _levels(system: System) -> tuple[tuple[Column, ...], tuple[Column, ...], tuple[Column, ...]]:
     sizes = tuple(float(level.size) for level in system.levels)
-    rates = tuple(level.link.bytes_per_s / level.oversubscription_ratio for level in system.levels)
+    rates = tuple(level.bytes_per_s for level in system.levels)
     latencies = tuple(level.link.latency_s or DEFAULT_LEVEL_LATENCY_S for level in system.levels)
     return sizes, rates, latencies

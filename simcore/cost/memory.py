@@ -14,6 +14,7 @@ import numpy as np
 from simcore.cost.cache_pages import CachePages, cache_pages
 from simcore.kept.lazy import dataclass
 from simcore.ops.build import local_shape
+from simcore.ops.layer_formats import plan_of_ffn, plan_of_mixer
 from simcore.ops.op import Column, PlanColumns
 from simcore.spec.model import LayerGroup, Matrix, ModelSpec
 from simcore.spec.stack import StackMemory
@@ -196,8 +197,10 @@ def layer_weight_bytes(model: ModelSpec, group: LayerGroup, plan: PlanColumns) -
     """One layer's weights on one rank."""
     total: Column = group.norms * model.hidden_size * 2.0
     if group.mixer is not None:
+        own = plan_of_mixer(plan, group).weight_bytes
         total = total + group.mixer.small_elements() * 2.0
-        total = total + sum(_local(m, plan) for m in group.mixer.matrices(model.hidden_size)) * plan.weight_bytes
+        total = total + sum(_local(m, plan) for m in group.mixer.matrices(model.hidden_size)) * own
+    plan = plan_of_ffn(plan, group)
     for block in group.ffn:
         routed = sum(m.elements for m in block.routed(model.hidden_size)) / (plan.ep * plan.moe_tp)
         cut = sum((_local(m, plan) for m in block.cut(model.hidden_size)), 0.0)
@@ -211,7 +214,8 @@ def expert_bytes(model: ModelSpec, plan: PlanColumns) -> Column:
     total: Column = 0.0
     for group in model.layers:
         routed = sum(m.elements for f in group.ffn for m in f.routed(model.hidden_size))
-        total = total + group.count * routed / (plan.ep * plan.moe_tp) * plan.expert_bytes
+        held = plan_of_ffn(plan, group).expert_bytes
+        total = total + group.count * routed / (plan.ep * plan.moe_tp) * held
     return total * stage_share(model, plan)
 
 
@@ -235,7 +239,8 @@ def kv_bytes_per_sequence(model: ModelSpec, plan: PlanColumns, context_tokens: C
         per_layer: Column = (mixer.state_elements * 4.0 + mixer.conv_elements * plan.activation_bytes) / plan.tp
         if mixer.kv_elements_per_token:
             split = np.minimum(plan.tp, mixer.cache_pieces)
-            per_layer = per_layer + mixer.kv_elements_per_token / split * kept * plan.kv_bytes / plan.cp
+            held = plan_of_mixer(plan, group).kv_bytes
+            per_layer = per_layer + mixer.kv_elements_per_token / split * kept * held / plan.cp
         total = total + group.count * per_layer
     return total * stage_share(model, plan)
 

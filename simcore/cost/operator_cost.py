@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from simcore.cost.base import OpCost
 from simcore.cost.board_power import BoardPower
 from simcore.cost.calibrated import OperatorModel
+from simcore.cost.collective import collective_model, spans
+from simcore.cost.collectives import AUTO
 from simcore.cost.machine import Machine
 from simcore.cost.power import linear_power_w
 from simcore.cost.roofline import kernel_cost, network_cost
@@ -262,7 +264,7 @@ class OperatorCost:
         here = (ranks > 1) & (ranks * op.stride <= machine.level_sizes[0]) & (np.asarray(machine.has_peers) > 0)
         if not np.any(here):
             return network_cost(op, machine, plan).network_s
-        measured = self._collective(op, np.where(ranks > 1, ranks, 2.0), alike)
+        measured = self._collective(op, np.where(ranks > 1, ranks, 2.0), alike) * named_ratio(op, machine)
         beyond = np.any((ranks > 1) & ~here)
         rest_s = network_cost(op, machine, plan).network_s if beyond else 0.0
         return np.where(here, measured, rest_s)
@@ -281,6 +283,16 @@ class OperatorCost:
         own = self.model.predict("allreduce_custom", columns).time_s
         applies = (columns["ranks"] <= CUSTOM_MOST_RANKS) & (np.asarray(columns["message_bytes"]) <= CUSTOM_MOST_BYTES)
         return np.where(applies, np.minimum(own, time_s), time_s)
+
+
+def named_ratio(op: Op, machine: Machine) -> Column:
+    """What a named algorithm takes over the one that a library would choose, by alpha-beta; 1 where none is named."""
+    if machine.collective == AUTO:
+        return 1.0
+    at, size, what = spans(machine, op.group, op.stride), op.shape["message_bytes"], str(op.shape["op"])
+    assert not isinstance(size, str)
+    named, own = (collective_model(at, name).time_s(what, size) for name in (machine.collective, AUTO))
+    return np.where(own > 0, named / np.maximum(own, 1e-30), 1.0)
 
 
 def number_of(op: Op, machine: Machine) -> str:

@@ -133,6 +133,7 @@ def links_of(op: Op, machine: Machine, plan: PlanColumns) -> CollectiveModel:
     """
     key = (id(op.group), id(op.stride), id(machine))
     if key not in plan.memo:
-        plan.memo[key] = (collective_model(spans(machine, op.group, op.stride)), op.group, op.stride, machine)
+        at = spans(machine, op.group, op.stride)
+        plan.memo[key] = (collective_model(at, machine.collective), op.group, op.stride, machine)
     found: CollectiveModel = plan.memo[key][0]
     return found

@@ -14,6 +14,6 @@ def through_host(link: Link, ranks: int, name: str) -> Callable[[Column], Column
 
     Wrong where the host's memory or its own links are the narrower: state what one chip gets with all of them busy.
     """
-    at = Spans(float(ranks), 1.0, link.bytes_per_s, link.latency_s, float("inf"), 0.0, False, False)
+    at = Spans(float(ranks), 1.0, link.bytes_per_s, link.latency_s, float("inf"), 0.0, has_peers=False)
     model = collective_model(at)
     return lambda size_bytes: model.time_s(name, size_bytes)

@@ -35,8 +35,10 @@ from simcore.spec.economics import Economics
 from simcore.spec.model import ModelSpec
 from simcore.spec.policy import ServingPolicy
 from simcore.spec.stack import StackMemory
-from simcore.step.price import Physics, StepTotal, dynamic_w, shared_total, step_total, sub_batched_total
+from simcore.step.overlap import overlap_of
+from simcore.step.price import Physics, StepTotal, dynamic_w
 from simcore.step.served import NOTHING, Served
+from simcore.step.totals import shared_total, step_total, sub_batched_total
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,8 @@ def running_of(setting: Setting, plan: PlanColumns, batch: Column, most: Column)
 
 def physics_of(setting: Setting, machine: Machine) -> Physics:
     """What prices the setting's steps."""
-    imbalance = setting.policy.imbalance_ratio
-    return Physics(setting.model, machine, setting.cost_model, imbalance, setting.served, setting.expert_cost)
+    more = setting.policy.imbalance_ratio, setting.served, setting.expert_cost
+    return Physics(setting.model, machine, setting.cost_model, *more, overlap=overlap_of(setting.policy))
 
 
 def phases(setting: Setting, machine: Machine, plan: PlanColumns, batch: Column) -> Phases:

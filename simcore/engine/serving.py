@@ -88,10 +88,13 @@ def rank_requests(requests: Any, settings: ReplicaSettings, slos: tuple[Slo, ...
 
 def rerank(requests: Any, settings: ReplicaSettings) -> None:
     """Ask the scheduler again for the rank of some requests: all at the start, or one whose arrival was not known."""
+    from simcore.policy.program import ranks
     from simcore.policy.scheduler import options_of, rank_of
 
     rank = rank_of(settings.scheduler)
-    if rank is not None:
+    if settings.rank:
+        requests["rank"] = ranks(settings.rank, requests)
+    elif rank is not None:
         requests["rank"] = rank(requests, options_of(settings.scheduler, dict(settings.options)))
 
 

@@ -9,6 +9,7 @@ from simcore.errors import InputError
 from simcore.kept.lazy import dataclass
 from simcore.policy.cache import evictions
 from simcore.policy.offload import Tier, offloads
+from simcore.policy.program import rank_program
 from simcore.policy.records import MAX_BLOCK_TOKENS, MAX_RUNNING, MAX_TIERS
 from simcore.policy.scheduler import options_of, rank_of
 
@@ -22,6 +23,8 @@ class ReplicaSettings:
     scheduler: str = "chunked"
     options: tuple[tuple[str, float], ...] = ()
     """of the scheduler, where they are not its defaults: (name, value)"""
+    rank: str = ""
+    """program by which `ranked` orders its queue"""
     kv_blocks: int = UNLIMITED
     block_tokens: int = 16
     watermark_blocks: int = 0
@@ -64,6 +67,8 @@ class ReplicaSettings:
     """each decode step by itself, as long, with the same answer: to test runs of them against"""
 
     def __post_init__(self) -> None:
+        if self.rank:
+            rank_program(self.rank)
         if not 1 <= self.max_running <= MAX_RUNNING:
             raise InputError(f"max_running is {self.max_running}", key="max_running", fix=f"use 1 to {MAX_RUNNING}")
         if not 1 <= self.block_tokens <= MAX_BLOCK_TOKENS:
@@ -93,7 +98,7 @@ class ReplicaSettings:
     def fill(self, replica: Any, step_times: int = 0, seed: int = 0) -> None:
         """Write the settings into a replica record."""
         for item in fields(self):
-            if item.name not in ("scheduler", "options", "eviction", "tiers", "offload", "kept_pages"):
+            if item.name not in ("scheduler", "options", "rank", "eviction", "tiers", "offload", "kept_pages"):
                 replica[item.name] = getattr(self, item.name)
         replica["kept_pages"] = self.growing_pages
         replica["shared_pages"] = self.growing_pages or self.block_pages

@@ -5,8 +5,9 @@ those seconds that it keeps each busy; micro-batches run as chains beside each o
 fair (`simcore.engine.tasks`). With one stream and nothing hidden the makespan is the sum of the operations.
 
     chain      an operation waits for the one before it in its micro-batch
+    in turn    of the operations that keep the same resource busiest one runs at a time, the first that is ready, to its
+               end: kernels are not taken off their units
     late       a collective's result is needed one block later (Ladder Residual): the next block does not wait for it
-    first      what several want goes to the earliest micro-batch, almost all of it, so that the next stays behind
 
 Sources: NanoFlow (2024) for the streams, Tutel (2022) for chunks of all-to-all, Ladder Residual (2025). Interference
 beyond shared bandwidth (caches, registers, power) is left out.
@@ -22,8 +23,6 @@ from simcore.engine.tasks.run import run
 
 RESOURCES = ("matrix", "memory", "link", "host")
 LEAST_S = 1e-12
-FIRST = 100.0
-"""weight of a micro-batch over that of the next: equal ones would do the same at the same time and hide nothing"""
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,13 @@ class Work:
     def is_exchange(self) -> bool:
         return self.link_s > max(self.matrix_s, self.memory_s)
 
+    @property
+    def busiest(self) -> str:
+        """The resource that it keeps busy longest."""
+        if self.is_exchange:
+            return "link"
+        return "matrix" if self.matrix_s >= self.memory_s else "memory"
+
 
 @dataclass(frozen=True)
 class Streams:
@@ -76,27 +82,38 @@ class Overlapped:
 
 def overlapped(chains: Sequence[Sequence[Work]], streams: Streams = Streams()) -> Overlapped:
     """Seconds of micro-batches, each a chain of operations over all layers."""
-    tasks = Tasks(dict.fromkeys(RESOURCES, 1.0))
-    for number, chain in enumerate(chains):
-        _add(tasks, chain, streams, FIRST**-number)
+    tasks = Tasks(dict.fromkeys(RESOURCES, 1.0), dict.fromkeys(RESOURCES, 1), RESOURCES)
+    added = [_Chain(tasks, streams.late) for _ in chains]
+    for place in range(max(len(chain) for chain in chains)):
+        for chain, works in zip(added, chains, strict=True):
+            if place < len(works):
+                chain.add(works[place])
     graph = tasks.graph()
     alone = sum(work.alone_s for chain in chains for work in chain)
     return Overlapped(run(graph).makespan_s, alone, float(graph.work.max()))
 
 
-def _add(tasks: Tasks, chain: Sequence[Work], streams: Streams, weight: float) -> None:
-    before: tuple[int, ...] = ()
-    sent: tuple[int, ...] = ()
-    for work in chain:
-        seconds = max(work.alone_s - work.fixed_s, LEAST_S)
-        loads = (work.matrix_s, work.memory_s, work.link_s, work.host_s)
-        uses = tuple((name, load / seconds) for name, load in zip(RESOURCES, loads, strict=True) if load > 0)
-        hidden = streams.late and work.is_exchange
-        number = tasks.add(Task(seconds, uses, before, cap=1.0, latency_s=work.fixed_s, weight=weight))
-        if hidden:  # what follows needs this block's kernels, and what the block before has sent
-            before, sent = tuple({*before[:1], *sent}), (number,)
+class _Chain:
+    """A micro-batch on its way into a graph."""
+
+    def __init__(self, tasks: Tasks, late: bool) -> None:
+        self.tasks, self.late = tasks, late
+        self.before: tuple[int, ...] = ()
+        self.sent: tuple[int, ...] = ()
+
+    def add(self, work: Work) -> None:
+        """Its launch, then itself."""
+        if work.host_s > 0.0:
+            launch = Task(work.host_s, (("host", 1.0),), self.before, "host", 1.0)
+            self.before = (self.tasks.add(launch),)
+        seconds = max(work.alone_s - work.host_s - work.fixed_s, LEAST_S)
+        loads = (work.matrix_s, work.memory_s, work.link_s)
+        uses = tuple((name, load / seconds) for name, load in zip(RESOURCES, loads, strict=False) if load > 0)
+        number = self.tasks.add(Task(seconds, uses, self.before, work.busiest, 1.0, work.fixed_s))
+        if self.late and work.is_exchange:  # what follows needs this block's kernels and what the one before has sent
+            self.before, self.sent = tuple({*self.before[:1], *self.sent}), (number,)
         else:
-            before = (number,)
+            self.before = (number,)
 
 
 def chain_of(layer: Sequence[Work], layers: int) -> list[Work]:

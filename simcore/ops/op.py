@@ -62,6 +62,8 @@ class Op:
     """kernels launched per execution"""
     part: str = ""
     """where its time belongs (`simcore.step.price.Part`); empty: its kind says"""
+    format: str = ""
+    """of the weights or KV that it reads; empty: the plan's"""
 
 
 @dataclass(frozen=True)

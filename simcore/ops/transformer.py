@@ -8,6 +8,7 @@ import numpy as np
 
 from simcore.ops.blocks import lowering
 from simcore.ops.build import collective, elementwise, gemm, local_shape
+from simcore.ops.layer_formats import in_formats, plan_of_ffn, plan_of_mixer
 from simcore.ops.op import Column, Op, PlanColumns, StepColumns
 from simcore.spec.model import LayerGroup, ModelSpec
 
@@ -22,13 +23,15 @@ def lower(model: ModelSpec, plan: PlanColumns, step: StepColumns) -> list[Op]:
     ops = [embedding(model, plan, step)]
     for group in model.layers:
         seen = step if group.prefill == "all" or not step.prefills else last_token(step)
+        own, mixing, feeding = group.formats, plan_of_mixer(plan, group), plan_of_ffn(plan, group)
         if group.mixer is not None:
-            ops += lowering(group.mixer.kind)(model, group.mixer, group.count, plan, seen)
+            found = lowering(group.mixer.kind)(model, group.mixer, group.count, mixing, seen)
+            ops += in_formats(found, own, "mixer")
         for block in group.ffn:
-            ops += lowering(block.kind)(model, block, group.count, plan, seen)
+            ops += in_formats(lowering(block.kind)(model, block, group.count, feeding, seen), own, "ffn")
         ops += norms(model, group, plan, seen)
         if group.prefill == "cache" and step.prefills:
-            ops += cached_only(model, group, plan, step)
+            ops += in_formats(cached_only(model, group, mixing, step), own, "mixer")
     ops += head(model, plan, step)
     if np.any(np.asarray(plan.pp) > 1):
         ops.append(stage_transfer(model, plan, step))

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from simcore.spec.base import Sourced
 from simcore.spec.load import build
-from simcore.units import Seconds, UsdPerKwh
+from simcore.units import KgPerKwh, Seconds, UsdPerKwh
 
 
 class Economics(Sourced):
@@ -23,10 +23,12 @@ class Economics(Sourced):
     """share of its life that bought hardware earns"""
     overhead_ratio: float = Field(default=0.0, ge=0)
     """network, racks and staff on top of the purchase price"""
+    carbon_kg_per_kwh: KgPerKwh | None = Field(default=None, alias="carbon")
+    """CO2 equivalent of the grid; None: no carbon is told"""
 
     def changed(self, changes: dict[str, Any], where: str) -> Economics:
         """The prices with some of them set by the user, keys and quantities as in a file. Raises InputError."""
         if not changes:
             return self
-        plain = self.model_dump(exclude={"citations", "sources"}, by_alias=True)
+        plain = self.model_dump(exclude={"citations", "sources"}, by_alias=True, exclude_none=True)
         return build(Economics, {**plain, **changes}, where).replace(sources=self.sources, citations=self.citations)

@@ -11,7 +11,19 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from simcore.spec.base import Count, Sourced, Spec
-from simcore.units import Bytes, BytesPerS, Capacity, FlopPerS, Hertz, JoulePerByte, Seconds, Usd, UsdPerHour, Watts
+from simcore.units import (
+    Bytes,
+    BytesPerS,
+    Capacity,
+    FlopPerS,
+    Hertz,
+    JoulePerByte,
+    Kilograms,
+    Seconds,
+    Usd,
+    UsdPerHour,
+    Watts,
+)
 
 Format = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp6", "fp4", "int4"]
 ChipKind = Literal["gpu", "npu", "tpu", "cpu", "pim", "accelerator"]
@@ -159,6 +171,15 @@ class Money(Spec):
     rental_usd_per_hour: UsdPerHour | None = Field(default=None, alias="rental")
 
 
+class Material(Spec):
+    """What making one unit took, and what is in it."""
+
+    embodied_kg: Kilograms | None = Field(default=None, alias="embodied")
+    """CO2 equivalent of its making"""
+    masses_kg: dict[str, Kilograms] = Field(default_factory=dict, alias="masses")
+    """by element or material"""
+
+
 class Issue(Spec):
     """How kernels reach the chip from its host."""
 
@@ -186,6 +207,7 @@ class Chip(Sourced):
     links: dict[str, Link] = Field(default_factory=dict)
     power: Power
     money: Money = Field(default_factory=Money)
+    material: Material = Field(default_factory=Material)
     issue: Issue
     reserve_bytes: Bytes = Field(default=0.0, alias="reserve")
     """memory that the chip's own system keeps, whatever the serving stack (a host's operating system)"""
@@ -222,6 +244,13 @@ class Level(Spec):
     shape: Literal["switch", "ring", "mesh", "torus", "bus"] = "switch"
     oversubscription_ratio: float = Field(default=1.0, ge=1.0)
     """how many times the children's total bandwidth exceeds what crosses the level when all talk at once"""
+    slowest_ratio: float = Field(default=1.0, gt=0.0, le=1.0)
+    """of the link's bandwidth, what its slowest member has, or what other jobs leave: a collective waits for it"""
+
+    @property
+    def bytes_per_s(self) -> float:
+        """What a chip gets when all talk at once."""
+        return self.link.bytes_per_s / self.oversubscription_ratio * self.slowest_ratio
 
 
 class Node(Sourced):

@@ -13,6 +13,7 @@ from simcore.registry import GROUPS, PluginRegistry, normal, own_thing
 from simcore.spec.base import Count, Sourced, Spec, Whole
 from simcore.spec.block_kinds import Domain, FeedForward, Matrix, MixerBlock, Part, matrix
 from simcore.spec.blocks import Attention, Indexer, LinearAttention, Mamba2, Mla, Mlp, Moe
+from simcore.spec.layer_formats import LayerFormats
 
 __all__ = (
     "Attention",
@@ -67,6 +68,8 @@ class LayerGroup(Spec):
     prefill: Literal["all", "cache", "last"] = "all"
     """what a prefill does here: every token; every token's cache but only the last token's output (SwiftKV); or the
     last token alone, whose cache is another layer's (decoder of YOCO, SambaY)"""
+    formats: LayerFormats | None = None
+    """of these layers, where they differ from the plan's"""
 
 
 class ModelSpec(Sourced):
@@ -95,6 +98,13 @@ class ModelSpec(Sourced):
     other_parameters: int = Field(default=0, ge=0)
     """parameters outside the language model (a vision tower), never in a decode step"""
     norm_bias: bool = False
+
+    @property
+    def in_plan_formats(self) -> ModelSpec:
+        """The model without formats of single layers."""
+        if all(group.formats is None for group in self.layers):
+            return self
+        return self.replace(layers=tuple(group.replace(formats=None) for group in self.layers))
 
     @cached_property
     def layer_count(self) -> int:

@@ -49,6 +49,7 @@ class ParallelPlan(Spec):
     """format of the routed experts; None: as the weights"""
     activations: str = "bf16"
     kv: str = "bf16"
+    collective: str = "auto"
 
     @property
     def replica_chips(self) -> int:

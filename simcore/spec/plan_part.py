@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from simcore.spec.base import Count, Spec
+from simcore.spec.base import Count, Spec, Whole
 
 
 class HardwarePart(Spec):
@@ -33,6 +33,56 @@ class HardwarePart(Spec):
         return {f"{part}.{path}": value for part, table in parts.items() for path, value in table.items()}
 
 
+class LayersPart(Spec):
+    """Formats of some layers, in the order of the model's groups: `layers = "0-3, 31"`."""
+
+    layers: str | Whole
+    weights: str | dict[str, Any] | None = None
+    """of all weights of these layers but for the classes below"""
+    mixer: str | dict[str, Any] | None = None
+    ffn: str | dict[str, Any] | None = None
+    experts: str | dict[str, Any] | None = None
+    kv: str | dict[str, Any] | None = None
+
+    @property
+    def formats(self) -> dict[str, Any]:
+        """What is said, by class."""
+        names = ("weights", "mixer", "ffn", "experts", "kv")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+    @field_validator("layers")
+    @classmethod
+    def _ranges(cls, value: str | int) -> str | int:
+        numbers_of(value)
+        return value
+
+    @property
+    def numbers(self) -> list[int]:
+        """The layers."""
+        return numbers_of(self.layers)
+
+
+MOST_LAYERS = 10_000
+
+
+def numbers_of(value: str | int) -> list[int]:
+    """Layers of a text. Raises ValueError for what is none.
+
+    >>> numbers_of("0-3, 31")
+    [0, 1, 2, 3, 31]
+    """
+    found: list[int] = []
+    for part in str(value).split(","):
+        first, _, last = part.strip().partition("-")
+        ends = [first.strip(), (last or first).strip()]
+        if not all(one.isdecimal() and len(one) <= 5 for one in ends) or int(ends[1]) < int(ends[0]):
+            raise ValueError(f'{part.strip()!r} is no range of layers: write for example "0-3, 31"')
+        found += range(int(ends[0]), int(ends[1]) + 1)
+        if len(found) > MOST_LAYERS:
+            raise ValueError(f"names more than {MOST_LAYERS} layers")
+    return found
+
+
 class PlanPart(Spec):
     """A parallel plan; formats left out are the checkpoint's own. Give dp, or chips of the whole deployment.
 
@@ -51,6 +101,10 @@ class PlanPart(Spec):
     experts: str | dict[str, Any] | None = None
     activations: str | dict[str, Any] | None = None
     kv: str | dict[str, Any] | None = None
+    collective: str = "auto"
+    """algorithm of collectives, a file of `simcore.cost.collectives`; auto: the fastest of those that libraries have"""
+    layers: tuple[LayersPart, ...] = Field(default=(), max_length=2000)
+    """layers whose formats differ"""
 
     @model_validator(mode="after")
     def _dp_or_chips(self) -> PlanPart:
@@ -75,7 +129,7 @@ class PlanPart(Spec):
     def degrees(self) -> dict[str, Any]:
         """Fields of a `ParallelPlan` without formats."""
         names = ("tp", "pp", "attention_dp", "ep", "cp", "sp")
-        return {name: getattr(self, name) for name in names} | {"dp": self.replicas}
+        return {name: getattr(self, name) for name in names} | {"dp": self.replicas, "collective": self.collective}
 
     @property
     def formats(self) -> dict[str, str | dict[str, Any]]:

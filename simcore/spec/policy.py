@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from simcore.spec.base import Spec
+
+Slower = Annotated[float, Field(ge=1.0, le=2.0)]
+
+
+class OverlapPart(Spec):
+    """Micro-batches of a step that run beside each other (`simcore.step.overlap`)."""
+
+    micro_batches: int = Field(default=1, ge=1, le=64)
+    tiles: bool = False
+    """they are tiles of fused kernels: weights are read once a step; else by each"""
+    late: bool = False
+    """a collective is waited for one block later (Ladder Residual)"""
+    matrix_memory: Slower | None = None
+    """seconds of one of a product and one of a read beside each other; None: by what they load. 2: nothing is hidden"""
+    matrix_link: Slower | None = None
+    memory_link: Slower | None = None
+
+    @property
+    def stated(self) -> tuple[float, float, float]:
+        """Of pairs, 0 where nothing is said."""
+        return self.matrix_memory or 0.0, self.matrix_link or 0.0, self.memory_link or 0.0
 
 
 class ServingPolicy(Spec):
@@ -51,6 +72,8 @@ class ServingPolicy(Spec):
     """load of the busiest expert rank over the mean"""
     mixes: bool = True
     """steps hold prefill chunks beside decodes; else a step prefills or decodes"""
+    overlap: OverlapPart | None = None
+    """micro-batches beside each other; None: one operation after the other"""
     stream_interval: int = Field(default=1, ge=1)
     """clients get tokens in groups of this size"""
     reserve_output: bool = False

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from simcore.spec.base import Count, Spec, Whole
+from simcore.spec.policy import OverlapPart
 from simcore.units import BytesPerS, Capacity, Seconds
 
 
@@ -30,6 +31,8 @@ class PolicyPart(Spec):
     scheduler: str | None = None
     options: dict[str, float] = Field(default_factory=dict)
     """of the scheduler, by the names that its file declares"""
+    rank: str | None = None
+    """of scheduler `ranked`: arithmetic on a request by which its queue is ordered, lowest first"""
     router: str = "least-outstanding"
     max_running: Count | None = None
     token_budget: Count | None = None
@@ -69,8 +72,10 @@ class PolicyPart(Spec):
     draft_s: Seconds = Field(default=0.0, alias="draft")
     host_s: Seconds = Field(default=0.0, alias="host")
     """host time per step that the device waits for"""
+    overlap: OverlapPart | None = None
+    """micro-batches of a step beside each other: what hides follows from what each operation loads"""
     communication_overlap_ratio: float = Field(default=0.0, ge=0, le=1)
-    """share of the shorter of compute and communication that hides under the other (nano-batches)"""
+    """of given [steps]: share of the shorter of compute and communication that hides under the other"""
     stream_interval: Count | None = None
     """clients get tokens in groups of this size"""
     detokenise_s: Seconds = Field(default=0.0, alias="detokenise")
@@ -105,6 +110,10 @@ class PolicyPart(Spec):
     def _offload_is_whole(self) -> PolicyPart:
         if (self.offload_capacity is None) != (self.offload_bandwidth is None):
             raise ValueError("offload_capacity and offload_bandwidth go together")
+        if self.rank is not None and self.scheduler != "ranked":
+            raise ValueError('rank is for scheduler = "ranked"')
+        if self.scheduler == "ranked" and not self.rank:
+            raise ValueError('scheduler = "ranked" needs rank, e.g. "input_tokens - 200 * priority"')
         if self.launch is not None:
             raise ValueError("a launch command is read from a file, --set or --launch; set its settings instead")
         if self.offload_capacity is not None and not self.prefix_cache:

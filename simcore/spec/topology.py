@@ -113,8 +113,7 @@ class Topology:
 
 def _level(level: Level) -> TopologyLevel:
     link = level.link
-    rate = link.bytes_per_s / level.oversubscription_ratio
-    return TopologyLevel(level.name, level.size, rate, link.latency_s, link.kind, level.shape)
+    return TopologyLevel(level.name, level.size, level.bytes_per_s, link.latency_s, link.kind, level.shape)
 
 
 def topology(node: Node, cluster: Cluster | None = None) -> Topology:

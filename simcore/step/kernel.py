@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from numba.extending import register_jitable
+
 from simcore.cost.jit import bits_of, float_of, from_dtype, njit
+from simcore.step.overlap import KERNELS, overlapped_s
 from simcore.step.packed import (
     COMMUNICATION,
     DECODE_MIXED,
@@ -14,8 +17,17 @@ from simcore.step.packed import (
     DENSE_PURE,
     ENERGY_MIXED,
     ENERGY_PURE,
+    FED_MIXED,
+    FED_PURE,
     HEAD,
+    HELD_DECODE,
+    HELD_MIXED,
+    HELD_PURE,
+    HOST_MIXED,
+    HOST_PURE,
     PREFILL,
+    READ_MIXED,
+    READ_PURE,
     STEP_TIMES,
     UNEVEN_MIXED,
     UNEVEN_PURE,
@@ -46,6 +58,8 @@ __all__ = [
     "steps_in_cell",
 ]
 STEP_TIMES_TYPE = from_dtype(STEP_TIMES)
+for law in KERNELS:
+    register_jitable(law)
 FAR = 2**31
 """steps: no end of a line in sight"""
 ONE = 1023
@@ -177,7 +191,25 @@ def streamed(record: Any, step_s: Any) -> Any:
     return passed_through(record, step_s) if record.stream_s > 0.0 else step_s
 
 
-UNKNOWN_RUN = (((0, 0.0), (0, 0.0)), 0.0, 0.0, 0.0)
+@njit(cache=True)
+def in_parts(record: Any, tables: Any, tokens: Any, attention: Any, link_s: Any) -> Any:
+    """Seconds of what micro-batches repeat, beside each other; on its own, so that plain steps stay short.
+
+    `tables` are those of dense work, its reads, launches, units held and memory read; `attention` is (seconds of
+    prompts', of decodes', units that the latter hold).
+    """
+    read, host = lookup(record, tables[1], tokens), lookup(record, tables[2], tokens)
+    held, fed = lookup(record, tables[3], tokens), lookup(record, tables[4], tokens)
+    product = max(lookup(record, tables[0], tokens) - read - host, 0.0)
+    work = (product + attention[0], read + attention[1], link_s, host)
+    parts = min(max(math.floor(tokens), 1.0), record.micro_batches)
+    rule = (parts, record.late, record.stated[0], record.stated[1], record.stated[2])
+    return overlapped_s(work, (held + attention[2], fed), rule)
+
+
+PURE = (DENSE_PURE, READ_PURE, HOST_PURE, HELD_PURE, FED_PURE)
+MIXED = (DENSE_MIXED, READ_MIXED, HOST_MIXED, HELD_MIXED, FED_MIXED)
+UNKNOWN_RUN = (((0, 0.0), (0, 0.0)), 0.0, 0.0, 0.0, 0.0)
 """of the type of a run, before it is asked for"""
 
 
@@ -187,13 +219,17 @@ def decode_run(record: Any, batch: float) -> Any:
     enter."""
     rows = row_of(record, DECODE_PURE, batch), row_of(record, UNEVEN_PURE, batch)
     dense, head = lookup(record, DENSE_PURE, batch), lookup(record, HEAD, batch)
-    return rows, dense, head, lookup(record, COMMUNICATION, batch)
+    return rows, dense, head, lookup(record, COMMUNICATION, batch), batch
 
 
 @njit(inline="always")
 def run_step_s(record: Any, run: Any, kv_tokens: Any) -> Any:
     """Seconds of one of those steps; `kv_tokens` is (mean, shortest, longest) of their KV."""
-    busy = run[1] + uneven_s(record, DECODE_PURE, UNEVEN_PURE, run[0], kv_tokens)
+    attention = uneven_s(record, DECODE_PURE, UNEVEN_PURE, run[0], kv_tokens)
+    if record.micro_batches > 0.0:
+        held = lookup_2d(record, HELD_DECODE, run[4], kv_tokens[0])
+        return record.host_pure_s + in_parts(record, PURE, run[4], (0.0, attention, held), run[3]) + run[2]
+    busy = run[1] + attention
     busy += run[2]
     busy = merged(busy, run[3], record.communication_overlap_ratio)
     return streamed(record, record.host_pure_s + busy)
@@ -208,6 +244,8 @@ def decode_step_s(record: Any, batch: float, kv_tokens: Any) -> Any:
 @njit(cache=True)
 def mixed_step_s(record: Any, tokens: float, prefill_s: float, batch: float, kv_tokens: Any, sequences: float) -> Any:
     """Seconds of a step with prefill chunks (attention `prefill_s`) and `batch` decodes; `tokens` counts both."""
+    if record.micro_batches > 0.0:
+        return mixed_in_parts(record, tokens, prefill_s, batch, kv_tokens, sequences)
     attention = prefill_s
     if batch > 0:
         rows = row_of(record, DECODE_MIXED, batch), row_of(record, UNEVEN_MIXED, batch)
@@ -216,6 +254,18 @@ def mixed_step_s(record: Any, tokens: float, prefill_s: float, batch: float, kv_
     busy = lookup(record, DENSE_MIXED, tokens) + attention + lookup(record, HEAD, sequences)
     busy = merged(busy, lookup(record, COMMUNICATION, tokens), record.communication_overlap_ratio)
     return streamed(record, record.host_mixed_s + busy)
+
+
+@njit(cache=True)
+def mixed_in_parts(record: Any, tokens: float, prefill_s: float, batch: float, kv_tokens: Any, sequences: float) -> Any:
+    """`mixed_step_s` of micro-batches beside each other."""
+    decode, held = 0.0, 0.0
+    if batch > 0:
+        decode = lookup_2d(record, DECODE_MIXED, batch, kv_tokens[0])
+        held = lookup_2d(record, HELD_DECODE, batch, kv_tokens[0])
+    link_s = lookup(record, COMMUNICATION, tokens)
+    busy = in_parts(record, MIXED, tokens, (prefill_s, decode, held), link_s)
+    return record.host_mixed_s + busy + lookup(record, HEAD, sequences)
 
 
 @njit(cache=True)

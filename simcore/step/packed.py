@@ -21,9 +21,18 @@ N_TABLES = len(TABLES)
     ENERGY_MIXED,
     UNEVEN_PURE,
     UNEVEN_MIXED,
+    READ_PURE,
+    READ_MIXED,
+    HOST_PURE,
+    HOST_MIXED,
+    HELD_PURE,
+    HELD_MIXED,
+    FED_PURE,
+    FED_MIXED,
+    HELD_DECODE,
 ) = range(N_TABLES)
 
-TWO_AXES = (PREFILL, DECODE_PURE, DECODE_MIXED, ENERGY_PURE, ENERGY_MIXED, UNEVEN_PURE, UNEVEN_MIXED)
+TWO_AXES = (PREFILL, DECODE_PURE, DECODE_MIXED, ENERGY_PURE, ENERGY_MIXED, UNEVEN_PURE, UNEVEN_MIXED, HELD_DECODE)
 """tables that kernels look up by two values"""
 
 SCALARS = (
@@ -48,6 +57,9 @@ STEP_TIMES = np.dtype(
         ("stream_own_ratio", "f8"),
         ("stream_wait_s", "f8"),
         ("idle_w", "f8"),
+        ("micro_batches", "f8"),
+        ("late", "f8"),
+        ("stated", "f8", (3,)),
         ("square_merge", "i8"),
         ("has_uneven", "i8"),
         ("flat", "i8", (N_TABLES,)),  # 1: one value everywhere, which needs no look-up
@@ -72,6 +84,9 @@ def pack(times: StepTimes) -> Any:
     record = packed[0]
     for name in SCALARS:
         record[name] = getattr(times, name)
+    if times.overlap is not None:
+        record["micro_batches"], record["late"] = times.overlap.micro_batches, times.overlap.late
+        record["stated"] = times.overlap.stated
     record["square_merge"] = times.prefill_merge == "square"
     record["has_uneven"] = bool(np.any(times.uneven_pure.values) or np.any(times.uneven_mixed.values))
     used = 0

@@ -7,23 +7,25 @@ tables (`simcore.step.sample`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import field, fields, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import field, replace
 from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simcore.cost.base import Bound, CostModel, OpCost
+from simcore.cost.in_formats import costs_in_formats
 from simcore.cost.kernel_power import CLOCKED_SHARE
 from simcore.cost.machine import Machine
 from simcore.cost.roofline import peak_of
 from simcore.kept.lazy import dataclass
-from simcore.ops.op import Column, Op, PlanColumns, StepColumns, pick, repeats
+from simcore.ops.op import Column, Op, PlanColumns, StepColumns
 from simcore.ops.transformer import lower
 from simcore.result import OperationRow
 from simcore.spec.formats import number_format
 from simcore.spec.model import ModelSpec
+from simcore.step.overlap import Overlap, micro_batch, overlapped_s
 from simcore.step.served import NOTHING, Changes, Served, Work, changes, expert_tokens
 from simcore.step.streams import streamed
 
@@ -35,7 +37,13 @@ HEAD = ("lm_head", "sampling", "final_norm", "all_gather_logits")
 """what is done once per sequence that needs a token, the gathering of its logits included"""
 
 STREAM = "weight_stream"
-Part = Literal["matrix", "expert", "elementwise", "attention", "head", "communication", "launch", "host", "stream"]
+HIDDEN = "hidden"
+DENSE = ("matrix", "expert", "elementwise", "launch")
+OVERLAPPING = (*DENSE, "attention", "communication")
+"""parts of a step that micro-batches repeat; heads and the host's own time come once"""
+Part = Literal[
+    "matrix", "expert", "elementwise", "attention", "head", "communication", "launch", "host", "stream", "hidden"
+]
 
 
 def part_of(op: Op) -> Part:
@@ -69,6 +77,8 @@ class Physics:
     """least time of a norm, rotation or activation, launch included: under a graph the roofline says less"""
     clock_ratio: float = 1.0
     """over the top clock: compute takes 1 / ratio as long, memory as long until what feeds it becomes slower"""
+    overlap: Overlap | None = None
+    """micro-batches beside each other; None: one operation after the other"""
 
 
 @dataclass(frozen=True)
@@ -126,14 +136,19 @@ class Priced:
     """by part, of work and launches"""
     extras: tuple[Extra, ...] = ()
 
+    @property
+    def pairs(self) -> Iterator[tuple[Op, OpCost]]:
+        """Operations with their costs."""
+        return zip(self.ops, self.costs, strict=True)
+
     def only(self, wanted: Callable[[Op], bool]) -> Priced:
         """Some of the operations, without extras."""
-        kept = [(op, cost) for op, cost in zip(self.ops, self.costs, strict=True) if wanted(op)]
+        kept = [(op, cost) for op, cost in self.pairs if wanted(op)]
         return replace(self, ops=tuple(o for o, _ in kept), costs=tuple(c for _, c in kept), extras=())
 
     def _each(self) -> Iterator[tuple[Op, OpCost, Part, Column]]:
         """(operation, cost, part, executions that count)."""
-        for op, cost in zip(self.ops, self.costs, strict=True):
+        for op, cost in self.pairs:
             part = part_of(op)
             ratio = None if op.role == "none" else self.ratio.get(part)
             yield op, cost, part, op.count if ratio is None else op.count * ratio
@@ -198,18 +213,45 @@ class Priced:
             done_flop = op.count * op.flop
             flop = added(flop, done_flop)
             if op.role in MATRIX_ROLES:
-                peak_s = added(peak_s, done_flop / peak_of(op, machine))
+                peak_s = added(peak_s, done_flop / peak_of(op, machine.as_for(op.format)))
             moved = added(moved, op.count * (op.stream_bytes + op.cache_bytes))
-        extra = sum((e.time_s for e in self.extras if e.part != "stream"), 0.0)
+        extra = sum((e.time_s for e in self.extras if e.part not in ("stream", "hidden")), 0.0)
         stream = sum((e.time_s for e in self.extras if e.part == "stream"), 0.0)
         launch = launch * self.pace + extra
-        return StepTotal(compute * self.pace, memory * self.pace + stream, network, launch, flop, moved, peak_s)
+        compute, memory = compute * self.pace, memory * self.pace + stream
+        hidden = [e.time_s for e in self.extras if e.part == "hidden"]
+        if hidden:
+            compute, memory, network, launch = without((compute, memory, network, launch), -sum(hidden, 0.0))
+        return StepTotal(compute, memory, network, launch, flop, moved, peak_s)
 
     def busy_s(self) -> tuple[Column, Column, Column]:
         """(matrix unit at its peaks, memory at its bandwidth, the whole step) in seconds at the top clock: what power
         follows. Each operation counts against the peak of its own format."""
         total = self.totals()
         return total.peak_s, total.moved_bytes / self.physics.machine.memory_bytes_per_s, total.time_s
+
+    def kinds(self, parts: tuple[str, ...]) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
+        """Of some parts: seconds alone by the resource that is kept busiest (matrix unit, memory, links, host), and
+        what they load beside: seconds of units that reads hold, of memory that products read."""
+        machine = self.physics.machine
+        matrix, memory, link, held, fed = (np.zeros(1) for _ in range(5))
+        host = sum((e.time_s for e in self.extras if e.part in parts), np.zeros(1))
+        for op, cost, part, count in self._each():
+            if part not in parts:
+                continue
+            if op.role == "none":
+                link = link + count * cost.network_s
+                continue
+            busy, work_s = self._busy(op, count) * self.pace, self._work_s(op, cost)
+            read_s = np.minimum(np.maximum(cost.memory_s, op.stream_bytes / machine.memory_bytes_per_s), work_s)
+            units_s = np.maximum(cost.compute_s, machine.reading_units_ratio * cost.memory_s)
+            is_product = np.asarray(cost.compute_s >= cost.memory_s)
+            matrix = matrix + np.where(is_product, busy * work_s, 0.0)
+            memory = memory + np.where(is_product, 0.0, busy * work_s)
+            held = held + np.where(is_product, 0.0, busy * units_s)
+            fed = fed + np.where(is_product, busy * read_s, 0.0)
+            host = host + count * cost.launch_s * self.pace
+        return (matrix, memory, link, host), (held, fed)
 
     def rows(self, phase: str, times: float = 1.0) -> list[OperationRow]:
         """One plan's operations and extras; their times sum to those of `times` such steps."""
@@ -233,6 +275,15 @@ class Priced:
         return OperationRow(phase, op.name, times, time_s, times * float(np.max(op.flop)), moved, bound)
 
 
+def without(times: Sequence[Column], hidden_s: Column) -> list[Column]:
+    """(compute, memory, network, launch) less what hides of them: launches first, then the shorter."""
+    left = list(times)
+    for at in (3, *sorted(range(3), key=lambda at: float(np.sum(times[at])))):
+        gone = np.minimum(left[at], hidden_s)
+        left[at], hidden_s = left[at] - gone, hidden_s - gone
+    return left
+
+
 def repeated(row: OperationRow, times: float) -> OperationRow:
     """The row of as many equal steps."""
     work = {name: times * getattr(row, name) for name in ("count", "time_s", "flop", "moved_bytes")}
@@ -245,12 +296,30 @@ def price(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) 
     Weights that live in a slower tier pass through once a step: what their stream takes beyond the step's own time is
     a line of its own.
     """
-    found = _resident(physics, plan, step, graphs)
+    overlap = physics.overlap
+    priced = _resident(physics, plan, step, graphs)
+    found = priced if overlap is None else _in_parts(priced, overlap, plan, step, graphs)
     stream = streamed(physics.machine, physics.model, plan, found.ops)
     if stream is None:
         return found
     own_s = sum(found.sum().values(), 0.0)
     return replace(found, extras=(*found.extras, Extra(STREAM, "stream", stream.over(own_s) - own_s)))
+
+
+def _in_parts(whole: Priced, overlap: Overlap, plan: PlanColumns, step: StepColumns, graphs: bool) -> Priced:
+    """The step in micro-batches beside each other: head and host once, all else as often as there are parts."""
+    parts, found = overlap.parts(step.tokens), whole
+    if not overlap.tiles:
+        one = _resident(whole.physics, plan, micro_batch(step, parts), graphs)
+        mine = [(replace(op, count=op.count * parts), c) for op, c in one.pairs if part_of(op) != "head"]
+        mine += [(op, cost) for op, cost in whole.pairs if part_of(op) == "head"]
+        small = [replace(e, time_s=e.time_s * parts) for e in one.extras if e.part == "elementwise"]
+        extras = (*small, *(e for e in whole.extras if e.part != "elementwise"))
+        found = replace(one, ops=tuple(o for o, _ in mine), costs=tuple(c for _, c in mine), extras=extras)
+    work, loads = found.kinds(OVERLAPPING)
+    time_s = overlapped_s(work, loads, (parts, float(overlap.late), *overlap.stated))
+    hidden = Extra(HIDDEN, "hidden", time_s - sum(work, 0.0))
+    return replace(found, extras=(*found.extras, hidden))
 
 
 def _resident(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> Priced:
@@ -272,8 +341,9 @@ def _unserved(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bo
     """The step as the operators say."""
     ops = lower(physics.model, plan, step)
     with np.errstate(divide="ignore", invalid="ignore"):  # laws of work that a step does not hold
-        costs = physics.cost_model.costs(ops, physics.machine, plan, graphs)
-        theirs = [] if physics.expert_cost is None else physics.expert_cost.costs(ops, physics.machine, plan, graphs)
+        asked, other = (ops, physics.machine, plan, graphs), physics.expert_cost
+        costs = costs_in_formats(physics.cost_model, *asked)
+        theirs = [] if other is None else costs_in_formats(other, *asked)
     if theirs:
         costs = [t if op.kind == "moe" else c for op, c, t in zip(ops, costs, theirs, strict=True)]
     return Priced(tuple(ops), tuple(costs), physics, stage_imbalance(physics.model, plan))
@@ -306,48 +376,6 @@ def _extras(physics: Physics, plain: Priced, found: Changes, step: StepColumns, 
     if graphs and not served.replaces_launch:
         extras.append(Extra("graph_launch", "launch", physics.machine.graph_launch_s * plain.pace))
     return tuple(extra for extra in extras if np.any(np.asarray(extra.time_s) != 0.0))
-
-
-def step_total(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> StepTotal:
-    """Cost of one step through all stages of a replica."""
-    return price(physics, plan, step, graphs).totals()
-
-
-def shared_total(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> StepTotal:
-    """`step_total` with every distinct step evaluated once.
-
-    Plans that differ only in replicas or in the batch have the same prefill; the machine must be the same for all.
-    """
-    columns = {id(c): c for part in (plan, step) for f in fields(part) if np.size(c := getattr(part, f.name)) > 1}
-    varying = [c for c in columns.values() if c is not plan.dp]
-    if not varying:
-        return step_total(physics, plan, step, graphs)
-    first, back = repeats(varying)
-    if len(first) == len(back):
-        return step_total(physics, plan, step, graphs)
-    some = StepColumns(**{f.name: pick(getattr(step, f.name), first) for f in fields(step)})
-    total = step_total(physics, plan.take(first), some, graphs)
-    return StepTotal(**{f.name: pick(getattr(total, f.name), back) for f in fields(total)})
-
-
-def sub_batched_total(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> StepTotal:
-    """Two half batches: while one is in its matrices, the other's attention runs on the PIM unit.
-
-    T = 2 max(T_matrices(b/2), T_attention(b/2)) per layer (NeuPIMs); weights are streamed once per half.
-    """
-    half = price(physics, plan, replace(step, decode_sequences=np.ceil(step.decode_sequences / 2.0)), graphs)
-    attention = half.only(lambda op: op.kind in MEMORY_SIDE).totals()
-    matrices = half.only(lambda op: op.kind not in MEMORY_SIDE).totals()
-    hidden = np.minimum(attention.time_s, matrices.time_s)
-    return StepTotal(
-        2.0 * matrices.compute_s,
-        2.0 * (matrices.memory_s + attention.time_s - hidden),
-        2.0 * matrices.network_s,
-        2.0 * matrices.launch_s,
-        2.0 * (matrices.flop + attention.flop),
-        2.0 * (matrices.moved_bytes + attention.moved_bytes),
-        2.0 * (matrices.peak_s + attention.peak_s),
-    )
 
 
 def stage_imbalance(model: ModelSpec, plan: PlanColumns) -> Column:

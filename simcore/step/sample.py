@@ -11,7 +11,8 @@ from simcore.cost.residency import Stream
 from simcore.kept.lazy import dataclass
 from simcore.ops.op import PlanColumns, StepColumns
 from simcore.spec.formats import number_format
-from simcore.step.price import Physics, Priced, dynamic_w, price
+from simcore.step.overlap import Overlap, overlapped_s
+from simcore.step.price import DENSE, Physics, Priced, dynamic_w, price
 from simcore.step.served import NOTHING, Served, Work, changes, expert_tokens
 from simcore.step.streams import weight_stream
 from simcore.step.times import Evaluate, Floats, SampledSteps, SampleRange, StepParts, StepSample, StepTimes, Table
@@ -47,6 +48,7 @@ def _parts(priced: Priced, steps: int) -> StepParts:
     full = {name: np.broadcast_to(value, (steps,)).astype(float) for name, value in found.items()}
     zero = np.zeros(steps)
     busy = [np.broadcast_to(part, (steps,)).astype(float) for part in priced.busy_s()]
+    more = {} if priced.physics.overlap is None else _kinds(priced, steps)
     return StepParts(
         Work(*(full.get(name, zero) for name in ("matrix", "expert", "elementwise"))),
         full.get("attention", zero),
@@ -54,7 +56,17 @@ def _parts(priced: Priced, steps: int) -> StepParts:
         full.get("communication", zero) + full.get("stream", zero),  # experts that a step's tokens wait for
         full.get("launch", zero),
         (busy[0], busy[1], busy[2]),
+        **more,
     )
+
+
+def _kinds(priced: Priced, steps: int) -> dict[str, Any]:
+    """Of steps whose micro-batches overlap: what of their dense work is of which kind, units that attention holds."""
+    (matrix, memory, _, _), (held, fed) = priced.kinds(DENSE)
+    attention = priced.kinds(("attention",))
+    units = attention[0][0] + attention[1][0]
+    columns = [np.broadcast_to(column, (steps,)).astype(float) for column in (memory, held, fed, units)]
+    return {"kinds": tuple(columns), "work_s": np.broadcast_to(matrix + memory, (steps,)).astype(float)}
 
 
 @dataclass(frozen=True)
@@ -89,7 +101,7 @@ def raw_steps(
     waited = machine.experts_away_ratio if machine.routing[0] == "gated" else 0.0
     resident = machine.with_fields(weights_away_ratio=0.0, experts_away_ratio=waited)
     plain = replace(physics, served=NOTHING, machine=resident)
-    found = sampled(evaluate_physics(plain, plan, graphs), reach or SampleRange(), **fields)
+    found = sampled(evaluate_physics(plain, plan, graphs), reach or SampleRange(), overlap=physics.overlap, **fields)
     chips = float(np.max(plan.replica_chips / plan.attention_dp))
     idle_w = float(np.max(machine.idle_w)) * chips
     times = with_stream(replace(found.times, idle_w=idle_w), physics, plan)
@@ -127,23 +139,31 @@ def served_steps(raw: RawSteps, served: Served = NOTHING) -> StepTimes:
         return with_energy(raw, times)
     tokens = np.maximum(times.dense_pure.x.knots(), 1.0)
 
-    def dense(work: Work, launch_s: Floats | float, chunk: bool) -> Table:
+    parts = repeats_of(times.overlap, tokens)
+
+    def dense(work: Work, launch_s: Floats | float, chunk: bool) -> tuple[Table, Floats]:
+        """The table of all of it, and by how much the work itself is longer."""
         seen = expert_tokens(served, tokens, raw.ranks, chunk)
         here = replace(work, expert=np.interp(seen, tokens, work.expert))
         captured = served.captured_tokens(chunk, raw.graphs)
-        found = changes(served, here, tokens, raw.layers, raw.eight_bit, captured)
+        one = Work(here.matrix / parts, here.expert / parts, here.elementwise / parts)
+        found = changes(served, one, tokens / parts, raw.layers, raw.eight_bit, captured)
+        longer_s = np.asarray(replace(found, gaps_s=0.0, floor_s=0.0).dense_s(one)) * parts
         found = replace(found, gaps_s=found.gaps_s * raw.pace, floor_s=found.floor_s * raw.pace)
-        own_s = np.asarray(found.dense_s(here))
-        return Table(times.dense_pure.x, own_s if served.replaces_launch else own_s + launch_s)
+        own_s = np.asarray(found.dense_s(one)) * parts
+        whole_s = own_s if served.replaces_launch else own_s + launch_s
+        return Table(times.dense_pure.x, whole_s), longer_s / np.maximum(here.total_s, 1e-30)
 
     def longer(table: Table) -> Table:
         return Table(table.x, table.values * served.attention_ratio, table.y)
 
     pure, mixed = raw.sampled.pure, raw.sampled.mixed
+    dense_pure, pure_ratio = dense(pure.work, pure.launch_s, False)
+    dense_mixed, mixed_ratio = dense(mixed.work, mixed.launch_s, True)
     changed = replace(
         times,
-        dense_pure=dense(pure.work, pure.launch_s, False),
-        dense_mixed=dense(mixed.work, mixed.launch_s, True),
+        dense_pure=dense_pure,
+        dense_mixed=dense_mixed,
         prefill=longer(times.prefill),
         decode_pure=longer(times.decode_pure),
         decode_mixed=longer(times.decode_mixed),
@@ -151,7 +171,27 @@ def served_steps(raw: RawSteps, served: Served = NOTHING) -> StepTimes:
         host_pure_s=times.host_pure_s + served.step_host_s(False),
         host_mixed_s=times.host_mixed_s + served.step_host_s(True),
     )
+    if times.overlap is not None:
+        beside: dict[str, Any] = _beside_served(changed, raw, pure_ratio, mixed_ratio)
+        changed = replace(changed, held_decode=longer(times.held_decode), **beside)
     return with_energy(raw, changed)
+
+
+def repeats_of(overlap: Overlap | None, tokens: Floats) -> Floats | float:
+    """How often a step of so many tokens runs through the layers: once for each micro-batch that is no tile."""
+    return 1.0 if overlap is None or overlap.tiles else np.asarray(overlap.parts(tokens))
+
+
+def _beside_served(times: StepTimes, raw: RawSteps, pure_ratio: Floats, mixed_ratio: Floats) -> dict[str, Table]:
+    """The kinds of dense work as a server does it: longer by its ratios; the rest is launches and gaps."""
+    found: dict[str, Table] = {}
+    for name, parts, ratio in (("pure", raw.sampled.pure, pure_ratio), ("mixed", raw.sampled.mixed, mixed_ratio)):
+        for kind in ("read", "held", "fed"):
+            table = getattr(times, f"{kind}_{name}")
+            found[f"{kind}_{name}"] = Table(table.x, table.values * ratio)
+        dense = getattr(times, f"dense_{name}")
+        found[f"host_{name}"] = Table(dense.x, np.maximum(dense.values - ratio * parts.work_s, 0.0))
+    return found
 
 
 def with_energy(raw: RawSteps, times: StepTimes) -> StepTimes:
@@ -167,6 +207,8 @@ def with_energy(raw: RawSteps, times: StepTimes) -> StepTimes:
     def beside(table: Table, at: Floats) -> Floats:
         return np.asarray(np.interp(at, table.x.knots(), table.values))
 
+    if times.overlap is not None:
+        return _with_energy_in_parts(raw, times)
     at = np.maximum(batch.knots(), 1.0)
     rest = beside(times.dense_pure, at) + beside(times.head, at) + beside(times.communication, at) + times.host_pure_s
     pure = _joules(raw, raw.sampled.decodes, (rest[:, None] + times.decode_pure.values).ravel())
@@ -180,6 +222,43 @@ def with_energy(raw: RawSteps, times: StepTimes) -> StepTimes:
         energy_pure=Table(batch, pure.reshape(batch.size, kv.size), kv),
         energy_mixed=Table(tokens, np.stack(mixed, axis=1), batch),
     )
+
+
+def _with_energy_in_parts(raw: RawSteps, times: StepTimes) -> StepTimes:
+    """`with_energy` of micro-batches beside each other: the same joules above idle, in less time."""
+    batch, kv, tokens = times.decode_pure.x, times.decode_pure.y, times.dense_mixed.x
+    assert kv is not None
+    at, chunk = np.maximum(batch.knots(), 1.0), np.maximum(tokens.knots(), 1.0)
+    decode = 0.0, times.decode_pure.values, times.held_decode.values
+    pure_s = _in_parts_s(times, "pure", at[:, None], decode) + times.host_pure_s
+    pure_s = pure_s + np.interp(at, times.head.x.knots(), times.head.values)[:, None]
+    attention = raw.sampled.mixed.attention_s * _ratio(times.prefill.values, raw.sampled.times.prefill.values)
+    alone_s = _in_parts_s(times, "mixed", chunk, (attention, 0.0, 0.0)) + times.host_mixed_s
+    heads = np.interp(1.0 + batch.knots(), times.head.x.knots(), times.head.values)
+    pure = _joules(raw, raw.sampled.decodes, pure_s.ravel())
+    mixed = [_joules(raw, raw.sampled.mixed, alone_s + head_s) for head_s in heads]
+    return replace(
+        times,
+        energy_pure=Table(batch, pure.reshape(batch.size, kv.size), kv),
+        energy_mixed=Table(tokens, np.stack(mixed, axis=1), batch),
+    )
+
+
+def _in_parts_s(times: StepTimes, kind: str, tokens: Floats, attention: Any) -> Floats:
+    """What `simcore.step.kernel.in_parts` answers, for arrays of steps."""
+    overlap = times.overlap
+    assert overlap is not None
+
+    def at(name: str) -> Floats:
+        table = getattr(times, name)
+        return np.asarray(np.interp(tokens, table.x.knots(), table.values))
+
+    read, host = at(f"read_{kind}"), at(f"host_{kind}")
+    prefill, decode, held = attention
+    product = np.maximum(at(f"dense_{kind}") - read - host, 0.0)
+    work = (product + prefill, read + decode, at("communication"), host)
+    rule = (overlap.parts(tokens), float(overlap.late), *overlap.stated)
+    return np.asarray(overlapped_s(work, (at(f"held_{kind}") + held, at(f"fed_{kind}")), rule))
 
 
 def _ratio(changed: Floats, own: Floats) -> float:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.kept.lazy import dataclass
+from simcore.step.overlap import Overlap
 from simcore.step.served import Work
 
 Floats = NDArray[np.float64]
@@ -37,6 +38,15 @@ TABLES = (
     "energy_mixed",
     "uneven_pure",
     "uneven_mixed",
+    "read_pure",
+    "read_mixed",
+    "host_pure",
+    "host_mixed",
+    "held_pure",
+    "held_mixed",
+    "fed_pure",
+    "fed_mixed",
+    "held_decode",
 )
 """names of the tables, in the order in which the compiled record numbers them"""
 POOL_VALUES = 131_072
@@ -122,6 +132,22 @@ class StepTimes:
     """alpha by (sequences, place of the mean KV between the shortest, 0, and the longest, 1): decode attention is
     t(mean) + alpha (t(longest) - t(mean))"""
     uneven_mixed: Table = ZERO
+    read_pure: Table = ZERO
+    """of steps whose micro-batches overlap (`simcore.step.overlap`): s of `dense_pure` that the memory bounds"""
+    read_mixed: Table = ZERO
+    host_pure: Table = ZERO
+    """s of it that are launches and gaps"""
+    host_mixed: Table = ZERO
+    held_pure: Table = ZERO
+    """s of units that its reads hold"""
+    held_mixed: Table = ZERO
+    fed_pure: Table = ZERO
+    """s of memory that its products read"""
+    fed_mixed: Table = ZERO
+    held_decode: Table = ZERO
+    """s of units that attention of decodes holds, on the axes of `decode_pure`"""
+    overlap: Overlap | None = None
+    """None: one operation after the other"""
     host_pure_s: float = 0.0
     """scheduling, input preparation and launches that the device waits for"""
     host_mixed_s: float = 0.0
@@ -169,6 +195,11 @@ class StepParts:
     """of a captured graph"""
     busy_s: tuple[Floats, Floats, Floats] | None = None
     """(matrix unit at its peak, memory at its bandwidth, all at the top clock): what power follows"""
+    kinds: tuple[Floats, Floats, Floats, Floats] | None = None
+    """where micro-batches overlap: of the dense work, (reads, units that they hold, memory that products read); units
+    that attention holds"""
+    work_s: Floats | float = 0.0
+    """there: dense work without launches"""
 
     @property
     def dense_s(self) -> Floats:
@@ -252,6 +283,10 @@ def sample_steps(evaluate: Evaluate, reach: SampleRange, **fields: Any) -> Sampl
     head = evaluate(_steps(decodes=asked, kv=1.0, sequences=asked)).head_s
     prefill, decode, head = (np.array(part, dtype=float) for part in (prefill, decode, head))
     prefill[0] = decode[0] = head[0] = 0.0
+    if as_decodes.kinds is not None and decoding.kinds is not None and by_tokens.kinds is not None:
+        held = np.array(decoding.kinds[3], dtype=float).reshape(decode.shape)
+        held[0] = 0.0
+        fields = {**fields, **_beside(tokens, as_decodes, by_tokens), "held_decode": Table(decodes, held, past)}
     times = StepTimes(
         dense_pure=Table(tokens, as_decodes.dense_s),
         dense_mixed=Table(tokens, by_tokens.dense_s),
@@ -263,6 +298,17 @@ def sample_steps(evaluate: Evaluate, reach: SampleRange, **fields: Any) -> Sampl
         **fields,
     )
     return SampledSteps(times, as_decodes, by_tokens, decoding)
+
+
+def _beside(tokens: Axis, pure: StepParts, mixed: StepParts) -> dict[str, Table]:
+    """What of the dense work is of which kind, for micro-batches that overlap."""
+    found: dict[str, Table] = {}
+    for name, parts in (("pure", pure), ("mixed", mixed)):
+        assert parts.kinds is not None
+        read, held, fed, _ = parts.kinds
+        columns = {"read": read, "held": held, "fed": fed, "host": np.maximum(parts.dense_s - parts.work_s, 0.0)}
+        found |= {f"{kind}_{name}": Table(tokens, np.asarray(column)) for kind, column in columns.items()}
+    return found
 
 
 def _steps(

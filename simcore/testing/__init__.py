@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simcore.testing.blocks import check_block
+    from simcore.testing.collectives import check_collective
     from simcore.testing.cost_models import check_cost_model
     from simcore.testing.engines import check_engine
     from simcore.testing.hardware import check_assumptions, check_chip
@@ -27,6 +28,7 @@ ROOMS = {
     "check_assumptions": "hardware",
     "check_block": "blocks",
     "check_chip": "hardware",
+    "check_collective": "collectives",
     "check_cost_model": "cost_models",
     "check_engine": "engines",
     "check_method": "methods",
@@ -41,6 +43,7 @@ __all__ = [
     "check_assumptions",
     "check_block",
     "check_chip",
+    "check_collective",
     "check_cost_model",
     "check_engine",
     "check_method",

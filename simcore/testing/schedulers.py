@@ -24,10 +24,14 @@ WAYS: tuple[dict[str, Any], ...] = (
 SLOS = (Slo(ttft_s=0.5), Slo())
 
 
-def check_scheduler(name: str) -> None:
-    """Serve random traffic in several ways; raise AssertionError for a broken invariant or two different answers."""
+def check_scheduler(name: str, rank: str = "") -> None:
+    """Serve random traffic in several ways; raise AssertionError for a broken invariant or two different answers.
+
+    `rank` is the program of scheduler `ranked`.
+    """
     for number, more in enumerate(WAYS):
-        how = ReplicaSettings(scheduler=name, **{"kv_blocks": 400, "max_running": 32, "token_budget": 512} | more)
+        limits = {"kv_blocks": 400, "max_running": 32, "token_budget": 512} | more
+        how = ReplicaSettings(scheduler=name, rank=rank, **limits)
         first, second = (_served(how, number) for _ in range(2))
         broken = violations(first)
         assert not broken, f"scheduler {name}, {more or 'plain settings'}: {'; '.join(map(str, broken))}"

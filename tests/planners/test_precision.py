@@ -66,3 +66,25 @@ def test_a_file_is_answered_and_refused_in_one_line() -> None:
     raw["precision"] = {"formats": ["bf16"]}
     with pytest.raises(InputError, match="nothing bounds it"):
         problem_of(raw, "mine.toml")
+
+
+def test_a_choice_is_a_scenario_that_takes_what_was_planned(tmp_path: Path) -> None:
+    """Written, read again and priced: the step takes the program's time, the weights its bytes."""
+    import simcore
+    from planners.precision.chosen import chosen_scenario
+    from scenarios.one_step import asked_step, step_of
+    from scenarios.read import read
+    from scenarios.toml import dumps
+
+    raw = read_file(EXAMPLE, "scenario")
+    found = plan_precision(read_problem(EXAMPLE))
+    assert found.plan is not None
+    written = tmp_path / "chosen.toml"
+    written.write_text(dumps(chosen_scenario(raw, found.plan, str(EXAMPLE))), encoding="utf-8")
+    scenario = read(written)
+    total = step_of(scenario, asked_step(dict(raw["asked"]), "")).totals()
+    assert float(np.max(total.time_s)) == pytest.approx(found.plan.time_s, rel=1e-9)
+    plain = scenario.set({"plan.layers": []})
+    saved = simcore.estimate(plain).values["weights_bytes"] - simcore.estimate(scenario).values["weights_bytes"]
+    problem = read_problem(EXAMPLE)
+    assert saved == pytest.approx(float(problem.weights_bytes[:, 0].sum()) - found.plan.weights_bytes, rel=1e-9)

@@ -22,8 +22,9 @@ from simcore.ops.op import StepColumns, plan_columns
 from simcore.spec.plan import ParallelPlan
 from simcore.spec.policy import ServingPolicy
 from simcore.spec.traffic import Trace
-from simcore.step.price import Physics, step_total
+from simcore.step.price import Physics
 from simcore.step.times import SampleRange
+from simcore.step.totals import step_total
 
 FREE = PoolLink(np.inf, np.inf)
 BATCH, KV = np.array([1.0, 7.0, 64.0, 300.0]), np.array([500.0, 2000.0, 1000.0, 4000.0])

@@ -15,9 +15,10 @@ from simcore.engine.ranks import split_experts
 from simcore.ops.op import StepColumns, plan_columns
 from simcore.spec.plan import ParallelPlan
 from simcore.spec.policy import ServingPolicy
-from simcore.step.price import Physics, step_total
+from simcore.step.price import Physics
 from simcore.step.sample import physics_step_times
 from simcore.step.times import StepTimes, Table
+from simcore.step.totals import step_total
 from tests.steps import scenario_physics, scenario_step_times
 
 LLAMA = "llama-3.1-70b"
