@@ -204,26 +204,9 @@ def _given(scenario: Scenario, skip_bad: bool) -> Ready:
     return Ready(whole, trace, given_steps(whole), settings, slos, plan.dp, None, assumptions=told, pool=pool)
 
 
-def _refuse_routed(found: Resolved) -> None:
-    """Raises InputError for experts that come in a way which the event engine does not know."""
-    fetch, policy = found.serving_policy.expert_fetch, found.scenario.policy
-    what = ""
-    if fetch == "pre-gated":
-        what = "the event engine waits for experts behind their router, not a layer ahead"
-    elif fetch == "gated" and (found.machine.weights_away_ratio or policy.communication_overlap_ratio):
-        what = "the event engine has no other streams beside it, and hides no messages"
-    if what:
-        raise InputError(what, file=found.scenario.file, key="residency.experts.fetch", fix="estimate it")
-
-
 def with_resolved(found: Resolved, trace: Trace) -> Ready:
     """A scenario whose names are known, with its traffic."""
     scenario = found.scenario
-    if found.serving_policy.kv_fetch != "step":
-        what = "the event engine reads KV where it lies, not a layer ahead"
-        fix = "estimate it, or leave fetch out"
-        raise InputError(what, file=scenario.file, key="residency.kv.fetch", fix=fix)
-    _refuse_routed(found)
     if scenario.attention_ffn is not None:
         from scenarios.attention_ffn import group_steps
 

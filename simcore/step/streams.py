@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 
@@ -16,8 +17,9 @@ from simcore.spec.model import ModelSpec
 
 def streamed(machine: Machine, model: ModelSpec, plan: PlanColumns, ops: Sequence[Op]) -> Stream | None:
     """All streams of a step with these operations; None where everything is resident."""
-    weights = weight_stream(machine, model, plan)
-    return with_kv(with_routed(weights, machine, model, ops), machine, model, ops)
+    found = (weight_stream(machine, model, plan), routed_stream(machine, model, ops), kv_stream(machine, model, ops))
+    some = [stream for stream in found if stream is not None]
+    return reduce(Stream.and_then, some) if some else None
 
 
 def weight_stream(machine: Machine, model: ModelSpec, plan: PlanColumns) -> Stream | None:
@@ -36,28 +38,26 @@ def weight_stream(machine: Machine, model: ModelSpec, plan: PlanColumns) -> Stre
     return stream_of(stream_s, model.layer_count, latency_s, machine.fetch)
 
 
-def with_routed(stream: Stream | None, machine: Machine, model: ModelSpec, ops: Sequence[Op]) -> Stream | None:
-    """The stream with the experts that the step's tokens ask for and the main tier does not hold.
+def routed_stream(machine: Machine, model: ModelSpec, ops: Sequence[Op]) -> Stream | None:
+    """The experts that the step's tokens ask for and the main tier does not hold; None where all are at hand.
 
     `gated`: each layer waits for its own behind its router; `pre-gated`: they are known, and come, a layer ahead.
     """
     fetch, rule, skew, repeat = machine.routing
     if fetch == "all" or not machine.experts_away_ratio or not model.is_moe:
-        return stream
+        return None
     chosen = max(block.chosen_experts for group in model.layers for block in group.ffn)
     missed = missed_ratio(model.experts, chosen, machine.experts_away_ratio, rule, skew, repeat)
     own = [op for op in ops if op.name == "experts"]
     asked: Column = sum((op.count * op.stream_bytes for op in own), 0.0)
     layers = round(float(np.max(sum((op.count for op in own), 0.0))))
     how = "demand" if fetch == "gated" else "prefetch"
-    experts = stream_of(missed * asked / machine.expert_bytes_per_s, layers, machine.expert_latency_s, how)
-    return experts if stream is None else stream.and_then(experts)
+    return stream_of(missed * asked / machine.expert_bytes_per_s, layers, machine.expert_latency_s, how)
 
 
-def with_kv(stream: Stream | None, machine: Machine, model: ModelSpec, ops: Sequence[Op]) -> Stream | None:
-    """The stream with the step's KV behind the weights of each layer, where that is brought a layer ahead."""
+def kv_stream(machine: Machine, model: ModelSpec, ops: Sequence[Op]) -> Stream | None:
+    """The step's KV behind the weights of each layer; None where it is not brought a layer ahead."""
     if not np.isfinite(machine.kv_ahead_bytes_per_s):
-        return stream
+        return None
     read = sum((op.count * op.stream_bytes for op in ops if op.role == "attention"), 0.0)
-    kv = stream_of(read / machine.kv_ahead_bytes_per_s, model.layer_count, float(np.max(machine.kv_latency_s)))
-    return kv if stream is None else stream.and_then(kv)
+    return stream_of(read / machine.kv_ahead_bytes_per_s, model.layer_count, float(np.max(machine.kv_latency_s)))
