@@ -38,6 +38,10 @@ def estimate(scenario: Scenario) -> Estimated:
 
     Raises InputError for bad input and for parts that the analytic engine does not know.
     """
+    if scenario.models or scenario.jobs:
+        from planners.models import estimate_models
+
+        return estimate_models(scenario)
     case, found = case_of(scenario)
     evaluator = Evaluator({}, cost_model)
     rate = rate_of(found.scenario)

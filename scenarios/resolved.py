@@ -127,7 +127,7 @@ def places_of(places: Mapping[str, ResidencyPart], file: str) -> dict[str, Any]:
         if place.fetch in ROUTED:
             found |= routed(name, place, key, file)
             continue
-        if any((place.cache != "static", place.skew_ratio, place.repeat_ratio)):
+        if any((place.cache not in (None, "static"), place.skew_ratio, place.repeat_ratio)):
             fix = "name fetch = gated or pre-gated"
             raise InputError("is for experts that routers ask for", file=file, key=f"{key}.cache", fix=fix)
         if name == "kv":
@@ -165,7 +165,7 @@ def routed(name: str, place: ResidencyPart, key: str, file: str) -> dict[str, An
         "expert_tier": place.tier,
         "expert_away_ratio": place.share,
         "expert_fetch": place.fetch,
-        "expert_cache": place.cache,
+        "expert_cache": place.cache or "static",
         "expert_skew_ratio": place.skew_ratio,
         "expert_repeat_ratio": place.repeat_ratio,
     }

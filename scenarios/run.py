@@ -60,6 +60,15 @@ class Ready:
         return Criterion(self.slos, slo.attainment, slo.itl_p99_s or infinite, slo.queue_p50_s or infinite)
 
     @property
+    def models_per_replica(self) -> int:
+        """That share its chips."""
+        return 1
+
+    def more(self, run: Any, found: dict[str, Any]) -> dict[str, Any]:
+        """Figures of a run beside, or instead of, those that are `found`."""
+        return {}
+
+    @property
     def chips(self) -> int:
         """Of one replica."""
         group, own = self.scenario.attention_ffn, self.scenario.plan.replica_chips
@@ -183,6 +192,10 @@ def delayed(run: Any, start_s: float) -> Any:
 def ready(scenario: Scenario, skip_bad: bool = False) -> Ready:
     """Names to specs, lengths to traces, memory to KV blocks. Raises InputError for bad input."""
     needed(scenario)
+    if scenario.models or scenario.jobs:
+        from scenarios.models import ready_models
+
+        return ready_models(scenario, skip_bad)
     if scenario.steps is not None:
         return _given(scenario, skip_bad)
     found = resolve(scenario).checked()

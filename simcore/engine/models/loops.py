@@ -1,4 +1,4 @@
-"""Requests for several models on replicas that each hold some of them: arrivals, or a closed loop of users; compiled."""
+"""Requests for several models on replicas that each hold some of them: arrivals, or users in a loop; compiled."""
 
 from __future__ import annotations
 
@@ -160,8 +160,10 @@ def closed_models(
     think_s: float,
     done: Any,
 ) -> None:
-    """`users` requests at time 0, then the next in order `think_s` after each completion or refusal; `done` `[requests]`
-    is scratch. Every replica has `stop_at_done`."""
+    """`users` requests at time 0, then the next in order `think_s` after each completion or refusal.
+
+    `done` `[requests]` is scratch; every replica has `stop_at_done`.
+    """
     how = (replicas.size // groups.size, by_turn)
     sent, released, clock_s = 0, min(users, requests.size), 0.0
     for number in range(released):

@@ -37,6 +37,7 @@ GROUP = np.dtype(
         ("job_left_tokens", "f8"),
         ("job_tokens", "f8"),
         ("job_s", "f8"),  # of the chips, for the job
+        ("job_alone_s", "f8"),  # of these, without a step beside it
     ],
     align=True,
 )

@@ -76,13 +76,12 @@ class Shared:
 
 
 @dataclass(frozen=True)
-class SharedRun:
-    """A run, and what became of models and job."""
+class SharedRun(ServingRun):
+    """A run, and what became of models and job. `replicas` has a record for each model of each replica."""
 
-    run: ServingRun
-    models: Any
+    models: Any = None
     """`[replicas x models]`, dtype MODEL"""
-    groups: Any
+    groups: Any = None
     """`[replicas]`, dtype GROUP"""
     which: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     """`[requests]`, the model of each, copies one by one"""
@@ -115,10 +114,8 @@ def serve_models(
         fleet["stop_at_done"] = 1
         done = np.zeros(len(requests), np.int64)
         closed_models(*state, int(shared.by_turn), clients.users, clients.think_s, done)
-    if shared.job is not None:
-        place = np.maximum(groups["current"], 0) + np.arange(shared.count) * len(owners)
-        fleet["energy_j"][place] += groups["job_s"] * shared.job.power_w
-    return SharedRun(ServingRun(trace, requests, fleet, log, (), ((),) * len(fleet)), models, groups, asked)
+    run = {"trace": trace, "requests": requests, "replicas": fleet, "log": log, "tiers": ((),) * len(fleet)}
+    return SharedRun(**run, models=models, groups=groups, which=asked)
 
 
 def empty_caches(fleet: Any, shared: Shared, owners: Ints) -> Any:

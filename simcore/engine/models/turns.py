@@ -144,6 +144,7 @@ def idle_job(group: Any, until_s: float) -> None:
     pieces_s = math.ceil(left_s / group.job_limit_s - 1e-9) * group.job_limit_s
     used_s = min(pieces_s, group.job_left_tokens * group.job_token_s)
     count_job(group, used_s)
+    group.job_alone_s += used_s
     group.clock_s += used_s
 
 
@@ -235,7 +236,7 @@ def advance_group(
 
 @njit(cache=True)
 def _any_work(replicas: Any) -> bool:
+    unfinished = 0
     for at in range(replicas.size):
-        if replicas[at].outstanding > 0:
-            return True
-    return False
+        unfinished += replicas[at].outstanding
+    return bool(unfinished > 0)

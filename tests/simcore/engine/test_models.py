@@ -1,4 +1,4 @@
-"""Several models and a job on shared chips: one model is today's answer, nothing is lost, switching costs what it says."""
+"""Several models and a job on shared chips: one model is today's answer, nothing is lost, switching costs its time."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ from tests.simcore.engine.physics import law
 
 RANDOM = np.random.default_rng(7)
 COUNT = 200
-TRACE = Trace(
-    np.cumsum(RANDOM.exponential(0.1, COUNT)), RANDOM.integers(1, 300, COUNT), RANDOM.integers(1, 100, COUNT)
-)
+TRACE = Trace(np.cumsum(RANDOM.exponential(0.1, COUNT)), RANDOM.integers(1, 300, COUNT), RANDOM.integers(1, 100, COUNT))
 HOW = ReplicaSettings(kv_blocks=400, max_running=16, token_budget=512)
 STEPS = law(0.005, 1e-4, 1e-7)
 ONE = Member("one", HOW, STEPS, weight_bytes=10.0, fetch_s=0.5)
@@ -34,9 +32,9 @@ def shared(**more: Any) -> Shared:
 
 def same(plain: Any, found: SharedRun) -> None:
     for name in plain.requests.dtype.names:
-        assert np.array_equal(plain.requests[name], found.run.requests[name], equal_nan=True), name
+        assert np.array_equal(plain.requests[name], found.requests[name], equal_nan=True), name
     for name in plain.replicas.dtype.names:
-        assert np.array_equal(plain.replicas[name], found.run.replicas[name]), name
+        assert np.array_equal(plain.replicas[name], found.replicas[name]), name
 
 
 @pytest.mark.parametrize("replicas", [1, 3])
@@ -49,7 +47,7 @@ def test_a_closed_loop_of_one_model_too() -> None:
     kinds, clients = np.zeros(COUNT, np.int64), Clients(20, 0.3)
     plain, found = serve_clients(TRACE, STEPS, HOW, clients), serve_models(Shared((ONE,)), TRACE, kinds, (), clients)
     for name in ("scheduled_s", "first_token_s", "done_s"):
-        assert np.allclose(plain.requests[name], found.run.requests[name], rtol=1e-9), name
+        assert np.allclose(plain.requests[name], found.requests[name], rtol=1e-9), name
 
 
 TIGHT = tuple(replace(m, settings=replace(HOW, kv_blocks=30)) for m in shared().members)
@@ -69,26 +67,26 @@ CASES: list[dict[str, Any]] = [
 @pytest.mark.parametrize("clients", [None, Clients(24, 0.1)], ids=["open", "closed"])
 def test_requests_are_conserved_and_chips_are_never_taken_twice(more: dict[str, Any], clients: Any) -> None:
     found = serve_models(shared(**more), TRACE, KINDS, (), clients)
-    assert not violations(found.run) and found.run.done.all()
-    assert np.array_equal(found.run.requests["replica"] % 3, KINDS)
+    assert not violations(found) and found.done.all()
+    assert np.array_equal(found.requests["replica"] % 3, KINDS)
     held = (found.models["resident"] * found.models["weight_bytes"]).reshape(-1, 3).sum(axis=1)
     assert (held <= found.groups["capacity_bytes"]).all()
-    busy_s = found.run.replicas["busy_s"].reshape(-1, 3).sum(axis=1)
-    end_s = found.run.replicas["now_s"].reshape(-1, 3).max(axis=1)
+    busy_s = found.replicas["busy_s"].reshape(-1, 3).sum(axis=1)
+    end_s = found.replicas["now_s"].reshape(-1, 3).max(axis=1)
     assert (busy_s + found.models["waited_s"].reshape(-1, 3).sum(axis=1) <= end_s * (1 + 1e-9)).all()
 
 
 def test_free_switching_changes_nothing() -> None:
     """Weights that come in no time are as good as weights that are there, whatever is resident."""
     free = tuple(replace(member, fetch_s=0.0) for member in shared().members)
-    runs = [serve_models(shared(members=free, capacity_bytes=room), TRACE, KINDS).run for room in (10.0, 20.0, 30.0)]
+    runs = [serve_models(shared(members=free, capacity_bytes=room), TRACE, KINDS) for room in (10.0, 20.0, 30.0)]
     for run in runs[1:]:
         assert np.array_equal(run.requests["done_s"], runs[0].requests["done_s"])
 
 
 def test_dearer_switching_and_less_room_are_not_faster() -> None:
     def mean_s(**more: Any) -> float:
-        run = serve_models(shared(**more), TRACE, KINDS).run
+        run = serve_models(shared(**more), TRACE, KINDS)
         return float((run.requests["done_s"] - run.requests["arrival_s"]).mean())
 
     dear = tuple(replace(member, fetch_s=2.0) for member in shared().members)
@@ -100,9 +98,9 @@ def test_alone_in_turn_a_request_waits_for_its_weights_and_nothing_else() -> Non
     """Requests far apart: the first token is late by the fetch where the model before was another."""
     apart = replace(TRACE, arrival_s=100.0 * np.arange(COUNT))
     kinds = np.arange(COUNT) % 2
-    there = serve_models(Shared((replace(ONE, copies=2),), capacity_bytes=20.0), apart, kinds).run
+    there = serve_models(Shared((replace(ONE, copies=2),), capacity_bytes=20.0), apart, kinds)
     switched = serve_models(Shared((replace(ONE, copies=2),), capacity_bytes=10.0), apart, kinds)
-    late_s = switched.run.requests["first_token_s"] - there.requests["first_token_s"]
+    late_s = switched.requests["first_token_s"] - there.requests["first_token_s"]
     assert late_s[1:] == pytest.approx(0.5, abs=1e-9) and late_s[0] == 0.0
     assert switched.models["fetches"].sum() == COUNT - 1
 
@@ -111,13 +109,13 @@ def test_a_job_has_what_is_left_and_a_full_step_has_none() -> None:
     """Steps beside the job last the limit; alone it has the chips; all of its time is in tokens."""
     kinds, job = np.zeros(COUNT, np.int64), Job("tune", 1e-3, 0.02)
     plain, found = (serve_models(Shared((ONE,), job=one), TRACE, kinds) for one in (None, job))
-    end_s, own_s = found.run.replicas["now_s"].max(), plain.run.replicas["busy_s"].sum()
+    end_s, own_s = found.replicas["now_s"].max(), plain.replicas["busy_s"].sum()
     assert found.groups["job_s"][0] == pytest.approx(1e-3 * found.groups["job_tokens"][0])
     assert 0.3 * end_s < found.groups["job_s"][0] < end_s and own_s > 0.0
-    gaps_s = found.run.requests["done_s"] - found.run.requests["first_token_s"]
-    assert (gaps_s >= (found.run.requests["output_tokens"] - 1) * 0.02 - 1e-9).all()
+    gaps_s = found.requests["done_s"] - found.requests["first_token_s"]
+    assert (gaps_s >= (found.requests["output_tokens"] - 1) * 0.02 - 1e-9).all()
     short = serve_models(Shared((ONE,), job=replace(job, limit_s=1e-4)), TRACE, kinds)
-    spans = [run.requests["done_s"] - run.requests["arrival_s"] for run in (short.run, plain.run)]
+    spans = [run.requests["done_s"] - run.requests["arrival_s"] for run in (short, plain)]
     assert spans[0].mean() == pytest.approx(spans[1].mean(), rel=0.01)
     few = serve_models(Shared((ONE,), job=replace(job, tokens=100.0)), TRACE, kinds)
     assert few.groups["job_tokens"][0] == pytest.approx(100.0)
