@@ -12,7 +12,7 @@ from simcore.ops.op import Column, PlanColumns, StepColumns
 from simcore.ops.transformer import lower
 from simcore.step.price import Physics
 from simcore.step.streams import kv_stream, routed_stream, weight_stream
-from simcore.step.times import ZERO, Axis, Floats, StepTimes, Table
+from simcore.step.times import Axis, Floats, StepTimes, Table
 
 
 def with_streams(times: StepTimes, physics: Physics, plan: PlanColumns) -> StepTimes:
@@ -82,6 +82,6 @@ def beside(times: StepTimes, step_s: Floats, experts_s: Floats | float, kv_s: Fl
 
 def seen_by(table: Table, tokens: Floats | float) -> Table:
     """The experts' stream where the experts see other tokens than the step's own."""
-    if table is ZERO:
+    if not np.any(table.values):
         return table
     return Table(table.x, np.asarray(np.interp(tokens, table.x.knots(), table.values)))
