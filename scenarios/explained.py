@@ -94,7 +94,7 @@ def shared(scenario: Scenario) -> list[str]:
         turn = (
             "until it has no work" if place.turn_s is None else f"for {place.turn_s * 1e3:.4g} ms while another waits"
         )
-        lines.append(f"Models that are not in use lie in {place.tier}; one runs {turn}")
+        lines.append(f"Models that are not in use lie in {place.home}; one runs {turn}")
     lines += [f"Job {part.name}: {part.kind} in the slack of steps" for part in scenario.jobs]
     return lines
 

@@ -167,7 +167,7 @@ def alike(sized: tuple[Sized, ...], file: str) -> None:
 def place_of(scenario: Scenario) -> ResidencyPart | None:
     """Where models live that are not in use; None: all are in the main tier."""
     place = scenario.residency.get("models")
-    if place is None or place.tier == "main":
+    if place is None or place.home == "main":
         return None
     key, file = "residency.models", scenario.file
     if place.fetch not in ("step", "demand", "prefetch"):
@@ -213,14 +213,14 @@ def memory_of(scenario: Scenario, sized: tuple[Sized, ...], held_bytes: float) -
     if place is not None:
         needs, there = float(sum(every)), tier_of(main, place, tier_bytes)
         if needs > there:
-            return weights, room, without_room(place.tier, needs, there)
+            return weights, room, without_room(place.home, needs, there)
     return weights, room, pool
 
 
 def tier_of(found: Resolved, place: ResidencyPart, ask: Any) -> float:
     """A fact of the tier that models live in. Raises InputError for one that is not there."""
     try:
-        return float(ask(found.system, place.tier))
+        return float(ask(found.system, place.home))
     except KeyError as error:
         raise InputError(str(error.args[0]), file=found.scenario.file, key="residency.models") from None
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from scenarios.endurance import life
 from scenarios.estimate import prices_of
 from scenarios.run import Ready
 
@@ -22,6 +23,10 @@ def report(run: Any, ready: Ready) -> dict[str, Any]:
         groups = by_group(run, "slo_class", ready.slos)
         found["by_class"] = {ready.trace.slo_names[key]: values for key, values in groups.items()}
     found |= ready.more(run, found)
+    if ready.resolved is not None:
+        end_s = max(float(run.replicas["now_s"].max(initial=0.0)), 1e-9)
+        tokens = found["prefill_tokens"] + found["decode_tokens"]
+        found |= life(ready.resolved, tokens / end_s / len(run.replicas))
     return found | money(found, ready, run) | space(ready) | power(found, ready, run)
 
 

@@ -15,6 +15,7 @@ from scenarios.names import resolve as look_up
 from scenarios.stacks import Release, cost_model, default_stack, documented, release, served
 from simcore.cost.facts import chip_facts
 from simcore.cost.loading import in_words, objections
+from simcore.cost.machine import half_peak
 from simcore.errors import InputError, suggest
 from simcore.kept.lazy import dataclass
 from simcore.ops.op import PlanColumns, plan_columns
@@ -84,6 +85,8 @@ class Resolved:
         """The policy as the machine and the analytic engine read it."""
         policy, places = self.scenario.policy, self.scenario.residency
         tiers = places_of(places, self.scenario.file)
+        if tiers.get("expert_fetch") == "host":
+            tiers["expert_host_flop_per_s"] = host_flop_per_s(self.system, self.scenario.file)
         fields = {name: getattr(policy, name) for name in SERVING}
         return ServingPolicy(**fields, **tiers, mixes=policy.scheduler in MIXING)
 
@@ -133,16 +136,16 @@ def places_of(places: Mapping[str, ResidencyPart], file: str) -> dict[str, Any]:
         if name == "kv":
             known, what = place.fetch != "resident" and place.share == 1.0, "lives in one tier, all of it"
         else:
-            known, what = place.fetch != "resident" or place.tier == "main", "is resident in the main tier only"
+            known, what = place.fetch != "resident" or place.home == "main", "is resident in the main tier only"
         if not known:
             raise InputError(what, file=file, key=key, fix="leave out fetch and share, or name another rule")
         if name == "kv":
-            ahead = place.fetch in ("prefetch", "window") and place.tier != "main"
-            found |= {"kv_tier": place.tier, "kv_fetch": "prefetch" if ahead else "step"}
+            ahead = place.fetch in ("prefetch", "window") and place.home != "main"
+            found |= {"kv_tier": place.home, "kv_fetch": "prefetch" if ahead else "step"}
             continue
         one = name.removesuffix("s")
-        found |= {f"{one}_tier": place.tier, f"{one}_away_ratio": place.share}
-        if place.tier != "main":
+        found |= {f"{one}_tier": place.home, f"{one}_away_ratio": place.share}
+        if place.home != "main":
             fetch = found.setdefault("weight_fetch", place.fetch)
             if (fetch == "demand") != (place.fetch == "demand"):
                 raise InputError(
@@ -151,18 +154,18 @@ def places_of(places: Mapping[str, ResidencyPart], file: str) -> dict[str, Any]:
     return found
 
 
-ROUTED = ("gated", "pre-gated")
-"""rules that fetch the experts which tokens ask for"""
+ROUTED = ("gated", "pre-gated", "host")
+"""rules that fetch, or compute on the host, the experts which tokens ask for"""
 
 
 def routed(name: str, place: ResidencyPart, key: str, file: str) -> dict[str, Any]:
     """Experts that come as routers ask, as fields of a `ServingPolicy`. Raises InputError for another class."""
     if name != "experts":
         raise InputError("is for experts", file=file, key=f"{key}.fetch", fix="name another rule")
-    if place.tier == "main":
+    if place.home == "main":
         return {"expert_tier": "main"}
     return {
-        "expert_tier": place.tier,
+        "expert_tier": place.home,
         "expert_away_ratio": place.share,
         "expert_fetch": place.fetch,
         "expert_cache": place.cache or "static",
@@ -314,6 +317,17 @@ def thread_ratio(system: System, file: str) -> float:
     """How fast one thread of the system's host is; 1 where no host is named. Raises InputError for an unknown one."""
     host = system.node.host if system.node else None
     return float(find("chip", host, file, "hardware.node.host")[0].issue.thread_ratio) if host else 1.0
+
+
+def host_flop_per_s(system: System, file: str) -> float:
+    """One chip's share of what the node's hosts multiply in bf16 or its like. Raises InputError without a host."""
+    node = system.node
+    if node is None or not node.host:
+        what, fix = f"{system.name} names no host", "name a node with one"
+        raise InputError(what, file=file, key="residency.experts.fetch", fix=fix)
+    chip = find("chip", node.host, file, "hardware.node.host")[0]
+    unit = chip.compute[chip.main_unit]
+    return half_peak(unit) * max(node.hosts, 1) / node.chips
 
 
 def too_many(plan: ParallelPlan, system: System) -> str | None:

@@ -102,7 +102,7 @@ def offload_of(scenario: Scenario, system: System) -> dict[str, Offload]:
     """Classes of tensors outside the main tier. Raises InputError for classes of serving and for unknown tiers."""
     found = {}
     for name, place in scenario.residency.items():
-        if place.tier == "main":
+        if place.home == "main":
             continue
         key, known = f"residency.{name}", ", ".join(OFFLOADED)
         if name not in OFFLOADED:
@@ -110,7 +110,7 @@ def offload_of(scenario: Scenario, system: System) -> dict[str, Offload]:
         if "fetch" in place.model_fields_set and place.fetch != "step":
             raise InputError("is fetched beside each pass", file=scenario.file, key=f"{key}.fetch", fix="leave it out")
         try:
-            rate = float(tier_read_bytes_per_s(system, place.tier))
+            rate = float(tier_read_bytes_per_s(system, place.home))
         except KeyError as error:
             raise InputError(str(error.args[0]), file=scenario.file, key=key) from None
         found[name] = Offload(rate, place.share)

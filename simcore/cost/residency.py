@@ -54,6 +54,7 @@ def elsewhere(machine: Machine) -> dict[str, Any]:
         "kv_tier_bytes": None if kv == "main" else machine.kv_tier_bytes,
         "weights_away_ratio": machine.weights_away_ratio,
         "experts_away_ratio": machine.experts_away_ratio,
+        "experts_stay": machine.routing[0] == "host",
         "kv_passes": bool(np.isfinite(machine.kv_ahead_bytes_per_s)),
         "kv_beside_weights": kv in (weights, experts),
     }

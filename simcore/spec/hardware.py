@@ -103,6 +103,8 @@ class MemoryTier(Spec):
     queue_depth: Count | None = None
     """accesses of `granularity` under way at once, each for `latency`; None: enough for the bandwidth"""
     energy_j_per_byte: JoulePerByte | None = Field(default=None, alias="energy")
+    endurance_bytes: Capacity | None = Field(default=None, alias="endurance")
+    """that may be written before it is worn out, as drives state in TB; None: without bound"""
     link: str | None = None
     """the link crossed to reach it from the chip; None: local"""
 

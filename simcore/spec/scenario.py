@@ -79,8 +79,11 @@ class SearchPart(Spec):
 class ResidencyPart(Spec):
     """Where a class of tensors lives and how it is fetched."""
 
-    tier: str
-    fetch: Literal["resident", "step", "demand", "prefetch", "window", "gated", "pre-gated"] = "step"
+    tier: str | tuple[str, ...]
+    """of several, every tensor is striped over them by their bandwidths"""
+    cards: Count = 1
+    """of the tier, all alike; a tensor is striped over them"""
+    fetch: Literal["resident", "step", "demand", "prefetch", "window", "gated", "pre-gated", "host"] = "step"
     share: float = Field(default=1.0, gt=0, le=1)
     cache: Literal["static", "lru", "lfu", "score"] | None = None
     """which stay, of experts that are fetched as routers ask (None: static) and of models (None: lru)"""
@@ -90,6 +93,21 @@ class ResidencyPart(Spec):
     """of models: how many of the largest the main tier has room for beside KV; None: as fit in half of it"""
     turn_s: Seconds | None = Field(default=None, alias="turn")
     """of models: steps in a row while another waits; None: until the model has no work"""
+
+    @property
+    def home(self) -> str:
+        """The tiers as one name, `dram+cxl` or `2*cxl`; see `simcore.cost.storage.stripes`."""
+        names = (self.tier,) if isinstance(self.tier, str) else self.tier
+        return "+".join(f"{self.cards}*{name}" if self.cards > 1 else name for name in names)
+
+    @model_validator(mode="after")
+    def _stripes_are_tiers(self) -> ResidencyPart:
+        names = (self.tier,) if isinstance(self.tier, str) else self.tier
+        if not names or len(set(names)) < len(names) or any("+" in name or "*" in name for name in names):
+            raise ValueError(f"tier = {self.tier!r}: name one tier, or a list of different ones")
+        if (len(names) > 1 or self.cards > 1) and "main" in names:
+            raise ValueError("the main tier is no card: what is away is striped over the others")
+        return self
 
 
 CLASSES = ("weights", "experts", "kv", "state", "activations", "gradients", "optimizer", "models")

@@ -25,7 +25,7 @@ from simcore.result import OperationRow
 from simcore.spec.formats import number_format
 from simcore.spec.model import ModelSpec
 from simcore.step.served import NOTHING, Changes, Served, Work, changes, expert_tokens
-from simcore.step.streams import streamed
+from simcore.step.streams import kept_ratio, streamed
 
 MEMORY_SIDE = ("attention_decode", "mla_decode")
 """operations that a PIM unit may take over"""
@@ -276,7 +276,15 @@ def _unserved(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bo
         theirs = [] if physics.expert_cost is None else physics.expert_cost.costs(ops, physics.machine, plan, graphs)
     if theirs:
         costs = [t if op.kind == "moe" else c for op, c, t in zip(ops, costs, theirs, strict=True)]
+    kept = kept_ratio(physics.machine, physics.model)
+    if kept < 1.0:
+        costs = [scaled(c, kept) if op.name == "experts" else c for op, c in zip(ops, costs, strict=True)]
     return Priced(tuple(ops), tuple(costs), physics, stage_imbalance(physics.model, plan))
+
+
+def scaled(cost: OpCost, ratio: float) -> OpCost:
+    """A part of an operation, its launch whole."""
+    return replace(cost, compute_s=ratio * cost.compute_s, memory_s=ratio * cost.memory_s)
 
 
 def _with_expert_tokens(plain: Priced, physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> Priced:

@@ -36,7 +36,7 @@ def _asked(times: StepTimes, physics: Physics, plan: PlanColumns) -> tuple[Strea
     tokens = np.maximum(axis.knots(), 1.0)
     decodes, chunk = StepColumns(decode_sequences=tokens, kv_tokens=1.0), StepColumns(1.0, tokens)
     machine, model = physics.machine, physics.model
-    pure, mixed = (routed_stream(machine, model, lower(model, plan, step)) for step in (decodes, chunk))
+    pure, mixed = (routed_stream(machine, model, plan, lower(model, plan, step)) for step in (decodes, chunk))
     if pure is None or mixed is None:
         return None, {}
     tables = {"stream_pure": _table(axis, pure.stream_s), "stream_mixed": _table(axis, mixed.stream_s)}

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 import simcore
 from simcore.cost.residency import stream_of
-from simcore.cost.storage import tier_read_bytes_per_s, tier_write_bytes_per_s
+from simcore.cost.storage import (
+    link_bytes_per_s,
+    own_read_bytes_per_s,
+    stripes,
+    tier_bytes,
+    tier_latency_s,
+    tier_read_bytes_per_s,
+    tier_write_bytes_per_s,
+)
 from simcore.engine.tasks.graph import Task, Tasks
 from simcore.engine.tasks.run import run
 from simcore.errors import InputError
@@ -215,3 +223,59 @@ def test_a_faster_tier_brings_kv_sooner_under_load() -> None:
     fast = question.set({"hardware.node.memory.cxl.read_bandwidth": "2 TB/s"})
     slow_s, fast_s = (simcore.simulate(q).flat["e2e_mean_s"] for q in (question, fast))
     assert fast_s < 0.9 * slow_s
+
+
+def test_experts_on_the_host_wait_for_its_memory_and_their_tokens() -> None:
+    """Own step without the experts' part, then max(bytes / B, flop / F) on the host and hidden states over the link."""
+    base = {"model": "mixtral-8x7b", "tp": 2, "stack": "roofline"}
+    place = {"tier": "dram", "fetch": "host"}
+    plain, told = (simcore.estimate(asked(r, **base)) for r in ({}, {"experts": place}))
+    system = simcore.resolve("system", "dgx-h100-cxl")
+    moe = next(op for op in plain.operations if op.name == "experts" and op.phase == "decode")
+    weights = 2 * 32 * 2 * 3 * 4096 * 14336 / 2
+    sent = 32 * 2.0 * 2 * 4096 * 2 / link_bytes_per_s(system, "dram")
+    host_s = weights / own_read_bytes_per_s(system, "dram") + sent + 32 * tier_latency_s(system, "dram")
+    launch_s = moe.time_s - weights / 3.35e12
+    assert told.decode_step_s == pytest.approx(plain.decode_step_s - moe.time_s + launch_s + host_s, rel=1e-3)
+    assert told.kv_tokens > simcore.estimate(asked({"experts": {**place, "fetch": "gated"}}, **base)).kv_tokens
+    half = simcore.estimate(asked({"experts": {**place, "share": 0.5}}, **base))
+    assert plain.decode_step_s < half.decode_step_s < told.decode_step_s
+    seen = simcore.simulate(asked({"experts": place}, **base)).flat
+    assert seen["tpot_mean_s"] == pytest.approx(told.tpot_s, rel=0.02)
+    few = asked({"experts": place}, **base).set({"hardware.node.hosts": 1})
+    many = few.set({"traffic.input_tokens": 8000})  # a prompt that the host's cores bind
+    assert simcore.estimate(many).ttft_s > 1.5 * simcore.estimate(many.set({"hardware.node.hosts": 2})).ttft_s
+
+
+def test_a_tensor_is_striped_over_cards_and_over_unlike_tiers() -> None:
+    system = simcore.resolve("system", "dgx-h100-cxl")
+    one, two = (tier_read_bytes_per_s(system, name) for name in ("cxl", "2*cxl"))
+    both, dram = (tier_read_bytes_per_s(system, name) for name in ("dram+cxl", "dram"))
+    assert two == min(2 * one, link_bytes_per_s(system, "cxl")) and max(one, dram) < both <= one + dram
+    assert tier_bytes(system, "2*cxl") == 2 * tier_bytes(system, "cxl")
+    parts = stripes(system, "dram+cxl")
+    assert sum(part.part_ratio for part in parts) == pytest.approx(1.0)
+    room = min(tier_bytes(system, name) / part.part_ratio for name, part in zip(("dram", "cxl"), parts, strict=True))
+    assert tier_bytes(system, "dram+cxl") == pytest.approx(room)
+    for kv in ({"tier": "cxl", "cards": 2}, {"tier": ["dram", "cxl"]}):
+        question = asked({"kv": kv}).set({"traffic.input_tokens": 8000})
+        told, seen = simcore.estimate(question), simcore.simulate(question).flat
+        assert told.tpot_s < simcore.estimate(question.set({"residency.kv": "cxl"})).tpot_s
+        assert seen["tpot_mean_s"] == pytest.approx(told.tpot_s, rel=0.02)
+    for bad in ({"tier": ["cxl", "cxl"]}, {"tier": "main", "cards": 2}, {"tier": "hbm", "cards": 2}):
+        with pytest.raises(InputError, match=r"residency|main tier"):
+            simcore.estimate(asked({"kv": bad}))
+
+
+def test_a_drive_lasts_as_long_as_it_bears_what_is_written() -> None:
+    question = asked({"kv": {"tier": "nvme", "fetch": "prefetch"}}).set({"hardware.node.memory.nvme.endurance": "7 PB"})
+    told, run = simcore.estimate(question), simcore.simulate(question)
+    token_bytes = 2 * 80 * 8 * 128 * 2 / 4  # K and V, layers, heads, elements, bytes, over tp
+    rate = told.requests_per_s * 520 * token_bytes
+    assert told.kv_write_bytes_per_s == pytest.approx(rate)
+    assert told.tier_life_years == pytest.approx(7e15 / 8 / rate / (365.25 * 24 * 3600))
+    assert run.report["tier_life_years"] == pytest.approx(told.tier_life_years, rel=0.02)
+    twice = simcore.estimate(question.set({"residency.kv.cards": 2}))
+    life_s = twice.tier_life_years * twice.kv_write_bytes_per_s
+    assert life_s == pytest.approx(2 * told.tier_life_years * told.kv_write_bytes_per_s)
+    assert "tier_life_years" not in simcore.estimate(asked({"kv": "cxl"})).values
