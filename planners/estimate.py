@@ -9,6 +9,7 @@ import numpy as np
 
 from planners.evaluate import Evaluator
 from planners.load import at_rate, rate_of
+from scenarios.access_energy import access_energy
 from scenarios.answer import of_estimate
 from scenarios.endurance import life
 from scenarios.estimate import case_of
@@ -47,20 +48,21 @@ def estimate(scenario: Scenario) -> Estimated:
     evaluator = Evaluator({}, cost_model)
     rate = rate_of(found.scenario)
     if rate is None:
-        return Estimated(with_life(evaluator.one(case), found, case), found, case)
+        return Estimated(with_more(evaluator.one(case), found, case), found, case)
     row = at_rate(evaluator, case, {"dp": np.array([float(case.plan.dp)])}, rate).row(0)
     asked = case.replace(batch=round(row.batch))
     result = evaluator.one(asked)
     if row.reason == Reason.OVERLOADED and result.infeasible is None:
         result = replace(result, infeasible=Overloaded(rate, float(row.requests_per_s)))
-    return Estimated(with_life(result, found, asked), found, asked)
+    return Estimated(with_more(result, found, asked), found, asked)
 
 
-def with_life(result: Result, found: Resolved, case: Case) -> Result:
-    """The answer with how long the tier of KV lasts."""
+def with_more(result: Result, found: Resolved, case: Case) -> Result:
+    """The answer with how long the tier of KV lasts, and what accesses cost where specs say it."""
     if result.infeasible is not None:
         return result
     lengths = case.demand.input.mean_tokens + case.demand.output.mean_tokens
     ranks = case.plan.dp * case.plan.attention_dp
     told = life(found, float(result.values["requests_per_s"]) * lengths / ranks)
+    told |= access_energy(found, result.operations, float(case.batch))
     return replace(result, values={**result.values, **told}) if told else result

@@ -11,7 +11,19 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from simcore.spec.base import Count, Sourced, Spec
-from simcore.units import Bytes, BytesPerS, Capacity, FlopPerS, Hertz, JoulePerByte, Seconds, Usd, UsdPerHour, Watts
+from simcore.units import (
+    Bytes,
+    BytesPerS,
+    Capacity,
+    FlopPerS,
+    Hertz,
+    JoulePerByte,
+    JoulePerFlop,
+    Seconds,
+    Usd,
+    UsdPerHour,
+    Watts,
+)
 
 Format = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp6", "fp4", "int4"]
 ChipKind = Literal["gpu", "npu", "tpu", "cpu", "pim", "accelerator"]
@@ -82,6 +94,8 @@ class ComputeUnit(Spec):
     timing: PimTiming | None = None
     """of the DRAM, from which the time of a tile of `tile_size` follows; instead of `tile_time`"""
     channels: Count | None = None
+    energy_j_per_flop: JoulePerFlop | None = Field(default=None, alias="energy")
+    """of one operation, its operands at hand; told beside the power of the board"""
     concurrent_with_host: bool = False
     """may run while the chip's main unit works on the same tier"""
 

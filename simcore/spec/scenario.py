@@ -259,8 +259,13 @@ class Scenario(Spec):
     @field_validator("laws")
     @classmethod
     def _arithmetic_of_laws(cls, value: dict[str, str]) -> dict[str, str]:
+        from simcore.spec.law_units import in_si
+
         for name, text in value.items():
-            check_arithmetic(text, f"{name}: ")
+            try:
+                check_arithmetic(in_si(name, text), f"{name}: ")
+            except InputError as error:
+                raise ValueError(f"{name}: {error}") from None
         return value
 
     @model_validator(mode="after")
