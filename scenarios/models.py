@@ -200,7 +200,7 @@ def memory_of(scenario: Scenario, sized: tuple[Sized, ...], held_bytes: float) -
     every = [one.weight_bytes for one in sized for _ in range(one.part.copies)]
     place, main, found = place_of(scenario), sized[0].found, max(every)
     if place is None:
-        weights = float(sum(every))
+        weights = max(placed_bytes(sized, replica) for replica in range(main.plan.dp))
     else:
         slots = place.slots or max(1, int(0.5 * have // found))
         weights = float(sum(sorted(every)[-slots:]))
@@ -215,6 +215,12 @@ def memory_of(scenario: Scenario, sized: tuple[Sized, ...], held_bytes: float) -
         if needs > there:
             return weights, room, without_room(place.home, needs, there)
     return weights, room, pool
+
+
+def placed_bytes(sized: tuple[Sized, ...], replica: int) -> float:
+    """Weights of all models that a replica may serve, on one chip."""
+    own = (one for one in sized if one.part.replicas is None or replica in one.part.replicas)
+    return float(sum(one.part.copies * one.weight_bytes for one in own))
 
 
 def tier_of(found: Resolved, place: ResidencyPart, ask: Any) -> float:

@@ -139,8 +139,9 @@ def records(shared: Shared) -> tuple[Any, Any, Any]:
         for name in ("weight_bytes", "fetch_s", "block_bytes"):
             models[at][name] = getattr(member, name)
     for low in range(0, len(models), each):
-        fits = np.cumsum(models["weight_bytes"][low : low + each]) <= shared.capacity_bytes * (1.0 + 1e-12)
-        models["resident"][low : low + each] = fits
+        own = models[low : low + each]
+        fits = np.cumsum(own["weight_bytes"] * own["placed"]) <= shared.capacity_bytes * (1.0 + 1e-12)
+        own["resident"] = fits & (own["placed"] == 1)
     groups["capacity_bytes"], groups["turn_s"], groups["ahead"] = shared.capacity_bytes, shared.turn_s, shared.ahead
     groups["rule"], groups["current"], groups["turn_end_s"] = RULES.index(shared.rule), -1, -np.inf
     if shared.job is not None:
