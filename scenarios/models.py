@@ -73,6 +73,9 @@ class SharedReady(Ready):
         """Serve the traffic, arrivals `rate_ratio` times as fast, on another count of replicas if given."""
         from simcore.engine.models.serve import serve_models
 
+        if log_steps:
+            what = "a timeline has one model at a time, and several share these chips"
+            raise InputError(what, file=self.scenario.file, key="--timeline", fix="leave it out")
         trace = self.trace if rate_ratio == 1.0 else self.trace.scaled(rate_ratio=rate_ratio)
         clients = self.clients(replicas or self.replicas)
         sent = trace if clients is not None else read_by_frontend(trace, self.served.token_s)
@@ -120,6 +123,7 @@ def check(scenario: Scenario) -> None:
     wrong += [(f"residency.{name}", name != "models") for name in scenario.residency]
     for name, plain in (("prefix_cache", False), ("microbatches", 1), ("tiers", ()), ("offload_capacity", None)):
         wrong.append((f"policy.{name}", getattr(policy, name) not in (plain, None)))
+    wrong += [("policy.compile", policy.compile_s > 0), ("policy.hold_steps", policy.hold_steps > 0)]
     wrong += [("traffic.wait", traffic.wait), ("plan.attention_dp", scenario.plan.attention_dp > 1)]
     wrong += [("policy.router", policy.router not in ROUTERS and "router" in policy.model_fields_set)]
     for key, is_so in wrong:

@@ -35,7 +35,7 @@ from simcore.step.sample import SMALL_KERNEL_S
 from simcore.step.served import NOTHING, Served
 
 UNSAID = ("models", "jobs")
-"""parts of a scenario that no engine honours yet"""
+"""parts of a scenario that `scenarios.models` honours, and verbs of one model do not"""
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,9 @@ def places_of(places: Mapping[str, ResidencyPart], file: str) -> dict[str, Any]:
     for name, place in places.items():
         key = f"residency.{name}"
         if name not in ("weights", "experts", "kv"):
-            raise InputError("is no class of serving", file=file, key=key, fix="known: weights, experts, kv")
+            fix = "known: weights, experts, kv; with [[models]] models"
+            raise InputError("is no class of serving", file=file, key=key, fix=fix)
+        refuse_models_keys(place, key, file)
         if place.fetch in ROUTED:
             found |= routed(name, place, key, file)
             continue
@@ -152,6 +154,13 @@ def places_of(places: Mapping[str, ResidencyPart], file: str) -> dict[str, Any]:
                     "is fetched as the other weights are", file=file, key=f"{key}.fetch", fix="use one rule"
                 )
     return found
+
+
+def refuse_models_keys(place: ResidencyPart, key: str, file: str) -> None:
+    """Raises InputError for what only residency.models has."""
+    for name, value in (("slots", place.slots), ("turn", place.turn_s)):
+        if value is not None:
+            raise InputError("is for residency.models", file=file, key=f"{key}.{name}", fix="leave it out")
 
 
 ROUTED = ("gated", "pre-gated", "host")
@@ -194,7 +203,8 @@ def resolve(scenario: Scenario) -> Resolved:
     """Look up the names of a scenario with [model] and [hardware]. Raises InputError naming the key."""
     for part in UNSAID:
         if getattr(scenario, part):
-            raise InputError("is not supported yet", file=scenario.file, key=part, fix="leave it out")
+            fix = "simulate it, or leave it out"
+            raise InputError("is for simulate, capacity and estimate", file=scenario.file, key=part, fix=fix)
     assert scenario.model is not None and scenario.hardware is not None
     model, told = find("model", scenario.model.value, scenario.file, "model.name")
     return deployed(scenario, scenario.hardware, model, told)

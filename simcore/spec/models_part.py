@@ -47,7 +47,7 @@ class SharedModelPart(Spec):
     """exponent of Zipf's law of the copies' popularity"""
     plan: PlanPart | None = None
     policy: PolicyPart | None = None
-    replicas: tuple[Whole, ...] | None = None
+    replicas: tuple[Whole, ...] | None = Field(default=None, min_length=1)
     """those that may serve it; None: all"""
     adapters: Whole = 0
     """of low rank, asked for alike, all in the main tier; requests of different ones share steps"""

@@ -131,11 +131,26 @@ def test_a_draft_with_its_own_plan_adds_its_steps() -> None:
         ({"models": [COPIES], "residency": {"models": {"tier": "dram", "fetch": "window"}}}, "fetch = 'window'"),
         ({"models": [{"name": "a", "draft": {"model": {"name": "llama-2-7b"}}}]}, "drafts no tokens"),
         ({"jobs": [{"name": "tune"}]}, "says not how long a step may last"),
+        ({"residency": {"kv": {"tier": "dram", "slots": 3}}}, r"residency\.kv\.slots: is for residency\.models"),
+        ({"models": [{**COPIES, "replicas": []}]}, "replicas"),
     ],
 )
 def test_refusals_name_the_key(tables: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         simcore.simulate(asked(**tables))
+
+
+def test_capacity_counts_what_switching_costs_and_other_verbs_refuse() -> None:
+    traffic = {"input_tokens": 256, "output_tokens": 20, "rate_per_s": 8.0, "requests": 200}
+    question = asked(models=[COPIES], residency=AWAY, slo={"ttft": "0.1 s"}, traffic=traffic)
+    switched, there = (simcore.capacity(q) for q in (question, question.set({"residency.models.slots": 12})))
+    assert 0.0 < switched["rate_requests_per_s"] < there["rate_requests_per_s"]
+    changes = {"hardware.system": "dgx-h100", "plan.tp": 1, "plan.dp": 4, "residency": {}}
+    split = question.set({**changes, "models": [{"name": "a", "replicas": [3]}]})
+    with pytest.raises(InputError, match="no replica of 1 may serve a"):
+        simcore.capacity(split, find="replicas")
+    with pytest.raises(InputError, match="models: is for serving"):
+        simcore.train(asked(models=[COPIES], traffic=None, training={"sequence_tokens": 512, "global_batch": 1}))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from simcore.engine.feedback import Clients
 from simcore.engine.models.records import GROUP, MODEL, RULES
 from simcore.engine.serving import ServingRun, rank_requests, request_records
 from simcore.engine.settings import ReplicaSettings
+from simcore.errors import InputError
 from simcore.kept.lazy import dataclass
 from simcore.policy.records import STEP, new_replicas
 from simcore.spec.traffic import Ints, Slo, Trace
@@ -100,6 +101,10 @@ def serve_models(
     from simcore.step.kernel import pack
 
     owners, first = shared.owners, shared.members[0].settings
+    for member in shared.members:
+        if member.placed is not None and not any(place < shared.count for place in member.placed):
+            what = f"no replica of {shared.count} may serve {member.name}"
+            raise InputError(what, key=f"models.{member.name}.replicas", fix="name one of them")
     requests = request_records(trace)
     rank_requests(requests, first, slos)
     fleet, models, groups = records(shared)
