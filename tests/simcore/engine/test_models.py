@@ -119,3 +119,35 @@ def test_a_job_has_what_is_left_and_a_full_step_has_none() -> None:
     assert spans[0].mean() == pytest.approx(spans[1].mean(), rel=0.01)
     few = serve_models(Shared((ONE,), job=replace(job, tokens=100.0)), TRACE, kinds)
     assert few.groups["job_tokens"][0] == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_fleets_lose_nothing(seed: int) -> None:
+    """Little KV, little room for weights, short turns, placements, a job, drafts, open and closed loops."""
+    random = np.random.default_rng(seed)
+
+    def one(*choices: Any) -> Any:
+        return choices[int(random.integers(len(choices)))]
+
+    for _ in range(25):
+        count, size = int(random.integers(1, 4)), int(random.integers(5, 80))
+        members = tuple(
+            replace(
+                ONE,
+                settings=replace(
+                    HOW, kv_blocks=one(28, 40, 400), max_running=one(1, 4, 64), ahead=one(True, False),
+                    reserve_output=one(True, False), draft_tokens=one(0, 0, 3), acceptance_ratio=0.5,
+                ),
+                weight_bytes=one(5.0, 10.0, 20.0), fetch_s=one(0.0, 0.01, 0.5), block_bytes=one(1.0, 2.5),
+                copies=int(random.integers(1, 4)), placed=one(None, None, (0,), (count - 1,)),
+            )
+            for _ in range(int(random.integers(1, 4)))
+        )  # fmt: skip
+        fleet = Shared(
+            members, count, one(20.0, 25.0, 60.0), one(0.0, 0.01, 0.3, np.inf), one("lru", "lfu", "static"),
+            one(True, False), one(True, False), one(None, None, Job("tune", 1e-3, 0.05, one(np.inf, 500.0))),
+        )  # fmt: skip
+        trace = replace(TRACE.head(size), arrival_s=np.cumsum(random.exponential(one(0.001, 0.05, 0.5), size)))
+        kinds = random.integers(0, len(fleet.owners), size)
+        found = serve_models(fleet, trace, kinds, (), one(None, Clients(int(random.integers(1, 40)), 0.2)))
+        assert not violations(found), fleet
