@@ -158,12 +158,14 @@ def places_of(places: Mapping[str, ResidencyPart], file: str) -> dict[str, Any]:
 
 def refuse_models_keys(place: ResidencyPart, key: str, file: str) -> None:
     """Raises InputError for what only residency.models has."""
+    if place.accuracy_ratio is not None and place.fetch != "speculative":
+        raise InputError("is for fetch = speculative", file=file, key=f"{key}.accuracy_ratio", fix="leave it out")
     for name, value in (("slots", place.slots), ("turn", place.turn_s)):
         if value is not None:
             raise InputError("is for residency.models", file=file, key=f"{key}.{name}", fix="leave it out")
 
 
-ROUTED = ("gated", "pre-gated", "host")
+ROUTED = ("gated", "pre-gated", "speculative", "host")
 """rules that fetch, or compute on the host, the experts which tokens ask for"""
 
 
@@ -173,6 +175,9 @@ def routed(name: str, place: ResidencyPart, key: str, file: str) -> dict[str, An
         raise InputError("is for experts", file=file, key=f"{key}.fetch", fix="name another rule")
     if place.home == "main":
         return {"expert_tier": "main"}
+    if (place.accuracy_ratio is None) == (place.fetch == "speculative"):
+        what, fix = "goes with fetch = speculative", "give both or neither"
+        raise InputError(what, file=file, key=f"{key}.accuracy_ratio", fix=fix)
     return {
         "expert_tier": place.home,
         "expert_away_ratio": place.share,
@@ -180,6 +185,7 @@ def routed(name: str, place: ResidencyPart, key: str, file: str) -> dict[str, An
         "expert_cache": place.cache or "static",
         "expert_skew_ratio": place.skew_ratio,
         "expert_repeat_ratio": place.repeat_ratio,
+        "expert_accuracy_ratio": 1.0 if place.accuracy_ratio is None else place.accuracy_ratio,
     }
 
 

@@ -87,6 +87,8 @@ class Machine:
     experts_away_ratio: float = 0.0
     expert_tier_bytes: float = np.inf
     """as for the other weights; one tier for both counts them together"""
+    guessed_ratio: float = 1.0
+    """of the experts that tokens ask for, those that a guess a layer ahead brings"""
     host_flop_per_s: float = np.inf
     """of one chip's share of the host, where it multiplies with experts that lie beside it"""
     host_link_bytes_per_s: float = np.inf
@@ -179,6 +181,7 @@ def machine_of(
         **_weights(system, policy),
         fetch=policy.weight_fetch,
         routing=(policy.expert_fetch, policy.expert_cache, policy.expert_skew_ratio, policy.expert_repeat_ratio),
+        guessed_ratio=policy.expert_accuracy_ratio,
         tiers=_tiers(system, policy),
         pim=pim_of(chip) if policy.pim_attention and storage.is_main(system, policy.kv_tier) else None,
     )

@@ -35,9 +35,11 @@ class ServingPolicy(Spec):
     expert_away_ratio: float = Field(default=1.0, gt=0, le=1)
     weight_fetch: Literal["step", "demand", "prefetch", "window"] = "step"
     """one layer ahead, or on demand; of experts too"""
-    expert_fetch: Literal["all", "gated", "pre-gated", "host"] = "all"
-    """all experts of a layer come; or those that tokens ask for, waited for behind their router or a layer ahead; or
-    none, and the host multiplies where they lie"""
+    expert_fetch: Literal["all", "gated", "pre-gated", "speculative", "host"] = "all"
+    """all experts of a layer come; or those that tokens ask for, waited for behind their router or a layer ahead, or
+    guessed a layer ahead and waited for where the guess is wrong; or none, and the host multiplies where they lie"""
+    expert_accuracy_ratio: float = Field(default=1.0, ge=0, le=1)
+    """of the experts that tokens ask for, how many the guess brings"""
     expert_host_flop_per_s: float = Field(default=0.0, ge=0)
     """of the host, one chip's share"""
     expert_cache: Literal["static", "lru", "lfu", "score"] = "static"

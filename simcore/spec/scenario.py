@@ -83,12 +83,16 @@ class ResidencyPart(Spec):
     """of several, every tensor is striped over them by their bandwidths"""
     cards: Count = 1
     """of the tier, all alike; a tensor is striped over them"""
-    fetch: Literal["resident", "step", "demand", "prefetch", "window", "gated", "pre-gated", "host"] = "step"
+    fetch: Literal["resident", "step", "demand", "prefetch", "window", "gated", "pre-gated", "speculative", "host"] = (
+        "step"
+    )
     share: float = Field(default=1.0, gt=0, le=1)
     cache: Literal["static", "lru", "lfu", "score"] | None = None
     """which stay, of experts that are fetched as routers ask (None: static) and of models (None: lru)"""
     skew_ratio: float = Field(default=0.0, ge=0, le=4)
     repeat_ratio: float = Field(default=0.0, ge=0, le=1)
+    accuracy_ratio: float | None = Field(default=None, ge=0, le=1)
+    """of experts that are guessed a layer ahead (`speculative`): how many of those that tokens ask for"""
     slots: Count | None = None
     """of models: how many of the largest the main tier has room for beside KV; None: as fit in half of it"""
     turn_s: Seconds | None = Field(default=None, alias="turn")

@@ -26,7 +26,7 @@ def with_streams(times: StepTimes, physics: Physics, plan: PlanColumns) -> StepT
     constant: dict[str, Any] = {}
     if weights is not None:
         constant = {"stream_s": float(np.max(weights.stream_s)), "stream_first_s": float(np.max(weights.first_s))}
-    own_ratio, wait_s = max(stream.own_ratio for stream in found), max(stream.wait_s for stream in found)
+    own_ratio, wait_s = min(stream.own_ratio for stream in found), max(stream.wait_s for stream in found)
     return replace(times, stream_own_ratio=own_ratio, stream_wait_s=wait_s, **constant, **tokens, **kv)
 
 

@@ -54,6 +54,7 @@ def routed_stream(machine: Machine, model: ModelSpec, plan: PlanColumns, ops: Se
     """The experts that the step's tokens ask for and the main tier does not hold; None where all are at hand.
 
     `gated`: each layer waits for its own behind its router; `pre-gated`: they are known, and come, a layer ahead;
+    `speculative`: as many are guessed and come a layer ahead, and each layer waits for those that were guessed wrong;
     `host`: each layer waits for the host, max(bytes / B, flop / F) of its part and its tokens there and back.
     """
     fetch = machine.routing[0]
@@ -67,9 +68,11 @@ def routed_stream(machine: Machine, model: ModelSpec, plan: PlanColumns, ops: Se
         flop: Column = sum((op.count * op.flop for op in own), 0.0)
         sent: Column = sum((op.count * sent_bytes(op, model, plan) for op in own), 0.0)
         time_s = np.maximum(time_s, flop / machine.host_flop_per_s) + sent / machine.host_link_bytes_per_s
-    how = "prefetch" if fetch == "pre-gated" else "demand"
-    late_s = machine.expert_latency_s
-    return stream_of(missed(machine, model, machine.experts_away_ratio) * time_s, layers, late_s, how)
+    late_s, time_s = machine.expert_latency_s, missed(machine, model, machine.experts_away_ratio) * time_s
+    if fetch == "speculative":
+        wrong = stream_of((1.0 - machine.guessed_ratio) * time_s, layers, late_s, "demand")
+        return stream_of(time_s, layers, late_s, "prefetch").and_then(wrong)
+    return stream_of(time_s, layers, late_s, "prefetch" if fetch == "pre-gated" else "demand")
 
 
 def sent_bytes(op: Op, model: ModelSpec, plan: PlanColumns) -> Column:

@@ -279,3 +279,40 @@ def test_a_drive_lasts_as_long_as_it_bears_what_is_written() -> None:
     life_s = twice.tier_life_years * twice.kv_write_bytes_per_s
     assert life_s == pytest.approx(2 * told.tier_life_years * told.kv_write_bytes_per_s)
     assert "tier_life_years" not in simcore.estimate(asked({"kv": "cxl"})).values
+
+
+@given(st.integers(2, 10), times, times, times)
+@settings(max_examples=40, deadline=None)
+def test_what_waits_beside_what_is_ahead_lies_between_one_link_and_two(
+    layers: int, own_s: float, ahead_s: float, demand_s: float
+) -> None:
+    """Tasks: copies one layer ahead, and behind every layer's begin a copy that it waits for, each on its own link."""
+    tasks = Tasks({"ahead": 1.0, "demand": 1.0}, {"gpu": 1, "copy": 1})
+    done: list[int] = []
+    for layer in range(layers):
+        room = (done[layer - 2],) if layer > 1 else ()
+        copy = tasks.add(Task(ahead_s, (("ahead", 1.0),), room, "copy"))
+        asked_for = tasks.add(Task(demand_s, (("demand", 1.0),), (copy, *done[-1:])))
+        done.append(tasks.add(Task(own_s, (), (asked_for,), "gpu", 1.0)))
+    ahead, demand = stream_of(layers * ahead_s, layers, 0.0), stream_of(layers * demand_s, layers, 0.0, "demand")
+    told = float(ahead.and_then(demand).over(layers * own_s))
+    apart = run(tasks.graph()).makespan_s
+    assert apart <= told * (1 + 1e-9) <= apart + layers * demand_s * (1 + 1e-9)
+    assert told == float(demand.and_then(ahead).over(layers * own_s))
+
+
+def test_guessed_experts_lie_between_known_and_waited_for() -> None:
+    base = {"model": "mixtral-8x7b", "tp": 2}
+
+    def step_s(**place: Any) -> float:
+        return float(simcore.estimate(asked({"experts": {"tier": "dram", **place}}, **base)).decode_step_s)
+
+    known, waited = step_s(fetch="pre-gated"), step_s(fetch="gated")
+    right, half, wrong = (step_s(fetch="speculative", accuracy_ratio=a) for a in (1.0, 0.5, 0.0))
+    assert right == pytest.approx(known, rel=1e-3) and right < half < wrong
+    assert wrong > waited, "wrong guesses take the link"
+    question = asked({"experts": {"tier": "dram", "fetch": "speculative", "accuracy_ratio": 0.8}}, **base)
+    assert simcore.simulate(question).flat["tpot_mean_s"] == pytest.approx(simcore.estimate(question).tpot_s, rel=0.02)
+    for place in ({"fetch": "speculative"}, {"fetch": "gated", "accuracy_ratio": 0.5}):
+        with pytest.raises(InputError, match="accuracy_ratio"):
+            step_s(**place)
