@@ -16,12 +16,13 @@ from scenarios.settings import settings_of
 from scenarios.steps import hardware_steps
 from scenarios.traffic import needed, slos_of, traffic_of
 from simcore.cost.memory import footprint
-from simcore.cost.storage import tier_bytes, tier_latency_s, tier_read_bytes_per_s
+from simcore.cost.storage import is_main, tier_bytes, tier_latency_s, tier_read_bytes_per_s
 from simcore.engine.kv_pool import KvPool, pool_of, without_room
 from simcore.engine.models.serve import Member, Shared
 from simcore.errors import InputError
 from simcore.kept.lazy import dataclass
 from simcore.spec.models_part import SharedModelPart
+from simcore.spec.policy_part import PolicyPart
 from simcore.spec.scenario import ResidencyPart, Scenario
 from simcore.spec.traffic import Ints, Trace
 
@@ -39,7 +40,7 @@ class Sized:
     weight_bytes: float
     beside_bytes: float
     """of the main tier, what neither weights nor KV may have: a step's peak, the runtime's own"""
-    print: Any
+    held: Any
     """its `Footprint`"""
     beside: Beside
 
@@ -118,18 +119,23 @@ def parts_of(scenario: Scenario) -> tuple[SharedModelPart, ...]:
 
 def check(scenario: Scenario) -> None:
     """Raises InputError for parts and policies that chips which several models share do not know."""
-    policy, traffic = scenario.policy, needed(scenario)
     wrong: list[tuple[str, Any]] = [(part, getattr(scenario, part) is not None) for part in UNHONOURED]
     wrong += [(f"residency.{name}", name != "models") for name in scenario.residency]
-    for name, plain in (("prefix_cache", False), ("microbatches", 1), ("tiers", ()), ("offload_capacity", None)):
-        wrong.append((f"policy.{name}", getattr(policy, name) not in (plain, None)))
-    wrong += [("policy.compile", policy.compile_s > 0), ("policy.hold_steps", policy.hold_steps > 0)]
-    wrong += [("traffic.wait", traffic.wait), ("plan.attention_dp", scenario.plan.attention_dp > 1)]
-    wrong += [("policy.router", policy.router not in ROUTERS and "router" in policy.model_fields_set)]
+    wrong += [("traffic.wait", needed(scenario).wait), *wrong_policy("", scenario.policy, scenario.plan)]
+    for part in scenario.models:
+        wrong += wrong_policy(f"models.{part.name}.", part.policy or scenario.policy, part.plan or scenario.plan)
     for key, is_so in wrong:
         if is_so:
             what = "is not known beside [[models]] and [[jobs]]"
             raise InputError(what, file=scenario.file, key=key, fix="leave it out")
+
+
+def wrong_policy(prefix: str, policy: PolicyPart, plan: Any) -> list[tuple[str, bool]]:
+    """(key, whether it is set) of what chips that several models share do not know."""
+    known = {"prefix_cache": False, "microbatches": 1, "tiers": (), "offload_capacity": None, "hold_steps": 0}
+    found = [(f"{prefix}policy.{name}", getattr(policy, name) not in (plain, None)) for name, plain in known.items()]
+    found += [(f"{prefix}policy.compile", policy.compile_s > 0), (f"{prefix}plan.attention_dp", plan.attention_dp > 1)]
+    return [*found, (f"{prefix}policy.router", policy.router not in ROUTERS and "router" in policy.model_fields_set)]
 
 
 def child(scenario: Scenario, part: SharedModelPart) -> Scenario:
@@ -142,10 +148,10 @@ def sized_part(scenario: Scenario, part: SharedModelPart) -> Sized:
     """A model looked up, and its memory as if it were alone."""
     mine = child(scenario, part)
     found = resolve(mine).checked()
-    print_ = footprint(found.model, found.columns, load_of(found.scenario.policy), home_of(found))
-    weights, resident = float(np.max(print_.weights_bytes)), float(np.max(print_.resident_bytes))
+    held = footprint(found.model, found.columns, load_of(found.scenario.policy), home_of(found))
+    weights, resident = float(np.max(held.weights_bytes)), float(np.max(held.resident_bytes))
     beside = beside_of(scenario, part, found)
-    return Sized(part, found, weights, resident - weights, print_, beside)
+    return Sized(part, found, weights, resident - weights, held, beside)
 
 
 def alike(sized: tuple[Sized, ...], file: str) -> None:
@@ -178,8 +184,9 @@ def place_of(scenario: Scenario) -> ResidencyPart | None:
         raise InputError(f"fetch = {place.fetch!r}", file=file, key=key, fix='use "demand" or "prefetch"')
     if place.cache == "score":
         raise InputError("cache = 'score'", file=file, key=key, fix="use lru, lfu or static")
-    if place.share != 1.0 or place.skew_ratio or place.repeat_ratio:
-        raise InputError("share, skew_ratio and repeat_ratio are for experts", file=file, key=key, fix="leave them out")
+    if place.share != 1.0 or place.skew_ratio or place.repeat_ratio or place.accuracy_ratio is not None:
+        what = "share, skew_ratio, repeat_ratio and accuracy_ratio are for experts"
+        raise InputError(what, file=file, key=key, fix="leave them out")
     return place
 
 
@@ -199,8 +206,8 @@ def memory_of(scenario: Scenario, sized: tuple[Sized, ...], held_bytes: float) -
     The main tier less the largest peak of a step is divided: weights of `slots` models (without a number as many as fit
     in half of it), the rest KV. Without [residency] models all weights are there.
     """
-    held_bytes += sum(one.beside.held_bytes for one in sized)
-    have = min(float(np.max(one.print.room_bytes)) + one.weight_bytes for one in sized) - held_bytes
+    held_bytes += sum(one.part.copies * one.beside.held_bytes for one in sized)
+    have = min(float(np.max(one.held.room_bytes)) + one.weight_bytes for one in sized) - held_bytes
     every = [one.weight_bytes for one in sized for _ in range(one.part.copies)]
     place, main, found = place_of(scenario), sized[0].found, max(every)
     if place is None:
@@ -209,8 +216,8 @@ def memory_of(scenario: Scenario, sized: tuple[Sized, ...], held_bytes: float) -
         slots = place.slots or max(1, int(0.5 * have // found))
         weights = float(sum(sorted(every)[-slots:]))
     tier, room = main.system.chip.main_tier, have - weights
-    pool = pool_of(replace(sized[0].print, room_bytes=max(room, 0.0)), tier)
-    block = max(float(np.max(one.print.pages.block_bytes)) for one in sized)
+    pool = own_pool(sized[0], room)
+    block = max(float(np.max(one.held.pages.block_bytes)) for one in sized)
     beside = max(one.beside_bytes for one in sized) + held_bytes
     if room < block:
         return weights, room, without_room(tier, weights + beside + block, have + beside)
@@ -221,6 +228,12 @@ def memory_of(scenario: Scenario, sized: tuple[Sized, ...], held_bytes: float) -
     return weights, room, pool
 
 
+def own_pool(one: Sized, room: float) -> KvPool:
+    """The whole KV pool in the blocks of one model, less what its draft needs beside them."""
+    held = replace(one.held, room_bytes=max(room * one.beside.kv_ratio, 0.0))
+    return pool_of(held, one.found.system.chip.main_tier)
+
+
 def placed_bytes(sized: tuple[Sized, ...], replica: int) -> float:
     """Weights of all models that a replica may serve, on one chip."""
     own = (one for one in sized if one.part.replicas is None or replica in one.part.replicas)
@@ -228,7 +241,10 @@ def placed_bytes(sized: tuple[Sized, ...], replica: int) -> float:
 
 
 def tier_of(found: Resolved, place: ResidencyPart, ask: Any) -> float:
-    """A fact of the tier that models live in. Raises InputError for one that is not there."""
+    """A fact of the tier that models live in. Raises InputError for one that is not there, or is the main one."""
+    if is_main(found.system, place.home):
+        what, fix = f"{place.home} is the main tier, where all are without this line", "leave it out"
+        raise InputError(what, file=found.scenario.file, key="residency.models", fix=fix)
     try:
         return float(ask(found.system, place.home))
     except KeyError as error:
@@ -246,9 +262,7 @@ def fetch_s_of(scenario: Scenario, one: Sized) -> float:
 
 def member_of(scenario: Scenario, one: Sized, room: float, trace: Trace) -> Member:
     """A model as the engine takes it: the whole KV pool in its own blocks."""
-    found = one.found
-    own = replace(one.print, room_bytes=max(room * one.beside.kv_ratio, 0.0))
-    pool = pool_of(own, found.system.chip.main_tier)
+    found, pool = one.found, own_pool(one, room)
     settings = settings_of(found.scenario, pool, trace)
     times = beside_times(hardware_steps(found), one.beside, found)
     return Member(

@@ -133,6 +133,11 @@ def test_a_draft_with_its_own_plan_adds_its_steps() -> None:
         ({"jobs": [{"name": "tune"}]}, "says not how long a step may last"),
         ({"residency": {"kv": {"tier": "dram", "slots": 3}}}, r"residency\.kv\.slots: is for residency\.models"),
         ({"models": [{**COPIES, "replicas": []}]}, "replicas"),
+        ({"models": [COPIES], "residency": {"models": "hbm"}}, "hbm is the main tier"),
+        (
+            {"models": [{"name": "a", "policy": {"prefix_cache": True}}]},
+            r"models\.a\.policy\.prefix_cache: is not known",
+        ),
     ],
 )
 def test_refusals_name_the_key(tables: dict[str, Any], words: str) -> None:
