@@ -40,11 +40,20 @@ def estimate(scenario: Scenario) -> Estimated:
 
     Raises InputError for bad input and for parts that the analytic engine does not know.
     """
-    if scenario.models or scenario.jobs:
+    if scenario.models:
         from planners.models import estimate_models
 
         return estimate_models(scenario)
+    if scenario.jobs:
+        from planners.jobs import estimate_job
+
+        return estimate_job(scenario)
     case, found = case_of(scenario)
+    return estimated(case, found)
+
+
+def estimated(case: Case, found: Resolved) -> Estimated:
+    """Steady state of a question whose names are known."""
     evaluator = Evaluator({}, cost_model)
     rate = rate_of(found.scenario)
     if rate is None:

@@ -49,7 +49,7 @@ def alone(scenario: Scenario) -> None:
     traffic, file = needed(scenario), scenario.file
     fix = "simulate it, or ask for traffic.batch = 1"
     if scenario.jobs:
-        raise InputError("are tokens in the slack of steps", file=file, key="jobs", fix="simulate it")
+        raise InputError("beside [[models]] are for runs", file=file, key="jobs", fix="simulate it")
     for part in scenario.models:
         if part.adapters or part.draft is not None:
             what = "has adapters or a draft, which only steps of a run show"

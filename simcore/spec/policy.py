@@ -58,5 +58,7 @@ class ServingPolicy(Spec):
     """steps hold prefill chunks beside decodes; else a step prefills or decodes"""
     stream_interval: int = Field(default=1, ge=1)
     """clients get tokens in groups of this size"""
+    fill_s: float = Field(default=0.0, ge=0)
+    """a step that takes less is filled with another job's work, up to so long"""
     reserve_output: bool = False
     """KV is kept for the whole answer when a request starts; else as it grows"""

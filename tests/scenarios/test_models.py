@@ -99,6 +99,21 @@ def test_a_job_takes_memory_and_slack_but_no_more_than_a_step_may_last() -> None
     assert told["peak_tokens_per_s"] == pytest.approx(trained["throughput_tokens_per_s"], rel=0.05)
 
 
+@pytest.mark.parametrize(("stack", "rate"), [("datasheet", 5.0), ("vllm", 2.0)])
+def test_both_engines_leave_a_job_the_same(stack: str, rate: float) -> None:
+    question = simcore.scenario("llama-3.1-8b", "a100-sxm", stack=stack).set(
+        {"traffic": {"input_tokens": 161, "output_tokens": 338, "rate_per_s": rate, "requests": 2500}}
+    )
+    tuned = question.set({"jobs": [{"name": "tune", "step": "50 ms"}]})
+    told, run = simcore.estimate(tuned), simcore.simulate(tuned)
+    seen = run.report["jobs"]["tune"]
+    assert run.flat["tpot_mean_s"] == pytest.approx(told.tpot_s, rel=0.02)
+    assert run.flat["ttft_mean_s"] == pytest.approx(told.ttft_s, rel=0.05)
+    assert seen["peak_ratio"] == pytest.approx(told.job_peak_ratio, rel=0.03)
+    assert run.flat["chip_power_w"] == pytest.approx(told.values["chip_power_w"], rel=0.03)
+    assert run.flat["kv_tokens"] == told.kv_tokens < simcore.estimate(question).kv_tokens
+
+
 def test_a_draft_with_its_own_plan_adds_its_steps() -> None:
     """A step lasts as long as the model's and as many of the draft as it drafts tokens."""
     policy = {"draft_tokens": 4, "acceptance_ratio": 0.7}
@@ -162,7 +177,7 @@ def test_capacity_counts_what_switching_costs_and_other_verbs_refuse() -> None:
     ("tables", "words"),
     [
         ({"models": [COPIES], "traffic": {**TRAFFIC, "batch": 4}}, "wait for each other's turns"),
-        ({"jobs": [{"name": "tune", "step": "1 s"}]}, "slack of steps"),
+        ({"models": [COPIES], "jobs": [{"name": "tune", "step": "1 s"}]}, "beside \\[\\[models"),
         ({"models": [{**COPIES, "adapters": 3}]}, "adapters or a draft"),
     ],
 )
