@@ -10,6 +10,7 @@ from typing import Any
 from planners.whatif.laws import PRICES, followed
 from planners.whatif.numbers import worth
 from planners.whatif.question import WhatIf
+from scenarios.fields import quantity
 
 COST = "usd_per_million_tokens"
 UNITS = {PRICES[0]: "USD/h", PRICES[1]: "USD"}
@@ -45,7 +46,7 @@ def break_even(asked: WhatIf, changes: Mapping[str, Any]) -> BreakEven | None:
     system, first, ruled = asked.system, followed(asked.scenario, {}).keys, followed(asked.scenario, changes).keys
     for key in PRICES:
         now = float(first.get(key, worth(asked.scenario, system, key)))
-        price = float(changes.get(key, ruled.get(key, now)))
+        price = float(quantity(changes.get(key, ruled.get(key, now))))
         step = price or now
         dearer = cost.value({**changes, key: price + step})
         if abs(dearer - after) <= 1e-12 * after:

@@ -51,16 +51,13 @@ def unfollowed(scenario: Scenario, changes: Mapping[str, Any]) -> list[str]:
     itself say them."""
     touched = [key for key in changes if key.startswith("hardware.chip.") and key not in (*PRICES, POWER)]
     said = {*changes, *(key_of(name) for name in scenario.set(dict(changes)).laws)}
-    still = [*(["its price"] if not said & set(PRICES) else []), *(["its power"] if POWER not in said else [])]
+    pairs = (("its price", "money.purchase or money.rental", PRICES), ("its power", "power.tdp", (POWER,)))
+    still = [(what, key) for what, key, known in pairs if not said.intersection(known)]
     if not touched or not still:
         return []
-    keys = [
-        *(["money.purchase or money.rental"] if "its price" in still else []),
-        *(["power.tdp"] if len(still) > 1 or still == ["its power"] else []),
-    ]
-    what = f"hardware.chip.{' and hardware.chip.'.join(keys)}"
+    whose, keys = (" and ".join(words) for words in zip(*still, strict=True))
     verb = "do" if len(still) > 1 else "does"
-    return [f"{' and '.join(still).capitalize()} {verb} not follow the change: no law sets {what}."]
+    return [f"{whose.capitalize()} {verb} not follow the change: no law sets hardware.chip {keys}."]
 
 
 class _Facts(dict[str, Any]):

@@ -132,6 +132,8 @@ def test_laws_make_prices_areas_and_power_follow_a_change() -> None:
     assert ruled.value({**changes, RENT: 1.0}) < ruled.value(changes), "a key that is set is not overruled"
     found = break_even(ruled, changes)
     assert found is not None and (found.now, found.asked) == pytest.approx((3.0, 5.0))
+    stated = break_even(ruled, {**changes, RENT: "5 USD/h"})
+    assert stated is not None and stated.price == pytest.approx(found.price)
     assert WhatIf(ruled.scenario, COST).value({**changes, RENT: found.price}) == pytest.approx(found.cost_now, rel=1e-9)
 
 
@@ -141,7 +143,7 @@ def test_what_does_not_follow_is_said() -> None:
     (said,) = unfollowed(question.scenario, changes)
     assert said.startswith("Its price and its power do not follow the change")
     half = question.scenario.set({"laws": {"hardware.chip.money.rental": LAWS["hardware.chip.money.rental"]}})
-    assert unfollowed(half, changes) == ["Its power does not follow the change: no law sets hardware.chip.power.tdp."]
+    assert unfollowed(half, changes) == ["Its power does not follow the change: no law sets hardware.chip power.tdp."]
     assert unfollowed(question.scenario.set({"laws": LAWS}), changes) == []
     assert unfollowed(question.scenario, {"plan.tp": 2}) == []
 
