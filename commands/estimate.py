@@ -185,7 +185,7 @@ def phases(result: Any) -> None:
     """Operations of prefill and decode, largest first."""
     from commands.terminal import print_table
 
-    for phase in ("prefill", "decode"):
+    for phase in ("prefill", "decode") if result.operations else ():
         rows = sorted((op for op in result.operations if op.phase == phase), key=lambda op: -op.time_s)
         total = sum(op.time_s for op in rows)
         cells = [

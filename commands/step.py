@@ -22,7 +22,8 @@ def step(
     """One step, operation by operation; in several streams; or a kernel's tiles on a chip's units.
 
     [asked] holds decode_sequences, context_tokens, prefill_sequences, prefill_tokens, past_tokens, graphs; with
-    micro_batches, late or tiles the step runs in streams; with decode or product, and `chip`, it is a schedule.
+    micro_batches, late or tiles the step runs in streams; with host = { call_s = 7.5e-6 } its kernels wait for
+    the host that launches them (TKLQT); with decode or product, and `chip`, it is a schedule.
     """
     from commands.terminal import print_json, print_table
     from scenarios.asked import answer

@@ -81,7 +81,7 @@ def balance(plans: Sequence[dict[str, float]], rows: Sequence[dict[str, Any]]) -
     """Cut against load over load caps, with the methods."""
     shown = [("over load caps", one["load_ratio"], one["cut_share"]) for one in plans]
     shown += [(row["method"], row["load"], row["cut"]) for row in rows if row.get("cut") is not None]
-    columns = {
+    columns: dict[str, Sequence[Any]] = {
         "method": [n for n, _, _ in shown],
         "load": [x for _, x, _ in shown],
         "cut": [y for _, _, y in shown],

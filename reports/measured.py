@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from reports.page import Axis, Lines, Notes, Page, Points, Ranges, Table, Tiles
+from reports.page.blocks import Block
 from reports.serving import curve
 from simcore.unit_text import seconds
 
@@ -23,7 +24,7 @@ def against(title: str, columns: Mapping[str, Sequence[Any]], unit: str, colour:
     good = np.flatnonzero(np.isfinite(measured) & np.isfinite(predicted) & (measured > 0) & (predicted > 0))
     if len(good) > MOST_POINTS:
         good = good[np.linspace(0, len(good) - 1, MOST_POINTS).round().astype(int)]
-    data: dict[str, Sequence[Any]] = {name: [values[i] for i in good] for name, values in columns.items()}
+    data: dict[str, Sequence[Any]] = {name: [values[int(i)] for i in good] for name, values in columns.items()}
     data["error, %"] = (100.0 * (predicted[good] / measured[good] - 1.0)).tolist()
     axes = {
         "measured": Axis(f"measured, {unit}", True),
@@ -77,7 +78,7 @@ def operators_page(summary: Mapping[str, Any], scored: Any) -> Page:
         for one in summary["groups"]
     ]
     bands = [[one["stack"], one["band"], str(one["rows"]), *errors(one)] for one in summary["bands"]]
-    blocks = [
+    blocks: list[Block] = [
         Tiles([(f"{100 * known[name]:.1f} %", name) for name in ("median", "mean", "p90", "bias")]),
         against("Predicted against measured", columns, "us", "stack", ("version", "format", "kernel", "how")),
         Table("Errors", header, cells, header[:5]),
@@ -104,7 +105,7 @@ def serving_page(summary: Mapping[str, Any], scored: Mapping[str, Any]) -> Page:
                 f"{mode}: {', '.join(parts)} off (median / P90), {100 * summary[mode]['coverage']:.1f} % predicted"
             )
     rows = scored["rows"]
-    apart = {
+    apart: dict[str, Sequence[Any]] = {
         "stack": [str(row.question.stack) for row in rows],
         "model": [str(row.question.model) for row in rows],
         "system": [str(row.question.system) for row in rows],

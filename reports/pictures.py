@@ -51,14 +51,15 @@ def rows_of(block: Any) -> tuple[list[str], list[Sequence[Any]]]:
     if isinstance(block, Points):
         return list(block.columns), list(zip(*block.columns.values(), strict=True))
     if isinstance(block, Lines):
-        rows = [(name, x, y) for name, xs, ys in block.series for x, y in zip(xs, ys, strict=True)]
+        rows: list[Sequence[Any]] = [(name, x, y) for name, xs, ys in block.series for x, y in zip(xs, ys, strict=True)]
         return ["series", block.x.label, block.y.label], rows
     if isinstance(block, Bars):
-        return ["row", "part", block.unit], [(row, part, v) for row, parts in block.rows for part, v in parts.items()]
+        parts: list[Sequence[Any]] = [(row, part, v) for row, found in block.rows for part, v in found.items()]
+        return ["row", "part", block.unit], parts
     if isinstance(block, Ranges):
         return ["row", block.axis.label, "low", "high", "of"], list(block.rows)
     if isinstance(block, Heat):
-        cells = [
+        cells: list[Sequence[Any]] = [
             (x, y, v) for y, line in zip(block.y, block.cells, strict=True) for x, v in zip(block.x, line, strict=True)
         ]
         return [block.x_label or "x", block.y_label or "y", "value"], cells

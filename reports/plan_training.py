@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reports.page import Axis, Notes, Page, Points, Table, Tiles
+from reports.page.blocks import Block
 from simcore.unit_text import seconds
 
 SHOWN = ("tp", "pp", "dp", "vpp", "microbatch", "recompute", "tp_exchange", "sharded", "tp_overlap", "dp_overlap")
@@ -29,7 +30,7 @@ def page_of(title: str, answer: Any) -> Page:
     other = next((row for row in others if said(row) != said(best)), None)
     lines = [f"Runner-up: {said(other)}, {seconds(other['step_time_s'])}."] if other else []
     first = f"Best of {found.plans:,} plans: {said(best)}: a step of {seconds(best['step_time_s'])}, {told(best)}."
-    blocks = [
+    blocks: list[Block] = [
         counts,
         points(answer),
         table("Best plans", answer.best),
@@ -85,7 +86,7 @@ def shown(value: Any) -> Any:
 
 def table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     """Plans as rows."""
-    cells = []
+    cells: list[list[Any]] = []
     for row in rows:
         off = "+".join(name[:-4] for name in OFF if row[name]) or "-"
         step = (f"{row['step_time_s']:.4g}", float(row["step_time_s"]))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from reports.page import Axis, Heat, Lines, Page, Table, Tiles
+from reports.page.blocks import Block
 
 MOST_POINTS = 700
 
@@ -30,7 +31,7 @@ def page_of(
     names = [name for name in planned if name != "row"]
     cells = [[name.replace("_", " "), *(f"{row[name]:.4g}" for row in table)] for name in names]
     header = ["over simulated days", *(row["row"] for row in table)]
-    blocks = [
+    blocks: list[Block] = [
         Tiles(tiles),
         *(day(*row) for row in rows),
         risk(curve, result["servers"]),

@@ -12,6 +12,7 @@ import numpy as np
 from reports.files import write_text
 from reports.output import output_folder
 from reports.page import Axis, Bars, Lines, Notes, Page, Points, Ranges, Table, Tiles, write_page
+from reports.page.blocks import Block
 
 SEARCH_NAMES = ("frontier.csv", "evaluations.csv", "search.json", "search.html")
 MOST_POINTS = 2000
@@ -332,7 +333,8 @@ def live_page(live: Any, folder: str, reload_s: int) -> Page:
     signs = np.array([one.sign for one in live.objectives])
     tiles = [(f"{count:,}", f"of {live.budget:,.0f} evaluations"), (f"{len(rows):,}", "feasible")]
     if not len(rows):
-        first, blocks = f"Nothing feasible yet in {count:,} evaluations.", [Tiles(tiles)]
+        first = f"Nothing feasible yet in {count:,} evaluations."
+        blocks: list[Block] = [Tiles(tiles)]
     else:
         front, curve = live.frontier, live.curve
         found = [live.points[row] for row in front]

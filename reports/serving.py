@@ -12,6 +12,7 @@ import numpy as np
 from reports.files import write_text
 from reports.output import output_folder
 from reports.page import Axis, Bars, Lines, Notes, Page, Table, Tiles, write_page
+from reports.page.blocks import Block
 from simcore.spec.scenario import Scenario
 from simcore.spec.version import VERSION
 from simcore.unit_text import seconds
@@ -111,7 +112,13 @@ def page_of(found: Any) -> Page:
     """The page from top to bottom."""
     report, ready, flat = found.report, found.ready, found.flat
     told, is_no = answer(report, ready)
-    blocks = [tiles(flat), *distributions(found), *breakdown(found), *over_time(found.run), latencies(report)]
+    blocks: list[Block] = [
+        tiles(flat),
+        *distributions(found),
+        *breakdown(found),
+        *over_time(found.run),
+        latencies(report),
+    ]
     if "by_class" in report:
         blocks.append(classes(report["by_class"]))
     blocks += basis(flat)
@@ -286,7 +293,7 @@ def merged(columns: dict[str, np.ndarray], bins: int) -> dict[str, np.ndarray]:
 
 def latencies(report: dict[str, Any]) -> Table:
     """Statistics of every latency."""
-    rows = [
+    rows: list[list[Any]] = [
         [name, *((seconds(number(report[key].get(s))), number(report[key].get(s)) or 0.0) for s in STATISTICS)]
         for key, name in METRICS
         if key in report

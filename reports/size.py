@@ -93,7 +93,7 @@ def between(found: Any, chosen: list[Any], name: str, label: str) -> Ranges:
         for key, word, (low, high) in told:
             value = one.answer.get(f"{name}_{key}_s")
             if value is not None:
-                between_ms = (None, None) if low is None else (1e3 * low, 1e3 * high)
+                between_ms = (None, None) if low is None or high is None else (1e3 * low, 1e3 * high)
                 rows.append((f"{degrees(one)}: {word}", 1e3 * value, *between_ms, degrees(one)))
     limit = found.grid.ttft_s if name == "ttft" else found.grid.tpot_s
     caption = "Replayed; dashed: the bound. The bar of a mean: four of five measurements lay within."

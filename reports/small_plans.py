@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reports.page import Axis, Bars, Heat, Page, Ranges, Table
+from reports.page.blocks import Block
 from simcore.unit_text import seconds
 
 
@@ -34,7 +35,7 @@ def tiers_page(title: str, problem: Any, found: Any, all_main_s: float) -> Page:
         for one, row in shares
     ]
     cells = [[one.name, f"{one.held_bytes / 1e9:.1f}", *(f"{part:.1%}" for part in row)] for one, row in shares]
-    blocks = [
+    blocks: list[Block] = [
         Bars("Where each class lies", held, "GB per chip"),
         times([("planned", found.step_s), ("main tier holds all", all_main_s)], found.bound_s),
         Table("Share of each class", ["class", "GB per chip", *names], cells, ("class",)),
@@ -52,7 +53,7 @@ def precision_page(title: str, found: Any, runs: Sequence[str]) -> Page:
     rows = [[name.replace("_", " "), f"{value:.6g}"] for name, value in found.metrics.items()]
     said = ", ".join(f"layers {where} in {form}" for where, _, form in (run.partition(":") for run in runs))
     first = f"{said[0].upper()}{said[1:]}: {found.status}, gap {found.gap_ratio:.1%}."
-    blocks = [
+    blocks: list[Block] = [
         Heat("Format of every layer", layers, formats, cells, x_label="layer", y_label="format"),
         Table("Figures", ["what", "value"], rows, ("what",)),
     ]
@@ -66,7 +67,7 @@ def stages_page(title: str, answer: Mapping[str, Any]) -> Page:
     cells = [[str(n), str(count), str(rank)] for n, (count, rank) in enumerate(stages)]
     pairs = [("planned", answer["pipeline_s"]), ("layers as even as can be", answer["even_pipeline_s"])]
     first = f"The pipeline takes {gap(answer['pipeline_s'], answer['bound_s'], answer['gap_ratio'])}."
-    blocks = [
+    blocks: list[Block] = [
         Bars("Layers of every stage", layers, "layers"),
         times(pairs, answer["bound_s"]),
         Table("Stages", ["stage", "layers", "rank"], cells),
@@ -93,7 +94,7 @@ def groups_page(title: str, answer: Mapping[str, Any]) -> Page:
     pairs = [("planned", answer["time_s"]), ("best equal groups", answer["equal_groups_s"])]
     first = f"A step takes {gap(answer['time_s'], answer['bound_s'], answer['gap_ratio'])}."
     header = ["group", "chips", "sequences", "tokens", "longest"]
-    blocks = [
+    blocks: list[Block] = [
         Bars("Tokens of every group", rows, "tokens"),
         times(pairs, answer["bound_s"]),
         Table("Groups", header, cells),

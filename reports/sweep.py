@@ -11,6 +11,7 @@ import numpy as np
 from planners.summary import meets
 from reports.files import write_text
 from reports.page import Axis, Notes, Page, Points, Ranges, Table, Tiles, write_page
+from reports.page.blocks import Block
 from reports.plans import breakdown, plan_key, plan_label, plan_points, thinned
 from reports.style import category
 from reports.tables import TITLES, ranked, smallest_first
@@ -62,7 +63,7 @@ def page_of(pages: Pages) -> Page:
     summary, study = pages.summary, pages.summary.study
     told = answer(summary)
     rows = smallest_first(list(summary.best.rows()), study.objective.rank_by) if summary.best is not None else []
-    blocks = [tiles(summary), plans(summary, rows), *tables(summary, rows), *breakdown(pages.picks)]
+    blocks: list[Block] = [tiles(summary), plans(summary, rows), *tables(summary, rows), *breakdown(pages.picks)]
     blocks += [*ranking(summary, rows), *rooflines(pages), *basis(pages)]
     title = str(study.title or study.name)
     return Page("sweep", title, told[0], [*told[1:], question(pages)], blocks, is_no=summary.best is None)
@@ -194,7 +195,8 @@ def rooflines(pages: Pages) -> list[Points]:
             "Rooflines",
             data,
             axes,
-            *named.values(),
+            x=named["x"],
+            y=named["y"],
             colour="system",
             filters=("phase", "kind"),
             curves=curves,

@@ -2,6 +2,7 @@
 
 decode_sequences, context_tokens, prefill_sequences, ...   one step, operation by operation
 and micro_batches, late, tiles                             the step in several streams
+and host                                                   the step as its host launches it
 decode and schedule, or product; with `chip` alone         a kernel's tiles dealt to a chip's units
 """
 
@@ -21,6 +22,8 @@ def answer(raw: Raw, file: str) -> Raw:
     options = options_of(raw, file)
     if "decode" in options or "product" in options:
         return schedule(raw, file)
+    if "host" in options:
+        return by_host(raw, file)
     if {"micro_batches", "late", "tiles"} & set(options):
         return streams(raw, file)
     return step(raw, file)
@@ -53,6 +56,15 @@ def streams(raw: Raw, file: str) -> Raw:
     from scenarios.overlap import asked_streams, step_in_streams
 
     return step_in_streams(_scenario(raw, file), *asked_streams(options_of(raw, file), file))
+
+
+def by_host(raw: Raw, file: str) -> Raw:
+    """A step's kernels as the host launches them (`scenarios.host_bound`)."""
+    from scenarios.host_bound import refuse_streams, step_by_host
+
+    options = options_of(raw, file)
+    refuse_streams(options, file)
+    return step_by_host(_scenario(raw, file), options, file)
 
 
 def schedule(raw: Raw, file: str) -> Raw:

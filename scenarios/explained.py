@@ -40,7 +40,8 @@ class Explained:
 
 def explained(scenario: Scenario) -> Explained:
     """Look everything up and fill everything in, and price nothing. Raises InputError for names that are not there."""
-    found = resolve(scenario) if scenario.model is not None and scenario.training is None else None
+    alone = scenario.model_copy(update={"models": (), "jobs": (), "residency": {}})
+    found = resolve(alone) if scenario.model is not None and scenario.training is None else None
     whole = scenario if found is None else found.scenario
     said = keys_of(scenario.tables())
     filled = keys_of({part: getattr(whole, part) for part in PARTS})
@@ -67,6 +68,7 @@ def words(scenario: Scenario, found: Resolved | None) -> list[str]:
         plan = found.plan
         degrees = [f"{name} {getattr(plan, name)}" for name in DEGREES if getattr(plan, name) > 1]
         lines.append(f"Plan: {', '.join(degrees) or 'one chip'}; {plan.replica_chips * plan.dp} chips in all")
+    lines += shared(scenario)
     if scenario.training is not None:
         lines.append(f"Training: {json.dumps(scenario.training, default=str)}")
     if scenario.traffic is not None:
@@ -76,6 +78,24 @@ def words(scenario: Scenario, found: Resolved | None) -> list[str]:
         lines.append(f"Bounds: {', '.join(bounds)}, kept by {100 * scenario.slo.attainment:.4g} % of requests")
     if scenario.vary:
         lines.append("Varied: " + "; ".join(f"{key} over {text(values)}" for key, values in scenario.vary.items()))
+    return lines
+
+
+def shared(scenario: Scenario) -> list[str]:
+    """Models that share the chips, where they live, and jobs."""
+    total = sum(part.share_ratio for part in scenario.models)
+    lines = []
+    for part in scenario.models:
+        named = "the scenario's model" if part.model is None else str(part.model.name or "an inline model")
+        copies = f"{part.copies} copies of " if part.copies > 1 else ""
+        lines.append(f"Model {part.name}: {copies}{named}, {100 * part.share_ratio / total:.4g} % of the requests")
+    place = scenario.residency.get("models")
+    if place is not None:
+        turn = (
+            "until it has no work" if place.turn_s is None else f"for {place.turn_s * 1e3:.4g} ms while another waits"
+        )
+        lines.append(f"Models that are not in use lie in {place.home}; one runs {turn}")
+    lines += [f"Job {part.name}: {part.kind} in the slack of steps" for part in scenario.jobs]
     return lines
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from scenarios.endurance import life
 from scenarios.estimate import prices_of
 from scenarios.run import Ready
 
@@ -21,6 +22,11 @@ def report(run: Any, ready: Ready) -> dict[str, Any]:
     if ready.trace.slo_class is not None:
         groups = by_group(run, "slo_class", ready.slos)
         found["by_class"] = {ready.trace.slo_names[key]: values for key, values in groups.items()}
+    found |= ready.more(run, found)
+    if ready.resolved is not None:
+        end_s = max(float(run.replicas["now_s"].max(initial=0.0)), 1e-9)
+        tokens = found["prefill_tokens"] + found["decode_tokens"]
+        found |= life(ready.resolved, tokens / end_s / len(run.replicas))
     return found | money(found, ready, run) | space(ready) | power(found, ready, run)
 
 
@@ -46,8 +52,8 @@ def served_tokens(run: Any) -> float:
 
 
 def replica_count(run: Any, ready: Ready) -> float:
-    """Replicas of the run: micro-batches and attention-dp ranks are records of their own."""
-    parts = ready.scenario.policy.microbatches * ready.scenario.plan.attention_dp
+    """Replicas of the run: micro-batches, attention-dp ranks and models that share chips are records of their own."""
+    parts = ready.scenario.policy.microbatches * ready.scenario.plan.attention_dp * ready.models_per_replica
     return len(run.replicas) / parts
 
 
@@ -86,7 +92,8 @@ def power(found: dict[str, Any], ready: Ready, run: Any) -> dict[str, Any]:
     if ready.resolved is None or end_s <= 0.0:
         return out
     machine, idle = ready.resolved.machine, ready.step_times.idle_w
-    between_j = float(np.maximum(end_s - run.replicas["busy_s"], 0.0).sum()) * idle
+    busy_s = run.replicas["busy_s"].reshape(-1, ready.models_per_replica).sum(axis=1)
+    between_j = float(np.maximum(end_s - busy_s, 0.0).sum()) * idle
     chip_w = (found["energy_j"] + between_j) / end_s / chips
     server_w = chip_w + float(np.max(machine.node_w))
     pue = prices_of(ready.resolved).pue_ratio

@@ -18,6 +18,7 @@ from scenarios.stacks import Release, cost_model, default_stack, documented, rel
 from simcore.cost.collectives import AUTO, algorithms
 from simcore.cost.facts import chip_facts
 from simcore.cost.loading import in_words, objections
+from simcore.cost.machine import half_peak
 from simcore.errors import InputError, suggest
 from simcore.kept.lazy import dataclass
 from simcore.ops.layer_formats import named
@@ -40,7 +41,7 @@ from simcore.step.sample import SMALL_KERNEL_S
 from simcore.step.served import NOTHING, Served
 
 UNSAID = ("models", "jobs")
-"""parts of a scenario that no engine honours yet"""
+"""parts of a scenario that `scenarios.models` honours, and verbs of one model do not"""
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ class Resolved:
         """The policy as the machine and the analytic engine read it."""
         policy, places = self.scenario.policy, self.scenario.residency
         tiers = places_of(places, self.scenario.file)
+        if tiers.get("expert_fetch") == "host":
+            tiers["expert_host_flop_per_s"] = host_flop_per_s(self.system, self.scenario.file)
         fields = {name: getattr(policy, name) for name in SERVING}
         return ServingPolicy(**fields, **tiers, mixes=policy.scheduler in MIXING)
 
@@ -131,26 +134,28 @@ def places_of(places: Mapping[str, ResidencyPart], file: str) -> dict[str, Any]:
     for name, place in places.items():
         key = f"residency.{name}"
         if name not in ("weights", "experts", "kv"):
-            raise InputError("is no class of serving", file=file, key=key, fix="known: weights, experts, kv")
+            fix = "known: weights, experts, kv; with [[models]] models"
+            raise InputError("is no class of serving", file=file, key=key, fix=fix)
+        refuse_models_keys(place, key, file)
         if place.fetch in ROUTED:
             found |= routed(name, place, key, file)
             continue
-        if any((place.cache != "static", place.skew_ratio, place.repeat_ratio)):
+        if any((place.cache not in (None, "static"), place.skew_ratio, place.repeat_ratio)):
             fix = "name fetch = gated or pre-gated"
             raise InputError("is for experts that routers ask for", file=file, key=f"{key}.cache", fix=fix)
         if name == "kv":
             known, what = place.fetch != "resident" and place.share == 1.0, "lives in one tier, all of it"
         else:
-            known, what = place.fetch != "resident" or place.tier == "main", "is resident in the main tier only"
+            known, what = place.fetch != "resident" or place.home == "main", "is resident in the main tier only"
         if not known:
             raise InputError(what, file=file, key=key, fix="leave out fetch and share, or name another rule")
         if name == "kv":
-            ahead = place.fetch in ("prefetch", "window") and place.tier != "main"
-            found |= {"kv_tier": place.tier, "kv_fetch": "prefetch" if ahead else "step"}
+            ahead = place.fetch in ("prefetch", "window") and place.home != "main"
+            found |= {"kv_tier": place.home, "kv_fetch": "prefetch" if ahead else "step"}
             continue
         one = name.removesuffix("s")
-        found |= {f"{one}_tier": place.tier, f"{one}_away_ratio": place.share}
-        if place.tier != "main":
+        found |= {f"{one}_tier": place.home, f"{one}_away_ratio": place.share}
+        if place.home != "main":
             fetch = found.setdefault("weight_fetch", place.fetch)
             if (fetch == "demand") != (place.fetch == "demand"):
                 raise InputError(
@@ -159,23 +164,36 @@ def places_of(places: Mapping[str, ResidencyPart], file: str) -> dict[str, Any]:
     return found
 
 
-ROUTED = ("gated", "pre-gated")
-"""rules that fetch the experts which tokens ask for"""
+def refuse_models_keys(place: ResidencyPart, key: str, file: str) -> None:
+    """Raises InputError for what only residency.models has."""
+    if place.accuracy_ratio is not None and place.fetch != "speculative":
+        raise InputError("is for fetch = speculative", file=file, key=f"{key}.accuracy_ratio", fix="leave it out")
+    for name, value in (("slots", place.slots), ("turn", place.turn_s)):
+        if value is not None:
+            raise InputError("is for residency.models", file=file, key=f"{key}.{name}", fix="leave it out")
+
+
+ROUTED = ("gated", "pre-gated", "speculative", "host")
+"""rules that fetch, or compute on the host, the experts which tokens ask for"""
 
 
 def routed(name: str, place: ResidencyPart, key: str, file: str) -> dict[str, Any]:
     """Experts that come as routers ask, as fields of a `ServingPolicy`. Raises InputError for another class."""
     if name != "experts":
         raise InputError("is for experts", file=file, key=f"{key}.fetch", fix="name another rule")
-    if place.tier == "main":
+    if place.home == "main":
         return {"expert_tier": "main"}
+    if (place.accuracy_ratio is None) == (place.fetch == "speculative"):
+        what, fix = "goes with fetch = speculative", "give both or neither"
+        raise InputError(what, file=file, key=f"{key}.accuracy_ratio", fix=fix)
     return {
-        "expert_tier": place.tier,
+        "expert_tier": place.home,
         "expert_away_ratio": place.share,
         "expert_fetch": place.fetch,
-        "expert_cache": place.cache,
+        "expert_cache": place.cache or "static",
         "expert_skew_ratio": place.skew_ratio,
         "expert_repeat_ratio": place.repeat_ratio,
+        "expert_accuracy_ratio": 1.0 if place.accuracy_ratio is None else place.accuracy_ratio,
     }
 
 
@@ -200,7 +218,8 @@ def resolve(scenario: Scenario) -> Resolved:
     """Look up the names of a scenario with [model] and [hardware]. Raises InputError naming the key."""
     for part in UNSAID:
         if getattr(scenario, part):
-            raise InputError("is not supported yet", file=scenario.file, key=part, fix="leave it out")
+            fix = "simulate it, or leave it out"
+            raise InputError("is for simulate, capacity and estimate", file=scenario.file, key=part, fix=fix)
     assert scenario.model is not None and scenario.hardware is not None
     model, told = find("model", scenario.model.value, scenario.file, "model.name")
     return deployed(scenario, scenario.hardware, model, told)
@@ -337,6 +356,17 @@ def thread_ratio(system: System, file: str) -> float:
     """How fast one thread of the system's host is; 1 where no host is named. Raises InputError for an unknown one."""
     host = system.node.host if system.node else None
     return float(find("chip", host, file, "hardware.node.host")[0].issue.thread_ratio) if host else 1.0
+
+
+def host_flop_per_s(system: System, file: str) -> float:
+    """One chip's share of what the node's hosts multiply in bf16 or its like. Raises InputError without a host."""
+    node = system.node
+    if node is None or not node.host:
+        what, fix = f"{system.name} names no host", "name a node with one"
+        raise InputError(what, file=file, key="residency.experts.fetch", fix=fix)
+    chip = find("chip", node.host, file, "hardware.node.host")[0]
+    unit = chip.compute[chip.main_unit]
+    return half_peak(unit) * max(node.hosts, 1) / node.chips
 
 
 def too_many(plan: ParallelPlan, system: System) -> str | None:

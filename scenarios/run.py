@@ -61,6 +61,15 @@ class Ready:
         return Criterion(self.slos, slo.attainment, slo.itl_p99_s or infinite, slo.queue_p50_s or infinite)
 
     @property
+    def models_per_replica(self) -> int:
+        """That share its chips."""
+        return 1
+
+    def more(self, run: Any, found: dict[str, Any]) -> dict[str, Any]:
+        """Figures of a run beside, or instead of, those that are `found`."""
+        return {}
+
+    @property
     def chips(self) -> int:
         """Of one replica."""
         group, own = self.scenario.attention_ffn, self.scenario.plan.replica_chips
@@ -187,6 +196,10 @@ def delayed(run: Any, start_s: float) -> Any:
 def ready(scenario: Scenario, skip_bad: bool = False) -> Ready:
     """Names to specs, lengths to traces, memory to KV blocks. Raises InputError for bad input."""
     needed(scenario)
+    if scenario.models or scenario.jobs:
+        from scenarios.models import ready_models
+
+        return ready_models(scenario, skip_bad)
     if scenario.steps is not None:
         return _given(scenario, skip_bad)
     found = resolve(scenario).checked()
@@ -209,26 +222,9 @@ def _given(scenario: Scenario, skip_bad: bool) -> Ready:
     return Ready(whole, trace, given_steps(whole), settings, slos, plan.dp, None, assumptions=told, pool=pool)
 
 
-def _refuse_routed(found: Resolved) -> None:
-    """Raises InputError for experts that come in a way which the event engine does not know."""
-    fetch, policy = found.serving_policy.expert_fetch, found.scenario.policy
-    what = ""
-    if fetch == "pre-gated":
-        what = "the event engine waits for experts behind their router, not a layer ahead"
-    elif fetch == "gated" and (found.machine.weights_away_ratio or policy.communication_overlap_ratio):
-        what = "the event engine has no other streams beside it, and hides no messages"
-    if what:
-        raise InputError(what, file=found.scenario.file, key="residency.experts.fetch", fix="estimate it")
-
-
 def with_resolved(found: Resolved, trace: Trace) -> Ready:
     """A scenario whose names are known, with its traffic."""
     scenario = found.scenario
-    if found.serving_policy.kv_fetch != "step":
-        what = "the event engine reads KV where it lies, not a layer ahead"
-        fix = "estimate it, or leave fetch out"
-        raise InputError(what, file=scenario.file, key="residency.kv.fetch", fix=fix)
-    _refuse_routed(found)
     if scenario.policy.overlap is not None and found.plan.attention_dp > 1:
         what = "the event engine steps attention-dp ranks apart from their experts, and hides nothing between them"
         raise InputError(what, file=scenario.file, key="policy.overlap", fix="estimate it, or leave it out")

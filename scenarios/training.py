@@ -9,7 +9,7 @@ from typing import Any
 import hardware_specs
 from hardware_specs.training import framework
 from scenarios.homes import several
-from scenarios.resolved import find, system_with
+from scenarios.resolved import UNSAID, find, refuse_models_keys, system_with
 from scenarios.stacks import cost_model, default_stack, release
 from simcore.cost.machine import machine_of
 from simcore.cost.storage import tier_read_bytes_per_s
@@ -81,6 +81,9 @@ def question_of(scenario: Scenario) -> Question:
         if getattr(scenario, part) is not None:
             what = f"the training engine does not know [{part}]"
             raise InputError(what, file=scenario.file, key=part, fix="leave it out")
+    for part in UNSAID:
+        if getattr(scenario, part):
+            raise InputError("is for serving", file=scenario.file, key=part, fix="leave it out")
     if scenario.policy.model_fields_set:
         raise InputError("is for serving", file=scenario.file, key="policy", fix="leave it out")
     assert scenario.model is not None and scenario.hardware is not None
@@ -105,15 +108,16 @@ def offload_of(scenario: Scenario, system: System) -> dict[str, Offload]:
     """Classes of tensors outside the main tier. Raises InputError for classes of serving and for unknown tiers."""
     found = {}
     for name, place in scenario.residency.items():
-        if place.tier == "main":
+        if place.home == "main":
             continue
         key, known = f"residency.{name}", ", ".join(OFFLOADED)
         if name not in OFFLOADED:
             raise InputError("is no class of training", file=scenario.file, key=key, fix=f"known: {known}")
+        refuse_models_keys(place, key, scenario.file)
         if "fetch" in place.model_fields_set and place.fetch != "step":
             raise InputError("is fetched beside each pass", file=scenario.file, key=f"{key}.fetch", fix="leave it out")
         try:
-            rate = float(tier_read_bytes_per_s(system, place.tier))
+            rate = float(tier_read_bytes_per_s(system, place.home))
         except KeyError as error:
             raise InputError(str(error.args[0]), file=scenario.file, key=key) from None
         found[name] = Offload(rate, place.share)

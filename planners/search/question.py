@@ -20,6 +20,7 @@ from scenarios.estimate import case_of
 from scenarios.resolved import resolve
 from simcore.errors import InputError
 from simcore.spec.expression import Expression
+from simcore.spec.law_units import in_si
 from simcore.spec.scenario import Scenario
 
 COUNTED = ("attainment_ratio", "goodput_requests_per_s")
@@ -79,7 +80,7 @@ def laws_of(scenario: Scenario) -> dict[str, Expression]:
     found = {}
     for name, text in scenario.laws.items():
         try:
-            found[name] = Expression(text)
+            found[name] = Expression(in_si(name, text))
         except InputError as error:
             error.key = f"laws.{name}"
             raise

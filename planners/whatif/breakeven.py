@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from planners.whatif.question import WhatIf, scaled, worth
+from planners.whatif.laws import PRICES, followed
+from planners.whatif.numbers import worth
+from planners.whatif.question import WhatIf
+from scenarios.fields import quantity
 
 COST = "usd_per_million_tokens"
-PRICES = ("hardware.chip.money.rental", "hardware.chip.money.purchase")
-"""of the chip: the one that the scenario's basis reads moves the cost"""
 UNITS = {PRICES[0]: "USD/h", PRICES[1]: "USD"}
 
 
@@ -26,8 +27,10 @@ class BreakEven:
     """below zero: even for nothing it does not pay"""
     unit: str
     cost_now: float
-    """USD per million tokens as asked, and changed at today's price"""
+    """USD per million tokens as asked, and changed at `asked`"""
     cost_changed: float
+    asked: float
+    """price of the changed chip: today's, or what a law makes of it"""
 
 
 def break_even(asked: WhatIf, changes: Mapping[str, Any]) -> BreakEven | None:
@@ -40,12 +43,14 @@ def break_even(asked: WhatIf, changes: Mapping[str, Any]) -> BreakEven | None:
     before, after = cost.value({}), cost.value(changes)
     if math.isnan(before) or math.isnan(after):
         return None
-    system = asked.system
+    system, first, ruled = asked.system, followed(asked.scenario, {}).keys, followed(asked.scenario, changes).keys
     for key in PRICES:
-        now = worth(asked.scenario, system, key)
-        dearer = cost.value({**changes, key: scaled(now, 2.0)})
+        now = float(first.get(key, worth(asked.scenario, system, key)))
+        price = float(quantity(changes.get(key, ruled.get(key, now))))
+        step = price or now
+        dearer = cost.value({**changes, key: price + step})
         if abs(dearer - after) <= 1e-12 * after:
             continue
-        per_usd = (dearer - after) / now
-        return BreakEven(key, now, now + (before - after) / per_usd, UNITS[key], before, after)
+        per_usd = (dearer - after) / step
+        return BreakEven(key, now, price + (before - after) / per_usd, UNITS[key], before, after, price)
     return None

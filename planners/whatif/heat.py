@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from planners.whatif.question import WhatIf, worth
+from planners.whatif.numbers import worth
+from planners.whatif.question import WhatIf
 from planners.whatif.tornado import Progress, scaled_to
 
 FACTORS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from planners.comparing.sides import Side, of_scenario
+from planners.whatif.laws import followed
+from planners.whatif.numbers import parts_of, system_of, worth
 from scenarios.fields import quantity, read
-from scenarios.resolved import resolve
 from simcore.errors import InputError, suggest
-from simcore.spec.hardware import Chip, Cluster, Node
-from simcore.spec.scenario import SPEC_PARTS, Scenario
+from simcore.spec.scenario import Scenario
 from simcore.spec.system import System
 
 TIMES = re.compile(r"\s*([0-9.]+(?:[eE][+-]?\d+)?)\s*x\s*")
@@ -50,7 +50,10 @@ class WhatIf:
         """The answer with keys set. Raises InputError for keys and values that are none."""
         known = repr(sorted(changes.items()))
         if known not in self.answers:
-            self.answers[known] = of_scenario(self.scenario.set(dict(changes)), "what if", "estimate", 1)
+            more = followed(self.scenario, changes)
+            asked = self.scenario.set({**changes, **more.keys})
+            found = of_scenario(asked, "what if", "estimate", 1)
+            self.answers[known] = replace(found, figures={**found.figures, **more.figures})
         return self.answers[known]
 
     def value(self, changes: Mapping[str, Any]) -> float:
@@ -80,22 +83,6 @@ class WhatIf:
         return self.value({})
 
 
-def system_of(scenario: Scenario) -> System:
-    """What a scenario's hardware stands for. Raises InputError."""
-    if scenario.hardware is None or scenario.model is None:
-        raise InputError("needs [model] and [hardware]", file=scenario.file, key="hardware")
-    if scenario.training is not None:
-        from scenarios.training import question_of
-
-        return question_of(scenario).system
-    return resolve(scenario).system
-
-
-def parts_of(system: System) -> dict[str, Chip | Node | Cluster | None]:
-    """Its specs by the word that keys begin with."""
-    return {"chip": system.chip, "node": system.node, "cluster": system.cluster}
-
-
 def overlay(scenario: Scenario, changes: Mapping[str, Any]) -> dict[str, Any]:
     """`--set` values, `2x` as twice what is there now. Raises InputError."""
     system: System | None = None
@@ -119,21 +106,6 @@ def factor_of(text: str, key: str) -> float:
     if not 0.0 < found <= MOST_FACTOR:
         raise InputError(f"{text[:40]}x is no factor", key=key, fix="write for example 2x or 0.5x")
     return found
-
-
-def worth(scenario: Scenario, system: System, key: str) -> float:
-    """The number at a key now: of a spec, or of the scenario itself. Raises InputError for what is no number."""
-    part = next((part for part in SPEC_PARTS if key.startswith(part)), None)
-    if part is not None:
-        spec = parts_of(system)[part.split(".")[1]]
-        if spec is None:
-            raise InputError(f"there is no {part.split('.')[1]}", key=key, fix="name a node or a cluster as the system")
-        value = quantity(read(spec, key.removeprefix(part)))
-    else:
-        value = quantity(read(scenario, key))
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{str(value)[:40]!r} is no number", key=key, fix="set a value in place of a factor")
-    return float(value) if not isinstance(value, int) else value
 
 
 def scaled(value: float, factor: float) -> float | int:

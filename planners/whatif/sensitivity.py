@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from planners.whatif.question import WhatIf, numbers_of, parts_of, scaled
+from planners.whatif.numbers import parts_of
+from planners.whatif.question import WhatIf, numbers_of, scaled
 from planners.whatif.tornado import Bar, Progress, tornado
 from scenarios.answer import is_more_better
 

@@ -11,6 +11,7 @@ from planners.comparing.compared import Move
 from planners.comparing.words import change, figure
 from planners.whatif.breakeven import COST, BreakEven
 from planners.whatif.heat import HeatMap
+from planners.whatif.laws import followed, unfollowed
 from planners.whatif.question import WhatIf
 from planners.whatif.sensitivity import Draws
 from planners.whatif.tornado import Bar
@@ -45,12 +46,15 @@ def overlaid(asked: WhatIf, changes: Mapping[str, Any], found: BreakEven | None)
     lines = [f"With {what}: {asked.metric} {figure(asked.metric, after)}, {change(move)}{judged}."]
     if found is not None:
         lines.append(paid(found))
-    return lines
+    ruled = followed(asked.scenario, changes)
+    lines += [f"By law {key} = {value:.6g}." for key, value in {**ruled.keys, **ruled.figures}.items()]
+    return lines + unfollowed(asked.scenario, changes)
 
 
 def paid(found: BreakEven) -> str:
     """Up to which price a change pays."""
-    costs = f"{COST} {found.cost_now:.4g} -> {found.cost_changed:.4g} at today's price"
+    at = "today's price" if found.asked == found.now else f"{found.asked:.4g} {found.unit}"
+    costs = f"{COST} {found.cost_now:.4g} -> {found.cost_changed:.4g} at {at}"
     if found.price <= 0.0:
         return f"It does not pay even with the chip for nothing ({costs})."
     verb = "pays" if found.price >= found.now else "would pay only"

@@ -98,6 +98,14 @@ class Machine:
     experts_away_ratio: float = 0.0
     expert_tier_bytes: float = np.inf
     """as for the other weights; one tier for both counts them together"""
+    guessed_ratio: float = 1.0
+    """of the experts that tokens ask for, those that a guess a layer ahead brings"""
+    host_flop_per_s: float = np.inf
+    """of one chip's share of the host, where it multiplies with experts that lie beside it"""
+    host_link_bytes_per_s: float = np.inf
+    """over which their tokens go there and back"""
+    experts_host_ratio: float = 0.0
+    """of routed experts, what the host computes unless it is among those that stay"""
     fetch: str = "step"
     """how what lives elsewhere comes"""
     routing: tuple[str, str, float, float] = ("all", "static", 0.0, 0.0)
@@ -200,6 +208,7 @@ def machine_of(
         **_weights(system, policy),
         fetch=policy.weight_fetch,
         routing=(policy.expert_fetch, policy.expert_cache, policy.expert_skew_ratio, policy.expert_repeat_ratio),
+        guessed_ratio=policy.expert_accuracy_ratio,
         tiers=_tiers(system, policy),
         pim=pim_of(chip) if policy.pim_attention and storage.is_main(system, policy.kv_tier) else None,
     )
@@ -270,6 +279,14 @@ def _weights(system: System, policy: ServingPolicy) -> dict[str, Any]:
             f"{one}_latency_s": storage.tier_latency_s(system, name),
             f"{one}_tier_bytes": np.inf if main else storage.tier_bytes(system, name),
             f"{several}_away_ratio": 0.0 if main else part,
+        }
+    if policy.expert_fetch == "host" and found["experts_away_ratio"]:
+        name = own[0]
+        found |= {
+            "expert_bytes_per_s": storage.own_read_bytes_per_s(system, name),
+            "host_flop_per_s": policy.expert_host_flop_per_s,
+            "host_link_bytes_per_s": storage.link_bytes_per_s(system, name),
+            "experts_host_ratio": found["experts_away_ratio"],
         }
     return found
 

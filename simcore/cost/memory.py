@@ -52,6 +52,8 @@ class Home:
     """of the weights (routed experts apart), what lives in a slower tier and passes through"""
     experts_away_ratio: float = 0.0
     """the same of routed experts"""
+    experts_stay: bool = False
+    """routed experts that live elsewhere are used there, and none pass"""
     kv_passes: bool = False
     """KV that lives elsewhere is brought to the main tier a layer ahead"""
     kv_beside_weights: bool = False
@@ -126,8 +128,9 @@ def footprint(model: ModelSpec, plan: PlanColumns, load: Load, home: Home) -> Fo
     reserve = home.system_bytes + home.stack.context_bytes + np.where(several, home.stack.collective_bytes, 0.0)
     experts = expert_bytes(model, plan)
     away = home.weights_away_ratio * (weights - experts) + home.experts_away_ratio * experts
-    passing = LAYERS_IN_FLIGHT * away / np.ceil(model.layer_count / plan.pp)
-    resident = weights - away + np.minimum(passing, away) + peak + reserve
+    moves = away - home.experts_away_ratio * experts if home.experts_stay else away
+    passing = LAYERS_IN_FLIGHT * moves / np.ceil(model.layer_count / plan.pp)
+    resident = weights - away + np.minimum(passing, moves) + peak + reserve
     per_sequence = kv_bytes_per_sequence(model, plan, load.context_tokens)
     if home.kv_passes:
         resident = resident + LAYERS_IN_FLIGHT * per_sequence * load.sequences / np.ceil(model.layer_count / plan.pp)

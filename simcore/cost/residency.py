@@ -26,9 +26,11 @@ class Stream:
     """latencies that nothing hides"""
 
     def and_then(self, other: Stream) -> Stream:
-        """Both, one after the other in every layer."""
+        """Both, one after the other in every layer: a layer waits for what is on demand, D of L layers, and the link
+        brings what is ahead, A, while it computes, max(own + D + A / L, A + D + own / L). Between both on one link that
+        serves demands first, and, up to D, high where they have links of their own."""
         stream_s, first_s = self.stream_s + other.stream_s, self.first_s + other.first_s
-        return Stream(stream_s, first_s, max(self.own_ratio, other.own_ratio), max(self.wait_s, other.wait_s))
+        return Stream(stream_s, first_s, min(self.own_ratio, other.own_ratio), max(self.wait_s, other.wait_s))
 
     def over(self, own_s: Column) -> Column:
         """Seconds of a step with this stream: max(own + first, stream + own x ratio) + wait."""
@@ -54,6 +56,7 @@ def elsewhere(machine: Machine) -> dict[str, Any]:
         "kv_tier_bytes": None if kv == "main" else machine.kv_tier_bytes,
         "weights_away_ratio": machine.weights_away_ratio,
         "experts_away_ratio": machine.experts_away_ratio,
+        "experts_stay": machine.routing[0] == "host",
         "kv_passes": bool(np.isfinite(machine.kv_ahead_bytes_per_s)),
         "kv_beside_weights": kv in (weights, experts),
     }

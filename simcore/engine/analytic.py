@@ -16,7 +16,7 @@ where queues grow: that is the event engine's work.
 
 from __future__ import annotations
 
-from dataclasses import field, fields
+from dataclasses import field, fields, replace
 
 import numpy as np
 
@@ -139,7 +139,7 @@ def phases(setting: Setting, machine: Machine, plan: PlanColumns, batch: Column)
     decode = step(setting, physics, plan, decode_step(np.ceil(lane_batch), demand), setting.policy.graphs)
     full_prompts, packed = full_step(setting, lane_batch)
     full = step(setting, physics, plan, packed, False) if setting.waves else None
-    if not setting.policy.mixes or not setting.served.adds:
+    if not setting.policy.mixes or not (setting.served.adds or setting.policy.fill_s):
         return Phases(prefill, at_quantile, decode, lane_batch, lanes, full=full, full_prompts=full_prompts)
     chunks, together, beside = mixed_step(setting, lane_batch)
     mixed = step(setting, physics, plan, beside, False)
@@ -174,13 +174,15 @@ def mixed_step(setting: Setting, lane_batch: Column) -> tuple[Column, Column, St
 
 
 def step(setting: Setting, physics: Physics, plan: PlanColumns, batch: StepColumns, graphs: bool) -> StepTotal:
-    """One step, decode attention overlapped where the hardware can."""
+    """One step, decode attention overlapped where the hardware can, filled with another job's work if there is one."""
     machine = physics.machine
     if machine.pim is not None and machine.pim.concurrent and setting.policy.sub_batches and batch.decodes:
-        return sub_batched_total(physics, plan, batch, graphs)
-    if setting.share_steps and machine.is_one:
-        return shared_total(physics, plan, batch, graphs)
-    return step_total(physics, plan, batch, graphs)
+        found = sub_batched_total(physics, plan, batch, graphs)
+    else:
+        total = shared_total if setting.share_steps and machine.is_one else step_total
+        found = total(physics, plan, batch, graphs)
+    fill_s = setting.policy.fill_s
+    return found if fill_s == 0.0 else replace(found, launch_s=found.launch_s + np.maximum(fill_s - found.time_s, 0.0))
 
 
 def whole_prefill(setting: Setting, physics: Physics, plan: PlanColumns, input_tokens: float) -> StepTotal:
@@ -391,10 +393,8 @@ def phase_power_w(setting: Setting, machine: Machine, phase: StepTotal, busy: Co
 def between_ratio(setting: Setting, times: dict[str, Column], lane_batch: Column) -> Column:
     """Share of the time in which no request of a lane is on the chip: all of them are at the frontend."""
     away_s = frontend_s(setting, 0.0)
-    idle: Column = np.minimum(away_s / times["e2e_s"], 1.0) ** lane_batch
-    return idle
+    return np.asarray(np.minimum(away_s / times["e2e_s"], 1.0) ** lane_batch)
 
 
 def _rows(plan: PlanColumns, batch: Column) -> int:
-    sizes = [np.size(c) for c in (plan.tp, plan.pp, plan.dp, plan.ep, plan.weight_bytes, batch)]
-    return max(sizes)
+    return max(np.size(c) for c in (plan.tp, plan.pp, plan.dp, plan.ep, plan.weight_bytes, batch))

@@ -14,19 +14,16 @@ from numba import float64, int64, types
 from simcore.cost.jit import njit
 from simcore.engine.accounts import account, account_of, count_itl, mean_kv, write_log
 from simcore.engine.decode_line import draw_line, next_on_line, on_line, steps_at_once, take_steps
+from simcore.engine.step_length import step_s
 from simcore.policy.records import DONE, NONE, REFUSED
 from simcore.policy.scheduler import _prefix
 from simcore.policy.scheduler._decodes import NEVER, blocks_of, find_span, join_decodes, settle, stop_growing
 from simcore.policy.scheduler._verbs import grown_blocks, push, release, take_blocks
 from simcore.step.kernel import (
     ENERGY_PURE,
-    PREFILL,
     UNKNOWN_RUN,
     decode_run,
-    decode_step_s,
     in_row,
-    lookup_2d,
-    mixed_step_s,
     row_of,
 )
 
@@ -79,46 +76,6 @@ def begin(replica: Any, requests: Any, times: Any, hashes: Any, cache: Any, comp
     replica.extra_s = 0.0
     replica.pending = 1
     return True
-
-
-@njit(cache=True)
-def step_s(replica: Any, requests: Any, times: Any) -> Any:
-    """Seconds of the composed step."""
-    clock = replica.clock_pure if replica.chunk_count == 0 else replica.clock_mixed
-    replica.step_table = replica.step_times + clock
-    record = times[replica.step_table]
-    batch = replica.decode_count * replica.step_decodes
-    rows = float64(batch * (1 + replica.draft_tokens * replica.draft_width))
-    if replica.chunk_count == 0:
-        busy_s = decode_step_s(record, rows, kv_span(replica)) + replica.draft_s
-        return busy_s / replica.speed + replica.extra_s
-    prefill_s = 0.0
-    squares = 0.0
-    pasts = 0.0
-    sequences = batch
-    for at in range(replica.chunk_count):
-        request = requests[replica.chunk_request[at]]
-        chunk, past = replica.chunk_size[at], request.computed_tokens
-        if chunk + past >= request.target_tokens:
-            sequences += 1
-        if record.square_merge == 1:
-            squares += float64(chunk) * chunk
-            pasts += (past + 63) // 64 * 64
-        elif chunk > 0:
-            prefill_s += lookup_2d(record, PREFILL, float64(chunk), float64(past))
-    if record.square_merge == 1:
-        prefill_s = lookup_2d(record, PREFILL, round(math.sqrt(squares)), pasts)
-    tokens = float64(replica.step_tokens)
-    busy_s = mixed_step_s(record, tokens, prefill_s, rows, kv_span(replica), float64(sequences))
-    return busy_s / replica.speed + replica.extra_s
-
-
-@njit(cache=True)
-def kv_span(replica: Any) -> Any:
-    """(mean, shortest, longest) KV tokens of the decodes, the mean rounded down."""
-    mean = replica.decode_kv_tokens // max(1, replica.decode_count)
-    shortest, longest = replica.shortest_offset + replica.tick, replica.longest_offset + replica.tick
-    return float64(mean), float64(shortest), float64(longest)
 
 
 @njit(cache=True)

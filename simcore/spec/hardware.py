@@ -18,6 +18,7 @@ from simcore.units import (
     FlopPerS,
     Hertz,
     JoulePerByte,
+    JoulePerFlop,
     Kilograms,
     Seconds,
     Usd,
@@ -99,6 +100,8 @@ class ComputeUnit(Spec):
     timing: PimTiming | None = None
     """of the DRAM, from which the time of a tile of `tile_size` follows; instead of `tile_time`"""
     channels: Count | None = None
+    energy_j_per_flop: JoulePerFlop | None = Field(default=None, alias="energy")
+    """of one operation, its operands at hand; told beside the power of the board"""
     concurrent_with_host: bool = False
     """may run while the chip's main unit works on the same tier"""
 
@@ -120,6 +123,8 @@ class MemoryTier(Spec):
     queue_depth: Count | None = None
     """accesses of `granularity` under way at once, each for `latency`; None: enough for the bandwidth"""
     energy_j_per_byte: JoulePerByte | None = Field(default=None, alias="energy")
+    endurance_bytes: Capacity | None = Field(default=None, alias="endurance")
+    """that may be written before it is worn out, as drives state in TB; None: without bound"""
     link: str | None = None
     """the link crossed to reach it from the chip; None: local"""
 

@@ -56,8 +56,13 @@ class ServingPolicy(Spec):
     expert_away_ratio: float = Field(default=1.0, gt=0, le=1)
     weight_fetch: Literal["step", "demand", "prefetch", "window"] = "step"
     """one layer ahead, or on demand; of experts too"""
-    expert_fetch: Literal["all", "gated", "pre-gated"] = "all"
-    """all experts of a layer come; or those that tokens ask for, waited for behind their router or a layer ahead"""
+    expert_fetch: Literal["all", "gated", "pre-gated", "speculative", "host"] = "all"
+    """all experts of a layer come; or those that tokens ask for, waited for behind their router or a layer ahead, or
+    guessed a layer ahead and waited for where the guess is wrong; or none, and the host multiplies where they lie"""
+    expert_accuracy_ratio: float = Field(default=1.0, ge=0, le=1)
+    """of the experts that tokens ask for, how many the guess brings"""
+    expert_host_flop_per_s: float = Field(default=0.0, ge=0)
+    """of the host, one chip's share"""
     expert_cache: Literal["static", "lru", "lfu", "score"] = "static"
     """which experts stay in the main tier"""
     expert_skew_ratio: float = Field(default=0.0, ge=0, le=4)
@@ -76,5 +81,7 @@ class ServingPolicy(Spec):
     """micro-batches beside each other; None: one operation after the other"""
     stream_interval: int = Field(default=1, ge=1)
     """clients get tokens in groups of this size"""
+    fill_s: float = Field(default=0.0, ge=0)
+    """a step that takes less is filled with another job's work, up to so long"""
     reserve_output: bool = False
     """KV is kept for the whole answer when a request starts; else as it grows"""

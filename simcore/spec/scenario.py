@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from simcore.errors import InputError
 from simcore.spec.base import Count, FileName, Spec
 from simcore.spec.fleet_part import AttentionFfnPart, FleetPart, PowerPart
 from simcore.spec.load import build
+from simcore.spec.models_part import JobPart, ModelPart, SharedModelPart
 from simcore.spec.plan import ParallelPlan
 from simcore.spec.plan_part import HardwarePart, PlanPart
 from simcore.spec.policy_part import PolicyPart
@@ -25,19 +26,6 @@ def check_arithmetic(text: str, where: str = "") -> None:
         Expression(text)
     except InputError as error:
         raise ValueError(f"{where}{error}") from None
-
-
-class ModelPart(Spec):
-    """Which model: a shipped name, a Hugging Face name, a path, or the tables of a model file in place."""
-
-    model_config = ConfigDict(extra="allow")
-    name: str = ""
-
-    @property
-    def value(self) -> str | dict[str, Any]:
-        """The name or path, or the inline table."""
-        extra = dict(self.model_extra or {})
-        return {"name": self.name or "inline", **extra} if extra else self.name
 
 
 class StepsPart(Spec):
@@ -91,17 +79,43 @@ class SearchPart(Spec):
 class ResidencyPart(Spec):
     """Where a class of tensors lives and how it is fetched."""
 
-    tier: str
-    fetch: Literal["resident", "step", "demand", "prefetch", "window", "gated", "pre-gated"] = "step"
+    tier: str | tuple[str, ...]
+    """of several, every tensor is striped over them by their bandwidths"""
+    cards: Count = 1
+    """of the tier, all alike; a tensor is striped over them"""
+    fetch: Literal["resident", "step", "demand", "prefetch", "window", "gated", "pre-gated", "speculative", "host"] = (
+        "step"
+    )
     share: float = Field(default=1.0, gt=0, le=1)
-    cache: Literal["static", "lru", "lfu", "score"] = "static"
-    """of experts that are fetched as routers ask: which stay"""
+    cache: Literal["static", "lru", "lfu", "score"] | None = None
+    """which stay, of experts that are fetched as routers ask (None: static) and of models (None: lru)"""
     skew_ratio: float = Field(default=0.0, ge=0, le=4)
     repeat_ratio: float = Field(default=0.0, ge=0, le=1)
+    accuracy_ratio: float | None = Field(default=None, ge=0, le=1)
+    """of experts that are guessed a layer ahead (`speculative`): how many of those that tokens ask for"""
+    slots: Count | None = None
+    """of models: how many of the largest the main tier has room for beside KV; None: as fit in half of it"""
+    turn_s: Seconds | None = Field(default=None, alias="turn")
+    """of models: steps in a row while another waits; None: until the model has no work"""
+
+    @property
+    def home(self) -> str:
+        """The tiers as one name, `dram+cxl` or `2*cxl`; see `simcore.cost.storage.stripes`."""
+        names = (self.tier,) if isinstance(self.tier, str) else self.tier
+        return "+".join(f"{self.cards}*{name}" if self.cards > 1 else name for name in names)
+
+    @model_validator(mode="after")
+    def _stripes_are_tiers(self) -> ResidencyPart:
+        names = (self.tier,) if isinstance(self.tier, str) else self.tier
+        if not names or len(set(names)) < len(names) or any("+" in name or "*" in name for name in names):
+            raise ValueError(f"tier = {self.tier!r}: name one tier, or a list of different ones")
+        if (len(names) > 1 or self.cards > 1) and "main" in names:
+            raise ValueError("the main tier is no card: what is away is striped over the others")
+        return self
 
 
-CLASSES = ("weights", "experts", "kv", "state", "activations", "gradients", "optimizer")
-"""of tensors that may live elsewhere"""
+CLASSES = ("weights", "experts", "kv", "state", "activations", "gradients", "optimizer", "models")
+"""of tensors that may live elsewhere; `models`: the weights of those of [[models]] that are not in use"""
 
 
 SPEC_PARTS = ("hardware.chip.", "hardware.node.", "hardware.cluster.")
@@ -152,6 +166,19 @@ def with_first_values(raw: dict[str, Any]) -> dict[str, Any]:
     return raw
 
 
+def with_first_model(raw: dict[str, Any]) -> dict[str, Any]:
+    """The tables with a [model], where only [[models]] names some.
+
+    >>> with_first_model({"models": [{"name": "a", "model": {"name": "llama-2-7b"}}]})["model"]
+    {'name': 'llama-2-7b'}
+    """
+    several = raw.get("models")
+    first = several[0] if isinstance(several, list | tuple) and several else None
+    if isinstance(first, dict) and "model" not in raw and "steps" not in raw and "model" in first:
+        return {**raw, "model": first["model"]}
+    return raw
+
+
 def improper(value: Any) -> Any:
     """The first number or quantity of a value that no axis can have, infinite, none or below zero; None without one.
 
@@ -191,8 +218,8 @@ class Scenario(Spec):
     fleet: FleetPart | None = None
     power: PowerPart | None = None
     attention_ffn: AttentionFfnPart | None = None
-    models: tuple[dict[str, Any], ...] = ()
-    jobs: tuple[dict[str, Any], ...] = ()
+    models: tuple[SharedModelPart, ...] = ()
+    jobs: tuple[JobPart, ...] = ()
     training: dict[str, Any] | None = None
     vary: dict[str, Any] = Field(default_factory=dict)
     laws: dict[str, str] = Field(default_factory=dict)
@@ -217,12 +244,13 @@ class Scenario(Spec):
     def _short_forms(cls, raw: Any) -> Any:
         """`weights = "ddr"` for `weights = { tier = "ddr" }`; what only [vary] says."""
         raw = with_first_values(raw) if isinstance(raw, dict) else raw
+        raw = with_first_model(raw) if isinstance(raw, dict) else raw
         if isinstance(raw, dict) and isinstance(raw.get("residency"), dict):
             places = {k: {"tier": v} if isinstance(v, str) else v for k, v in raw["residency"].items()}
             return {**raw, "residency": places}
         return raw
 
-    @field_validator("vary", "training", "economics", "models", "jobs")
+    @field_validator("vary", "training", "economics")
     @classmethod
     def _no_improper_numbers(cls, value: Any) -> Any:
         """In tables that only some verbs read to the end."""
@@ -235,8 +263,13 @@ class Scenario(Spec):
     @field_validator("laws")
     @classmethod
     def _arithmetic_of_laws(cls, value: dict[str, str]) -> dict[str, str]:
+        from simcore.spec.law_units import in_si
+
         for name, text in value.items():
-            check_arithmetic(text, f"{name}: ")
+            try:
+                check_arithmetic(in_si(name, text), f"{name}: ")
+            except InputError as error:
+                raise ValueError(f"{name}: {error}") from None
         return value
 
     @model_validator(mode="after")
@@ -247,6 +280,9 @@ class Scenario(Spec):
             raise ValueError("[power] needs [model] and [hardware]: given [steps] do not say what a clock costs")
         if self.attention_ffn is not None and (self.model is None or self.hardware is None or self.power is not None):
             raise ValueError("[attention_ffn] needs [model] and [hardware], and has no [power] yet")
+        names = [one.name for one in self.models]
+        if len(set(names)) < len(names):
+            raise ValueError(f"models: {', '.join(names)} are not different names")
         for name in self.residency:
             if name not in CLASSES:
                 raise ValueError(f"residency.{name}: no class of tensors; known: {', '.join(CLASSES)}")

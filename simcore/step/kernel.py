@@ -29,6 +29,10 @@ from simcore.step.packed import (
     READ_MIXED,
     READ_PURE,
     STEP_TIMES,
+    STREAM_DECODE,
+    STREAM_MIXED,
+    STREAM_PREFILL,
+    STREAM_PURE,
     UNEVEN_MIXED,
     UNEVEN_PURE,
     pack,
@@ -44,6 +48,7 @@ __all__ = [
     "PREFILL",
     "STEP_TIMES",
     "STEP_TIMES_TYPE",
+    "STREAM_PREFILL",
     "UNKNOWN_RUN",
     "decode_run",
     "decode_step_s",
@@ -52,6 +57,7 @@ __all__ = [
     "lookup_2d",
     "mixed_step_j",
     "mixed_step_s",
+    "mixed_streamed_s",
     "pack",
     "pure_step_j",
     "run_step_s",
@@ -179,16 +185,25 @@ def uneven_s(record: Any, decode: int, uneven: int, rows: Any, kv_tokens: Any) -
 
 
 @njit(cache=True)
-def passed_through(record: Any, step_s: Any) -> Any:
-    """The step beside its stream; on its own, so that steps of resident weights stay short."""
-    later_s = record.stream_s + step_s * record.stream_own_ratio
-    return max(step_s + record.stream_first_s, later_s) + record.stream_wait_s
+def passed_through(record: Any, step_s: Any, experts_s: float, kv_s: float) -> Any:
+    """The step beside its streams: all weights, the experts that its tokens ask for, its KV."""
+    first_s = record.stream_first_s + experts_s * record.stream_token_first_ratio + kv_s * record.stream_kv_first_ratio
+    later_s = record.stream_s + experts_s + kv_s + step_s * record.stream_own_ratio
+    return max(step_s + first_s, later_s) + record.stream_wait_s
 
 
-@njit(inline="always")
-def streamed(record: Any, step_s: Any) -> Any:
-    """A step whose weights pass through from a slower tier; unchanged where they are resident."""
-    return passed_through(record, step_s) if record.stream_s > 0.0 else step_s
+@njit(cache=True)
+def decode_streamed_s(record: Any, step_s: Any, batch: float, mean_kv: float) -> Any:
+    """A step of decodes beside its streams; on its own, so that steps of resident tensors stay short."""
+    kv_s = lookup_2d(record, STREAM_DECODE, batch, mean_kv)
+    return passed_through(record, step_s, lookup(record, STREAM_PURE, batch), kv_s)
+
+
+@njit(cache=True)
+def mixed_streamed_s(record: Any, step_s: Any, tokens: float, chunks_s: float, batch: float, mean_kv: float) -> Any:
+    """A step with chunks, whose KV takes `chunks_s` to bring, beside its streams."""
+    kv_s = chunks_s if batch == 0 else chunks_s + lookup_2d(record, STREAM_DECODE, batch, mean_kv)
+    return passed_through(record, step_s, lookup(record, STREAM_MIXED, tokens), kv_s)
 
 
 @njit(cache=True)
@@ -209,6 +224,8 @@ def in_parts(record: Any, tables: Any, tokens: Any, attention: Any, link_s: Any)
 
 PURE = (DENSE_PURE, READ_PURE, HOST_PURE, HELD_PURE, FED_PURE)
 MIXED = (DENSE_MIXED, READ_MIXED, HOST_MIXED, HELD_MIXED, FED_MIXED)
+
+
 UNKNOWN_RUN = (((0, 0.0), (0, 0.0)), 0.0, 0.0, 0.0, 0.0)
 """of the type of a run, before it is asked for"""
 
@@ -232,7 +249,8 @@ def run_step_s(record: Any, run: Any, kv_tokens: Any) -> Any:
     busy = run[1] + attention
     busy += run[2]
     busy = merged(busy, run[3], record.communication_overlap_ratio)
-    return streamed(record, record.host_pure_s + busy)
+    step_s = record.host_pure_s + busy
+    return step_s if record.streams == 0 else decode_streamed_s(record, step_s, run[4], kv_tokens[0])
 
 
 @njit(cache=True)
@@ -243,7 +261,10 @@ def decode_step_s(record: Any, batch: float, kv_tokens: Any) -> Any:
 
 @njit(cache=True)
 def mixed_step_s(record: Any, tokens: float, prefill_s: float, batch: float, kv_tokens: Any, sequences: float) -> Any:
-    """Seconds of a step with prefill chunks (attention `prefill_s`) and `batch` decodes; `tokens` counts both."""
+    """Seconds of a step with prefill chunks (attention `prefill_s`) and `batch` decodes; `tokens` counts both.
+
+    What passes through the main tier is not in it: see `mixed_streamed_s`.
+    """
     if record.micro_batches > 0.0:
         return mixed_in_parts(record, tokens, prefill_s, batch, kv_tokens, sequences)
     attention = prefill_s
@@ -253,7 +274,7 @@ def mixed_step_s(record: Any, tokens: float, prefill_s: float, batch: float, kv_
         attention = merged(prefill_s, decode, record.attention_overlap_ratio)
     busy = lookup(record, DENSE_MIXED, tokens) + attention + lookup(record, HEAD, sequences)
     busy = merged(busy, lookup(record, COMMUNICATION, tokens), record.communication_overlap_ratio)
-    return streamed(record, record.host_mixed_s + busy)
+    return record.host_mixed_s + busy
 
 
 @njit(cache=True)

@@ -30,9 +30,24 @@ N_TABLES = len(TABLES)
     FED_PURE,
     FED_MIXED,
     HELD_DECODE,
+    STREAM_PURE,
+    STREAM_MIXED,
+    STREAM_PREFILL,
+    STREAM_DECODE,
 ) = range(N_TABLES)
 
-TWO_AXES = (PREFILL, DECODE_PURE, DECODE_MIXED, ENERGY_PURE, ENERGY_MIXED, UNEVEN_PURE, UNEVEN_MIXED, HELD_DECODE)
+TWO_AXES = (
+    PREFILL,
+    DECODE_PURE,
+    DECODE_MIXED,
+    ENERGY_PURE,
+    ENERGY_MIXED,
+    UNEVEN_PURE,
+    UNEVEN_MIXED,
+    HELD_DECODE,
+    STREAM_PREFILL,
+    STREAM_DECODE,
+)
 """tables that kernels look up by two values"""
 
 SCALARS = (
@@ -44,6 +59,8 @@ SCALARS = (
     "stream_first_s",
     "stream_own_ratio",
     "stream_wait_s",
+    "stream_token_first_ratio",
+    "stream_kv_first_ratio",
     "idle_w",
 )
 STEP_TIMES = np.dtype(
@@ -56,12 +73,15 @@ STEP_TIMES = np.dtype(
         ("stream_first_s", "f8"),
         ("stream_own_ratio", "f8"),
         ("stream_wait_s", "f8"),
+        ("stream_token_first_ratio", "f8"),
+        ("stream_kv_first_ratio", "f8"),
         ("idle_w", "f8"),
         ("micro_batches", "f8"),
         ("late", "f8"),
         ("stated", "f8", (3,)),
         ("square_merge", "i8"),
         ("has_uneven", "i8"),
+        ("streams", "i8"),  # 1: something passes through the main tier
         ("flat", "i8", (N_TABLES,)),  # 1: one value everywhere, which needs no look-up
         ("offset", "i8", (N_TABLES,)),
         ("unit_x", "f8", (N_TABLES,)),
@@ -89,6 +109,7 @@ def pack(times: StepTimes) -> Any:
         record["stated"] = times.overlap.stated
     record["square_merge"] = times.prefill_merge == "square"
     record["has_uneven"] = bool(np.any(times.uneven_pure.values) or np.any(times.uneven_mixed.values))
+    record["streams"] = times.passes
     used = 0
     for number, name in enumerate(TABLES):
         table = getattr(times, name)

@@ -27,7 +27,8 @@ from simcore.spec.formats import number_format
 from simcore.spec.model import ModelSpec
 from simcore.step.overlap import Overlap, micro_batch, overlapped_s
 from simcore.step.served import NOTHING, Changes, Served, Work, changes, expert_tokens
-from simcore.step.streams import streamed
+from simcore.step.stages import stage_imbalance
+from simcore.step.streams import kept_ratio, streamed
 
 MEMORY_SIDE = ("attention_decode", "mla_decode")
 """operations that a PIM unit may take over"""
@@ -346,7 +347,15 @@ def _unserved(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bo
         theirs = [] if other is None else costs_in_formats(other, *asked)
     if theirs:
         costs = [t if op.kind == "moe" else c for op, c, t in zip(ops, costs, theirs, strict=True)]
+    kept = kept_ratio(physics.machine, physics.model)
+    if kept < 1.0:
+        costs = [scaled(c, kept) if op.name == "experts" else c for op, c in zip(ops, costs, strict=True)]
     return Priced(tuple(ops), tuple(costs), physics, stage_imbalance(physics.model, plan))
+
+
+def scaled(cost: OpCost, ratio: float) -> OpCost:
+    """A part of an operation, its launch whole."""
+    return replace(cost, compute_s=ratio * cost.compute_s, memory_s=ratio * cost.memory_s)
 
 
 def _with_expert_tokens(plain: Priced, physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> Priced:
@@ -376,11 +385,6 @@ def _extras(physics: Physics, plain: Priced, found: Changes, step: StepColumns, 
     if graphs and not served.replaces_launch:
         extras.append(Extra("graph_launch", "launch", physics.machine.graph_launch_s * plain.pace))
     return tuple(extra for extra in extras if np.any(np.asarray(extra.time_s) != 0.0))
-
-
-def stage_imbalance(model: ModelSpec, plan: PlanColumns) -> Column:
-    """pp ceil(L / pp) / L: 1 where pp divides the layers."""
-    return plan.pp * np.ceil(model.layer_count / plan.pp) / model.layer_count
 
 
 def dynamic_w(physics: Physics, compute_s: Any, memory_s: Any, total_s: Any) -> Any:

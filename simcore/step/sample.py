@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from simcore.cost.residency import Stream
 from simcore.kept.lazy import dataclass
 from simcore.ops.op import PlanColumns, StepColumns
 from simcore.spec.formats import number_format
 from simcore.step.overlap import Overlap, overlapped_s
 from simcore.step.price import DENSE, Physics, Priced, dynamic_w, price
 from simcore.step.served import NOTHING, Served, Work, changes, expert_tokens
-from simcore.step.streams import weight_stream
+from simcore.step.stream_tables import beside, seen_by, with_streams
 from simcore.step.times import Evaluate, Floats, SampledSteps, SampleRange, StepParts, StepSample, StepTimes, Table
 from simcore.step.times import sample_steps as sampled
 
@@ -53,7 +52,7 @@ def _parts(priced: Priced, steps: int) -> StepParts:
         Work(*(full.get(name, zero) for name in ("matrix", "expert", "elementwise"))),
         full.get("attention", zero),
         full.get("head", zero),
-        full.get("communication", zero) + full.get("stream", zero),  # experts that a step's tokens wait for
+        full.get("communication", zero),
         full.get("launch", zero),
         (busy[0], busy[1], busy[2]),
         **more,
@@ -98,13 +97,12 @@ def raw_steps(
     With attention-dp both are one rank's: each rank is a replica of the engine.
     """
     machine = physics.machine
-    waited = machine.experts_away_ratio if machine.routing[0] == "gated" else 0.0
-    resident = machine.with_fields(weights_away_ratio=0.0, experts_away_ratio=waited)
+    resident = machine.with_fields(weights_away_ratio=0.0, experts_away_ratio=0.0, kv_ahead_bytes_per_s=np.inf)
     plain = replace(physics, served=NOTHING, machine=resident)
     found = sampled(evaluate_physics(plain, plan, graphs), reach or SampleRange(), overlap=physics.overlap, **fields)
     chips = float(np.max(plan.replica_chips / plan.attention_dp))
     idle_w = float(np.max(machine.idle_w)) * chips
-    times = with_stream(replace(found.times, idle_w=idle_w), physics, plan)
+    times = with_streams(replace(found.times, idle_w=idle_w), physics, plan)
     stages = float(np.max(plan.pp))
     return RawSteps(
         replace(found, times=times),
@@ -115,20 +113,6 @@ def raw_steps(
         number_format(physics.machine.formats[0]).name == "fp8",
         stages * float(np.ceil(physics.model.layer_count / stages)) / physics.model.layer_count,
         graphs,
-    )
-
-
-def with_stream(times: StepTimes, physics: Physics, plan: PlanColumns) -> StepTimes:
-    """With what of the weights passes through."""
-    stream = weight_stream(physics.machine, physics.model, plan)
-    if stream is None:
-        return times
-    return replace(
-        times,
-        stream_s=float(np.max(stream.stream_s)),
-        stream_first_s=float(np.max(stream.first_s)),
-        stream_own_ratio=stream.own_ratio,
-        stream_wait_s=stream.wait_s,
     )
 
 
@@ -168,6 +152,8 @@ def served_steps(raw: RawSteps, served: Served = NOTHING) -> StepTimes:
         decode_pure=longer(times.decode_pure),
         decode_mixed=longer(times.decode_mixed),
         head=Table(times.head.x, times.head.values + served.sequence_s * times.head.x.knots()),
+        stream_pure=seen_by(times.stream_pure, expert_tokens(served, tokens, raw.ranks, False)),
+        stream_mixed=seen_by(times.stream_mixed, expert_tokens(served, tokens, raw.ranks, True)),
         host_pure_s=times.host_pure_s + served.step_host_s(False),
         host_mixed_s=times.host_mixed_s + served.step_host_s(True),
     )
@@ -204,19 +190,23 @@ def with_energy(raw: RawSteps, times: StepTimes) -> StepTimes:
     assert kv is not None
     tokens = times.dense_mixed.x
 
-    def beside(table: Table, at: Floats) -> Floats:
+    def at_knots(table: Table, at: Floats) -> Floats:
         return np.asarray(np.interp(at, table.x.knots(), table.values))
 
     if times.overlap is not None:
         return _with_energy_in_parts(raw, times)
     at = np.maximum(batch.knots(), 1.0)
-    rest = beside(times.dense_pure, at) + beside(times.head, at) + beside(times.communication, at) + times.host_pure_s
-    pure = _joules(raw, raw.sampled.decodes, (rest[:, None] + times.decode_pure.values).ravel())
+    parts = (times.dense_pure, times.head, times.communication)
+    rest = sum((at_knots(table, at) for table in parts), 0.0 * at) + times.host_pure_s
+    asked = np.repeat(at_knots(times.stream_pure, at), kv.size)
+    ahead = 0.0 if times.stream_decode.y is None else times.stream_decode.values.ravel()
+    pure = _joules(raw, raw.sampled.decodes, (rest[:, None] + times.decode_pure.values).ravel(), (asked, ahead))
     chunk = np.maximum(tokens.knots(), 1.0)
     attention = raw.sampled.mixed.attention_s * _ratio(times.prefill.values, raw.sampled.times.prefill.values)
-    alone = times.dense_mixed.values + beside(times.communication, chunk) + attention + times.host_mixed_s
-    heads = beside(times.head, 1.0 + batch.knots())
-    mixed = [_joules(raw, raw.sampled.mixed, alone + head_s) for head_s in heads]
+    alone = times.dense_mixed.values + at_knots(times.communication, chunk) + attention + times.host_mixed_s
+    heads = at_knots(times.head, 1.0 + batch.knots())
+    passing = at_knots(times.stream_mixed, chunk), _new_kv_s(times, chunk)
+    mixed = [_joules(raw, raw.sampled.mixed, alone + head_s, passing) for head_s in heads]
     return replace(
         times,
         energy_pure=Table(batch, pure.reshape(batch.size, kv.size), kv),
@@ -266,21 +256,26 @@ def _ratio(changed: Floats, own: Floats) -> float:
     return float(np.sum(changed)) / total if total > 0.0 else 1.0
 
 
-def _joules(raw: RawSteps, parts: StepParts, time_s: Floats) -> Floats:
+def _new_kv_s(times: StepTimes, chunk: Floats) -> Floats | float:
+    """Seconds to bring the KV of one chunk of a new prompt."""
+    if times.stream_prefill.y is None:
+        return 0.0
+    return np.asarray(np.interp(chunk, times.stream_prefill.x.knots(), times.stream_prefill.values[:, 0]))
+
+
+NO_STREAMS = 0.0, 0.0
+
+
+def _joules(
+    raw: RawSteps, parts: StepParts, time_s: Floats, streams: tuple[Floats | float, Floats | float] = NO_STREAMS
+) -> Floats:
+    """Joules above idle of steps; `streams` are the seconds of (experts that they ask for, KV brought ahead)."""
     assert parts.busy_s is not None
     own_s = parts.dense_s + parts.attention_s + parts.head_s + parts.communication_s
     compute_s, memory_s, full_s = parts.busy_s
     at_top_s = np.maximum(time_s - own_s + full_s, full_s) if raw.physics.clock_ratio < 1.0 else time_s
-    at_top_s, time_s = (_streamed(raw, part_s) for part_s in (at_top_s, time_s))
+    at_top_s, time_s = (beside(raw.sampled.times, part_s, *streams) for part_s in (at_top_s, time_s))
     return np.asarray(dynamic_w(raw.physics, compute_s, memory_s, at_top_s) * time_s * raw.chips)
-
-
-def _streamed(raw: RawSteps, step_s: Floats) -> Floats:
-    times = raw.sampled.times
-    if not times.stream_s:
-        return step_s
-    found = Stream(times.stream_s, times.stream_first_s, times.stream_own_ratio, times.stream_wait_s)
-    return np.asarray(found.over(step_s))
 
 
 def physics_step_times(

@@ -47,6 +47,10 @@ TABLES = (
     "fed_pure",
     "fed_mixed",
     "held_decode",
+    "stream_pure",
+    "stream_mixed",
+    "stream_prefill",
+    "stream_decode",
 )
 """names of the tables, in the order in which the compiled record numbers them"""
 POOL_VALUES = 131_072
@@ -163,10 +167,26 @@ class StepTimes:
     """of those, what the first work waits for: a step lasts max(step + first, stream + step x ratio) + wait"""
     stream_own_ratio: float = 0.0
     stream_wait_s: float = 0.0
+    stream_pure: Table = ZERO
+    """s by tokens of a step of decodes: to bring the experts that they ask for, on top of `stream_s`"""
+    stream_mixed: Table = ZERO
+    stream_token_first_ratio: float = 0.0
+    """of those, what the first work waits for"""
+    stream_prefill: Table = ZERO
+    """s by (tokens of the chunk, tokens already in its KV): to bring its KV a layer ahead, on top of `stream_s`"""
+    stream_decode: Table = ZERO
+    """s by (sequences, mean KV tokens), likewise"""
+    stream_kv_first_ratio: float = 0.0
     idle_w: float = 0.0
     source: str = ""
     """where the numbers come from, for reports"""
     assumptions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def passes(self) -> bool:
+        """Whether anything passes through the main tier."""
+        asked = (self.stream_pure, self.stream_mixed, self.stream_prefill, self.stream_decode)
+        return self.stream_s > 0.0 or any(bool(np.any(table.values)) for table in asked)
 
 
 @dataclass(frozen=True)

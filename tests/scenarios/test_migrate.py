@@ -170,9 +170,9 @@ SEARCHES = [
             "batch": {"ordinal": [1, 2, 4, 8, 16, 32, 64, 128, 256]},
         },
         laws={
-            "area_mm2": f"200 + 450 * {PEAK} / 989.4e12 + 160 * {RATE} / 3.35e12",
-            "chip.money.purchase": f"6000 + 12000 * {PEAK} / 989.4e12 + 4000 * {RATE} / 3.35e12"
-            " + 60 * chip.memory.hbm.capacity / 1e9",
+            "area_mm2": f"200 mm2 + 450 mm2 * {PEAK} / 989.4 TFLOP/s + 160 mm2 * {RATE} / 3.35 TB/s",
+            "chip.money.purchase": f"6000 USD + 12000 USD * {PEAK} / 989.4 TFLOP/s + 4000 USD * {RATE} / 3.35 TB/s"
+            " + 60 USD * chip.memory.hbm.capacity / 1 GB",
         },
         objective={"minimise": COST, "reference": [5.0, 0.1]},
     ),

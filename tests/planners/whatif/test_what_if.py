@@ -13,6 +13,7 @@ import simcore
 from cli import mount
 from planners.whatif import Draws, WhatIf, beats, break_even, heat_map, overlay, swings, tornado
 from planners.whatif.breakeven import COST
+from planners.whatif.laws import unfollowed
 from planners.whatif.sensitivity import QUANTILE_90, error_of
 from simcore.errors import InputError
 from tests.reports.pages import shown
@@ -112,3 +113,64 @@ def test_the_commands(tmp_path: Path) -> None:
     done = CliRunner().invoke(mount(), ["sensitivity", str(file), str(file), "--draws", "2", "--json"])
     assert done.exit_code == 0 and json.loads(done.output)["beats_ratio"] == 0.5
     assert CliRunner().invoke(mount(), ["what-if", str(file), "--of", "nothing"]).exit_code != 0
+
+
+LAWS = {
+    "area_mm2": "100 mm2 + 400 mm2 * chip.memory.hbm.read_bandwidth / 3.35 TB/s",
+    "hardware.chip.money.rental": "1 USD/h + 2 USD/h * chip.memory.hbm.read_bandwidth / 3.35 TB/s",
+    "hardware.chip.power.tdp": "300 W + 20 pJ/bit * chip.memory.hbm.read_bandwidth / 2",
+}
+
+
+def test_laws_make_prices_areas_and_power_follow_a_change() -> None:
+    ruled = WhatIf(asked().scenario.set({"laws": LAWS}), COST)
+    changes = overlay(ruled.scenario, {HBM: "2x"})
+    figures = ruled.side(changes).figures
+    assert figures["area_mm2"] == pytest.approx(900.0) and ruled.side({}).figures["area_mm2"] == pytest.approx(500.0)
+    plain = WhatIf(asked().scenario, COST)
+    priced = {**changes, RENT: 5.0, "hardware.chip.power.tdp": 300.0 + 20e-12 * 8 * 6.7e12 / 2}
+    assert ruled.value(changes) == pytest.approx(plain.value(priced), rel=1e-12)
+    assert ruled.value({**changes, RENT: 1.0}) < ruled.value(changes), "a key that is set is not overruled"
+    found = break_even(ruled, changes)
+    assert found is not None and (found.now, found.asked) == pytest.approx((3.0, 5.0))
+    stated = break_even(ruled, {**changes, RENT: "5 USD/h"})
+    assert stated is not None and stated.price == pytest.approx(found.price)
+    assert WhatIf(ruled.scenario, COST).value({**changes, RENT: found.price}) == pytest.approx(found.cost_now, rel=1e-9)
+
+
+def test_what_does_not_follow_is_said() -> None:
+    question = asked(COST)
+    changes = overlay(question.scenario, {HBM: "2x"})
+    (said,) = unfollowed(question.scenario, changes)
+    assert said.startswith("Its price and its power do not follow the change")
+    half = question.scenario.set({"laws": {"hardware.chip.money.rental": LAWS["hardware.chip.money.rental"]}})
+    assert unfollowed(half, changes) == ["Its power does not follow the change: no law sets hardware.chip power.tdp."]
+    assert unfollowed(question.scenario.set({"laws": LAWS}), changes) == []
+    assert unfollowed(question.scenario, {"plan.tp": 2}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "law", "words"),
+    [
+        ("area_mm2", "200 + 2 * tp", "the law of area_mm2 counts"),
+        ("area_mm2", "200 + 450 mm2 * chip.compute.tensor.peak.bf16 / 989.4 TFLOP/s", "joins what counts with what is"),
+        ("area_mm2", "450 mm2 * chip.compute.tensor.peak.bf16 / 3.35 TB/s", "is in B\\^-1 FLOP mm\\^2"),
+        ("hardware.chip.money.purchase", "60 USD * chip.memory.hbm.capacity", "is in B USD"),
+        ("energy_j", "2 pJ/bit * chip.memory.hbm.read_bandwidth", "is in J s\\^-1"),
+        ("power_w", "sqrt(4 W * 1 W) + 1 J", "joins"),
+    ],
+)
+def test_a_law_without_units_or_whose_units_disagree_is_refused(name: str, law: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        asked().scenario.set({"laws": {name: law}})
+
+
+def test_energy_of_accesses_where_specs_say_it() -> None:
+    question = asked().scenario
+    assert "memory_energy_j_per_token" not in simcore.estimate(question).values
+    stated = {"hardware.chip.memory.hbm.energy": "4 pJ/bit", "hardware.chip.compute.tensor.energy": "0.5 pJ/FLOP"}
+    found = simcore.estimate(question.set(stated))
+    decode = [row for row in found.operations if row.phase == "decode"]
+    assert found.memory_energy_j_per_token == pytest.approx(sum(r.moved_bytes for r in decode) * 32e-12 / 4)
+    assert found.array_energy_j_per_token == pytest.approx(sum(r.flop for r in decode) * 0.5e-12 / 4)
+    assert found.tpot_s == simcore.estimate(question).tpot_s

@@ -56,6 +56,13 @@ PHYSICS = {
 }
 
 
+AHEAD, ASKED = PHYSICS["crooked"].decode_pure, PHYSICS["crooked"].dense_pure
+PHYSICS["streams"] = replace(
+    crooked(stream_own_ratio=0.3, stream_token_first_ratio=0.2, stream_kv_first_ratio=0.1, stream_wait_s=1e-4),
+    **{"stream_pure": ASKED, "stream_mixed": ASKED, "stream_prefill": AHEAD, "stream_decode": AHEAD},
+)
+
+
 def same(walked: Any, at_once: Any) -> None:
     """Raises AssertionError unless two runs are the same."""
     for name in walked.requests.dtype.names:
