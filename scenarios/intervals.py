@@ -7,6 +7,7 @@ from typing import Any
 
 from scenarios.resolved import Resolved
 from scenarios.stacks import calibrated
+from simcore.cost.facts import chip_facts
 
 METRICS = {"tpot": "tpot_mean_s", "ttft": "ttft_mean_s"}
 
@@ -14,10 +15,10 @@ METRICS = {"tpot": "tpot_mean_s", "ttft": "ttft_mean_s"}
 def intervals_of(found: Resolved | None, values: Mapping[str, Any]) -> dict[str, list[float]]:
     """80 % intervals in seconds of the answer's means, learnt from measurements whose curve the fit had not seen.
 
-    Only under a stack with measured runs, on a chip with its tables; they say nothing of a load or a chip of another
-    kind.
+    Only under a stack with measured runs, on a chip with its tables or of a generation with measured runs; they say
+    nothing of a load or a chip of another kind.
     """
-    if found is None or not found.stack.effects or not measured(found):
+    if found is None or not found.stack.effects or not (measured(found) or has_sibling(found)):
         return {}
     bands = bands_of(found)
     known = {name: key for name, key in METRICS.items() if values.get(key) is not None and name in bands}
@@ -44,8 +45,17 @@ def bands_of(found: Resolved) -> dict[str, list[float]]:
 def strange(found: Resolved) -> tuple[str, ...]:
     """Which of model and system no measured run of the stack has; nothing where the calibration does not say."""
     known = calibrated(found.stack.effects).get("measured", {})
-    mine = {"model": found.model.architecture, "system": found.system.chip.name}
+    mine = {"model": found.model.architecture, "system": found.system.chip.name if measured(found) else ""}
     return tuple(name for name, value in mine.items() if name in known and value not in known[name])
+
+
+def has_sibling(found: Resolved) -> bool:
+    """Whether a chip of the same generation has measured runs of the stack."""
+    import hardware_specs
+
+    runs = calibrated(found.stack.effects).get("measured", {}).get("system", [])
+    mine = chip_facts(found.system.chip).generation
+    return any(chip_facts(hardware_specs.chip(name)).generation == mine for name in runs)
 
 
 def measured(found: Resolved) -> bool:
@@ -60,7 +70,7 @@ def in_words(found: Resolved | None) -> tuple[str, ...]:
     if found is None or not found.stack.effects:
         return ()
     name, chip = found.release.name, found.system.chip.name
-    if not measured(found):
+    if not measured(found) and not has_sibling(found):
         return (f"{name} on {chip} was never measured: how wrong these numbers are is not known",)
     kind = "experts" if found.model.is_moe else "dense"
     bands = bands_of(found)

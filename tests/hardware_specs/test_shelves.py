@@ -13,11 +13,19 @@ import pytest
 import simcore
 from hardware_specs import shelves
 from hardware_specs.calibrations import calibration, measured_stacks
+from scenarios.intervals import intervals_of
 from scenarios.read import from_raw
+from scenarios.resolved import Resolved, resolve
 from simcore.calibration.left_out import experts_without, model_identity
 from simcore.errors import InputError
 
 PACKAGE = Path(str(resources.files("hardware_specs"))) / "calibration"
+SCENARIO = {
+    "schema": "scenario/2",
+    "model": {"name": "llama-3.1-8b"},
+    "hardware": {"system": "h100-sxm", "stack": "vllm"},
+    "traffic": {"input_tokens": 512, "output_tokens": 64, "batch": 8},
+}
 GEMM = {"m": [64.0], "n": 4096.0, "k": 4096.0}
 
 
@@ -42,14 +50,7 @@ def test_a_chip_left_out_is_judged_by_its_siblings(without_h100: Path) -> None:
 
 
 def test_step_times_follow_the_calibration_in_use(without_h100: Path) -> None:
-    asked = from_raw(
-        {
-            "schema": "scenario/2",
-            "model": {"name": "llama-3.1-8b"},
-            "hardware": {"system": "h100-sxm", "stack": "vllm"},
-            "traffic": {"input_tokens": 512, "output_tokens": 64, "batch": 8},
-        }
-    )
+    asked = from_raw(SCENARIO)
     known = simcore.estimate(asked)
     with shelves.using([without_h100]):
         strange = simcore.estimate(asked)
@@ -105,3 +106,18 @@ def test_fits_without_a_model_have_not_seen_its_rows(tmp_path: Path) -> None:
 def test_the_four_numbers_of_a_model() -> None:
     assert model_identity(simcore.resolve("model", "deepseek-r1")) == (7168, 2048, 256, 8)
     assert model_identity(simcore.resolve("model", "llama-3.1-8b")) == ()
+
+
+def test_a_stranger_with_a_sibling_carries_the_interval_of_strangers(without_h100: Path) -> None:
+    def asked(chip: str) -> Resolved:
+        return resolve(from_raw({**SCENARIO, "hardware": {"system": chip, "stack": "vllm"}}))
+
+    values = {"tpot_mean_s": 0.01, "ttft_mean_s": 0.1}
+    known = intervals_of(asked("h100-sxm"), values)
+    with shelves.using([without_h100]):
+        strange = intervals_of(asked("h100-sxm"), values)
+    for name, (low, high) in known.items():
+        assert strange[name][0] <= low
+        assert strange[name][1] >= high
+    assert intervals_of(asked("b300-sxm"), values)
+    assert not intervals_of(asked("mi300x"), values)
