@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from commands.asked import HostLink, Html, Json, Quiet
-from validation.home import Home, system_of
+
+if TYPE_CHECKING:
+    from validation.home import Home
 
 
 def register(validate_app: typer.Typer) -> None:
@@ -44,6 +46,7 @@ def requests(
     from simcore.calibration.importers.vllm_run import read_vllm_run
     from simcore.calibration.validate_requests import compare, replay, times_of
     from simcore.calibration.vllm_engine import Card, assumed, ranks_of, run_pool, run_settings
+    from validation.home import Home, system_of
 
     recorded = read_vllm_run(run)
     device = system_of(system).chip if system and not chip else find_chip(chip or recorded.device)

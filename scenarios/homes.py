@@ -41,8 +41,8 @@ def several(system: System, gpus: int) -> tuple[System, tuple[str, ...]]:
 def host_link(text: str, file: str = "", key: str = "hardware.link") -> Link:
     """The link of "16 GB/s, 20 us": bandwidth per chip and direction, time of one message. Raises InputError.
 
-    >>> host_link("16 GB/s, 20 us").latency_s
-    2e-05
+    >>> host_link("16 GB/s, 20 us").bytes_per_s
+    16000000000.0
     """
     rate, comma, wait = text.partition(",")
     try:

@@ -15,6 +15,8 @@ PACE_EXPONENT = 0.5
 """between 0 (host and memory) and 1 (cycles of the chip's clock); the best of 0, 0.5 and 1 on chips left out"""
 REFERENCE_FLOP_PER_J = 1.4e12
 """of an H100 SXM: the points where the laws' latencies and efficiencies are quoted"""
+EXPONENTIALS_PER_CLOCK = 16.0
+"""of an SM that says nothing: four special-function units of four lanes"""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class ChipFacts:
     architecture: str = ""
 
     link_kind: str = ""
-    exponentials_per_clock: float = 16.0
+    exponentials_per_clock: float = EXPONENTIALS_PER_CLOCK
     """per SM, of its special-function units"""
 
     @property
@@ -142,7 +144,7 @@ def chip_facts(chip: Any) -> ChipFacts:
         idle_w=float(chip.power.idle_w),
         architecture=chip.architecture,
         link_kind=str(links[-1].kind) if links else "pcie",
-        exponentials_per_clock=float(unit.exponentials_per_clock),
+        exponentials_per_clock=float(unit.exponentials_per_clock or EXPONENTIALS_PER_CLOCK),
     )
 
 

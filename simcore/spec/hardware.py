@@ -82,8 +82,9 @@ class ComputeUnit(Spec):
     """the clock at which the published peak holds"""
     flop_per_clock: dict[Format, Annotated[float, Field(gt=0)]] = Field(default_factory=dict, alias="flop_per_clock")
     """per unit and clock, dense; peak = count x clock x this, checked by a test where all are published"""
-    exponentials_per_clock: float = Field(default=16.0, gt=0, le=1e6)
-    """per unit and clock, of its special-function units: a second resource of attention beside the multiplications"""
+    exponentials_per_clock: float | None = Field(default=None, gt=0, le=1e6)
+    """per unit and clock, of its special-function units: a second resource of attention beside the multiplications;
+    None: 16, as on every NVIDIA SM but Blackwell Ultra's"""
     array_rows: Count | None = None
     array_columns: Count | None = None
     """systolic array shape; `count` of them share a product fold by fold"""
