@@ -54,13 +54,25 @@ def artefact(folder: str, name: str) -> Artefact | None:
 @cache
 def _artefact(place: Place, folder: str, name: str) -> Artefact:
     """The fits with those that they stand on, which lie beside them or on the next shelf."""
-    file = f"calibration/{folder}/{name}.npz"
+    file = str(place / f"{name}.npz")
 
     def parts(stack: str) -> Artefact | None:
         there = place if (place / f"{stack}.npz").is_file() else _place(folder, stack)
-        return None if there is None else from_arrays(*_loaded(there, stack))
+        return None if there is None else _made(from_arrays, there, stack)
 
-    return whole(from_arrays(*_loaded(place, name), file), parts, file)
+    return whole(_made(from_arrays, place, name), parts, file)
+
+
+def _made(make: Any, place: Place, name: str) -> Any:
+    """What `make` makes of two files. Raises InputError where they hold something else, or numbers that are none."""
+    file = str(place / f"{name}.npz")
+    arrays, provenance = _loaded(place, name)
+    try:
+        if not all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
+            raise ValueError("not finite")
+        return make(arrays, provenance, file)
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+        raise InputError("is no calibration", file=file, fix="calibrate again") from error
 
 
 def _power_fits(folder: str) -> tuple[PowerFit, ...]:
@@ -70,7 +82,8 @@ def _power_fits(folder: str) -> tuple[PowerFit, ...]:
 
 @cache
 def _power(place: Place, folder: str) -> tuple[PowerFit, ...]:
-    return power_from_arrays(*_loaded(place, "power"), f"calibration/{folder}/power.npz")
+    found: tuple[PowerFit, ...] = _made(power_from_arrays, place, "power")
+    return found
 
 
 def power_model(chip: str | Chip) -> PowerModel:

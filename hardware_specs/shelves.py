@@ -64,7 +64,10 @@ def without(folder: Path) -> dict[str, Any]:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError("cannot be read", file=str(path), fix="write the folder again") from error
-    return {"chips": found.get("chips", []), "models": found.get("models", [])}
+    parts = {name: found.get(name, []) for name in ("chips", "models")}
+    if not all(isinstance(part, list) for part in parts.values()):
+        raise InputError("says no lists of chips and models", file=str(path), fix="write the folder again")
+    return parts
 
 
 def place(folder: str) -> tuple[Place, ...]:

@@ -79,6 +79,29 @@ def test_a_folder_that_is_none_of_ours_is_told_in_one_line(tmp_path: Path, text:
         shelves.use([tmp_path])
 
 
+def test_spoilt_fits_are_told_in_one_line(tmp_path: Path) -> None:
+    import numpy as np
+
+    mine = tmp_path / "h100-sxm"
+    mine.mkdir()
+    good = dict(np.load(PACKAGE / "h100-sxm" / "vllm.npz"))
+    told = (PACKAGE / "h100-sxm" / "vllm.toml").read_text()
+    spoilt = [
+        (good, 'schema = "calibration/1"\n'),
+        (good, "schema = ["),
+        ({name: array for name, array in good.items() if name != "words"}, told),
+        (good | {"words_count": good["words_count"] * 0 + 9**9}, told),
+        (good | {"parameters": good["parameters"] * np.nan}, told),
+    ]
+    for number, (arrays, text) in enumerate(spoilt):
+        mine = tmp_path / str(number) / "h100-sxm"
+        mine.mkdir(parents=True)
+        np.savez(mine / "vllm.npz", **arrays)
+        (mine / "vllm.toml").write_text(text)
+        with shelves.using([mine.parent]), pytest.raises(InputError):
+            calibration("h100-sxm", "vllm").predict("gemm", GEMM)
+
+
 def test_fits_without_a_model_have_not_seen_its_rows(tmp_path: Path) -> None:
     import numpy as np
     import pandas as pd
