@@ -102,6 +102,8 @@ def problem_of(raw: Mapping[str, Any], file: str) -> PrecisionProblem:
         name if isinstance(name, str) else number_format(text).name for name, text in zip(names, texts, strict=True)
     ]
     layers = found.model.layer_count
+    for label in losses if isinstance(losses, dict) else ():  # also of formats that are not asked for
+        _losses(losses, label, layers, file)
     loss = np.stack([_losses(losses, label, layers, file) for label in labels], axis=1)
     whole = costs[0][2]
     return PrecisionProblem(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -33,13 +33,17 @@ class DraftPart(Spec):
     """None: that of the model that verifies; else as many chips of it, the others wait"""
 
 
+MOST_COPIES = 10_000
+"""of one model: each is a replica of the event engine"""
+
+
 class SharedModelPart(Spec):
     """A model of a fleet that several share; what is not said is as in the scenario."""
 
     name: str
     """what requests ask for: a class of the trace, else drawn by `share`"""
     model: ModelPart | None = None
-    copies: Count = 1
+    copies: Annotated[int, Field(ge=1, le=MOST_COPIES)] = 1
     """models alike, each with weights of its own (fine-tuned experts of one base)"""
     share_ratio: float = Field(default=1.0, alias="share", gt=0)
     """of the requests, relative to the others', all copies together"""

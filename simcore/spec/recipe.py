@@ -120,8 +120,9 @@ class Recipe(Spec):
     @model_validator(mode="before")
     @classmethod
     def _other_words(cls, raw: object) -> object:
-        if isinstance(raw, dict) and raw.get("precision") in ALIASES:
-            return {**raw, "precision": ALIASES[raw["precision"]]}
+        said = raw.get("precision") if isinstance(raw, dict) else None
+        if isinstance(raw, dict) and isinstance(said, str) and said in ALIASES:
+            return {**raw, "precision": ALIASES[said]}
         return raw
 
     @model_validator(mode="after")

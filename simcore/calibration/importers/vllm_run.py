@@ -157,9 +157,9 @@ def stated_engine(meta: dict[str, Any], file: str) -> dict[str, Any]:
             if value is not None:
                 _check_stated(name, value, file, place)
                 engine[name] = value
-    for name in engine:
-        if name.endswith("_parallel_size"):
-            _check_stated(name, engine[name], file, name)
+    for name, value in (*parallel.items(), *engine.items()):
+        if name.endswith("_parallel_size") and value is not None:
+            _check_stated(name, value, file, name)
     return engine
 
 
