@@ -69,7 +69,7 @@ def serving(
     rows = read_questions(frame, infer_workers, known)
     rows = with_public_flags(rows) if public_flags else rows
     if write_scenarios is not None:
-        written = write_rows(write_scenarios, rows)
+        written = write_rows(write_scenarios, rows, known)
         if not quiet:
             typer.echo(f"{written} scenarios written to {write_scenarios}", err=True)
         return
@@ -115,11 +115,10 @@ def draw(plot: Path | None, html: Path | None, found: tuple[Any, Any], table: Pa
         write_own_page(html, serving_page(*found), (table,))
 
 
-def write_rows(folder: Path, rows: Any) -> int:
+def write_rows(folder: Path, rows: Any, models: Any) -> int:
     """Each aggregated row as a file that `simcore simulate` answers; how many there are."""
     from reports.files import write_text
     from scenarios.toml import dumps
-    from simcore.api import resolve
     from simcore.errors import InputError
     from validation.serving.question import scenario_tables
     from validation.serving.recipes import recipe
@@ -130,7 +129,7 @@ def write_rows(folder: Path, rows: Any) -> int:
         if question is None or question.prefill is not None:
             continue
         try:
-            tables = scenario_tables(question, recipe(question.stack), resolve, row.id.replace("/", "_"))
+            tables = scenario_tables(question, recipe(question.stack), models, row.id.replace("/", "_"))
         except InputError as error:
             typer.echo(f"simcore: {row.id}: {error}", err=True)
             continue

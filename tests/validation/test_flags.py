@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-import simcore
 from simcore.errors import InputError
+from validation.models import Models
 from validation.serving.launches import flagged, launches, numbers
 from validation.serving.question import scenario_tables
 from validation.serving.recipes import recipe
@@ -31,7 +31,7 @@ def asked(**more: object) -> Question:
 
 
 def tables(question: Question) -> dict[str, dict[str, object]]:
-    return scenario_tables(question, recipe(question.stack), simcore.resolve)
+    return scenario_tables(question, recipe(question.stack), Models())
 
 
 @pytest.mark.parametrize("start", ["", "vllm serve meta-llama/Llama-3.1-70B "])

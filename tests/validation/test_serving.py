@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import simcore
 from scenarios.read import from_raw
 from scenarios.resolved import resolve
 from scenarios.steps import kept_steps
 from tests.shared import shared
+from validation.models import Models
 from validation.serving.choice import Service
 from validation.serving.disagg import PrefillStep, loop
 from validation.serving.fit import Measured, distinct, fold_of, names, parameters, solve, start
@@ -108,7 +108,7 @@ def test_a_stall_counts_for_the_first_burst() -> None:
 
     def compiled(stall_tokens: int) -> object:
         asked = {"default": default | {"stall_s": 20.0, "stall_tokens": stall_tokens}}
-        return scenario_tables(question, asked, simcore.resolve)["policy"].get("compile")
+        return scenario_tables(question, asked, Models())["policy"].get("compile")
 
     assert compiled(tokens + 1) is None and compiled(tokens) == "20 s"
 
@@ -124,7 +124,7 @@ def test_experts_of_another_stack_change_experts_alone() -> None:
     question = read_row(row).question
     default = recipe("vllm")["default"]
     own, other = (
-        kept_steps(resolve(from_raw(scenario_tables(question, {"default": default | more}, simcore.resolve))))
+        kept_steps(resolve(from_raw(scenario_tables(question, {"default": default | more}, Models()))))
         for more in ({}, {"expert_kernels": "sglang"})
     )
     mine, theirs = own.sampled.pure.work, other.sampled.pure.work

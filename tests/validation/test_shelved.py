@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import simcore
 from simcore.errors import InputError
+from validation.models import Models
 from validation.serving.rows import Question, read_row
 from validation.serving.shelved import by_folder, still_seen
 
@@ -33,16 +33,16 @@ def test_each_row_goes_to_the_folder_that_has_not_seen_it(tmp_path: Path) -> Non
     r1 = folder(tmp_path / "r1", models="[7168, 2048, 256, 8]")
     h100 = folder(tmp_path / "h100", chips='"h100-sxm"')
     both = [R1, DENSE]
-    assert by_folder(both, [r1, h100], "model", simcore.resolve) == {r1: [R1], None: [DENSE]}
-    assert by_folder(both, [r1, h100], "system", simcore.resolve) == {None: [R1], h100: [DENSE]}
-    assert by_folder(both, [r1, h100], "curve", simcore.resolve) == {None: both}
-    assert still_seen(both, [r1], "model", simcore.resolve) == 0  # no table names a dense model
-    assert still_seen(both, [], "model", simcore.resolve) == 1
-    assert still_seen(both, [h100], "system", simcore.resolve) == 1
+    assert by_folder(both, [r1, h100], "model", Models()) == {r1: [R1], None: [DENSE]}
+    assert by_folder(both, [r1, h100], "system", Models()) == {None: [R1], h100: [DENSE]}
+    assert by_folder(both, [r1, h100], "curve", Models()) == {None: both}
+    assert still_seen(both, [r1], "model", Models()) == 0  # no table names a dense model
+    assert still_seen(both, [], "model", Models()) == 1
+    assert still_seen(both, [h100], "system", Models()) == 1
 
 
 def test_a_whole_calibration_answers_for_all_rows(tmp_path: Path) -> None:
     one, two = folder(tmp_path / "one"), folder(tmp_path / "two")
-    assert by_folder([R1], [one], None, simcore.resolve) == {one: [R1]}
+    assert by_folder([R1], [one], None, Models()) == {one: [R1]}
     with pytest.raises(InputError, match="several"):
-        by_folder([R1], [one, two], "curve", simcore.resolve)
+        by_folder([R1], [one, two], "curve", Models())

@@ -28,7 +28,7 @@ def agreement(rows: Sequence[ServingRow], measured: Any = None) -> dict[str, Any
     for row in rows:
         question = row.question
         assert question is not None
-        question_file = from_raw(scenario_tables(question, asks.recipes(question.stack), asks.resolve, "row"))
+        question_file = from_raw(scenario_tables(question, asks.recipes(question.stack), asks.models, "row"))
         for name, left_out in (("validate", None), ("held_out", "curve")):
             answer = asks.answer(question, parameters(question, left_out))
             found[name].append((answer.tpot_s, answer.ttft_s))

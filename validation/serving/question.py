@@ -11,6 +11,7 @@ from typing import Any
 
 from scenarios.launch.command import flag_settings
 from simcore.spec.scenario import put
+from validation.models import Models
 from validation.serving.rows import Pool, Question
 
 REQUESTS_PER_USER = 10
@@ -62,17 +63,17 @@ def formats(model: Any, precision: str) -> dict[str, str]:
     return {"weights": "bf16"}
 
 
-def scenario_tables(question: Question, recipe: Mapping[str, Any], resolve: Any, name: str = "") -> Raw:
+def scenario_tables(question: Question, recipe: Mapping[str, Any], models: Models, name: str = "") -> Raw:
     """The tables of a `scenario/2` file for one replica under the question's load.
 
     Raises UnknownName for a model that no spec knows, InputError for flags that no server takes.
     """
     settings = chosen(recipe, question)
-    model = resolve("model", question.model)
+    model = models("model", question.model)
     tables = {
         "schema": "scenario/2",
         "name": name or "row",
-        "model": {"name": resolve.value(question.model) if hasattr(resolve, "value") else model.name},
+        "model": {"name": models.value(question.model)},
         "hardware": {"system": question.system, "stack": question.stack},
         "plan": plan(question.pool) | formats(model, question.precision) | {"kv": settings["kv"]},
         "policy": policy(question, settings),

@@ -13,6 +13,7 @@ from scenarios.report import seen_by_clients
 from scenarios.run import Ready, ready, with_served
 from simcore.errors import InputError
 from simcore.step.served import Served
+from validation.models import Models
 from validation.serving.question import chosen, scenario_tables
 from validation.serving.rows import Pool, Question
 
@@ -30,7 +31,7 @@ class Answer:
 class Replayer:
     """Answers questions; keeps what their scenarios resolve to."""
 
-    resolve: Callable[[str, str], Any]
+    models: Models
     recipes: Callable[[str], Mapping[str, Any]]
     known: dict[Any, Ready] = field(default_factory=dict)
 
@@ -49,7 +50,7 @@ class Replayer:
     def ready(self, question: Question) -> Ready:
         """The question's scenario, resolved; raises InputError where not one request fits."""
         if question not in self.known:
-            tables = scenario_tables(question, self.recipes(question.stack), self.resolve)
+            tables = scenario_tables(question, self.recipes(question.stack), self.models)
             with np.errstate(divide="ignore", invalid="ignore"):
                 found = ready(from_raw(tables, "row.toml"))
             context = question.input_tokens + question.output_tokens

@@ -33,7 +33,7 @@ def answers(
 
     asked = list(dict.fromkeys(row.question for row in rows if row.question is not None))
     seen: dict[Any, Answer] = {}
-    for folder, mine in by_folder(asked, calibrations, held_out_by, asks.resolve).items():
+    for folder, mine in by_folder(asked, calibrations, held_out_by, asks.models).items():
         with using((*([] if folder is None else [folder]), *own())):
             for question in mine:
                 seen[question] = _answered(asks, question, held_out_by)
