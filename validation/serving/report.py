@@ -107,10 +107,6 @@ def report_of(
     return report, {"rows": some, "ttft_s": ttft_s, "tpot_s": tpot_s}
 
 
-KEPT = ", its recipe and operators kept"
-"""what is added to the name of the milder way to leave a part out"""
-
-
 def left_out(
     rows: Sequence[ServingRow], frame: Any, models: Any, progress: Progress = None, calibrations: Sequence[Path] = ()
 ) -> dict[str, Any]:
@@ -122,14 +118,15 @@ def left_out(
     asked = [row.question for row in rows if row.question is not None and row.question.mode == "agg"]
     out = {}
     for kind in ("model", "system"):
-        for name, asks, folders in ((kind, replayer(kind, models), calibrations), (kind + KEPT, replayer(), ())):
+        ways = (
+            (kind, replayer(kind, models), calibrations, still_seen(asked, calibrations, kind, models)),
+            (f"{kind}, its recipe and operators kept", replayer(None, models), (), len(asked)),
+        )
+        for name, asks, folders, seen in ways:
             if progress:
                 progress(f"leaving out each {name}")
             report, scored = report_of(rows, answers(asks, rows, kind, None, folders), frame)
-            out[name] = report["agg"] | {"inside_stated": _inside_stated(scored, kind)}
-            out[name]["still_seen"] = (
-                still_seen(asked, folders, kind, models) if not name.endswith(KEPT) else len(asked)
-            )
+            out[name] = report["agg"] | {"inside_stated": _inside_stated(scored, kind), "still_seen": seen}
     return out
 
 
