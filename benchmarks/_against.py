@@ -18,13 +18,16 @@ ROUNDS = 5
 SERVED = "from benchmarks import serving as s; t = s.trace({!r}); print(max(s.speed(t) for _ in range(3)))"
 """as `make bench` does: the first run of a process also loads its kernels, 10 ms beside 12 of serving 10,000 requests,
 and that is a command's start, which `benchmarks start` measures"""
+PLANNED = "from benchmarks import plans; print(max(plans.rate({}) for _ in range(5)))"
+"""the best of five: in a fresh process a tenth of the time is pages that the allocator asks for, or not, by what else
+lies where in either tree"""
 ENGINES = {
     "serving_light": SERVED.format("light"),
     "serving_saturated": SERVED.format("saturated"),
     "serving_closed_fleet": "from benchmarks import serving as s; print(s.closed_fleet(s.trace('light')))",
-    "plans": "from benchmarks import plans; print(plans.rate(200_000))",
-    "plans_calibrated": "from benchmarks import plans; print(plans.rate(200_000, stack='vllm'))",
-    "plans_unshared": "from benchmarks import plans; print(plans.rate(50_000, share_steps=False))",
+    "plans": PLANNED.format("200_000"),
+    "plans_calibrated": PLANNED.format("200_000, stack='vllm'"),
+    "plans_unshared": PLANNED.format("50_000, share_steps=False"),
 }
 """name -> what prints work per CPU second, in either tree"""
 
