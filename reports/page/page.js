@@ -174,7 +174,9 @@
       draw(block, state, width) {
         const rows = this.rows(block, state);
         const stroke = (r) => state.palette.get(r.name);
-        const [low, high] = d3.extent([...rows.map((r) => r.x), ...block.along.map((r) => r[0])], (v) => place(v, block.x));
+        const xs = [...rows.map((r) => r.x), ...block.along.map((r) => r[0])];
+        const ys = [...rows.map((r) => r.y), ...block.across.map((r) => r[0])];
+        const [low, high] = d3.extent(xs, (v) => place(v, block.x));
         const side = (v) => (place(v, block.x) - low > 0.6 * (high - low) ? { textAnchor: "end", dx: -4 } : { textAnchor: "start", dx: 4 });
         const words = { fill: "currentColor", stroke: "var(--paper)", strokeWidth: 3 };
         const rule = { stroke: "currentColor", strokeDasharray: "4 3" };
@@ -186,8 +188,8 @@
           Plot.text(block.across, { y: (r) => r[0], text: (r) => r[1], frameAnchor: "right", textAnchor: "end", dy: -7, ...words }),
           Plot.tip(rows, Plot.pointerX({ x: "x", y: "y", maxRadius: FAR, title: (r) => `${r.name}\n${block.x.label}: ${num(r.x)}\n${block.y.label}: ${num(r.y)}` })),
         ];
-        const y = { ...scale(block.y, 300, rows.map((r) => r.y)), ...(block.y.log ? {} : { zero: true }) };
-        return Plot.plot(frame(width, { height: Math.max(220, Math.min(300, width * 0.55)), x: scale(block.x, width, rows.map((r) => r.x)), y, marks }));
+        const y = { ...scale(block.y, 300, ys), ...(block.y.log ? {} : { zero: true }) };
+        return Plot.plot(frame(width, { height: Math.max(220, Math.min(300, width * 0.55)), x: scale(block.x, width, xs), y, marks }));
       },
       table: (block, state) => [["series", block.x.label, block.y.label], kinds.lines.rows(block, state).map((r) => [r.name, r.x, r.y])],
     },
@@ -239,7 +241,8 @@
           Plot.dot(rows, { ...at, fill: colour, r: 4.5, title }),
           Plot.tip(rows, Plot.pointer({ ...at, title, maxRadius: FAR })),
         ];
-        return Plot.plot(frame(width, { height: 62 + 21 * names.length, marginLeft: left(names, width), x: scale(block.axis, width, rows.flatMap((r) => [r[1], r[2] ?? r[1], r[3] ?? r[1]])), y: { type: "point", domain: names, label: null, grid: true, tickFormat: cut(width) }, marks }));
+        const reached = [...rows.flatMap((r) => [r[1], r[2] ?? r[1], r[3] ?? r[1]]), ...(block.rule === null ? [] : [block.rule])];
+        return Plot.plot(frame(width, { height: 62 + 21 * names.length, marginLeft: left(names, width), x: scale(block.axis, width, reached), y: { type: "point", domain: names, label: null, grid: true, tickFormat: cut(width) }, marks }));
       },
       table: (block, state) => [["row", block.axis.label, "low", "high", "of"], kinds.ranges.rows(block, state)],
     },
