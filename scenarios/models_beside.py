@@ -113,12 +113,11 @@ def with_draft(times: StepTimes, draft: StepTimes, policy: Any) -> StepTimes:
         tokens = table.x.knots()
         return Table(table.x, table.values + at(draft.dense_mixed, tokens) + at(draft.communication, tokens))
 
-    same = times.prefill.values.shape == draft.prefill.values.shape
-    prefill = Table(times.prefill.x, times.prefill.values + draft.prefill.values, times.prefill.y) if same else None
+    own, theirs = times.prefill, draft.prefill
     return replace(
         times,
         dense_pure=drafted(times.dense_pure),
         decode_pure=longer(times.decode_pure),
         dense_mixed=chunked(times.dense_mixed),
-        prefill=prefill or times.prefill,
+        prefill=Table(own.x, own.values + theirs.values, own.y),
     )

@@ -226,7 +226,9 @@ def _is_kept(function: Any) -> bool:
 @cache
 def _tell() -> None:
     """Once a process."""
-    print("simcore: compiling the event engine, once after an install or a change: about half a minute", file=sys.stderr)
+    print(
+        "simcore: compiling the event engine, once after an install or a change: about half a minute", file=sys.stderr
+    )
 
 
 install()
