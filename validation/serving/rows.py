@@ -35,6 +35,11 @@ class Pool:
     def chips(self) -> int:
         return self.tp * self.attention_dp
 
+    @property
+    def words(self) -> str:
+        """Workers x tp / attention dp / ep."""
+        return f"{self.workers}x{self.tp}/{self.attention_dp}/{self.ep}"
+
 
 @dataclass(frozen=True)
 class Question:
