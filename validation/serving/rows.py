@@ -68,6 +68,12 @@ class Question:
     """the model has no experts; for reports and intervals"""
 
     @property
+    def chips(self) -> int:
+        """Of all workers that decode or prefill."""
+        pools = (self.pool,) if self.prefill is None else (self.pool, self.prefill)
+        return sum(pool.workers * pool.chips for pool in pools)
+
+    @property
     def family(self) -> str:
         """Lower-case last part of the model's name; relabelled copies share it."""
         name = self.model.split("/")[-1].lower()
