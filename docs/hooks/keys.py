@@ -1,0 +1,198 @@
+"""The reference of files: every key of every kind, from the classes that read them."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import json
+import textwrap
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+Table = dict[str, Any]
+ROW = "| {key} | {type} | {default} | {says} |"
+HEAD = ("| key | type | default | meaning |", "|---|---|---|---|")
+
+
+def specs() -> dict[str, tuple[type, str]]:
+    """kind -> the pydantic class of its file, and where such files are used."""
+    from commands.schema import kinds
+    from planners.experts.question import ExpertQuestion
+    from planners.power.problem import PowerProblem
+    from planners.search.study import SearchStudy
+    from simcore.spec.formats import NumberFormat
+    from simcore.spec.recipe import Recipe
+
+    words = {
+        "scenario": 'the one question of every verb, `schema = "scenario/2"`',
+        "chip": '`schema = "chip/1"`; `simcore list chips`',
+        "node": '`schema = "node/1"`; `simcore list nodes`',
+        "cluster": '`schema = "cluster/1"`; `simcore list clusters`',
+        "link": '`schema = "link/1"`; a link that nodes name',
+        "model": '`schema = "model/1"`; `simcore list models`, `simcore import-model`',
+        "traffic": '`schema = "demand/1"`; `simcore list traffic`',
+        "economics": '`schema = "economics/1"`; prices and what the grid emits',
+        "stack": '`schema = "stack/1"`; a server\'s documented defaults; `simcore list stacks`',
+    }
+    more: dict[str, tuple[type, str]] = {
+        "recipe": (Recipe, '`schema = "recipe/1"`; how a training framework works, named by `[training]`'),
+        "format": (NumberFormat, '`schema = "format/1"`; a number format that a plan names'),
+        "power": (PowerProblem, "the problem of `simcore plan power`"),
+        "experts": (ExpertQuestion, "the problem of `simcore plan experts`"),
+        "search": (SearchStudy, '`schema = "search/1"`; a search of another evaluator than a scenario'),
+    }
+    return {kind: (found, words[kind]) for kind, found in kinds().items()} | more
+
+
+def forms() -> dict[str, tuple[tuple[type, ...], str]]:
+    """kind -> the dataclasses that hold the tables of its file, the whole one last."""
+    from planners.tasks import form as tasks
+    from studies import form as studies
+
+    study = (studies.Paper, studies.Variant, studies.Input, studies.Placebo, studies.Claim, studies.Tried)
+    return {
+        "tasks": ((tasks.Work, tasks.Hold, tasks.Schedule), '`schema = "tasks/1"`; `simcore tasks`, docs/tasks.md'),
+        "study": ((*study, studies.Study), '`schema = "study/2"`; `simcore study run`, docs/studies-form.md'),
+    }
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """(kind, Markdown) of every kind of file."""
+    for kind, (spec, where) in specs().items():
+        yield kind, page_of_spec(kind, spec, where)
+    for kind, (tables, where) in forms().items():
+        parts = [f"# File: {kind}", where[:1].upper() + where[1:] + "."]
+        for table in reversed(tables):
+            parts += [f"## {table.__name__}", said(table), *HEAD, *rows_of_dataclass(table), ""]
+        yield kind, "\n\n".join(parts[:2]) + "\n\n" + lines(parts[2:])
+
+
+def lines(parts: list[str]) -> str:
+    """Headings and tables with the empty lines that Markdown needs around them."""
+    found = []
+    for part in parts:
+        found.append(part if part.startswith("|") else f"\n{part}\n")
+    return "\n".join(found)
+
+
+def page_of_spec(kind: str, spec: type, where: str) -> str:
+    """One page: the file's own keys, then every table that they lead to."""
+    from simcore.spec.schema import json_schema
+
+    schema = json_schema(spec)  # type: ignore[arg-type]
+    parts = [f"## {kind}", said(spec), *HEAD, *rows(schema)]
+    for name, table in sorted(schema.get("$defs", {}).items()):
+        bodies = [one for one in (table, *table.get("anyOf", [])) if "properties" in one]
+        for body in bodies:
+            parts += [f"## {name}", paragraph(body.get("description", "")), *HEAD, *rows(body)]
+        if not bodies and "enum" in table:
+            parts += [f"## {name}", "One of " + ", ".join(f"`{one}`" for one in table["enum"])]
+    title = f"# File: {kind}\n\n{where[:1].upper()}{where[1:]}. Its JSON Schema for editors: `simcore schema {kind}`.\n"
+    if kind not in ("recipe", "format", "power", "experts", "search"):
+        return title + lines(parts)
+    return title.replace(f" Its JSON Schema for editors: `simcore schema {kind}`.", "") + lines(parts)
+
+
+def rows(table: Table) -> Iterator[str]:
+    """A line for every key of a table."""
+    required = set(table.get("required", []))
+    for key, one in table.get("properties", {}).items():
+        unit, says = unit_and_words(one)
+        shown = "required" if key in required else default_of(one)
+        yield ROW.format(key=f"`{key}`", type=escaped(typed(one) + unit), default=escaped(shown), says=escaped(says))
+
+
+def unit_and_words(one: Table) -> tuple[str, str]:
+    """What a quantity is measured in, and what is said of it."""
+    texts = [one.get("description", ""), *(inner.get("description", "") for inner in one.get("anyOf", []))]
+    units = {text.removeprefix("quantity in ") for text in texts if text.startswith("quantity in ")}
+    words = [text for text in texts[:1] if text and not text.startswith("quantity in ")]
+    return (f" in {units.pop()}" if units else ""), " ".join(words)
+
+
+def default_of(one: Table) -> str:
+    """As it would be written."""
+    if "default" not in one:
+        return "empty" if one.get("type") in ("array", "object") else "by its table"
+    value = one["default"]
+    return "left out" if value is None else f"`{json.dumps(value)}`" if value not in ({}, []) else "empty"
+
+
+def typed(one: Table) -> str:
+    """A type in words, with bounds: `whole number, 1 to 16`."""
+    if "$ref" in one:
+        name = one["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "enum" in one:
+        return "one of " + ", ".join(f"`{value}`" for value in one["enum"])
+    if "const" in one:
+        return f"`{one['const']}`"
+    for key in ("anyOf", "oneOf", "allOf"):
+        if key in one:
+            return " or ".join(dict.fromkeys(typed(i) for i in one[key] if i.get("type") != "null"))
+    if str(one.get("description", "")).startswith("quantity in ") or one.get("type") == ["object", "string"]:
+        return "quantity"
+    kind = one.get("type", "any")
+    if kind == "array":
+        inner = one.get("items") or {}
+        many = one.get("prefixItems")
+        return "list of " + (", ".join(typed(i) for i in many) if many else typed(inner)) + sizes(one)
+    if kind == "object" and isinstance(one.get("additionalProperties"), dict):
+        return "table of name to " + typed(one["additionalProperties"])
+    words = {"integer": "whole number", "string": "text", "boolean": "true or false", "object": "table"}
+    return str(words.get(kind, kind) if isinstance(kind, str) else " or ".join(kind)) + bounds(one)
+
+
+def sizes(one: Table) -> str:
+    """How many entries."""
+    return f", at least {one['minItems']}" if "minItems" in one and one.get("minItems") != one.get("maxItems") else ""
+
+
+def bounds(one: Table) -> str:
+    """The least and the most."""
+    said = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+    found = [f"{words} {one[key]:,}" for key, words in said.items() if key in one and abs(one[key]) < 2**31 - 1]
+    return "".join(f", {text}" for text in found)
+
+
+def rows_of_dataclass(table: type) -> Iterator[str]:
+    """A line for every field of a dataclass, with what stands below it."""
+    words = docstrings(table)
+    for one in dataclasses.fields(table):
+        plain = one.default is not dataclasses.MISSING
+        default = f"`{json.dumps(one.default)}`" if plain else "empty"
+        if one.default is None:
+            default = "left out"
+        if not plain and one.default_factory is dataclasses.MISSING:
+            default = "required" if one.name in ("name", "amount", "says", "kind") else "empty"
+        yield ROW.format(
+            key=f"`{one.name}`", type=escaped(f"`{one.type}`"), default=escaped(default), says=words.get(one.name, "")
+        )
+
+
+def docstrings(table: type) -> dict[str, str]:
+    """field -> the text below it."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(table))).body[0]
+    assert isinstance(tree, ast.ClassDef)
+    found = {}
+    for field, text in pairwise(tree.body):
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+            found[ast.unparse(field.target)] = escaped(" ".join(str(text.value.value).split()))
+    return found
+
+
+def said(table: type) -> str:
+    """What a class says of itself, not of what it is built on."""
+    return paragraph(inspect.cleandoc(table.__dict__.get("__doc__") or ""))
+
+
+def paragraph(text: str) -> str:
+    """Words as Markdown: nothing in them is HTML."""
+    return text.replace("<", "&lt;")
+
+
+def escaped(text: str) -> str:
+    """Words as a cell of a table."""
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
