@@ -1,0 +1,93 @@
+"""The site builds without a warning, asks the network for nothing, and its reference holds every key and verb."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from docs.hooks import functions, keys, verbs
+from docs.hooks.site import generated
+
+ROOT = Path(__file__).resolve().parents[2]
+LOADED = re.compile(r"""(?:<(?:script|img|iframe|source)[^>]*\ssrc|<link[^>]*\shref)=["']?(https?:)?//""")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if importlib.util.find_spec("material") is None:
+        pytest.skip('mkdocs-material is not installed: pip install -e ".[docs]"')
+    folder = tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(build, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
+    return folder
+
+
+def test_the_site_builds_strictly_and_needs_no_network(site: Path) -> None:
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) > 60 and (site / "tutorials/place-experts.html").is_file()
+    for page in pages:
+        found = LOADED.search(page.read_text(encoding="utf-8"))
+        assert found is None, f"{page.relative_to(site)} loads {found[0] if found else ''}"
+    for sheet in site.rglob("*.css"):
+        assert "url(http" not in sheet.read_text(encoding="utf-8")
+
+
+def test_the_reference_holds_every_key() -> None:
+    from simcore.spec.schema import OURS, parts_of
+
+    made = generated()
+    for kind, (spec, _) in keys.specs().items():
+        text = made[f"reference/files/{kind}.md"]
+        for part in parts_of(spec):  # type: ignore[arg-type]
+            for name, info in part.model_fields.items():
+                if part.__name__ != "Citation" and name not in OURS:
+                    assert f"| `{info.alias or name}` |" in text, f"{kind}: {part.__name__}.{name}"
+    for kind, (tables, _) in keys.forms().items():
+        for table in tables:
+            for name in keys.docstrings(table):
+                assert f"| `{name}` |" in made[f"reference/files/{kind}.md"], f"{kind}: {table.__name__}.{name}"
+
+
+def test_the_reference_says_unit_default_bounds_and_meaning() -> None:
+    page = generated()["reference/files/power.md"]
+    for line in (
+        "| `budget` | quantity in W | required |  |",
+        "| `risk` | number, above 0, below 0.5 | `0.01` | largest probability that the row exceeds",
+        '| `priority` | one of `high`, `low` | `"low"` |',
+    ):
+        assert line in page, page
+
+
+def test_the_reference_holds_every_verb_and_option() -> None:
+    page = generated()["reference/commands.md"]
+    names = [name for name, _ in verbs.verbs(verbs.tree())]
+    assert {"size", "plan experts", "validate bench", "search compare"} <= set(names)
+    for name, command in verbs.verbs(verbs.tree()):
+        if command.hidden:
+            continue
+        (said,) = re.findall(rf"^#+ simcore {name}\n(.*?)(?=^#|\Z)", page, re.M | re.S)
+        for parameter in command.params:
+            if not hasattr(command, "commands") and parameter.name != "help":
+                shown = (
+                    parameter.opts[0]
+                    if parameter.opts[0].startswith("-")
+                    else (parameter.metavar or parameter.name).upper()
+                )
+                assert f"`{shown}`" in said, f"{name}: {shown}"
+
+
+def test_the_reference_holds_every_public_function() -> None:
+    import simcore
+
+    page = functions.page()
+    for name in simcore.__all__:
+        assert f"### simcore.{name}\n" in page, name
+    assert "decode_all" in page and "check_scheduler" in page
