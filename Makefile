@@ -67,7 +67,7 @@ bench-peers: $(VENV)/.installed ## DynoSim, Optuna and pymoo on the same questio
 
 docs: $(VENV)/.installed ## the site of the docs in out/site, strictly: no page without a place, no dead link
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
-	@echo "out/site/index.html"
+	@echo "out/site/index.html; with search: $(BIN)/python -m http.server -b 127.0.0.1 -d out/site"
 
 accuracy: $(VENV)/.installed ## regenerate docs/accuracy/all.md and the README table
 	$(BIN)/simcore validate all --shared $(SHARED)

@@ -16,7 +16,7 @@ ROW = "| {key} | {type} | {default} | {says} |"
 HEAD = ("| key | type | default | meaning |", "|---|---|---|---|")
 
 
-def specs() -> dict[str, tuple[type, str]]:
+def specs() -> dict[str, tuple[type[Any], str]]:
     """kind -> the pydantic class of its file, and where such files are used."""
     from commands.schema import kinds
     from planners.experts.question import ExpertQuestion
@@ -81,7 +81,7 @@ def page_of_spec(kind: str, spec: type, where: str) -> str:
     """One page: the file's own keys, then every table that they lead to."""
     from simcore.spec.schema import json_schema
 
-    schema = json_schema(spec)  # type: ignore[arg-type]
+    schema = json_schema(spec)
     parts = [f"## {kind}", said(spec), *HEAD, *rows(schema)]
     for name, table in sorted(schema.get("$defs", {}).items()):
         bodies = [one for one in (table, *table.get("anyOf", [])) if "properties" in one]
@@ -115,7 +115,9 @@ def unit_and_words(one: Table) -> tuple[str, str]:
 def default_of(one: Table) -> str:
     """As it would be written."""
     if "default" not in one:
-        return "empty" if one.get("type") in ("array", "object") else "by its table"
+        return (
+            "its own defaults" if "$ref" in one else "empty" if one.get("type") in ("array", "object") else "left out"
+        )
     value = one["default"]
     return "left out" if value is None else f"`{json.dumps(value)}`" if value not in ({}, []) else "empty"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ WORDS = {
 }
 
 
+@cache
 def generated() -> dict[str, str]:
     """path below docs/ -> Markdown, of every page that no file holds."""
     from docs.hooks import functions, keys, verbs
@@ -33,7 +35,7 @@ def generated() -> dict[str, str]:
         + ", ".join(f"[{kind}](files/{kind}.md)" for kind in files)
         + ".\n"
     )
-    made["index.md"] = front((ROOT / "README.md").read_text(encoding="utf-8"))
+    made["index.md"] = "---\nhide: [navigation]\n---\n" + front((ROOT / "README.md").read_text(encoding="utf-8"))
     made["changelog.md"] = front((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
     for folder, says in WORDS.items():
         pages = sorted((ROOT / "docs" / folder).glob("*.md"))

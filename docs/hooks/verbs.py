@@ -68,14 +68,17 @@ KINDS = {int: "whole number", float: "number", str: "text", Path: "path", bool: 
 def kind(annotation: Any) -> str:
     """`path`, `whole number`, `flag`, with bounds; repeatable where it may be given more than once."""
     held, *more = get_args(annotation)
-    inner = [one for one in get_args(held) if one is not type(None)]
-    name = KINDS.get(inner[0] if inner else held, "text")
+    inner = (
+        next((one for one in get_args(held) if one is not type(None)), held) if get_origin(held) is not list else held
+    )
+    many = get_origin(inner) is list
+    name = KINDS.get(get_args(inner)[0] if many else inner, "text")
     low, high = (
         next((getattr(m, key) for m in more if getattr(m, key, None) is not None), None) for key in ("min", "max")
     )
     name += f", at least {low:g}" if low is not None else ""
     name += f", at most {high:g}" if high is not None else ""
-    return name + (", repeatable" if get_origin(held) in (list, tuple) else "")
+    return name + (", repeatable" if many else "")
 
 
 def default(parameter: Any) -> str:

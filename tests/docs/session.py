@@ -48,9 +48,6 @@ class Session:
             words = shlex.split(command)
             if words[0] == "simcore" and "|" not in words:
                 ended, out, err = self.simcore(words[1:])
-            elif words[0] == "export":
-                os.environ.update([words[1].split("=", 1)])
-                ended, out, err = 0, "", ""
             else:
                 ended, out, err = self.shell(command)
             assert ended == code, f"{command}\nended with {ended}: {err or out[-2000:]}"

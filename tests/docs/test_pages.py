@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,14 +16,19 @@ from tests.docs.session import Session, inline
 
 LANGUAGES = {"sh", "python", "toml", "text", "csv", "json"}
 SHOWN = [page for page in pages() if any(True for _ in fences(page))]
-COMMAND = re.compile(r"^\s*(?:\$ )?(simcore|make|pip|python|docker|vllm) ", re.M)
+COMMAND = re.compile(r"^\s*\$? ?(?:simcore|make|pip) ", re.M)
 
 
 @pytest.fixture(autouse=True)
-def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All commands are mounted once; nothing of the machine's own is found."""
+def one_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """All commands are mounted once; nothing of the machine's own is found, and nothing that a start sets stays."""
     monkeypatch.setattr(cli, "mount_one", lambda _: cli.mount())
-    monkeypatch.setenv("SIMCORE_PATH", "")
+    monkeypatch.delenv("SIMCORE_PATH", raising=False)
+    before, threshold = dict(os.environ), gc.get_threshold()
+    yield
+    gc.set_threshold(*threshold)
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.mark.parametrize("page", SHOWN, ids=[str(page.relative_to(ROOT)) for page in SHOWN])
@@ -35,6 +43,8 @@ def follow(page: Path, folder: Path) -> None:
         for fence in fences(page):
             where = f"{page.name}:{fence.line}"
             assert fence.language in LANGUAGES, f"{where}: a fence says what it is: {', '.join(sorted(LANGUAGES))}"
+            if fence.language != "sh" and not fence.title:
+                assert not COMMAND.search(fence.text), f"{where}: commands stand in a fence `sh`"
             if fence.reason:
                 session.printed = None
             elif fence.language != "text" or fence.title:

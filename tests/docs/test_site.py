@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import re
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from docs.hooks import functions, keys, verbs
 from docs.hooks.site import generated
+from tests.reports.browser import browser, program
 
 ROOT = Path(__file__).resolve().parents[2]
 LOADED = re.compile(r"""(?:<(?:script|img|iframe|source)[^>]*\ssrc|<link[^>]*\shref)=["']?(https?:)?//""")
@@ -40,13 +47,42 @@ def test_the_site_builds_strictly_and_needs_no_network(site: Path) -> None:
         assert "url(http" not in sheet.read_text(encoding="utf-8")
 
 
+@pytest.mark.skipif(program() is None, reason="no Chromium here")
+def test_pages_open_quietly_and_fit_the_screen(site: Path) -> None:
+    names = ("index.html", "tutorials/place-experts.html", "reference/files/scenario.html")
+    with served(site) as root, browser() as web:
+        for name, width in itertools.product(names, (400, 1280)):
+            web.open(f"{root}/{name}", width)
+            assert web.run("document.documentElement.scrollWidth") <= width, (name, width)
+            asked = [e["params"]["request"]["url"] for e in web.events if e["method"] == "Network.requestWillBeSent"]
+            assert asked and all(url.startswith((root, "data:")) for url in asked), (name, asked)
+            thrown = [e["params"] for e in web.events if e["method"] in ("Runtime.exceptionThrown", "Log.entryAdded")]
+            assert not thrown, (name, thrown)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a folder, on this machine only."""
+    handler = partial(Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Prints nothing."""
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
 def test_the_reference_holds_every_key() -> None:
     from simcore.spec.schema import OURS, parts_of
 
     made = generated()
     for kind, (spec, _) in keys.specs().items():
         text = made[f"reference/files/{kind}.md"]
-        for part in parts_of(spec):  # type: ignore[arg-type]
+        for part in parts_of(spec):
             for name, info in part.model_fields.items():
                 if part.__name__ != "Citation" and name not in OURS:
                     assert f"| `{info.alias or name}` |" in text, f"{kind}: {part.__name__}.{name}"
