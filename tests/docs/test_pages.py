@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from tests.docs.session import Session, inline
 
 LANGUAGES = {"sh", "python", "toml", "text", "csv", "json"}
 SHOWN = [page for page in pages() if any(True for _ in fences(page))]
-COMMAND = re.compile(r"^\s*\$? ?(?:simcore|make|pip) ", re.M)
 
 
 @pytest.fixture(autouse=True)
@@ -43,8 +41,6 @@ def follow(page: Path, folder: Path) -> None:
         for fence in fences(page):
             where = f"{page.name}:{fence.line}"
             assert fence.language in LANGUAGES, f"{where}: a fence says what it is: {', '.join(sorted(LANGUAGES))}"
-            if fence.language != "sh" and not fence.title:
-                assert not COMMAND.search(fence.text), f"{where}: commands stand in a fence `sh`"
             if fence.reason:
                 session.printed = None
             elif fence.language != "text" or fence.title:
