@@ -82,11 +82,11 @@ def page_of_spec(kind: str, spec: type, where: str) -> str:
     from simcore.spec.schema import json_schema
 
     schema = json_schema(spec)
-    parts = [f"## {kind}", said(spec), *HEAD, *rows(schema)]
+    parts = [f"## {kind}", said(spec), *HEAD, *rows(schema, schema.get("$defs", {}))]
     for name, table in sorted(schema.get("$defs", {}).items()):
         bodies = [one for one in (table, *table.get("anyOf", [])) if "properties" in one]
         for body in bodies:
-            parts += [f"## {name}", paragraph(body.get("description", "")), *HEAD, *rows(body)]
+            parts += [f"## {name}", paragraph(body.get("description", "")), *HEAD, *rows(body, schema["$defs"])]
         if not bodies and "enum" in table:
             parts += [f"## {name}", "One of " + ", ".join(f"`{one}`" for one in table["enum"])]
     title = f"# File: {kind}\n\n{where[:1].upper()}{where[1:]}. Its JSON Schema for editors: `simcore schema {kind}`.\n"
@@ -95,20 +95,23 @@ def page_of_spec(kind: str, spec: type, where: str) -> str:
     return title.replace(f" Its JSON Schema for editors: `simcore schema {kind}`.", "") + lines(parts)
 
 
-def rows(table: Table) -> Iterator[str]:
-    """A line for every key of a table."""
+def rows(table: Table, tables: Table) -> Iterator[str]:
+    """A line for every key of a table; `tables` are those that it may lead to."""
     required = set(table.get("required", []))
     for key, one in table.get("properties", {}).items():
-        unit, says = unit_and_words(one)
+        unit, says = unit_and_words(one, tables)
         shown = "required" if key in required else default_of(one)
         yield ROW.format(key=f"`{key}`", type=escaped(typed(one) + unit), default=escaped(shown), says=escaped(says))
 
 
-def unit_and_words(one: Table) -> tuple[str, str]:
-    """What a quantity is measured in, and what is said of it."""
+def unit_and_words(one: Table, tables: Table) -> tuple[str, str]:
+    """What a quantity is measured in, and what is said of it, or of the table that it leads to."""
     texts = [one.get("description", ""), *(inner.get("description", "") for inner in one.get("anyOf", []))]
     units = {text.removeprefix("quantity in ") for text in texts if text.startswith("quantity in ")}
     words = [text for text in texts[:1] if text and not text.startswith("quantity in ")]
+    named = [i["$ref"].rpartition("/")[2] for i in (one, *one.get("anyOf", []), one.get("items") or {}) if "$ref" in i]
+    if not words and named:
+        words = [tables.get(named[0], {}).get("description", "").partition("\n\n")[0]]
     return (f" in {units.pop()}" if units else ""), " ".join(words)
 
 
