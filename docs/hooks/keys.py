@@ -122,6 +122,8 @@ def default_of(one: Table) -> str:
             "its own defaults" if "$ref" in one else "empty" if one.get("type") in ("array", "object") else "left out"
         )
     value = one["default"]
+    if isinstance(value, dict) and value:
+        return "its own defaults"
     return "left out" if value is None else f"`{json.dumps(value)}`" if value not in ({}, []) else "empty"
 
 

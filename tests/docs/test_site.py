@@ -125,5 +125,7 @@ def test_the_reference_holds_every_public_function() -> None:
 
     page = functions.page()
     for name in simcore.__all__:
-        assert f"### simcore.{name}\n" in page, name
-    assert "decode_all" in page and "check_scheduler" in page
+        heading = f"### {name}\n" if name == "Scenario" else f"### simcore.{name}\n"
+        assert heading in page, name
+    assert "find: str = 'rate'" in page and " at 0x" not in page
+    assert "decode_all" in page and "check_scheduler" in page and "| `.to_frame()` |" in page
