@@ -64,15 +64,17 @@ def new(
 def write_examples(folder: Path, quiet: bool, as_json: bool) -> None:
     """Every shipped example below `folder`, which must not be there. Raises InputError."""
     from commands.terminal import print_json
-    from reports.files import write_text
+    from reports.output import output_folder
     from simcore.errors import InputError
 
     if folder.exists() or folder.is_symlink():
         raise InputError("is there already", file=str(folder), fix="give another name")
     shipped = Path(__file__).parent / EXAMPLES
     paths = sorted(path for ending in ("toml", "py") for path in shipped.rglob(f"*.{ending}"))
-    for path in paths:
-        write_text(folder / path.relative_to(shipped), path.read_text(encoding="utf-8"))
+    with output_folder(folder, "new examples") as stage:
+        for path in paths:
+            (stage / path.relative_to(shipped)).parent.mkdir(parents=True, exist_ok=True)
+            (stage / path.relative_to(shipped)).write_bytes(path.read_bytes())
     next_step = f"simcore explain {folder}/chat-70b.toml"
     if as_json:
         print_json({"verb": "new", "kind": EXAMPLES, "written": str(folder), "files": len(paths), "next": next_step})
