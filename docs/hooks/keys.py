@@ -13,6 +13,14 @@ from typing import Any
 
 Table = dict[str, Any]
 ROW = "| {key} | {type} | {default} | {says} |"
+LEADS = {
+    "training": "keys of a [recipe](recipe.md), `recipe` first",
+    "economics": "keys of [economics](economics.md)",
+    "vary": "key of the scenario to the values that a sweep or search tries",
+    "laws": "key or name to arithmetic with units; see [what if](../../what-if.md)",
+    "residency": "weights, experts or kv to where they are",
+}
+"""keys of a scenario whose tables its class does not describe"""
 HEAD = ("| key | type | default | meaning |", "|---|---|---|---|")
 
 
@@ -49,10 +57,13 @@ def specs() -> dict[str, tuple[type[Any], str]]:
 def forms() -> dict[str, tuple[tuple[type, ...], str]]:
     """kind -> the dataclasses that hold the tables of its file, the whole one last."""
     from planners.tasks import form as tasks
+    from scenarios.one_step import AskedStep
     from studies import form as studies
 
+    step = "`[asked]` of a scenario for `simcore step` and `plan precision`; streams, hosts and tiles: docs/kernels.md"
     study = (studies.Paper, studies.Variant, studies.Input, studies.Placebo, studies.Claim, studies.Tried)
     return {
+        "step": ((AskedStep,), step),
         "tasks": ((tasks.Work, tasks.Hold, tasks.Schedule), '`schema = "tasks/1"`; `simcore tasks`, docs/tasks.md'),
         "study": ((*study, studies.Study), '`schema = "study/2"`; `simcore study run`, docs/studies-form.md'),
     }
@@ -100,6 +111,7 @@ def rows(table: Table, tables: Table) -> Iterator[str]:
     required = set(table.get("required", []))
     for key, one in table.get("properties", {}).items():
         unit, says = unit_and_words(one, tables)
+        says = says or (LEADS.get(key, "") if "ResidencyPart" in tables else "")
         shown = "required" if key in required else default_of(one)
         yield ROW.format(key=f"`{key}`", type=escaped(typed(one) + unit), default=escaped(shown), says=escaped(says))
 
