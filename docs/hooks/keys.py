@@ -21,6 +21,20 @@ LEADS = {
     "residency": "weights, experts or kv to where they are",
 }
 """keys of a scenario whose tables its class does not describe"""
+WRITTEN = {
+    "float": "number",
+    "int": "whole number",
+    "str": "text",
+    "bool": "true or false",
+    "Number": "number or arithmetic",
+    "Numbers": "table of name to number or arithmetic",
+    "Settings": "table of key to value",
+    "tuple[str, ...]": "list of text",
+    "Mapping[str, Any]": "table",
+    "Mapping[str, Settings]": "table of tables",
+    "Any": "any",
+}
+"""a dataclass's annotation -> what stands in the file"""
 HEAD = ("| key | type | default | meaning |", "|---|---|---|---|")
 
 
@@ -187,8 +201,14 @@ def rows_of_dataclass(table: type) -> Iterator[str]:
         if not plain and one.default_factory is dataclasses.MISSING:
             default = "required" if one.name in ("name", "amount", "says", "kind") else "empty"
         yield ROW.format(
-            key=f"`{one.name}`", type=escaped(f"`{one.type}`"), default=escaped(default), says=words.get(one.name, "")
+            key=f"`{one.name}`", type=written(str(one.type)), default=escaped(default), says=words.get(one.name, "")
         )
+
+
+def written(annotation: str) -> str:
+    """A type of Python in the words of a file: `float | None` is a number."""
+    parts = [part for part in annotation.split(" | ") if part != "None"]
+    return escaped(" or ".join(WRITTEN.get(part, f"`{part}`") for part in parts))
 
 
 def docstrings(table: type) -> dict[str, str]:
