@@ -6,10 +6,11 @@ import ast
 import dataclasses
 import inspect
 import json
+import re
 import textwrap
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 Table = dict[str, Any]
 ROW = "| {key} | {type} | {default} | {says} |"
@@ -32,9 +33,17 @@ WRITTEN = {
     "tuple[str, ...]": "list of text",
     "Mapping[str, Any]": "table",
     "Mapping[str, Settings]": "table of tables",
+    "Mapping[str, Mapping[str, Any]]": "table of tables",
+    "Mapping[str, tuple[Any, ...]]": "table of key to a list of values",
+    "tuple[float, float]": "list of two numbers",
+    "tuple[Any, Any]": "list of two",
     "Any": "any",
 }
 """a dataclass's annotation -> what stands in the file"""
+UNWRITTEN = ("ask", "file", "tables")
+"""fields of dataclasses that no file says"""
+SPELT = {"work": "tasks"}
+"""field of a dataclass -> its key in the file, where they differ"""
 HEAD = ("| key | type | default | meaning |", "|---|---|---|---|")
 
 
@@ -75,7 +84,15 @@ def forms() -> dict[str, tuple[tuple[type, ...], str]]:
     from studies import form as studies
 
     step = "`[asked]` of a scenario for `simcore step` and `plan precision`; streams, hosts and tiles: docs/kernels.md"
-    study = (studies.Paper, studies.Variant, studies.Input, studies.Placebo, studies.Claim, studies.Tried)
+    study = (
+        studies.Question,
+        studies.Paper,
+        studies.Variant,
+        studies.Input,
+        studies.Placebo,
+        studies.Claim,
+        studies.Tried,
+    )
     return {
         "step": ((AskedStep,), step),
         "tasks": ((tasks.Work, tasks.Hold, tasks.Schedule), '`schema = "tasks/1"`; `simcore tasks`, docs/tasks.md'),
@@ -99,7 +116,7 @@ def lines(parts: list[str]) -> str:
     found = []
     for part in parts:
         found.append(part if part.startswith("|") else f"\n{part}\n")
-    return "\n".join(found)
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(found))
 
 
 def page_of_spec(kind: str, spec: type, where: str) -> str:
@@ -191,24 +208,39 @@ def bounds(one: Table) -> str:
 
 
 def rows_of_dataclass(table: type) -> Iterator[str]:
-    """A line for every field of a dataclass, with what stands below it."""
-    words = docstrings(table)
+    """A line for every field of a dataclass that a file says, with what stands below it."""
+    words, hints = docstrings(table), get_type_hints(table)
     for one in dataclasses.fields(table):
-        plain = one.default is not dataclasses.MISSING
-        default = f"`{json.dumps(one.default)}`" if plain else "empty"
-        if one.default is None:
-            default = "left out"
-        if not plain and one.default_factory is dataclasses.MISSING:
-            default = "required" if one.name in ("name", "amount", "says", "kind") else "empty"
-        yield ROW.format(
-            key=f"`{one.name}`", type=written(str(one.type)), default=escaped(default), says=words.get(one.name, "")
-        )
+        if one.name not in UNWRITTEN:
+            says, kind = words.get(one.name, ""), written(str(one.type), hints[one.name])
+            yield ROW.format(key=f"`{SPELT.get(one.name, one.name)}`", type=kind, default=default_field(one), says=says)
 
 
-def written(annotation: str) -> str:
+def default_field(one: dataclasses.Field[Any]) -> str:
+    """Of a dataclass; tables and lists may always be left out."""
+    if one.default is None:
+        return "left out"
+    if one.default is not dataclasses.MISSING and one.default != ():
+        return escaped(f"`{json.dumps(one.default)}`")
+    held = one.default_factory is not dataclasses.MISSING or one.default == ()
+    return "empty" if held or re.match("tuple|Mapping|Numbers|Settings", str(one.type)) else "required"
+
+
+def written(annotation: str, hint: Any) -> str:
     """A type of Python in the words of a file: `float | None` is a number."""
-    parts = [part for part in annotation.split(" | ") if part != "None"]
-    return escaped(" or ".join(WRITTEN.get(part, f"`{part}`") for part in parts))
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(f"`{value}`" for value in get_args(hint) if value)
+    found = []
+    for part in annotation.removesuffix(" | None").split(" | "):
+        named = re.fullmatch(r"tuple\[([A-Z]\w+), \.\.\.\]|([A-Z]\w+)", part)
+        if part in WRITTEN:
+            found.append(WRITTEN[part])
+        elif named:
+            name = named[1] or named[2]
+            found.append(("list of " if named[1] else "") + f"[{name}](#{name.lower()})")
+        else:
+            found.append(f"`{part}`")
+    return escaped(" or ".join(found))
 
 
 def docstrings(table: type) -> dict[str, str]:
