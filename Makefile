@@ -66,7 +66,7 @@ bench-peers: $(VENV)/.installed ## DynoSim, Optuna and pymoo on the same questio
 	$(BIN)/python -m benchmarks peers
 
 docs: $(VENV)/.installed ## the site of the docs in out/site, strictly: no page without a place, no dead link
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "out/site/index.html; with search: $(BIN)/python -m http.server -b 127.0.0.1 -d out/site"
 
 accuracy: $(VENV)/.installed ## regenerate docs/accuracy/all.md and the README table

@@ -31,11 +31,27 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if importlib.util.find_spec("material") is None:
         pytest.skip('mkdocs-material is not installed: pip install -e ".[docs]"')
     folder = tmp_path_factory.mktemp("site")
-    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
-    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    done = subprocess.run(build, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
+    done = built(ROOT, folder)
+    assert done.returncode == 0 and "WARNING" not in done.stdout + done.stderr, done.stdout + done.stderr
     return folder
+
+
+def test_a_dead_link_ends_the_build(tmp_path: Path) -> None:
+    """Quiet builds count no warnings: this is how the test above sees them."""
+    pytest.importorskip("material")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.md").write_text("# Page\n\n[dead](none.md), [deader](#none)\n")
+    config = "site_name: dead\nvalidation: { anchors: warn }\ntheme: { name: material, font: false }\n"
+    (tmp_path / "mkdocs.yml").write_text(config)
+    done = built(tmp_path, tmp_path / "site")
+    assert done.returncode == 1 and "Aborted with 2 warnings" in done.stdout + done.stderr
+
+
+def built(root: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The site of `root`, as CI builds it."""
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    return subprocess.run(build, cwd=root, env=environment, capture_output=True, text=True)
 
 
 def test_the_site_builds_strictly_and_needs_no_network(site: Path) -> None:
