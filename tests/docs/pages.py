@@ -4,7 +4,7 @@ A fence says what is done with it:
 
     sh       commands, run one after the other; `# exit code 1` behind one says that it ends so
     python   run in one namespace per page
-    text     what the fence before it printed, compared loosely: `agrees`
+    text     what the fence before it printed, compared loosely: `missing`
     any, with title="FILE"   written to FILE
 
 A fence of commands or Python whose first line is `# not run here: REASON` is not run.
