@@ -83,3 +83,10 @@ def on_files(files: Any, config: Any) -> Any:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """A link to a folder is one to its first page."""
     return re.sub(r"(\]\([\w./-]*/)\)", r"\1index.md)", markdown)
+
+
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """The search dialog has a name for who cannot see it."""
+    return output.replace(
+        'data-md-component="search" role="dialog"', 'data-md-component="search" role="dialog" aria-label="Search"'
+    )

@@ -21,9 +21,13 @@ import pytest
 from docs.hooks import functions, keys, verbs
 from docs.hooks.site import generated
 from tests.reports.browser import browser, program
+from tests.reports.test_browser import axe
 
 ROOT = Path(__file__).resolve().parents[2]
 LOADED = re.compile(r"""(?:<(?:script|img|iframe|source)[^>]*\ssrc|<link[^>]*\shref)=["']?(https?:)?//""")
+
+SERIOUS = """axe.run(document).then(r => r.violations.filter(v => ["serious", "critical"].includes(v.impact))
+    .map(v => [v.id, v.nodes[0].html]))"""
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +79,9 @@ def test_pages_open_quietly_and_fit_the_screen(site: Path) -> None:
             assert asked and all(url.startswith((root, "data:")) for url in asked), (name, asked)
             thrown = [e["params"] for e in web.events if e["method"] in ("Runtime.exceptionThrown", "Log.entryAdded")]
             assert not thrown, (name, thrown)
+            if script := axe():
+                web.run(f"{script}; 0")
+                assert not web.run(SERIOUS), (name, web.run(SERIOUS))
 
 
 @contextmanager
