@@ -70,7 +70,7 @@ def test_the_site_builds_strictly_and_needs_no_network(site: Path) -> None:
 
 @pytest.mark.skipif(program() is None, reason="no Chromium here")
 def test_pages_open_quietly_and_fit_the_screen(site: Path) -> None:
-    names = ("index.html", "tutorials/place-experts.html", "reference/files/scenario.html")
+    names = ("index.html", "tutorials/place-experts.html", "reference/files/power.html")
     with served(site) as root, browser() as web:
         for name, width in itertools.product(names, (400, 1280)):
             web.open(f"{root}/{name}", width)
@@ -79,7 +79,7 @@ def test_pages_open_quietly_and_fit_the_screen(site: Path) -> None:
             assert asked and all(url.startswith((root, "data:")) for url in asked), (name, asked)
             thrown = [e["params"] for e in web.events if e["method"] in ("Runtime.exceptionThrown", "Log.entryAdded")]
             assert not thrown, (name, thrown)
-            if script := axe():
+            if (script := axe()) and width == 1280:
                 web.run(f"{script}; 0")
                 assert not web.run(SERIOUS), (name, web.run(SERIOUS))
 
