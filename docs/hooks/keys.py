@@ -119,11 +119,12 @@ def lines(parts: list[str]) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(found))
 
 
-def page_of_spec(kind: str, spec: type, where: str) -> str:
+def page_of_spec(kind: str, spec: type[Any], where: str) -> str:
     """One page: the file's own keys, then every table that they lead to."""
     from simcore.spec.schema import json_schema
 
     schema = json_schema(spec)
+    tell(schema, spec)
     parts = [f"## {kind}", said(spec), *HEAD, *rows(schema, schema.get("$defs", {}))]
     for name, table in sorted(schema.get("$defs", {}).items()):
         bodies = [one for one in (table, *table.get("anyOf", [])) if "properties" in one]
@@ -135,6 +136,20 @@ def page_of_spec(kind: str, spec: type, where: str) -> str:
     if kind not in ("recipe", "format", "power", "experts", "search"):
         return title + lines(parts)
     return title.replace(f" Its JSON Schema for editors: `simcore schema {kind}`.", "") + lines(parts)
+
+
+def tell(schema: Table, spec: type[Any]) -> None:
+    """Put beside every key what stands below its field: a quantity's description holds its unit alone."""
+    from simcore.spec.schema import docstrings, parts_of
+
+    for part in parts_of(spec):
+        words = docstrings(part)
+        table = schema if part is spec else schema.get("$defs", {}).get(part.__name__, {})
+        for body in (table, *table.get("anyOf", [])):
+            for name, info in part.model_fields.items():
+                one = body.get("properties", {}).get(info.alias or name)
+                if isinstance(one, dict) and name in words:
+                    one["says"] = words[name]
 
 
 def rows(table: Table, tables: Table) -> Iterator[str]:
@@ -151,7 +166,7 @@ def unit_and_words(one: Table, tables: Table) -> tuple[str, str]:
     """What a quantity is measured in, and what is said of it, or of the table that it leads to."""
     texts = [one.get("description", ""), *(inner.get("description", "") for inner in one.get("anyOf", []))]
     units = {text.removeprefix("quantity in ") for text in texts if text.startswith("quantity in ")}
-    words = [text for text in texts[:1] if text and not text.startswith("quantity in ")]
+    words = [text for text in (one.get("says"), *texts[:1]) if text and not text.startswith("quantity in ")][:1]
     named = [i["$ref"].rpartition("/")[2] for i in (one, *one.get("anyOf", []), one.get("items") or {}) if "$ref" in i]
     if not words and named:
         words = [tables.get(named[0], {}).get("description", "").partition("\n\n")[0]]

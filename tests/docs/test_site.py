@@ -122,6 +122,7 @@ def test_the_reference_says_unit_default_bounds_and_meaning() -> None:
     page = generated()["reference/files/power.md"]
     for line in (
         "| `budget` | quantity in W | required |  |",
+        "| `provisioned` | quantity in W | required | nameplate power that the row was built for, per server |",
         "| `risk` | number, above 0, below 0.5 | `0.01` | largest probability that the row exceeds",
         '| `priority` | one of `high`, `low` | `"low"` |',
     ):
