@@ -45,12 +45,19 @@ def renewed(shown: str, printed: str) -> str:
     """The shown lines as they are printed today."""
     if not shown.strip():
         return printed
-    masked = {NUMBER.sub("0", line): line.rstrip() for line in printed.splitlines() if line.strip()}
+    lines = [line.rstrip() for line in printed.splitlines() if line.strip()]
     found = []
     for line in shown.splitlines():
-        near = difflib.get_close_matches(NUMBER.sub("0", line), masked, n=1, cutoff=ALIKE)
-        found.append(masked[near[0]] if near and LEFT_OUT not in line else line)
+        near = max(lines, key=lambda other: alike(line, other), default="")
+        kept = LEFT_OUT in line or not near or alike(line, near)[0] < ALIKE
+        found.append(line if kept else near)
     return "\n".join(found) + "\n"
+
+
+def alike(one: str, other: str) -> tuple[float, float]:
+    """How much of two lines is the same: numbers aside, then with them."""
+    shapes = difflib.SequenceMatcher(None, NUMBER.sub("0", one), NUMBER.sub("0", other)).ratio()
+    return round(shapes, 2), difflib.SequenceMatcher(None, one, other).ratio()
 
 
 if __name__ == "__main__":
