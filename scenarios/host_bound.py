@@ -30,9 +30,11 @@ class AskedHost:
     call_s: float
     """of one kernel's call, on a thread as fast as a Xeon 8480C's"""
     launch_s: float = 0.0
+    """from the end of a call to the kernel's begin on an idle chip; 0: the chip's `kernel_launch`"""
     graphs: Literal["none", "layer", "step"] = "none"
     """what one launch object is: a kernel, a layer's kernels, all"""
     graph_call_s: float = 0.0
+    """of a captured graph's call; 0: as a kernel's"""
     kernel_ratio: float = 1.0
     """kernels of the framework for each of ours"""
 

@@ -27,7 +27,9 @@ class AskedStreams:
     """How many micro-batches run beside each other, and whether collectives are waited for one block later."""
 
     micro_batches: int = 1
+    """into how many a step is cut, up to 64; 1: it is not"""
     late: bool = False
+    """a collective is waited for one block later (Ladder Residual)"""
     tiles: bool = False
     """parts are tiles of each operation, as one fused kernel passes them on: weights are read once; else parts are
     micro-batches, each of which reads them"""

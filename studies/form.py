@@ -32,7 +32,9 @@ class Paper:
     """Where the claims come from."""
 
     id: str
+    """by which it is found, such as its arXiv number"""
     title: str
+    """of the paper"""
     where: str = ""
     """table, figure or section of the headline"""
 
@@ -42,8 +44,11 @@ class Variant:
     """One system of a study: the scenario with keys set."""
 
     label: str
+    """by which claims and placebo name it"""
     says: str = ""
+    """what it is, in words"""
     set: Settings = field(default_factory=dict)
+    """keys of the scenario that make it this system; "none" leaves a key out"""
     evaluator: str = ""
     """empty: the study's"""
 
@@ -53,9 +58,13 @@ class Input:
     """A number that decides the answer, and where it comes from."""
 
     name: str
+    """by which expressions name it"""
     value: Any
+    """of the key, or of the name in expressions"""
     kind: InputKind
+    """where it comes from: the paper's set-up, a vendor, an assumption, or a fit to claims"""
     source: str
+    """document and place, or the reason for an assumption"""
     key: str = ""
     """of the scenario; empty: it stands in expressions only"""
     range: tuple[Any, Any] | None = None
@@ -76,11 +85,15 @@ class Placebo:
     """With the mechanism off, `variant` must answer what `baseline` answers; `none` says why there is no baseline."""
 
     variant: str = ""
+    """label of the system whose mechanism is turned off"""
     baseline: str = ""
+    """label of the system that it must then equal"""
     off: Settings = field(default_factory=dict)
+    """keys that turn the mechanism off"""
     at: Settings = field(default_factory=dict)
     """keys set in both"""
     none: str = ""
+    """why there is no baseline; empty: there is one"""
 
 
 @dataclass(frozen=True)
@@ -88,7 +101,9 @@ class Tried:
     """A change that was tried on a claim that does not agree, and is answered beside it."""
 
     says: str
+    """what was changed, in words"""
     set: Settings = field(default_factory=dict)
+    """keys of the scenario with the change"""
     variants: tuple[str, ...] = ()
     """empty: all"""
 
@@ -98,13 +113,22 @@ class Claim:
     """One figure of the paper and the expression that answers it."""
 
     says: str
+    """the claim in words"""
     kind: Kind
+    """headline: what the paper is known for; inner: what must be right for it to mean anything; shape: an order, a
+    sign, a bound"""
     ours: str = ""
+    """arithmetic on `VARIANT.metric` and named inputs that answers it; empty: it cannot be answered yet (`missing`)"""
     name: str = ""
+    """by which `fitted_to` of an input names it; empty: none does"""
     unit: str = ""
+    """of the figure, as printed; empty: none"""
     published: float | tuple[float, float] | None = None
+    """the paper's figure, or [low, high]; of a shape none"""
     at_least: float | None = None
+    """of a shape, the lower bound"""
     at_most: float | None = None
+    """of a shape, the upper bound"""
     at: Settings = field(default_factory=dict)
     """keys set in every variant, beyond their own"""
     set: Mapping[str, Settings] = field(default_factory=dict)
@@ -116,12 +140,15 @@ class Claim:
     null: float | None = None
     """0 or 1: what a comparison would say without the mechanism, where its expression does not tell"""
     where: str = ""
+    """table, figure or section of the paper; a derived figure needs none"""
     derived: bool = False
     """the figure is arithmetic on the paper's set-up, not printed in it: left out of the shares"""
     basis: str = ""
     """of a derived figure"""
     why: str = ""
+    """what a gap comes from, in a sentence"""
     tried: tuple[Tried, ...] = ()
+    """changes whose answers are printed beside it"""
     missing: str = ""
     """the primitive that this claim lacks"""
 
@@ -136,12 +163,19 @@ class Question:
     """A study without its claims and its paper: all that an evaluator may see."""
 
     name: str
+    """the study's"""
     evaluator: str
+    """the verb that answers, such as estimate or train"""
     scenario: Settings
+    """tables of a scenario that all variants share"""
     variants: tuple[Variant, ...]
+    """systems that are compared"""
     inputs: tuple[Input, ...]
+    """numbers that decide the answer"""
     models: Settings
+    """name -> a model that nobody ships, as the tables of its file"""
     systems: Settings
+    """name -> a chip, node or cluster that nobody ships, as the tables of its file"""
     file: str = ""
 
     def variant(self, label: str) -> Variant:
@@ -158,15 +192,24 @@ class Study:
     """One published system."""
 
     name: str
+    """by which commands name it"""
     group: str
+    """chapter of the page of studies: training, devices, kernels, serving or extra"""
     title: str
+    """of the system, for its page"""
     question: str
+    """what is asked, in a sentence"""
     paper: Paper
+    """where the claims come from"""
     ask: Question | None
     placebo: Placebo
+    """what turns the mechanism off"""
     vary: Mapping[str, tuple[Any, ...]]
+    """key of the scenario -> values of the paper's own set-up, for claims that `pick` one"""
     inputs: tuple[Input, ...]
+    """numbers that decide the answer"""
     claims: tuple[Claim, ...]
+    """what the paper publishes"""
     missing: str = ""
     """the primitive without which it cannot be expressed"""
     cheap: bool = False

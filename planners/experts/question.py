@@ -20,12 +20,19 @@ class Synthetic(Spec):
     """A generated trace."""
 
     layers: int = Field(ge=1, le=10_000)
+    """with routed experts"""
     experts: int = Field(ge=2, le=2**15)
+    """of a layer"""
     topk: Count
+    """experts that a token chooses in a layer"""
     tokens: int = Field(default=20_000, ge=2, le=MOST_COUNT)
+    """that are routed"""
     skew: float = Field(default=0.8, ge=0, le=1_000)
+    """standard deviation of the experts' popularity in the router's scores; 0: all alike"""
     affinity: float = Field(default=1.3, ge=0, le=1_000)
+    """standard deviation of what a token's topic adds to them; 0: topics do not matter"""
     seed: int = Field(default=0, ge=0)
+    """of the draws"""
 
     @model_validator(mode="after")
     def _fits(self) -> Synthetic:
@@ -46,19 +53,31 @@ class ExpertQuestion(Spec):
     """What to place and where. One of `trace` (a file), `loads` (with `transitions` where known) or `synthetic`."""
 
     trace: str | None = None
+    """experts that tokens chose, [tokens, layers, k]: a .npy, .parquet or .json file, relative to this one"""
     loads: tuple[tuple[float, ...], ...] | None = None
+    """tokens routed, [layers, experts]"""
     transitions: tuple[tuple[tuple[float, ...], ...], ...] | None = None
+    """token pairs from expert i of a layer to j of the next, [layers - 1, experts, experts]; None: loads alone count"""
     synthetic: Synthetic | None = None
+    """a generated trace"""
     chips: Count
+    """over which the experts of every layer are spread"""
     nodes: Count = 1
+    """that hold the chips, equally many each"""
     slots: Count | None = None
+    """expert copies of a layer on all chips together; None: one of each expert"""
     load_cap_ratio: float | None = Field(default=None, gt=0)
+    """largest load of a layer's busiest chip over the mean, where a layer can reach it; None: several are tried"""
     load_weight: float = Field(default=1.0, ge=0)
+    """in the objective, of the busiest chip's load over the mean, mean over layers"""
     cut_weight: float = Field(default=1.0, ge=0)
+    """in the objective, of the share of pairs in consecutive layers whose experts lie on different chips"""
     node_hop_cost: float = Field(default=1.0, ge=1)
+    """of a pair that leaves its node, where one between chips of a node costs 1"""
     previous: str | None = None
     """a placement file written before (placement.json), or a server's own"""
     move_cost: float = Field(default=0.0, ge=0)
+    """in the objective, of the share of slots that change from `previous`"""
 
     @field_validator("loads", "transitions")
     @classmethod

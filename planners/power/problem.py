@@ -23,8 +23,11 @@ class ServerClass(Spec):
     """Servers of one kind of work and priority."""
 
     name: str
+    """its own, by which answers name it"""
     work: Work
+    """what its servers do: their curve of power over load and clock follows"""
     priority: Priority = "low"
+    """low: the row's controller lowers its clock first when power comes near the budget"""
     share: float = Field(ge=0, le=1)
     """of the row's servers"""
     value: float = Field(default=1.0, ge=0)
@@ -41,7 +44,9 @@ class PowerProblem(Spec):
     """One row of servers behind one breaker; identical rows are solved once."""
 
     node: str
+    """name of the servers, a shipped node"""
     budget_w: Watts = Field(alias="budget")
+    """what the row may draw, all servers together"""
     provisioned_w: Watts = Field(alias="provisioned")
     """nameplate power that the row was built for, per server"""
     brake_clock_ratio: float = Field(default=0.25, gt=0, le=1)
@@ -49,11 +54,15 @@ class PowerProblem(Spec):
     most_servers: int = Field(default=200, ge=1, le=MOST_SERVERS)
     """space and cooling"""
     clock_ratios: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7)
+    """clocks that a class may run at, over the top clock"""
     classes: tuple[ServerClass, ...] = Field(min_length=1)
+    """kinds of servers; their shares add up to 1"""
     risk: float = Field(default=0.01, gt=0, lt=0.5)
     """largest probability that the row exceeds its budget at the peak hour"""
     scenarios: int = Field(default=1000, ge=50, le=100_000)
+    """loads of the peak hour that are drawn, over which the risk is bounded"""
     rows: int = Field(default=1, ge=1, le=MOST_SERVERS)
+    """how many such rows there are; the answer is of one"""
     common_load: float = Field(default=0.1, ge=0, le=1)
     """correlation between the servers' busy shares"""
 

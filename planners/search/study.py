@@ -30,8 +30,11 @@ class Aim(Spec):
     """Outputs to improve; `reference` is the corner of the hypervolume, minimised outputs first."""
 
     minimise: tuple[str, ...] = ()
+    """outputs to make small"""
     maximise: tuple[str, ...] = ()
+    """outputs to make large"""
     reference: tuple[float, ...] | None = None
+    """corner of the hypervolume, minimised outputs first; None: from the worst answers seen"""
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -42,11 +45,15 @@ class EvaluatorChoice(Spec):
     """Who answers: a Python function, or a shipped problem."""
 
     kind: Literal["python", "builtin"]
+    """a function of one's own (`call`), or a shipped problem (`name`)"""
     call: str | None = None
     """python: module:function, installed or in a file beside the study; runs with --allow-code only"""
     outputs: tuple[str, ...] = ()
+    """python: names of what the function gives"""
     noisy: bool = False
+    """python: answers are draws; the function takes a `seed` beside the parameters"""
     version: str = "1"
+    """python: answers are kept under it; change it when something that the function calls changes"""
     name: str | None = None
     """builtin: tiered or queue"""
 
@@ -55,21 +62,30 @@ class SearchChoice(Spec):
     """Defaults of the command's options."""
 
     method: str = "surrogate"
+    """a file of `planners/search/methods`"""
     budget: float = Field(default=200, gt=0, le=MOST_COUNT)
+    """in full evaluations; cheaper ones count in part"""
     seed: int = Field(default=0, ge=0)
+    """of the method's own draws"""
     batch: Count | None = None
+    """points asked for at once; None: as the method likes"""
     settings: dict[str, Any] = Field(default_factory=dict)
+    """of the method, by name"""
 
 
 class SearchStudy(Spec):
     """A search whose answers come from no scenario."""
 
     name: FileName
+    """by which answers are named; the file's own where it is left out"""
     title: str = ""
+    """in words, for reports"""
     file: str = ""
     evaluator: EvaluatorChoice
     space: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """python: parameter -> `choices` or `ordinal`, or `integer` or `float` with low and high"""
     constraints: tuple[str, ...] = ()
+    """what a point must keep, arithmetic on parameters and outputs"""
     objective: Aim = Aim()
     search: SearchChoice = SearchChoice()
 

@@ -23,6 +23,7 @@ class Work:
     """Tasks of one kind, one for each place of its loops."""
 
     name: str
+    """by which `after` and [[holds]] name it"""
     amount: Number = 0.0
     """bytes, or seconds of work"""
     over: Numbers = field(default_factory=dict)
@@ -32,9 +33,13 @@ class Work:
     after: tuple[str, ...] = ()
     """names of work that must be done before: `load` (at the same place of the indices of both), `load[layer - 1]`"""
     engine: str = ""
+    """of which it holds a slot while it runs; empty: none, it begins when it may"""
     cap: Number | None = None
+    """its own highest rate, units of the amount per second; None: 1 of work that uses nothing, else no bound"""
     latency: Number = 0.0
+    """once, before it flows; its slot is held meanwhile"""
     weight: Number = 1.0
+    """its share of a resource under contention, relative to others'"""
     order: Number = 0.0
     """engines take what is lower first, then what stands first in the file"""
     when: Number = 1.0
@@ -46,13 +51,17 @@ class Hold:
     """Bytes that occupy a store from the begin of some work to the end of other work."""
 
     store: str
+    """name of the place that it occupies"""
     amount: Number
+    """bytes at each place of the loops"""
     over: Numbers = field(default_factory=dict)
+    """index -> how many: 0, 1, ... below it"""
     since: tuple[str, ...] = ()
     """empty, or nothing there: from the start"""
     until: tuple[str, ...] = ()
     """empty, or nothing there: to the end"""
     when: Number = 1.0
+    """0: nothing is held at this place"""
 
 
 @dataclass(frozen=True)
@@ -60,11 +69,15 @@ class Schedule:
     """A whole file."""
 
     name: str
+    """by which answers name it"""
     values: Numbers
+    """name -> a number or arithmetic that others may use"""
     asks: Mapping[str, Mapping[str, Any]]
     """name -> `verb` and the tables that differ from the file's own"""
     resources: Numbers
+    """name -> its capacity per second"""
     engines: Numbers
+    """name -> its slots: tasks at a time"""
     picking: tuple[str, ...]
     """engines that take the first task that is ready"""
     stores: Numbers
@@ -72,7 +85,9 @@ class Schedule:
     energy: Numbers
     """J per unit of a resource; W of an engine at work; W of `always`"""
     work: tuple[Work, ...]
+    """what is to be done"""
     holds: tuple[Hold, ...]
+    """what occupies the stores, and how long"""
     tables: Mapping[str, Any]
     """[model], [hardware] and the others that every question shares"""
     file: str = ""

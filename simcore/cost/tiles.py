@@ -44,7 +44,9 @@ class DecodeSchedule:
     page_flop: float = 32.0
     """operations on addresses for each page and query row of a warp"""
     compute_ratio: float = 0.6
+    """of a unit's peak, what its tiles reach"""
     memory_ratio: float = 0.85
+    """of the memory's bandwidth, what all units reach together"""
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,17 @@ class DecodeWork:
     """One query per sequence over its cache."""
 
     batch: int
+    """sequences"""
     heads: int
+    """of the query"""
     kv_heads: int
+    """of key and value"""
     head_dim: int
+    """elements of one head"""
     context_tokens: int
+    """of each sequence"""
     kv_bytes: float = 2.0
+    """of one element in the cache"""
 
 
 @dataclass(frozen=True)
@@ -120,8 +128,11 @@ class TiledProduct:
     """A square product by blocks of tile x tile threads that keep their operands in shared memory."""
 
     size: int
+    """rows and columns of all three matrices"""
     tile: int
+    """rows and columns of a block of threads"""
     element_bytes: float = 4.0
+    """of one element"""
 
 
 def tiled_product(work: TiledProduct, lane_flop_per_s: float, chip: ChipFacts) -> Dealt:

@@ -100,10 +100,15 @@ class Source(Spec):
     """Where numbers come from."""
 
     kind: SourceKind
+    """what stands behind a number: a vendor's document, a paper, a measurement, arithmetic on others, or nothing yet"""
     title: str
+    """of the document, or how the number was found"""
     url: str | None = None
+    """where it can be read; None: nowhere"""
     date: str | None = None
+    """when it was read or measured; None: not said"""
     note: str | None = None
+    """what a reader of the number should know; None: nothing"""
 
 
 class Citation(Spec):
@@ -119,8 +124,11 @@ class Sourced(Spec):
     """A spec whose numbers carry citations, keyed by their dotted TOML path (`memory.hbm.capacity`)."""
 
     name: FileName
+    """by which other files and commands name it"""
     aliases: tuple[str, ...] = ()
+    """other names by which it is found"""
     sources: dict[str, Source] = Field(default_factory=dict)
+    """name -> where numbers come from; quantities name one of them, `{ value = "80 GB", source = "..." }`"""
     citations: dict[str, Citation] = Field(default_factory=dict)
 
     def assumptions(self) -> dict[str, str]:

@@ -20,15 +20,21 @@ class Attention(MixerBlock):
     """Softmax attention with grouped KV heads (MHA: kv_heads = heads, MQA: 1)."""
 
     kind: Literal["attention"] = "attention"
+    """names this block"""
     heads: Count
+    """of the query"""
     kv_heads: Count
+    """of key and value; fewer than `heads` where queries share them"""
     head_dim: Count
+    """elements of one head"""
     window_tokens: Count | None = None
     """sliding window; None: full"""
     chunk_tokens: Count | None = None
     """attention within aligned chunks of this many tokens (Llama 4)"""
     bias: bool = False
+    """projections of query, key and value add a bias"""
     output_bias: bool = False
+    """the output's projection adds a bias"""
     qk_norm: bool = False
     """a norm per head of query and key"""
     qk_norm_whole: bool = False
@@ -38,6 +44,7 @@ class Attention(MixerBlock):
     shared_kv: bool = False
     """one projection serves as key and value (Gemma 4's global layers)"""
     sinks: bool = False
+    """a learned logit per head joins the softmax (gpt-oss)"""
 
     @property
     def split_heads(self) -> int:
@@ -88,21 +95,32 @@ class Indexer(Spec):
     """A sparse-attention indexer: picks `topk` tokens per query (DeepSeek-V3.2, GLM-5)."""
 
     heads: Count
+    """of its query; its key has one"""
     head_dim: Count
+    """elements of one head, which the cache keeps per token"""
     topk: Count
+    """tokens that a query then attends to"""
 
 
 class Mla(MixerBlock):
     """Multi-head latent attention: the cache holds one compressed vector per token (DeepSeek-V2)."""
 
     kind: Literal["mla"] = "mla"
+    """names this block"""
     heads: Count
+    """of query, key and value"""
     q_lora_rank: Count | None = None
+    """width of the compressed query; None: the query is not compressed"""
     kv_lora_rank: Count
+    """width of the compressed key and value, which the cache keeps"""
     qk_nope_head_dim: Count
+    """elements of a head of query and key without position"""
     qk_rope_head_dim: Count
+    """elements of it with rotary position; the key's are shared by all heads and kept in the cache"""
     v_head_dim: Count
+    """elements of a head of the value"""
     indexer: Indexer | None = None
+    """picks the tokens that are attended to; None: all are"""
 
     @property
     def split_heads(self) -> int:
@@ -146,11 +164,17 @@ class LinearAttention(MixerBlock):
     """Gated delta-rule linear attention with a short convolution (Qwen3-Next, Qwen3.5). State instead of KV."""
 
     kind: Literal["linear"] = "linear"
+    """names this block"""
     key_heads: Count
+    """of query and key"""
     value_heads: Count
+    """of value and output; each has a state of key_dim x value_dim"""
     key_dim: Count
+    """elements of a head of query and key"""
     value_dim: Count
+    """elements of a head of the value"""
     conv_width: Count
+    """tokens that the short convolution sees"""
 
     @property
     def split_heads(self) -> int:
@@ -186,11 +210,17 @@ class Mamba2(MixerBlock):
     """State-space layer of Mamba-2: state [heads, head_dim, state_size] per sequence."""
 
     kind: Literal["mamba2"] = "mamba2"
+    """names this block"""
     heads: Count
+    """of what is mixed, heads x head_dim elements wide"""
     head_dim: Count
+    """elements of one head"""
     state_size: Count
+    """numbers of state per element of a head"""
     groups: Count
+    """of heads that share the projections B and C"""
     conv_width: Count
+    """tokens that the short convolution sees"""
 
     @property
     def split_heads(self) -> int:
@@ -230,9 +260,13 @@ class Mlp(FeedForward):
     """Feed-forward block, gated (SwiGLU and its like: three matrices) or plain (two)."""
 
     kind: Literal["mlp"] = "mlp"
+    """names this block"""
     intermediate_size: Count
+    """width between the projections up and down"""
     gated: bool = True
+    """a third matrix gates the inner width (SwiGLU and its like); else two matrices"""
     bias: bool = False
+    """its matrices add a bias"""
 
     def matrices(self, hidden_size: int) -> tuple[Matrix, ...]:
         up = (2 if self.gated else 1) * self.intermediate_size
@@ -249,15 +283,23 @@ class Moe(FeedForward):
     """Routed experts, `topk` per token, with optional shared experts that see every token."""
 
     kind: Literal["moe"] = "moe"
+    """names this block"""
     experts: Count
+    """routed ones of a layer"""
     topk: Count
+    """routed experts that a token passes"""
     intermediate_size: Count
+    """inner width of one routed expert"""
     shared_intermediate_size: Whole = 0
     """total width of the shared experts; 0: none"""
     shared_gate: bool = False
+    """a gate of `hidden_size` weights scales what the shared experts give"""
     gated: bool = True
+    """experts, shared ones too, have a third matrix that gates the inner width; else two"""
     bias: bool = False
+    """matrices of the routed experts add a bias"""
     router_bias: bool = False
+    """the router adds a bias per expert"""
 
     @model_validator(mode="after")
     def _chooses_among_them(self) -> Moe:

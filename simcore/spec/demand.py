@@ -13,9 +13,11 @@ class Lengths(Spec):
     """A length distribution in tokens: its mean and quantiles (keys such as "0.5")."""
 
     mean_tokens: float = Field(gt=0, le=MOST_COUNT)
+    """of all requests"""
     mean_square_tokens: float | None = Field(default=None, gt=0)
     """E[length^2]; None: as for a fixed length"""
     quantiles: dict[str, float] = Field(default_factory=dict)
+    """probability -> length, `"0.5" = 512`, between which lengths are interpolated; empty: the mean stands for all"""
 
     @field_validator("quantiles")
     @classmethod
@@ -46,12 +48,15 @@ class Demand(Sourced):
     """Request lengths of one kind of traffic, derived from a trace or stated."""
 
     input: Lengths
+    """lengths of the prompts"""
     output: Lengths
+    """lengths of the answers"""
     requests: Count | None = None
     """how many requests the summary was derived from"""
     mean_context_tokens: float | None = Field(default=None, gt=0)
     """time-weighted mean context of a decoding request, E[(input + output/2) output] / E[output]"""
     rate_requests_per_s: float | None = Field(default=None, gt=0)
+    """mean rate of the trace that it was derived from, told only; None: not said"""
 
     @property
     def decode_context_tokens(self) -> float:

@@ -17,8 +17,11 @@ class Economics(Sourced):
     basis: Literal["rental", "purchase"] = "rental"
     """rental: pay per chip-hour, power included; purchase: hardware written off over `lifetime_s`, power on top"""
     electricity_usd_per_kwh: UsdPerKwh = Field(alias="electricity")
+    """price of energy at the meter, paid where hardware is bought (`basis`)"""
     pue_ratio: float = Field(ge=1)
+    """power of the whole facility over that of its servers (PUE)"""
     lifetime_s: Seconds = Field(alias="lifetime")
+    """of bought hardware, over which its price and what its making emitted are spread"""
     utilisation_ratio: float = Field(gt=0, le=1)
     """share of its life that bought hardware earns"""
     overhead_ratio: float = Field(default=0.0, ge=0)

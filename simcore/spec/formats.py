@@ -34,11 +34,14 @@ class NumberFormat(Sourced):
     """
 
     payload_bits: float = Field(gt=0, le=64)
+    """of one stored element, scales and indices aside"""
     scale_bits: Bits = 0.0
     """of everything that a group shares: scale, zero point"""
     scale_block: Count = 1
     """elements of a group"""
     compute: str = "bf16"
+    """the chip's number format in which a product of two such operands runs; bf16 with fewer bits stored: weights are
+    unpacked first"""
     other_compute: str | None = None
     """of the groups that are multiplied in another format"""
     other_ratio: Ratio = 0.0

@@ -32,6 +32,7 @@ class LayerFormats(Spec):
     experts: str | None = None
     """routed experts; None: as ffn"""
     kv: str | None = None
+    """of their KV cache"""
 
     @model_validator(mode="after")
     def _all_known(self) -> LayerFormats:

@@ -61,8 +61,11 @@ class LayerGroup(Spec):
     """
 
     count: Count
+    """of equal layers"""
     mixer: Mixer | None = None
+    """what mixes tokens: attention or what stands for it; None: nothing does"""
     ffn: tuple[Ffn, ...] = ()
+    """feed-forward blocks, side by side"""
     norms: Whole = 2
     """normalisations of hidden_size per layer"""
     prefill: Literal["all", "cache", "last"] = "all"
@@ -77,16 +80,23 @@ class ModelSpec(Sourced):
     checkpoint's own."""
 
     family: str
+    """of architectures that it belongs to, such as qwen3; told only"""
     hidden_size: Count
+    """elements of a token between layers"""
     vocab_size: Count
+    """rows of the embedding table and of the LM head"""
     layers: tuple[LayerGroup, ...] = Field(min_length=1)
+    """groups of equal layers, in the order of their first appearance"""
     tied_embeddings: bool = False
+    """the LM head is the embedding table"""
     max_context_tokens: Count | None = None
+    """longest context, input and output together; None: not known"""
     native_format: str = "bf16"
     """weights of the checkpoint, routed experts aside"""
     expert_format: str | None = None
     """routed experts of the checkpoint; None: as `native_format`"""
     kv_format: str = "bf16"
+    """of the KV cache, where the plan names none"""
     position_tokens: Whole = 0
     """rows of a learned position table (GPT-2, OPT); 0: none"""
     embedding_norm: bool = False
@@ -98,6 +108,7 @@ class ModelSpec(Sourced):
     other_parameters: int = Field(default=0, ge=0)
     """parameters outside the language model (a vision tower), never in a decode step"""
     norm_bias: bool = False
+    """normalisations have a bias beside their scale"""
 
     @property
     def in_plan_formats(self) -> ModelSpec:

@@ -17,6 +17,7 @@ class ModelPart(Spec):
 
     model_config = ConfigDict(extra="allow")
     name: str = ""
+    """shipped, of Hugging Face, or a path; left out where the tables of a model file stand in its place"""
 
     @property
     def value(self) -> str | dict[str, Any]:
@@ -29,6 +30,7 @@ class DraftPart(Spec):
     """A model that drafts the tokens which another verifies, `policy.draft_tokens` at a time."""
 
     model: ModelPart
+    """the one that drafts"""
     plan: PlanPart | None = None
     """None: that of the model that verifies; else as many chips of it, the others wait"""
 
@@ -43,6 +45,7 @@ class SharedModelPart(Spec):
     name: str
     """what requests ask for: a class of the trace, else drawn by `share`"""
     model: ModelPart | None = None
+    """None: the scenario's"""
     copies: Annotated[int, Field(ge=1, le=MOST_COPIES)] = 1
     """models alike, each with weights of its own (fine-tuned experts of one base)"""
     share_ratio: float = Field(default=1.0, alias="share", gt=0)
@@ -50,20 +53,26 @@ class SharedModelPart(Spec):
     skew_ratio: float = Field(default=0.0, ge=0, le=4)
     """exponent of Zipf's law of the copies' popularity"""
     plan: PlanPart | None = None
+    """None: the scenario's"""
     policy: PolicyPart | None = None
+    """None: the scenario's"""
     replicas: tuple[Whole, ...] | None = Field(default=None, min_length=1)
     """those that may serve it; None: all"""
     adapters: Whole = 0
     """of low rank, asked for alike, all in the main tier; requests of different ones share steps"""
     adapter_rank: Count = 16
+    """of each of the `adapters`, on every matrix"""
     draft: DraftPart | None = None
+    """a model that drafts for it; None: none does"""
 
 
 class JobPart(Spec):
     """Work without users in the slack of the chips that serve."""
 
     name: str
+    """by which answers name it"""
     kind: Literal["finetune"] = "finetune"
+    """what the work is: fine-tuning"""
     step_s: Seconds | None = Field(default=None, alias="step", gt=0)
     """how long a step of inference with tokens of the job may last; None: slo.tpot"""
     tokens: float | None = Field(default=None, gt=0)

@@ -38,18 +38,29 @@ class ParallelPlan(Spec):
     """
 
     tp: Count = 1
+    """ranks that split matrices and heads"""
     pp: Count = 1
+    """stages that split the layers"""
     dp: Count = 1
+    """replicas side by side"""
     attention_dp: Count = 1
+    """groups of tp ranks with sequences of their own"""
     ep: Count = 1
+    """ranks over which routed experts are spread"""
     cp: Count = 1
+    """ranks that split the context of a sequence"""
     sp: bool = False
+    """norms are sharded over tp"""
     weights: str = "bf16"
+    """format of weights"""
     experts: str | None = None
     """format of the routed experts; None: as the weights"""
     activations: str = "bf16"
+    """format of activations"""
     kv: str = "bf16"
+    """format of the KV cache"""
     collective: str = "auto"
+    """algorithm of collectives, a file of `simcore.cost.collectives`; auto: the fastest of those that libraries have"""
 
     @property
     def replica_chips(self) -> int:

@@ -13,6 +13,7 @@ class HardwarePart(Spec):
     """A chip in its usual home, a node or a cluster, by name, path or inline; and the software stack."""
 
     system: str | dict[str, Any]
+    """a chip, which stands in its usual home, a node or a cluster: a name, a path or the tables of its file"""
     stack: str | dict[str, Any] | None = None
     """a stack with an optional release, `vllm@0.19`, a path or inline; None: vllm where the chip has its tables, else
     datasheet"""
@@ -37,12 +38,17 @@ class LayersPart(Spec):
     """Formats of some layers, in the order of the model's groups: `layers = "0-3, 31"`."""
 
     layers: str | Whole
+    """numbers and ranges from 0, as above"""
     weights: str | dict[str, Any] | None = None
     """of all weights of these layers but for the classes below"""
     mixer: str | dict[str, Any] | None = None
+    """of attention or what stands for it; None: as `weights`"""
     ffn: str | dict[str, Any] | None = None
+    """of matrices that every token uses, shared experts among them; None: as `weights`"""
     experts: str | dict[str, Any] | None = None
+    """of routed experts; None: as `ffn`"""
     kv: str | dict[str, Any] | None = None
+    """of their KV cache; None: the plan's"""
 
     @property
     def formats(self) -> dict[str, Any]:
@@ -89,18 +95,32 @@ class PlanPart(Spec):
     A format is a name, a path or the table of a format file."""
 
     tp: Count = 1
+    """tensor parallelism: ranks that split matrices and heads"""
     pp: Count = 1
+    """pipeline parallelism: stages that split the layers"""
     dp: Count | None = None
+    """data parallelism: replicas side by side; None: 1, or as many as `chips` give"""
     attention_dp: Count = 1
+    """groups of tp ranks with sequences of their own, which share the experts"""
     ep: Count = 1
+    """expert parallelism: ranks over which routed experts are spread; the rest of a replica's ranks split each
+    expert"""
     cp: Count = 1
+    """context parallelism: ranks that split the context of a sequence"""
     sp: bool = False
+    """sequence parallelism: norms are sharded over tp, an all-reduce becomes reduce-scatter and all-gather"""
     vpp: Count = 1
+    """training: chunks of layers on each pipeline rank, for interleaved schedules"""
     chips: Count | None = None
+    """of the whole deployment, instead of dp; None: those of dp replicas"""
     weights: str | dict[str, Any] | None = None
+    """format of weights; None: the checkpoint's own"""
     experts: str | dict[str, Any] | None = None
+    """format of routed experts; None: as the weights where these are said, else the checkpoint's own"""
     activations: str | dict[str, Any] | None = None
+    """format of activations; None: bf16"""
     kv: str | dict[str, Any] | None = None
+    """format of the KV cache; None: the checkpoint's own"""
     collective: str = "auto"
     """algorithm of collectives, a file of `simcore.cost.collectives`; auto: the fastest of those that libraries have"""
     layers: tuple[LayersPart, ...] = Field(default=(), max_length=2000)

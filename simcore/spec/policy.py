@@ -15,6 +15,7 @@ class OverlapPart(Spec):
     """Micro-batches of a step that run beside each other (`simcore.step.overlap`)."""
 
     micro_batches: int = Field(default=1, ge=1, le=64)
+    """into how many a step is cut; 1: it is not"""
     tiles: bool = False
     """they are tiles of fused kernels: weights are read once a step; else by each"""
     late: bool = False
@@ -22,7 +23,9 @@ class OverlapPart(Spec):
     matrix_memory: Slower | None = None
     """seconds of one of a product and one of a read beside each other; None: by what they load. 2: nothing is hidden"""
     matrix_link: Slower | None = None
+    """the same of a product and a collective"""
     memory_link: Slower | None = None
+    """the same of a read and a collective"""
 
     @property
     def stated(self) -> tuple[float, float, float]:

@@ -15,7 +15,9 @@ class TierPart(Spec):
     """A tier below the prefix cache of a replica, or a pool that all replicas share."""
 
     name: str
+    """by which answers name it"""
     capacity: Capacity
+    """of a replica's own, or of the whole shared pool"""
     read: BytesPerS
     """bandwidth of bringing prefixes back, all chips of a replica together (of a shared pool: all replicas)"""
     write: BytesPerS | None = None
@@ -23,34 +25,49 @@ class TierPart(Spec):
     latency_s: Seconds = Field(default=0.0, alias="latency")
     """once per run of blocks that a request fetches"""
     shared: bool = False
+    """one pool, with one link, of all replicas"""
 
 
 class PolicyPart(Spec):
     """Scheduler, limits and router; the names are files of `simcore.policy`."""
 
     scheduler: str | None = None
+    """how a step is composed: a file of `simcore.policy.scheduler`; None: the stack's, `chunked` with given [steps]"""
     options: dict[str, float] = Field(default_factory=dict)
     """of the scheduler, by the names that its file declares"""
     rank: str | None = None
     """of scheduler `ranked`: arithmetic on a request by which its queue is ordered, lowest first"""
     router: str = "least-outstanding"
+    """which replica a request goes to: a file of `simcore.policy.router`"""
     max_running: Count | None = None
+    """sequences of a replica that run at once; None: the stack's, 256 with given [steps]"""
     token_budget: Count | None = None
+    """tokens of a step, decodes included; None: the stack's, 8192 with given [steps]"""
     prefill_budget: Count | None = None
+    """tokens of prompts in a step; None: `token_budget` alone bounds them"""
     chunk_tokens: Count | None = None
+    """the longest part of one prompt in a step; None: the budgets alone bound it"""
     block_tokens: Count = 16
+    """of one KV block"""
     watermark_blocks: Whole = 0
+    """KV blocks that must stay free when a request is admitted"""
     memory_fraction: float | None = Field(default=None, gt=0, le=1)
+    """share of the main tier that the server may use, as its stack counts it; None: the stack's"""
     graphs: bool = True
+    """decode steps replay a captured graph; else they launch kernel by kernel"""
     graph_tokens: Whole | None = None
     """largest step with a prefill chunk that runs from a captured graph (vLLM: --max-cudagraph-capture-size); None: as
     the stack captures them for its sequences"""
     reserve_output: bool | None = None
+    """KV is kept for the whole answer when a request starts; else as it grows; None: as the stack does"""
     whole_prompt: bool = True
+    """KV of a whole prompt is taken when it starts; else chunk by chunk"""
     ahead: bool = False
+    """a step is composed while the one before runs: it sees arrivals and freed KV one step late"""
     prefix_cache: bool | Literal["hash", "radix"] = False
     """true is "hash": a second copy of a prefix stays with its request; "radix": every prefix is held once"""
     evict: str = "lru"
+    """which prefix is forgotten first: a file of `simcore.policy.cache`"""
     offload_capacity: Capacity | None = None
     """evicted prefixes are kept in a tier below of this size per replica (needs prefix_cache)"""
     offload_bandwidth: BytesPerS | None = None
@@ -65,11 +82,15 @@ class PolicyPart(Spec):
     swap_bandwidth: BytesPerS | None = None
     """preemption moves KV over a link of this bandwidth; None: it recomputes"""
     batch_wait_s: Seconds = Field(default=0.0, alias="batch_wait")
+    """scheduler `static`: how long the first request waits for the batch to fill; 0: it starts at once"""
     draft_tokens: Whole = 0
+    """speculation: tokens drafted in a row for each sequence of a decode step, which verifies them; 0: none"""
     draft_width: Count = 1
     """candidates at each of `draft_tokens` depths; all are verified, the first goes on"""
     acceptance_ratio: float = Field(default=0.0, ge=0, lt=1)
+    """probability that a drafted token is accepted where the one before it was"""
     draft_s: Seconds = Field(default=0.0, alias="draft")
+    """what drafting adds to each step of decodes alone"""
     host_s: Seconds = Field(default=0.0, alias="host")
     """host time per step that the device waits for"""
     overlap: OverlapPart | None = None

@@ -17,17 +17,21 @@ class OverlapPart(Spec):
     """Which collectives run beside computation; what is not said is the framework's documented default."""
 
     tp: bool | None = None
+    """of tensor parallelism, behind the matrices of the same layer"""
     dp: bool | None = None
     """gradients behind the last backward pass, gathered weights behind the first forward pass"""
     ep: bool | None = None
     """dispatch and combine behind the other microbatch's computation"""
     cp: bool | None = None
+    """keys and values of other ranks, behind attention"""
 
 
 class CheckpointPart(Spec):
     """How the state is saved against failures."""
 
     kind: Literal["blocking", "asynchronous", "multi-level", "in-memory"] = "blocking"
+    """blocking: the run waits for the whole write; asynchronous: for `snapshot` alone; multi-level, in-memory: the
+    same, and most failures recover from a near copy"""
     interval_s: Seconds | None = Field(default=None, alias="interval", gt=0)
     """None: the best one"""
     bytes_per_s: BytesPerS | None = Field(default=None, alias="bandwidth")
@@ -50,9 +54,11 @@ class FailurePart(Spec):
     counts: dict[str, Count] = Field(default_factory=dict)
     """how many there are of a word of one's own; chip and node are known"""
     detect_s: Seconds = Field(default=60.0, alias="detect")
+    """from a failure until it is noticed"""
     restart_s: Seconds = Field(default=600.0, alias="restart")
     """from detection to the first step with a spare at hand, checkpoint loaded"""
     repair_s: Seconds = Field(default=14400.0, alias="repair")
+    """from a failure until its node is back as a spare; 0: nobody waits for a node"""
     spare_nodes: int = Field(default=0, ge=0)
     """hot spares: a failed node is replaced by one; without one the job waits for the repair"""
 
@@ -67,7 +73,9 @@ class Recipe(Spec):
     global_batch: Count
     """sequences per optimizer step"""
     microbatch: Count = 1
+    """sequences of one forward and backward pass on a replica"""
     sequence_tokens: Count
+    """of one sequence, padding included"""
     mean_tokens: Count | None = None
     """mean length of what fills a sequence; None: full. Packed, attention sees its own document only"""
     packed: bool = True
@@ -75,7 +83,9 @@ class Recipe(Spec):
     tokens: float | None = Field(default=None, gt=0)
     """of the whole run, for its duration"""
     precision: Precision = "bf16"
+    """what matrices multiply in; nvfp4, fp8-tensor and bfloat16 are other words for fp4, fp8 and bf16"""
     gradients: Literal["fp32", "bf16"] = "fp32"
+    """format in which gradients are kept"""
     exchange: Literal["fp32", "bf16", "fp8", "1bit"] | None = None
     """format of gradients on the wire; None: as kept"""
     optimizer: str = "adam"
@@ -85,12 +95,15 @@ class Recipe(Spec):
     sync_interval: Count = 1
     """local steps between two exchanges of weights over dp (local SGD, DiLoCo)"""
     tune: Literal["full", "lora"] = "full"
+    """what is trained: all weights, or low-rank adapters beside frozen ones"""
     lora_rank: Count = 16
+    """of the adapters"""
     zero: Literal[0, 1, 2, 3] = 1
     """1: optimizer states, 2: gradients, 3: weights too are sharded (FSDP)"""
     shards: Count | None = None
     """ranks that share a state (HSDP, hierarchical ZeRO); None: all that hold the same weights"""
     expert_tp: Count = 1
+    """ranks that split the matrices of each expert"""
     recompute: Literal["none", "selective", "alternate", "full"] = "none"
     """selective: the core of attention; alternate: every second matrix"""
     recompute_layers: Count | None = None
@@ -100,10 +113,14 @@ class Recipe(Spec):
     attention: Literal["flash", "unfused"] | None = None
     """None: the framework's"""
     context: Literal["ring", "gather", "ulysses"] = "ring"
+    """how cp ranks see the whole sequence: keys and values in a ring or gathered, or heads for tokens (ulysses)"""
     schedule: str = "1f1b"
+    """order of the pipeline's passes, a file of `simcore.engine.training.schedules`; 1f1b with vpp above 1 is
+    interleaved"""
     stage_layers: tuple[Count, ...] = ()
     """layers of each pipeline chunk in order; empty: as even as can be, the ends fewer"""
     overlap: OverlapPart = OverlapPart.plain()
+    """which collectives run beside computation"""
     graphs: Literal["off", "partial", "whole"] | None = None
     """None: the framework's"""
     capacity_ratio: float | None = Field(default=None, gt=0)
@@ -115,7 +132,9 @@ class Recipe(Spec):
     straggler_ratio: float = Field(default=1.0, ge=1)
     """the slowest replica's computation over the mean"""
     failures: FailurePart | None = None
+    """what breaks; None: nothing, and no goodput is told"""
     checkpoint: CheckpointPart = CheckpointPart.plain()
+    """how the state is saved, where there are failures"""
 
     @model_validator(mode="before")
     @classmethod

@@ -32,16 +32,23 @@ class StepsPart(Spec):
     """Step times given instead of derived from model and hardware."""
 
     profile: Literal["table", "vidur", "layers"]
+    """where times come from: the linear law of this table, Vidur's two profiles, or a per-layer profile of vLLM"""
     step_s: Seconds = Field(default=0.0, alias="step")
+    """table: of every step"""
     token_s: Seconds = Field(default=0.0, alias="token")
     """table: every step takes `step` + tokens x `token` + KV tokens of its decodes x `kv_token`"""
     kv_token_s: Seconds = Field(default=0.0, alias="kv_token")
+    """table: per KV token of the decodes"""
     past_token_s: Seconds = Field(default=0.0, alias="past_token")
     """table: and, for a chunk, chunk x (past + chunk / 2) x this"""
     layers: Count = 1
+    """vidur, layers: of the model, each as profiled"""
     mlp: str | None = None
+    """vidur: file of its operators but attention, relative to the scenario"""
     attention: str | None = None
+    """vidur: file of its attention"""
     folder: str | None = None
+    """layers: where dense.csv, attention.csv and the others lie, relative to the scenario"""
     kv_blocks: Count | None = None
     """KV capacity of a replica; None: without bound"""
 
@@ -50,8 +57,11 @@ class ObjectivePart(Spec):
     """What a sweep or a search improves; names are those of the results."""
 
     minimise: tuple[str, ...] = ()
+    """results to make small"""
     maximise: tuple[str, ...] = ()
+    """results to make large"""
     constraints: tuple[str, ...] = ()
+    """what an answer must keep: `"power_w <= 10000"`, arithmetic on results and parameters"""
     rank_by: str | None = None
     """None: the first of `minimise`"""
     reference: tuple[float, ...] | None = None
@@ -69,11 +79,17 @@ class SearchPart(Spec):
     """How a space is searched."""
 
     method: str = "surrogate"
+    """a file of `planners/search/methods`"""
     budget: float = Field(default=200, gt=0)
+    """in full evaluations; cheaper ones count in part"""
     seed: int = 0
+    """of the method's own draws"""
     batch: Count | None = None
+    """points asked for at once; None: as the method likes"""
     engine: Literal["estimate", "simulate"] = "estimate"
+    """who answers: the steady state, or request by request"""
     settings: dict[str, Any] = Field(default_factory=dict)
+    """of the method, by name"""
 
 
 class ResidencyPart(Spec):
@@ -86,11 +102,17 @@ class ResidencyPart(Spec):
     fetch: Literal["resident", "step", "demand", "prefetch", "window", "gated", "pre-gated", "speculative", "host"] = (
         "step"
     )
+    """when it comes: step, prefetch, window a layer ahead (step of KV: attention reads it where it lies); demand when
+    it is used; experts that routers ask for: gated behind the router, pre-gated a layer ahead, speculative by a guess,
+    host: multiplied where they lie"""
     share: float = Field(default=1.0, gt=0, le=1)
+    """of the class, what lives there; the rest stays in the main tier"""
     cache: Literal["static", "lru", "lfu", "score"] | None = None
     """which stay, of experts that are fetched as routers ask (None: static) and of models (None: lru)"""
     skew_ratio: float = Field(default=0.0, ge=0, le=4)
+    """of experts that are fetched as routers ask: exponent of Zipf's law of their popularity; 0: all alike"""
     repeat_ratio: float = Field(default=0.0, ge=0, le=1)
+    """of these: probability that a token's choice is one of the token's before it"""
     accuracy_ratio: float | None = Field(default=None, ge=0, le=1)
     """of experts that are guessed a layer ahead (`speculative`): how many of those that tokens ask for"""
     slots: Count | None = None
@@ -200,9 +222,12 @@ class Scenario(Spec):
     """The whole question. A verb uses the parts that it needs; what an engine cannot honour it refuses by name."""
 
     name: FileName
+    """by which answers and their folder are named; the file's own where it is left out"""
     title: str = ""
+    """in words, for reports"""
     file: str = ""
     seed: int = Field(default=0, ge=0)
+    """of everything that is drawn: the same seed gives the same answer"""
     warm_ratio: float = Field(default=0.0, ge=0, lt=0.5)
     """share of the arrival span left out at the start and at the end of the statistics"""
     model: ModelPart | None = None
@@ -213,13 +238,19 @@ class Scenario(Spec):
     policy: PolicyPart = Field(default_factory=lambda: PLAIN_POLICY)
     residency: dict[str, ResidencyPart] = Field(default_factory=dict)
     traffic: TrafficPart | None = None
+    """what is served; training needs none"""
     slo: SloPart = SloPart.plain()
     economics: dict[str, Any] = Field(default_factory=dict)
     fleet: FleetPart | None = None
+    """None: plan.dp equal replicas that do all of a request"""
     power: PowerPart | None = None
+    """None: the top clock"""
     attention_ffn: AttentionFfnPart | None = None
+    """None: attention and FFN on the same chips"""
     models: tuple[SharedModelPart, ...] = ()
+    """that share the chips; empty: [model] alone"""
     jobs: tuple[JobPart, ...] = ()
+    """work in the slack of the chips that serve"""
     training: dict[str, Any] | None = None
     vary: dict[str, Any] = Field(default_factory=dict)
     laws: dict[str, str] = Field(default_factory=dict)

@@ -21,6 +21,7 @@ class StackMemory(Spec):
     """
 
     rule: Rule = "card"
+    """which of the three rules above sizes the pool"""
     fraction: float = Field(default=0.9, gt=0, le=1)
     """f where the scenario does not say"""
     context_bytes: Bytes = Field(default=0.0, alias="context")
@@ -46,6 +47,7 @@ class StackServing(Spec):
     """What a server decides where nobody says otherwise."""
 
     scheduler: str = "chunked"
+    """a file of `simcore.policy.scheduler`"""
     token_budget: int = Field(default=2048, ge=1)
     """tokens of a step"""
     large_token_budget: int | None = Field(default=None, ge=1)
@@ -53,6 +55,7 @@ class StackServing(Spec):
     reserve_output: bool = False
     """KV is kept for the whole answer when a request starts"""
     stream_interval: int = Field(default=1, ge=1)
+    """clients get tokens in groups of this size"""
     graph_tokens: int = Field(default=0, ge=0)
     """largest step, with or without a chunk, that is captured as a graph; 0: decodes alone are"""
     overlap_scheduling: bool = True
@@ -88,15 +91,25 @@ class StackAdds(Spec):
     """
 
     layer_s: Seconds | None = Field(default=None, alias="layer")
+    """per layer and step: gaps and small kernels that no table has"""
     launch_layer_s: Seconds | None = Field(default=None, alias="launch_layer")
+    """per layer, what a step without a captured graph takes at least: its kernels are launched one by one"""
     host_s: Seconds | None = Field(default=None, alias="host")
+    """per step, the launch of a captured graph included"""
     mixed_host_s: Seconds | None = Field(default=None, alias="mixed_host")
+    """per step with a prefill chunk, on top"""
     sequence_s: Seconds | None = Field(default=None, alias="sequence")
+    """per step and sequence: sampler, detokeniser and stream of one token"""
     first_token_s: Seconds | None = Field(default=None, alias="first_token")
+    """once per request, before its first token: HTTP and detokeniser"""
     token_s: Seconds | None = Field(default=None, alias="token")
+    """per input token, one prompt after the other: tokeniser"""
     large_ratio: float | None = Field(default=None, gt=0)
+    """on the times of dense matrices: from 1 at 256 tokens of a step to this at 1024, by the logarithm"""
     expert_large_ratio: float | None = Field(default=None, gt=0)
+    """the same of routed experts"""
     attention_ratio: float | None = Field(default=None, gt=0)
+    """on the times of attention"""
 
     @property
     def stated(self) -> dict[str, float]:
@@ -108,6 +121,7 @@ class Untuned(Spec):
     """Kernels that a release ships without tiles for a generation of chips."""
 
     generations: tuple[str, ...] = ()
+    """of chips, as `architecture` of a chip file, without -ultra at its end"""
     expert_ratio: float = Field(default=1.0, ge=1)
     """bf16 experts with default tiles over those with tuned ones"""
 
@@ -124,7 +138,9 @@ class StackRelease(Spec):
     effects: str
     """the fitted server effects of these releases"""
     overlap_scheduling: bool = True
+    """they prepare a step while the one before runs"""
     untuned: Untuned = Untuned.plain()
+    """kernels without tiles of their own in these releases"""
 
 
 class Stack(Sourced):
@@ -137,10 +153,15 @@ class Stack(Sourced):
     releases: tuple[StackRelease, ...] = ()
     """what differs from the newest"""
     untuned: Untuned = Untuned.plain()
+    """kernels that the newest release has no tiles for"""
     adds: StackAdds = StackAdds.plain()
+    """what it adds to a step, stated rather than fitted"""
     memory: StackMemory = StackMemory.plain()
+    """how it divides a card's memory"""
     serving: StackServing = StackServing.plain()
+    """what it decides where nobody says otherwise"""
     loader: StackLoader = StackLoader.plain()
+    """what it refuses"""
 
     def release(self, version: str) -> Stack:
         """The stack at a version such as 0.11.1; itself where nothing is known of that version.

@@ -10,9 +10,9 @@ from simcore.spec.base import MOST_COUNT, Count, Spec
 from simcore.units import Seconds
 
 MOST_REQUESTS = 10_000_000
+"""generated ones, which are held in memory with their answers: 4 GB"""
 MOST_TURNS = 2_000_000
 """requests of generated sessions, every turn and copy counted"""
-"""generated ones, which are held in memory with their answers: 4 GB"""
 Tokens = Annotated[float, Field(gt=0, le=MOST_COUNT)]
 LengthsPart = Count | tuple[Count, Count] | dict[str, Tokens]
 
@@ -34,7 +34,9 @@ class SharedPrefixPart(Spec):
     """Prompts begin with one of `prompts` system prompts of `tokens` tokens, round after round."""
 
     tokens: Count
+    """of a system prompt"""
     prompts: Count = 1
+    """different system prompts"""
     per_prompt: Count = 1
     """users per system prompt, each with the rest of a prompt of his own that repeats; 1: whole prompts repeat"""
 
@@ -45,6 +47,7 @@ class TrafficPart(Spec):
     trace: str | None = None
     """a file, relative to the scenario; $NAME is taken from the environment"""
     form: str | None = None
+    """format of the trace, a file of `workloads/traces`; None: found by its columns' names"""
     columns: dict[str, str] = Field(default_factory=dict)
     """of a trace: role (arrival, input, output, session, turn, class, hashes) -> name of its column"""
     time_unit: Literal["s", "ms", "us", "ns", "min", "h"] | None = None
@@ -52,31 +55,44 @@ class TrafficPart(Spec):
     hash_tokens: Count | None = None
     """input tokens that one prefix hash of a trace covers; None: as its format says or its hashes agree with"""
     rate_scale: float = Field(default=1.0, gt=0)
+    """arrivals come so many times as fast"""
     input_scale: float = Field(default=1.0, gt=0)
+    """of a trace: prompts are so many times as long"""
     output_scale: float = Field(default=1.0, gt=0)
+    """of a trace: answers are so many times as long"""
     head: Count | None = None
+    """of a trace: only its first so many requests; None: all"""
     name: str | None = None
     """lengths of a named traffic"""
     input_tokens: LengthsPart | None = None
     """a fixed length, a uniform range [low, high], or quantiles { "0.1" = 559, "0.5" = 575 }"""
     output_tokens: LengthsPart | None = None
+    """the same of answers"""
     input_median_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
+    """half of the lognormal prompts are shorter"""
     input_p90_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
+    """nine in ten of them are shorter"""
     output_median_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
+    """the same of answers; give all four"""
     output_p90_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
     """lognormal lengths with these quantiles"""
     longest_tokens: int | None = Field(default=None, ge=2, le=MOST_COUNT)
     """lognormal lengths: inputs are cut so that input and output together stay below"""
     requests: int = Field(default=1000, ge=1)
+    """how many are generated; with `turns` so many sessions"""
     arrivals: Literal["poisson", "gamma", "constant", "once"] = "poisson"
+    """law of the gaps of generated requests; once: all arrive at the start"""
     rate_per_s: float | None = Field(default=None, gt=0)
+    """mean rate of generated requests, of the whole deployment"""
     cv: float = Field(default=1.0, gt=0)
+    """of gamma arrivals: standard deviation of the gaps over their mean; 1: as poisson"""
     users: Count | None = None
     """a closed loop of so many users, all replicas together"""
     batch: Count | None = None
     """requests in flight per replica, a steady state"""
     shared_prefix: SharedPrefixPart | None = None
     think_s: Seconds = Field(default=1e-6, alias="think")
+    """`users`: from an answer to the next request of the same user"""
     turns: Count = 1
     """generated requests open sessions of so many turns, each with all before it as its input"""
     pause_s: Seconds = Field(default=0.0, alias="pause")
@@ -134,8 +150,11 @@ class ClassPart(Spec):
     """Bounds of the requests of one class of the trace."""
 
     ttft_s: Seconds | None = Field(default=None, alias="ttft", gt=0)
+    """bound on the time to the first token; None: no bound"""
     tpot_s: Seconds | None = Field(default=None, alias="tpot", gt=0)
+    """bound on the mean time per token after the first; None: no bound"""
     e2e_s: Seconds | None = Field(default=None, alias="e2e", gt=0)
+    """bound on the time from arrival to the last token; None: no bound"""
 
 
 class SloPart(Spec):
@@ -145,9 +164,13 @@ class SloPart(Spec):
     """of the input length at which estimates and sweeps tell TTFT"""
 
     ttft_s: Seconds | None = Field(default=None, alias="ttft", gt=0)
+    """bound on the time to the first token; None: no bound"""
     tpot_s: Seconds | None = Field(default=None, alias="tpot", gt=0)
+    """bound on the mean time per token after the first; None: no bound"""
     e2e_s: Seconds | None = Field(default=None, alias="e2e", gt=0)
+    """bound on the time from arrival to the last token; None: no bound"""
     attainment: float = Field(default=0.9, gt=0, le=1)
+    """share of the requests that must meet the bounds at a capacity"""
     classes: dict[str, ClassPart] = Field(default_factory=dict)
     """bounds by `slo_class` of the trace; other classes have the bounds above"""
     itl_p99_s: Seconds | None = Field(default=None, alias="itl_p99", gt=0)
