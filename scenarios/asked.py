@@ -9,12 +9,35 @@ decode and schedule, or product; with `chip` alone         a kernel's tiles deal
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, get_args, get_type_hints
 
+from scenarios.host_bound import AskedHost
+from scenarios.tables import value_of
+from simcore.cost.tiles import DecodeSchedule, DecodeWork, TiledProduct
 from simcore.errors import InputError
 
 Raw = dict[str, Any]
 ASKED = "asked"
+
+
+@dataclass(frozen=True)
+class AskedTables:
+    """Tables of [asked]: a step as its host launches it, or one kernel on a `chip`, a key beside [asked], instead."""
+
+    host: AskedHost | None = None
+    """the host whose calls the step's kernels wait for; None: launches cost what the chip's file says"""
+    decode: DecodeWork | None = None
+    """decode attention, whose tiles are dealt to the chip's units"""
+    schedule: DecodeSchedule | None = None
+    """how they are dealt; None: one unit for all keys of a head"""
+    product: TiledProduct | None = None
+    """a product whose blocks are dealt to the chip's units"""
+
+
+def table_of(name: str, options: Raw, file: str) -> Any:
+    """One of these tables as a value, with its defaults where it is left out. Raises InputError."""
+    return value_of(get_args(get_type_hints(AskedTables)[name])[0], options.get(name, {}), file, f"{ASKED}.{name}")
 
 
 def answer(raw: Raw, file: str) -> Raw:
@@ -61,16 +84,17 @@ def streams(raw: Raw, file: str) -> Raw:
 def by_host(raw: Raw, file: str) -> Raw:
     """A step's kernels as the host launches them (`scenarios.host_bound`)."""
     from scenarios.host_bound import refuse_streams, step_by_host
+    from scenarios.one_step import asked_step
 
     options = options_of(raw, file)
     refuse_streams(options, file)
-    return step_by_host(_scenario(raw, file), options, file)
+    scenario, host = _scenario(raw, file), table_of("host", options, file)
+    return step_by_host(scenario, asked_step({k: v for k, v in options.items() if k != "host"}, file), host)
 
 
 def schedule(raw: Raw, file: str) -> Raw:
     """Decode attention, or a tiled product, dealt to a chip's units (`simcore.cost.tiles`)."""
     from scenarios.names import resolve
-    from scenarios.tables import value_of
     from simcore.cost import tiles
     from simcore.cost.facts import chip_facts
 
@@ -79,9 +103,8 @@ def schedule(raw: Raw, file: str) -> Raw:
     facts = chip_facts(chip)
     if "product" in options:
         vector = next((unit for unit in chip.compute.values() if unit.kind == "vector"), chip.compute[chip.main_unit])
-        product = value_of(tiles.TiledProduct, options["product"], file, "asked.product")
-        found = tiles.tiled_product(product, max(vector.peak_flop_per_s.values()), facts)
+        found = tiles.tiled_product(table_of("product", options, file), max(vector.peak_flop_per_s.values()), facts)
     else:
-        dealt = value_of(tiles.DecodeSchedule, options.get("schedule", {}), file, "asked.schedule")
-        found = tiles.decode(value_of(tiles.DecodeWork, options["decode"], file, "asked.decode"), dealt, facts)
+        dealt = table_of("schedule", options, file)
+        found = tiles.decode(table_of("decode", options, file), dealt, facts)
     return {name: getattr(found, name) for name in ("time_s", "memory_s", "busiest_s", "fill_ratio")}

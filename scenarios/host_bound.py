@@ -7,9 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scenarios.one_step import AskedStep, asked_step
+from scenarios.one_step import AskedStep
 from scenarios.resolved import Resolved, resolve, thread_ratio
-from scenarios.tables import value_of
 from simcore.cost.storage import links_of
 from simcore.errors import InputError
 from simcore.ops.op import Op
@@ -39,10 +38,8 @@ class AskedHost:
     """kernels of the framework for each of ours"""
 
 
-def step_by_host(scenario: Scenario, options: dict[str, Any], file: str) -> dict[str, Any]:
+def step_by_host(scenario: Scenario, step: AskedStep, host: AskedHost) -> dict[str, Any]:
     """Total kernel launch and queue time, and what rules: the chip where its kernels take longer than their calls."""
-    rest = {k: v for k, v in options.items() if k != "host"}
-    host, step = value_of(AskedHost, options["host"], file, "asked.host"), asked_step(rest, file)
     found = resolve(scenario).checked()
     told = timed(found, step, host)
     return {

@@ -21,11 +21,11 @@ class AskedStep:
     """What a step holds: sequences that decode behind `context_tokens`, and prefills of `prefill_tokens`."""
 
     decode_sequences: float = 0.0
-    """that make one token each, of one attention-dp rank"""
+    """sequences that make one token each, on one attention-dp rank"""
     context_tokens: float = 0.0
     """mean context of the decoding sequences"""
     prefill_sequences: float = 0.0
-    """whose prompts are computed; 0 with `prefill_tokens`: one"""
+    """sequences whose prompts are computed; 0 with `prefill_tokens`: one"""
     prefill_tokens: float = 0.0
     """new tokens of each prefilling sequence"""
     past_tokens: float = 0.0

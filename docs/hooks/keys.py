@@ -15,13 +15,11 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 Table = dict[str, Any]
 ROW = "| {key} | {type} | {default} | {says} |"
 LEADS = {
-    "training": "keys of a [recipe](recipe.md), `recipe` first",
-    "economics": "keys of [economics](economics.md)",
-    "vary": "key of the scenario to the values that a sweep or search tries",
-    "laws": "key or name to arithmetic with units; see [what if](../../what-if.md)",
-    "residency": "weights, experts or kv to where they are",
+    "training": "[recipe](recipe.md)",
+    "economics": "[economics](economics.md)",
+    "laws": "[what if](../../what-if.md)",
 }
-"""keys of a scenario whose tables its class does not describe"""
+"""keys of a scenario -> the page that says more"""
 WRITTEN = {
     "float": "number",
     "int": "whole number",
@@ -30,12 +28,15 @@ WRITTEN = {
     "Number": "number or arithmetic",
     "Numbers": "table of name to number or arithmetic",
     "Settings": "table of key to value",
+    "Seconds": "quantity in s",
+    "Bytes": "quantity in byte",
     "tuple[str, ...]": "list of text",
     "Mapping[str, Any]": "table",
     "Mapping[str, Settings]": "table of tables",
     "Mapping[str, Mapping[str, Any]]": "table of tables",
     "Mapping[str, tuple[Any, ...]]": "table of key to a list of values",
     "tuple[float, float]": "list of two numbers",
+    "tuple[str | dict[str, Any], ...]": "list of text or tables",
     "tuple[Any, Any]": "list of two",
     "Any": "any",
 }
@@ -44,6 +45,8 @@ UNWRITTEN = ("ask", "file", "tables")
 """fields of dataclasses that no file says"""
 SPELT = {"work": "tasks"}
 """field of a dataclass -> its key in the file, where they differ"""
+REFUSED_WITHOUT = ("formats", "work", "claims", "variants", "scenario")
+"""lists and tables without a default that their readers insist on; all others may be left out"""
 HEAD = ("| key | type | default | meaning |", "|---|---|---|---|")
 
 
@@ -79,11 +82,17 @@ def specs() -> dict[str, tuple[type[Any], str]]:
 
 def forms() -> dict[str, tuple[tuple[type, ...], str]]:
     """kind -> the dataclasses that hold the tables of its file, the whole one last."""
+    from planners.precision.table import PrecisionTable
     from planners.tasks import form as tasks
+    from scenarios import asked
     from scenarios.one_step import AskedStep
+    from scenarios.overlap import AskedStreams
+    from simcore.cost.tiles import DecodeSchedule, DecodeWork, TiledProduct
     from studies import form as studies
 
-    step = "`[asked]` of a scenario for `simcore step` and `plan precision`; streams, hosts and tiles: docs/kernels.md"
+    step = "`[asked]` of a scenario for `simcore step` and `plan precision`; see [kernels](../../kernels.md)"
+    kernels = (TiledProduct, DecodeSchedule, DecodeWork)
+    precision = "`[precision]` beside a scenario and its [`[asked]`](step.md), for `simcore plan precision`"
     study = (
         studies.Question,
         studies.Paper,
@@ -94,7 +103,8 @@ def forms() -> dict[str, tuple[tuple[type, ...], str]]:
         studies.Tried,
     )
     return {
-        "step": ((AskedStep,), step),
+        "step": ((*kernels, asked.AskedHost, asked.AskedTables, AskedStreams, AskedStep), step),
+        "precision": ((PrecisionTable,), precision),
         "tasks": ((tasks.Work, tasks.Hold, tasks.Schedule), '`schema = "tasks/1"`; `simcore tasks`, docs/tasks.md'),
         "study": ((*study, studies.Study), '`schema = "study/2"`; `simcore study run`, docs/studies-form.md'),
     }
@@ -124,7 +134,6 @@ def page_of_spec(kind: str, spec: type[Any], where: str) -> str:
     from simcore.spec.schema import json_schema
 
     schema = json_schema(spec)
-    tell(schema, spec)
     parts = [f"## {kind}", said(spec), *HEAD, *rows(schema, schema.get("$defs", {}))]
     for name, table in sorted(schema.get("$defs", {}).items()):
         bodies = [one for one in (table, *table.get("anyOf", [])) if "properties" in one]
@@ -138,39 +147,32 @@ def page_of_spec(kind: str, spec: type[Any], where: str) -> str:
     return title.replace(f" Its JSON Schema for editors: `simcore schema {kind}`.", "") + lines(parts)
 
 
-def tell(schema: Table, spec: type[Any]) -> None:
-    """Put beside every key what stands below its field: a quantity's description holds its unit alone."""
-    from simcore.spec.schema import docstrings, parts_of
-
-    for part in parts_of(spec):
-        words = docstrings(part)
-        table = schema if part is spec else schema.get("$defs", {}).get(part.__name__, {})
-        for body in (table, *table.get("anyOf", [])):
-            for name, info in part.model_fields.items():
-                one = body.get("properties", {}).get(info.alias or name)
-                if isinstance(one, dict) and name in words:
-                    one["says"] = words[name]
-
-
 def rows(table: Table, tables: Table) -> Iterator[str]:
     """A line for every key of a table; `tables` are those that it may lead to."""
     required = set(table.get("required", []))
     for key, one in table.get("properties", {}).items():
-        unit, says = unit_and_words(one, tables)
-        says = says or (LEADS.get(key, "") if "ResidencyPart" in tables else "")
-        shown = "required" if key in required else default_of(one)
-        yield ROW.format(key=f"`{key}`", type=escaped(typed(one) + unit), default=escaped(shown), says=escaped(says))
+        says = words_of(one, tables)
+        if key in LEADS and "ResidencyPart" in tables:
+            says = f"{says} (see {LEADS[key]})"
+        shown, kind = "required" if key in required else default_of(one), typed(one) + measured(one)
+        yield ROW.format(key=f"`{key}`", type=escaped(kind), default=escaped(shown), says=escaped(says))
 
 
-def unit_and_words(one: Table, tables: Table) -> tuple[str, str]:
-    """What a quantity is measured in, and what is said of it, or of the table that it leads to."""
-    texts = [one.get("description", ""), *(inner.get("description", "") for inner in one.get("anyOf", []))]
-    units = {text.removeprefix("quantity in ") for text in texts if text.startswith("quantity in ")}
-    words = [text for text in (one.get("says"), *texts[:1]) if text and not text.startswith("quantity in ")][:1]
+def words_of(one: Table, tables: Table) -> str:
+    """What is said of a key, else of the table that it leads to."""
+    from simcore.spec.schema import unit_and_words
+
+    words = unit_and_words(one)[1]
     named = [i["$ref"].rpartition("/")[2] for i in (one, *one.get("anyOf", []), one.get("items") or {}) if "$ref" in i]
-    if not words and named:
-        words = [tables.get(named[0], {}).get("description", "").partition("\n\n")[0]]
-    return (f" in {units.pop()}" if units else ""), " ".join(words)
+    return words or (str(tables.get(named[0], {}).get("description", "")).partition("\n\n")[0] if named else "")
+
+
+def measured(one: Table) -> str:
+    """The unit of a quantity behind its type."""
+    from simcore.spec.schema import unit_and_words
+
+    unit = unit_and_words(one)[0]
+    return f" in {unit}" if unit else ""
 
 
 def default_of(one: Table) -> str:
@@ -205,7 +207,7 @@ def typed(one: Table) -> str:
         many = one.get("prefixItems")
         return "list of " + (", ".join(typed(i) for i in many) if many else typed(inner)) + sizes(one)
     if kind == "object" and isinstance(one.get("additionalProperties"), dict):
-        return "table of name to " + typed(one["additionalProperties"])
+        return "table of name to " + typed(one["additionalProperties"]) + measured(one["additionalProperties"])
     words = {"integer": "whole number", "string": "text", "boolean": "true or false", "object": "table"}
     return str(words.get(kind, kind) if isinstance(kind, str) else " or ".join(kind)) + bounds(one)
 
@@ -232,13 +234,14 @@ def rows_of_dataclass(table: type) -> Iterator[str]:
 
 
 def default_field(one: dataclasses.Field[Any]) -> str:
-    """Of a dataclass; tables and lists may always be left out."""
+    """Of a dataclass."""
     if one.default is None:
         return "left out"
     if one.default is not dataclasses.MISSING and one.default != ():
         return escaped(f"`{json.dumps(one.default)}`")
     held = one.default_factory is not dataclasses.MISSING or one.default == ()
-    return "empty" if held or re.match("tuple|Mapping|Numbers|Settings", str(one.type)) else "required"
+    many = re.match("tuple|Mapping|Numbers|Settings", str(one.type)) and one.name not in REFUSED_WITHOUT
+    return "empty" if held or many else "required"
 
 
 def written(annotation: str, hint: Any) -> str:
@@ -246,7 +249,8 @@ def written(annotation: str, hint: Any) -> str:
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(f"`{value}`" for value in get_args(hint) if value)
     found = []
-    for part in annotation.removesuffix(" | None").split(" | "):
+    whole = annotation.removesuffix(" | None")
+    for part in [whole] if whole in WRITTEN else whole.split(" | "):
         named = re.fullmatch(r"tuple\[([A-Z]\w+), \.\.\.\]|([A-Z]\w+)", part)
         if part in WRITTEN:
             found.append(WRITTEN[part])

@@ -9,6 +9,7 @@ from typing import Any
 
 from planners.precision.problem import label_of
 from planners.precision.solve import PrecisionPlan
+from planners.precision.table import PRECISION
 from scenarios.asked import ASKED
 from scenarios.formats import format_named
 from simcore.errors import InputError
@@ -21,11 +22,11 @@ def chosen_scenario(raw: Mapping[str, Any], plan: PrecisionPlan, file: str = "")
     Formats by path become tables, so that the file may lie anywhere. Raises InputError for a plan that names layers
     already.
     """
-    tables = {key: value for key, value in raw.items() if key not in ("precision", ASKED, "schema")}
+    tables = {key: value for key, value in raw.items() if key not in (PRECISION, ASKED, "schema")}
     own = dict(tables.get("plan", {}))
     if "layers" in own:
         raise InputError("names layers already", file=file, key="plan.layers", fix="leave it out of the problem")
-    texts = [(value, format_named(value, file, "precision.formats")) for value in raw["precision"]["formats"]]
+    texts = [(value, format_named(value, file, "precision.formats")) for value in raw[PRECISION]["formats"]]
     values = {label_of(value, text): json.loads(text) if text.startswith(INLINE) else text for value, text in texts}
     rows, first = [], 0
     for label, same in groupby(plan.formats):

@@ -22,22 +22,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from planners.precision.table import PRECISION, precision_table
 from scenarios.asked import ASKED, options_of
 from scenarios.formats import format_named
 from scenarios.one_step import AskedStep, asked_step, one_layer
 from scenarios.read import from_raw
 from scenarios.resolved import Resolved, resolve
 from simcore.cost.memory import layer_weight_bytes
-from simcore.errors import InputError, suggest
+from simcore.errors import InputError
 from simcore.ops.op import plan_columns
 from simcore.spec.formats import number_format
 from simcore.spec.load import read_file
 from simcore.step.price import price
-from simcore.units import parse
 
 Floats = NDArray[np.float64]
 MATRICES = ("matrix", "expert")
-KEYS = ("formats", "loss", "most_loss", "most_time", "most_memory")
 
 
 @dataclass(frozen=True)
@@ -81,26 +80,14 @@ def read_tables(path: Path, changes: Mapping[str, Any] | None = None) -> dict[st
 
 def problem_of(raw: Mapping[str, Any], file: str) -> PrecisionProblem:
     """From the tables of a file. Raises InputError."""
-    table = raw.get("precision")
-    if not isinstance(table, dict):
-        raise InputError("is missing", file=file, key="precision", fix="write [precision] with formats and losses")
-    for key in table:
-        if key not in KEYS:
-            raise InputError("unknown key", file=file, key=f"precision.{key}", fix=suggest(key, KEYS))
-    names = table.get("formats")
-    if not isinstance(names, list) or not names:
-        raise InputError("is no list of formats", file=file, key="precision.formats", fix='write ["bf16", "int4"]')
+    table = precision_table(raw, file)
     step = asked_step(options_of(raw, file), file)
-    scenario = from_raw(
-        {"schema": "scenario/2", **{k: v for k, v in raw.items() if k not in ("precision", ASKED)}}, file
-    )
+    scenario = from_raw({"schema": "scenario/2", **{k: v for k, v in raw.items() if k not in (PRECISION, ASKED)}}, file)
     found = resolve(scenario).checked()
-    texts = [format_named(name, file, "precision.formats") for name in names]
+    texts = [format_named(name, file, "precision.formats") for name in table.formats]
     costs = [costs_of(found, text, step) for text in texts]
-    losses = table.get("loss", {})
-    labels = [
-        name if isinstance(name, str) else number_format(text).name for name, text in zip(names, texts, strict=True)
-    ]
+    losses = table.loss
+    labels = [label_of(name, text) for name, text in zip(table.formats, texts, strict=True)]
     layers = found.model.layer_count
     for label in losses if isinstance(losses, dict) else ():  # also of formats that are not asked for
         _losses(losses, label, layers, file)
@@ -112,9 +99,9 @@ def problem_of(raw: Mapping[str, Any], file: str) -> PrecisionProblem:
         np.stack([one[1] for one in costs], axis=1),
         loss,
         whole - float(costs[0][0].sum()),
-        _loss_bound(table, file),
-        _quantity(table, "most_time", "s", file),
-        _quantity(table, "most_memory", "byte", file),
+        table.most_loss,
+        table.most_time,
+        table.most_memory,
     )
 
 
@@ -148,24 +135,3 @@ def _losses(table: Any, label: str, layers: int, file: str) -> Floats:
         what = f"holds {len(numbers)} numbers for {layers} layers" if all(good) else "holds what is no loss"
         raise InputError(what, file=file, key=f"precision.loss.{label}", fix="one number of 0 or more, or one a layer")
     return np.array(numbers, float)
-
-
-def _loss_bound(table: Mapping[str, Any], file: str) -> float | None:
-    value = table.get("most_loss")
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < np.inf:
-        raise InputError(
-            f"{value!r} is no loss", file=file, key="precision.most_loss", fix="write a number of 0 or more"
-        )
-    return float(value)
-
-
-def _quantity(table: Mapping[str, Any], key: str, unit: str, file: str) -> float | None:
-    value = table.get(key)
-    if value is None:
-        return None
-    try:
-        return parse(str(value), unit)
-    except (ValueError, InputError) as error:
-        raise InputError(str(error), file=file, key=f"precision.{key}", fix='write for example "20 ms"') from None

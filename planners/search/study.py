@@ -82,12 +82,15 @@ class SearchStudy(Spec):
     """in words, for reports"""
     file: str = ""
     evaluator: EvaluatorChoice
+    """who answers"""
     space: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """python: parameter -> `choices` or `ordinal`, or `integer` or `float` with low and high"""
     constraints: tuple[str, ...] = ()
     """what a point must keep, arithmetic on parameters and outputs"""
     objective: Aim = Aim()
+    """outputs to improve"""
     search: SearchChoice = SearchChoice()
+    """defaults of the command's options"""
 
 
 Asked = Scenario | SearchStudy

@@ -15,7 +15,7 @@ class Economics(Sourced):
     """Prices that turn seconds and joules into money."""
 
     basis: Literal["rental", "purchase"] = "rental"
-    """rental: pay per chip-hour, power included; purchase: hardware written off over `lifetime_s`, power on top"""
+    """rental: pay per chip-hour, power included; purchase: hardware written off over `lifetime`, power on top"""
     electricity_usd_per_kwh: UsdPerKwh = Field(alias="electricity")
     """price of energy at the meter, paid where hardware is bought (`basis`)"""
     pue_ratio: float = Field(ge=1)

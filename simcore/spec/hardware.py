@@ -103,7 +103,7 @@ class ComputeUnit(Spec):
     tile_bytes: Capacity | None = Field(default=None, alias="tile_size")
     """of one tile of `tile_time` or `timing`: a row in every bank of a channel; None: no tiles"""
     tile_s: Seconds | None = Field(default=None, alias="tile_time")
-    """one tile of `tile_bytes` takes `tile_s` in one channel (PIM: one row in all banks)"""
+    """one tile of `tile_size`, in one channel (PIM: one row in all banks)"""
     operand_load_s: Seconds = Field(default=0.0, alias="operand_load_time")
     """loading the vector operand before a run of tiles"""
     timing: PimTiming | None = None
@@ -244,9 +244,13 @@ class Chip(Sourced):
     links: dict[str, Link] = Field(default_factory=dict)
     """name -> what joins it to other chips or to its host"""
     power: Power
+    """of its board"""
     money: Money = Field(default_factory=Money)
+    """what it costs"""
     material: Material = Field(default_factory=Material)
+    """what making it took, and what is in it"""
     issue: Issue
+    """how kernels reach it from its host; of a host: how fast its threads are"""
     reserve_bytes: Bytes = Field(default=0.0, alias="reserve")
     """memory that the chip's own system keeps, whatever the serving stack (a host's operating system)"""
 

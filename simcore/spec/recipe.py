@@ -35,7 +35,7 @@ class CheckpointPart(Spec):
     interval_s: Seconds | None = Field(default=None, alias="interval", gt=0)
     """None: the best one"""
     bytes_per_s: BytesPerS | None = Field(default=None, alias="bandwidth")
-    """of the storage, all chips together; None: write_s says"""
+    """of the storage, all chips together; None: `write` says"""
     write_s: Seconds | None = Field(default=None, alias="write")
     """seconds of one checkpoint; None: state over bandwidth"""
     snapshot_s: Seconds = Field(default=0.0, alias="snapshot")

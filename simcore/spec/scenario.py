@@ -231,16 +231,24 @@ class Scenario(Spec):
     warm_ratio: float = Field(default=0.0, ge=0, lt=0.5)
     """share of the arrival span left out at the start and at the end of the statistics"""
     model: ModelPart | None = None
+    """which model; None: [steps] says what steps take, or [[models]] names several"""
     hardware: HardwarePart | None = None
+    """what it runs on, under which stack; None: [steps] says what steps take"""
     steps: StepsPart | None = None
+    """step times given instead of derived; None: of model and hardware"""
     plan: PlanPart | ParallelPlan = Field(default=PlanPart.plain(), union_mode="left_to_right")
     """a `ParallelPlan` once names are looked up: formats filled in"""
     policy: PolicyPart = Field(default_factory=lambda: PLAIN_POLICY)
+    """how it is served"""
     residency: dict[str, ResidencyPart] = Field(default_factory=dict)
+    """class of tensors (weights, experts, kv, models; of training gradients, optimizer, activations too) -> the tier
+    that it lives in, or a table; else the main tier"""
     traffic: TrafficPart | None = None
     """what is served; training needs none"""
     slo: SloPart = SloPart.plain()
+    """bounds of a request"""
     economics: dict[str, Any] = Field(default_factory=dict)
+    """keys of an economics file that differ from the default's, and `usd_per_hour` of a chip"""
     fleet: FleetPart | None = None
     """None: plan.dp equal replicas that do all of a request"""
     power: PowerPart | None = None
@@ -252,10 +260,15 @@ class Scenario(Spec):
     jobs: tuple[JobPart, ...] = ()
     """work in the slack of the chips that serve"""
     training: dict[str, Any] | None = None
+    """what is trained, and how: keys of a recipe, `recipe` among them; None: it serves"""
     vary: dict[str, Any] = Field(default_factory=dict)
+    """key of the scenario -> values, or a range, that a sweep or search tries"""
     laws: dict[str, str] = Field(default_factory=dict)
+    """key or name of one's own -> arithmetic with units that gives it"""
     objective: ObjectivePart = ObjectivePart.plain()
+    """what a sweep or a search improves"""
     search: SearchPart = Field(default_factory=lambda: PLAIN_SEARCH)
+    """how a space is searched"""
     notes: tuple[str, ...] = ()
     """what the reader of the file must tell"""
 

@@ -13,6 +13,8 @@ from simcore.spec.base import Sourced, Spec
 
 OURS = ("citations", "file", "notes")
 """fields that no file says"""
+QUANTITY = "quantity in "
+"""how the description of a quantity begins, its unit behind it (`simcore.units`)"""
 
 
 def json_schema(kind: type[Spec]) -> dict[str, Any]:
@@ -36,17 +38,31 @@ def json_schema(kind: type[Spec]) -> dict[str, Any]:
     schema.get("$defs", {}).pop("Citation", None)
     for inner in parts_of(kind):
         table = schema if inner is kind else schema.get("$defs", {}).get(inner.__name__, {})
-        describe(table.get("properties", {}), inner)
+        for body in (table, *table.get("anyOf", [])):
+            describe(body.get("properties", {}), inner)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def describe(properties: dict[str, Any], kind: type[Spec]) -> None:
-    """Add to each property what stands below its field in the code."""
+    """Add to each property what stands below its field in the code, behind the unit of a quantity."""
     said = docstrings(kind)
     for name, info in kind.model_fields.items():
-        key = info.alias or name
-        if name in said and isinstance(properties.get(key), dict):
-            properties[key].setdefault("description", said[name])
+        one = properties.get(info.alias or name)
+        if name in said and isinstance(one, dict):
+            unit = unit_and_words(one)[0]
+            one["description"] = f"{QUANTITY}{unit}: {said[name]}" if unit else said[name]
+
+
+def unit_and_words(one: dict[str, Any]) -> tuple[str, str]:
+    """What a property is measured in, empty if it is no quantity, and what is said of it.
+
+    >>> unit_and_words({"description": "quantity in W: of the row"}), unit_and_words({"description": "of the row"})
+    (('W', 'of the row'), ('', 'of the row'))
+    """
+    texts = [str(part.get("description", "")) for part in (one, *one.get("anyOf", []))]
+    measured = next((text for text in texts if text.startswith(QUANTITY)), "")
+    unit, _, words = measured.removeprefix(QUANTITY).partition(": ")
+    return unit, texts[0] if not texts[0].startswith(QUANTITY) else words
 
 
 def parts_of(kind: type[Spec]) -> Iterator[type[Spec]]:

@@ -33,7 +33,7 @@ class StackMemory(Spec):
     sequences: int = Field(default=256, ge=1)
     """most sequences of a step, sampled at once by the profiling step, where the scenario does not say"""
     large_sequences: int | None = Field(default=None, ge=1)
-    """the same on a card of at least `large_bytes`"""
+    """the same on a card of at least `large`"""
     large_bytes: Bytes = Field(default=float("inf"), alias="large")
     """as the card reports it"""
 

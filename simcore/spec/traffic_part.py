@@ -91,6 +91,7 @@ class TrafficPart(Spec):
     batch: Count | None = None
     """requests in flight per replica, a steady state"""
     shared_prefix: SharedPrefixPart | None = None
+    """generated prompts begin with system prompts that repeat; None: nothing repeats"""
     think_s: Seconds = Field(default=1e-6, alias="think")
     """`users`: from an answer to the next request of the same user"""
     turns: Count = 1

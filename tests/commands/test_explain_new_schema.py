@@ -44,6 +44,13 @@ def test_schemas_fit_shipped_files(kind: str) -> None:
 def test_schemas_say_what_the_code_says() -> None:
     told = json_schema(kinds()["scenario"])["$defs"]["TrafficPart"]["properties"]["hash_tokens"]
     assert told["description"].startswith("input tokens that")
+    chip = json_schema(kinds()["chip"])
+    for table, key, words in (
+        (chip["properties"], "reserve", "quantity in byte: memory that the chip's own system keeps"),
+        (chip["$defs"]["MemoryTier"]["properties"], "write_bandwidth", "quantity in byte/s: None: as fast as reading"),
+        (chip["$defs"]["Link"]["anyOf"][0]["properties"], "latency", "quantity in s: of one message"),
+    ):
+        assert table[key]["description"].startswith(words), table[key]
     assert run("schema", "chip")[0] == 0 and run("schema", "chop")[0] != 0
 
 

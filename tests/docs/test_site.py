@@ -118,15 +118,35 @@ def test_the_reference_holds_every_key() -> None:
                 )
 
 
+def test_every_key_of_the_reference_has_a_meaning() -> None:
+    for path, text in generated().items():
+        for line in text.splitlines() if path.startswith("reference/files/") else ():
+            assert not line.startswith("| `") or re.search(r"[^|\s\\] \|$", line), f"{path}: {line}"
+
+
 def test_the_reference_says_unit_default_bounds_and_meaning() -> None:
     page = generated()["reference/files/power.md"]
     for line in (
-        "| `budget` | quantity in W | required |  |",
+        "| `budget` | quantity in W | required | what the row may draw, all servers together |",
         "| `provisioned` | quantity in W | required | nameplate power that the row was built for, per server |",
         "| `risk` | number, above 0, below 0.5 | `0.01` | largest probability that the row exceeds",
         '| `priority` | one of `high`, `low` | `"low"` |',
     ):
         assert line in page, page
+    assert "| `peak` | table of name to quantity in flop/s | required |" in generated()["reference/files/chip.md"]
+    study = generated()["reference/files/study.md"]
+    assert (
+        "| `claims` | list of [Claim](#claim) | required |" in study
+        and "| `variants` | list of text | empty |" in study
+    )
+
+
+def test_the_reference_holds_what_a_step_and_a_precision_are_asked() -> None:
+    step, precision = (generated()[f"reference/files/{kind}.md"] for kind in ("step", "precision"))
+    assert "| `host` | [AskedHost](#askedhost) | left out |" in step and "| `late` | true or false | `false` |" in step
+    assert "| `page_tokens` | whole number | `0` | keys that lie together" in step
+    assert "| `formats` | list of text or tables | required |" in precision
+    assert "| `most_time` | quantity in s | left out | of the whole step" in precision
 
 
 def test_the_reference_holds_every_verb_and_option() -> None:
