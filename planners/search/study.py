@@ -84,7 +84,8 @@ class SearchStudy(Spec):
     evaluator: EvaluatorChoice
     """who answers"""
     space: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """python: parameter -> `choices` or `ordinal`, or `integer` or `float` with low and high"""
+    """python: parameter -> one of `choices`, `ordinal` (lists), `integer`, `float` ([low, high]), with `log`, `steps`,
+    `when`"""
     constraints: tuple[str, ...] = ()
     """what a point must keep, arithmetic on parameters and outputs"""
     objective: Aim = Aim()

@@ -100,7 +100,8 @@ class Source(Spec):
     """Where numbers come from."""
 
     kind: SourceKind
-    """what stands behind a number: a vendor's document, a paper, a measurement, arithmetic on others, or nothing yet"""
+    """what stands behind a number: a vendor's document, a paper, a measurement, arithmetic on others, or an
+    assumption"""
     title: str
     """of the document, or how the number was found"""
     url: str | None = None

@@ -37,7 +37,7 @@ class TransferPart(Spec):
     bytes_per_s: BytesPerS | None = Field(default=None, alias="bandwidth")
     """None: of the system's own links, latency too (`scenarios.transfer`)"""
     latency_s: Seconds = Field(default=0.0, alias="latency")
-    """of each request's transfer, on top of bytes over bandwidth"""
+    """once per request, beside a stated `bandwidth`"""
     channels: Count | None = None
     """transfers at a time; None: 1, of the system's own links one per prefill rank"""
     overlap_ratio: float = Field(default=0.0, ge=0, le=1)
@@ -63,9 +63,9 @@ class AutoscalePart(Spec):
     pool: str
     """name of the pool that grows and shrinks"""
     low: float = Field(ge=0)
-    """unfinished requests per serving replica below which one is retired; it finishes what it has"""
+    """unfinished requests per serving or starting replica below which one is retired; it finishes what it has"""
     high: float = Field(gt=0)
-    """the same above which one is started"""
+    """unfinished requests per serving or starting replica above which one is started"""
     least: Count = 1
     """replicas that are never retired"""
     interval_s: Seconds = Field(alias="interval", gt=0)
@@ -82,12 +82,12 @@ class RolesPart(Spec):
     high_queue_tokens: float = Field(gt=0)
     """waiting input tokens per prefill replica above which prefill is short of replicas"""
     low_queue_tokens: float = Field(ge=0)
-    """the same below which the others must stay for prefill to spare one"""
+    """waiting input tokens per prefill replica below which the others must stay for prefill to spare one"""
     high_decode_ratio: float = Field(default=0.9, gt=0)
     """load of the decode replicas, the larger of KV over capacity and sequences over slots, above which decode is short
     of replicas"""
     low_decode_ratio: float = Field(default=0.6, ge=0)
-    """the same below which the others must stay for decode to spare one"""
+    """load of the decode replicas below which the others must stay for decode to spare one"""
     interval_s: Seconds = Field(default=1.0, alias="interval", gt=0)
     """between two questions to the policy"""
     hold_s: Seconds = Field(default=10.0, alias="hold")

@@ -60,7 +60,7 @@ class PimTiming(Spec):
     bank_groups: Count
     """per rank"""
     banks_per_group: Count
-    """of one rank"""
+    """of one group"""
     row_buffers: Literal[1, 2] = 1
     """2: rows for the unit and rows for the host are open in a bank at once"""
 
@@ -81,7 +81,7 @@ class ComputeUnit(Spec):
     peak_flop_per_s: dict[Format, FlopPerS] = Field(alias="peak", min_length=1)
     """number format -> operations per second of all its units, dense"""
     sparse_peak_flop_per_s: dict[Format, FlopPerS] = Field(default_factory=dict, alias="sparse_peak")
-    """the same where two of four weights are zero and skipped; empty: none"""
+    """number format -> the peak where two of four weights are zero and skipped; empty: none"""
     count: Count | None = None
     """how many units make the peak (SMs, cores, arrays, banks)"""
     clock_hz: Hertz | None = Field(default=None, alias="clock")
@@ -156,7 +156,7 @@ class Link(Spec):
     bytes_per_s: BytesPerS = Field(alias="bandwidth")
     """of one chip, in one direction"""
     latency_s: Seconds = Field(default=0.0, alias="latency")
-    """of one message; a level whose link says 0 has 2 us"""
+    """of one message; cost models take 2 us for a level whose link says 0"""
     energy_j_per_byte: JoulePerByte | None = Field(default=None, alias="energy")
     """of a byte over it; None: not counted"""
 
@@ -169,7 +169,7 @@ class NamedLink(Sourced):
     bytes_per_s: BytesPerS = Field(alias="bandwidth")
     """of one port, in one direction"""
     latency_s: Seconds = Field(default=0.0, alias="latency")
-    """of one message; a level whose link says 0 has 2 us"""
+    """of one message; cost models take 2 us for a level whose link says 0"""
     energy_j_per_byte: JoulePerByte | None = Field(default=None, alias="energy")
     """of a byte over it; None: not counted"""
 
@@ -281,7 +281,7 @@ class Level(Spec):
     """One level of the link hierarchy: `size` children joined by a link of this bandwidth per chip and direction."""
 
     name: str
-    """by which answers name it"""
+    """what it is called, such as nvlink"""
     size: Count
     """children that it joins: chips of the innermost level, units of the level below of the others"""
     link: Link

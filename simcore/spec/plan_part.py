@@ -38,7 +38,7 @@ class LayersPart(Spec):
     """Formats of some layers, in the order of the model's groups: `layers = "0-3, 31"`."""
 
     layers: str | Whole
-    """numbers and ranges from 0, as above"""
+    """numbers and ranges from 0: "0-3, 31" names five"""
     weights: str | dict[str, Any] | None = None
     """of all weights of these layers but for the classes below"""
     mixer: str | dict[str, Any] | None = None
@@ -103,7 +103,7 @@ class PlanPart(Spec):
     attention_dp: Count = 1
     """groups of tp ranks with sequences of their own, which share the experts"""
     ep: Count = 1
-    """expert parallelism: ranks over which routed experts are spread; the rest of a replica's ranks split each
+    """expert parallelism: ranks over which routed experts are spread; serving, the rest of a replica's ranks split each
     expert"""
     cp: Count = 1
     """context parallelism: ranks that split the context of a sequence"""

@@ -23,9 +23,9 @@ class OverlapPart(Spec):
     matrix_memory: Slower | None = None
     """seconds of one of a product and one of a read beside each other; None: by what they load. 2: nothing is hidden"""
     matrix_link: Slower | None = None
-    """the same of a product and a collective"""
+    """seconds of one of a product and one of a collective beside each other; None: by what they load"""
     memory_link: Slower | None = None
-    """the same of a read and a collective"""
+    """seconds of one of a read and one of a collective beside each other; None: by what they load"""
 
     @property
     def stated(self) -> tuple[float, float, float]:

@@ -21,7 +21,7 @@ class StackMemory(Spec):
     """
 
     rule: Rule = "card"
-    """which of the three rules above sizes the pool"""
+    """how its pool follows from the fraction: as vLLM (card), SGLang (static) or TensorRT-LLM (free) do"""
     fraction: float = Field(default=0.9, gt=0, le=1)
     """f where the scenario does not say"""
     context_bytes: Bytes = Field(default=0.0, alias="context")
@@ -33,7 +33,7 @@ class StackMemory(Spec):
     sequences: int = Field(default=256, ge=1)
     """most sequences of a step, sampled at once by the profiling step, where the scenario does not say"""
     large_sequences: int | None = Field(default=None, ge=1)
-    """the same on a card of at least `large`"""
+    """as `sequences`, on a card of at least `large`; None: no difference"""
     large_bytes: Bytes = Field(default=float("inf"), alias="large")
     """as the card reports it"""
 
@@ -107,7 +107,7 @@ class StackAdds(Spec):
     large_ratio: float | None = Field(default=None, gt=0)
     """on the times of dense matrices: from 1 at 256 tokens of a step to this at 1024, by the logarithm"""
     expert_large_ratio: float | None = Field(default=None, gt=0)
-    """the same of routed experts"""
+    """on the times of routed experts, as `large_ratio`"""
     attention_ratio: float | None = Field(default=None, gt=0)
     """on the times of attention"""
 

@@ -67,15 +67,15 @@ class TrafficPart(Spec):
     input_tokens: LengthsPart | None = None
     """a fixed length, a uniform range [low, high], or quantiles { "0.1" = 559, "0.5" = 575 }"""
     output_tokens: LengthsPart | None = None
-    """the same of answers"""
+    """length of answers, written as `input_tokens`"""
     input_median_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
-    """half of the lognormal prompts are shorter"""
+    """of lognormal prompts, half are shorter; give all four of these"""
     input_p90_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
-    """nine in ten of them are shorter"""
+    """of lognormal prompts, nine in ten are shorter"""
     output_median_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
-    """the same of answers; give all four"""
+    """of lognormal answers, half are shorter"""
     output_p90_tokens: float | None = Field(default=None, gt=0, le=MOST_COUNT)
-    """lognormal lengths with these quantiles"""
+    """of lognormal answers, nine in ten are shorter"""
     longest_tokens: int | None = Field(default=None, ge=2, le=MOST_COUNT)
     """lognormal lengths: inputs are cut so that input and output together stay below"""
     requests: int = Field(default=1000, ge=1)
@@ -87,7 +87,7 @@ class TrafficPart(Spec):
     cv: float = Field(default=1.0, gt=0)
     """of gamma arrivals: standard deviation of the gaps over their mean; 1: as poisson"""
     users: Count | None = None
-    """a closed loop of so many users, all replicas together"""
+    """a closed loop of so many users, all replicas together; None: none"""
     batch: Count | None = None
     """requests in flight per replica, a steady state"""
     shared_prefix: SharedPrefixPart | None = None
