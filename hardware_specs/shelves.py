@@ -9,7 +9,6 @@ use stand in an environment variable, which workers of a search inherit.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from simcore.errors import InputError
+from simcore.spec.load import read_text, read_toml
 
 Place = Any
 """a folder: a path, or what stands for one inside the package"""
@@ -60,10 +60,7 @@ def without(folder: Path) -> dict[str, Any]:
     path = folder / WITHOUT
     if not path.is_file():
         return {"chips": [], "models": []}
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError("cannot be read", file=str(path), fix="write the folder again") from error
+    found = read_toml(read_text(path, "write the folder again"), str(path))
     parts = {name: found.get(name, []) for name in ("chips", "models")}
     if not all(isinstance(part, list) for part in parts.values()):
         raise InputError("says no lists of chips and models", file=str(path), fix="write the folder again")

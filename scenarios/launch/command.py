@@ -135,7 +135,7 @@ def _is_flag(word: str) -> bool:
 def _read(flag: Flag, name: str, value: str, file: str) -> Any:
     try:
         return flag.read(value)
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, RecursionError):
         raise InputError(f"{name} {value!r} is no value of that flag", file=file, key=KEY) from None
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from scenarios.launch.command import Flag, kv_format, parallel, weight_format, whole
+from simcore.spec.load import json_of
 
 STARTS = (("vllm", "serve"), ("vllm.entrypoints.openai.api_server",))
 
 
 def drafted(text: str) -> int:
     """Tokens that `--speculative-config` drafts per step."""
-    return int(json.loads(text)["num_speculative_tokens"])
+    told = json_of(text)
+    if not isinstance(told, dict):
+        raise ValueError(f"{text} is no JSON object")
+    return whole(str(told["num_speculative_tokens"]))
 
 
 FLAGS = {

@@ -66,7 +66,7 @@ def test_a_kept_predictor_says_the_same(tmp_path: Path) -> None:
     path.write_bytes(bytes_of(found))
     assert np.array_equal(load(path)(counted(50)), found(counted(50)))
     path.write_bytes(b"nothing")
-    with pytest.raises(InputError, match="no predictor"):
+    with pytest.raises(InputError, match="not a whole npz archive"):
         load(path)
 
 
