@@ -47,7 +47,7 @@ def beside(folder: Path, draw: random.Random) -> Input:
 FLAGS: dict[str, str] = {
     "vllm serve llama-3.1-8b": "-tp 1 --max-num-seqs 64 --max-num-batched-tokens 4096 --gpu-memory-utilization 0.9 "
     "--kv-cache-dtype fp8 --block-size 16 --cuda-graph-sizes 8 --data-parallel-size 1 --quantization fp8 "
-    '--max-model-len 8192 --speculative-config \'{"num_speculative_tokens":3}\'',
+    "--max-model-len 8192 --speculative-config '{\"num_speculative_tokens\":3}'",
     "python -m sglang.launch_server --model-path llama-3.1-8b": "--tp-size 1 --mem-fraction-static 0.9 --dp 1 "
     "--max-running-requests 64 --chunked-prefill-size 4096 --page-size 16 --schedule-policy lpm",
     "trtllm-serve llama-3.1-8b": "--tp_size 1 --max_batch_size 64 --max_num_tokens 4096 --ep_size 1 "
