@@ -17,7 +17,7 @@ TARGET_S = 0.5
 MOST_POINTS = 16_384
 """per chunk, which bounds memory"""
 MOST_TASKS = 64
-"""per worker between two looks at how long chunks take; two while they are far from TARGET_S"""
+"""per worker between two looks at how long chunks take; one at first, two while they are far from TARGET_S"""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Chunks:
         start = 0
         while start < len(rows):
             size = self._size(work.level, len(rows) - start)
-            each = MOST_TASKS if work.level in self.settled else 2
+            each = MOST_TASKS if work.level in self.settled else 2 if work.level in self.point_s else 1
             stop = min(len(rows), start + each * size * self.backend.workers)
             parts = [rows[i : min(i + size, stop)] for i in range(start, stop, size)]
             tasks = [Task(evaluator, work.take(part)) for part in parts]
