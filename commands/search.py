@@ -238,18 +238,18 @@ def reference(
     plan_space: Annotated[Path | None, typer.Option(help="File of a reference space of serving plans.")] = None,
     keep: Annotated[Path, typer.Option(help="Keeps what walking a grid has found.")] = Path("out/search-reference"),
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Compare every method and write docs/search.md.
 
     An hour, most of it for the first walk over the grids, which is kept.
     """
     from commands.search_reference import write_reference
-    from commands.terminal import progress
+    from commands.terminal import print_written, progress
 
     with progress(quiet, "reference") as update:
         write_reference(docs, (seeds, draws), plan_space, keep, update)
-    if not quiet:
-        print(f"written: {docs}")
+    print_written("search reference", [docs], as_json, quiet)
 
 
 def asked_for(file: Path, changes: list[str] | None, vary: list[str] | None) -> Any:

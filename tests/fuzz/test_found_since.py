@@ -111,3 +111,23 @@ def test_flags_name_numbers_that_a_row_has(flags: str) -> None:
     text = f'[[launch]]\nwhen = {{ stack = "vllm" }}\nflags = "{flags}"\nscript = "x"\n'
     with pytest.raises(InputError, match=r"launch\.0\.flags"):
         parsed(text, "launches.toml")
+
+
+@pytest.mark.parametrize("verb", ["sweep", "search"])
+def test_an_axis_of_one_value_again_and_again(tmp_path: Path, verb: str) -> None:
+    with pytest.raises(InputError, match=r"vary\.traffic\.batch.*twice"):
+        asked(tmp_path, verb, {"vary": {"traffic.batch": [1] * 500}, "objective": {"minimise": ["tpot_p50_s"]}})
+
+
+def test_a_study_of_one_value_again_and_again(tmp_path: Path) -> None:
+    from commands.serving_study import read
+
+    file = tmp_path / "s.toml"
+    text = (Path(__file__).parents[2] / "examples/studies/sarathi.toml").read_text(encoding="utf-8")
+    file.write_text(
+        text + '[vary]\n"seed" = [1, 1]\n'
+        if "[vary]" not in text
+        else text.replace("[vary]", '[vary]\n"seed" = [1, 1]')
+    )
+    with pytest.raises(InputError, match=r"vary\.seed.*twice"):
+        read(file)
