@@ -44,6 +44,8 @@ class Flag:
     read: Callable[[str], Any] = str
     value: Any = None
     """of a flag that stands alone"""
+    words: Mapping[str, str] | None = None
+    """what the server calls a value of ours, where it takes no others; for whoever writes a command"""
 
 
 def with_launch(raw: Raw, file: str = "") -> tuple[Raw, tuple[str, ...]]:

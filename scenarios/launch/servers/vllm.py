@@ -30,7 +30,7 @@ FLAGS = {
     "--max-num-batched-tokens": Flag("policy.token_budget", whole),
     "--max-num-seqs": Flag("policy.max_running", whole),
     "--gpu-memory-utilization": Flag("policy.memory_fraction", float),
-    "--kv-cache-dtype": Flag("plan.kv", kv_format),
+    "--kv-cache-dtype": Flag("plan.kv", kv_format, words={"bf16": "bfloat16", "fp8": "fp8"}),
     "--quantization": Flag("plan.weights", weight_format),
     "-q": Flag("plan.weights", weight_format),
     "--max-cudagraph-capture-size": Flag("policy.graph_tokens", whole),
