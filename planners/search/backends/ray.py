@@ -25,18 +25,24 @@ class Ray:
 
     @property
     def workers(self) -> int:
-        return max(1, int(self.ray.cluster_resources().get("CPU", 1)))
+        return max(1, int(self.there().cluster_resources().get("CPU", 1)))
+
+    def there(self) -> Any:
+        """Ray, whose head answers: to ask one that has gone would take that minute."""
+        if not answers(self.head):
+            raise self.loss(f"nobody answers at {self.head}")
+        return self.ray
 
     def run(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
         from ray.exceptions import RayError, RayTaskError
 
-        remote = self.ray.remote(num_cpus=1, max_retries=RETRIES)(function)
+        remote = self.there().remote(num_cpus=1, max_retries=RETRIES)(function)
         waiting = {remote.remote(item): i for i, item in enumerate(items)}
         try:
             while waiting:
                 ready, _ = self.ray.wait(list(waiting), num_returns=1, timeout=LOOK_S)
-                if not ready and not answers(self.head):
-                    raise self.loss(f"nobody answers at {self.head}")
+                if not ready:
+                    self.there()
                 for reference in ready:
                     yield waiting.pop(reference), self.ray.get(reference)
         except RayTaskError:  # of the function itself
