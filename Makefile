@@ -55,7 +55,7 @@ lowest: ## the quick tests with the lowest versions that pyproject.toml allows, 
 
 newest: ## the quick tests with the newest versions of everything, on PYTHON (make newest PYTHON=python3.13), in .venv-newest
 	$(PYTHON) -m venv .venv-newest
-	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager ".[dev,search,dask,ray]"
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager ".[dev,docs,search,dask,ray]"
 	.venv-newest/bin/python -m pip uninstall --quiet --yes simcore
 	PYTHONPATH=. .venv-newest/bin/python -m pytest -m "not slow"
 
