@@ -67,7 +67,7 @@ def size(
         settings=parse_set(changes or ()),
         vary=parse_vary(vary or ()),
     )
-    with progress(quiet or as_json, "replays") as update, in_options():
+    with progress(quiet or as_json, "replays") as update, in_options(question):
         found = sized(question, replayed=update)
     folder = out if out is not None or as_json else Path("out") / "size"
     written = {} if folder is None else write(folder, found, pictures)
@@ -89,19 +89,46 @@ def tell(found: Any, written: dict[str, Path], quiet: bool, as_json: bool) -> No
         print("\n".join(f"{what}: {path}" for what, path in written.items()))
 
 
+OPTIONS = {
+    "traffic.columns": "--columns",
+    "traffic.rate_per_s": "--rate",
+    "traffic.": "--traffic",
+    "slo.ttft": "--ttft",
+    "slo.tpot": "--tpot",
+    "slo.attainment": "--attainment",
+    "hardware.stack": "--stack",
+}
+"""what a key of the scenario that `size` writes was asked by; of a prefix, any key below it"""
+
+
 @contextmanager
-def in_options() -> Iterator[None]:
-    """What is said of [traffic] columns, said of `--columns`."""
+def in_options(question: Any) -> Iterator[None]:
+    """What is said of the scenario that nobody wrote, said of the options that it was written from."""
     from simcore.errors import InputError
 
     try:
         yield
     except InputError as error:
-        if error.key != "traffic.columns":
+        option = option_of(question, error.key or "")
+        if option is None or (error.file != question.place and option != "--columns"):
             raise
-        problem = error.problem.partition(";")[0]
-        fix = "name it: --columns arrival=NAME,input=NAME,output=NAME"
-        raise InputError(problem, file=error.file, key="--columns", fix=fix) from None
+        if option == "--columns":
+            error.problem = error.problem.partition(";")[0]
+            error.fix = "name it: --columns arrival=NAME,input=NAME,output=NAME"
+        else:
+            error.file = None
+        error.key = option
+        raise
+
+
+def option_of(question: Any, key: str) -> str | None:
+    """The option by which a key was asked; the key itself where it is an option; None for what no option says."""
+    if key.startswith("--"):
+        return key
+    for option, said in (("--set", question.settings), ("--vary", question.vary)):
+        if key in said:
+            return f"{option} {key}"
+    return next((OPTIONS[name] for name in OPTIONS if key == name or name[-1] == "." and key.startswith(name)), None)
 
 
 def traffic_table(text: str, columns: str | None) -> dict[str, Any]:

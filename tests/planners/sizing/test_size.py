@@ -119,7 +119,10 @@ def test_two_commands_from_a_strange_trace_to_an_answer_that_holds(
     [
         (["--on", "nosuch"], "nosuch"),
         (["--traffic", "nosuch"], "1024:256"),
-        (["--ttft", "5"], "ttft"),
+        (["--ttft", "5"], "simcore: --ttft: '5' has no unit"),
+        (["--set", "slo.tpot=1"], "simcore: --set slo.tpot: "),
+        (["--attainment", "2"], "simcore: --attainment: 2.0"),
+        (["--traffic", "0:5"], "simcore: --traffic: 0"),
         (["--traffic", "none.csv"], "none.csv"),
         (["--traffic", "a.csv", "--columns", "when"], "arrival=when"),
     ],
