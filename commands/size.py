@@ -35,6 +35,9 @@ def size(
         float | None, typer.Option("--budget-usd-per-hour", min=0.0, help="Most that the chips may cost.")
     ] = None,
     attainment: Annotated[float, typer.Option(help="Share of requests that must keep the bounds.")] = 0.9,
+    means: Annotated[
+        bool, typer.Option("--means", help="Bounds are of the means over all requests instead; without a rate.")
+    ] = False,
     stack: Annotated[str | None, typer.Option(help="Serving stack; default: vllm where the chip has it.")] = None,
     changes: Set = None,
     vary: Vary = None,
@@ -63,6 +66,7 @@ def size(
         rate_per_s=rate,
         budget_usd_per_hour=budget,
         attainment=attainment,
+        means=means,
         stack=stack,
         settings=parse_set(changes or ()),
         vary=parse_vary(vary or ()),
@@ -128,7 +132,7 @@ def option_of(question: Any, key: str) -> str | None:
     for option, said in (("--set", question.settings), ("--vary", question.vary)):
         if key in said:
             return f"{option} {key}"
-    return next((OPTIONS[name] for name in OPTIONS if key == name or name[-1] == "." and key.startswith(name)), None)
+    return next((OPTIONS[name] for name in OPTIONS if key == name or (name[-1] == "." and key.startswith(name))), None)
 
 
 def traffic_table(text: str, columns: str | None) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def size(
     frame = read_frame(table, measured=True)
     measured = distinct(read_questions(frame), frame)
     with progress(quiet or as_json, "groups") as update:
-        found = summary(validate(list(measured.values()), update))
+        found = summary(validate(list(measured.values()), None, update))
     if as_json:
         print_json(found)
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,10 @@ BATCHES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512
 """requests in flight per replica that are tried: each 1.3 to 1.5 times the one before"""
 REQUESTS = 2000
 """served when a candidate is replayed, of lengths or the head of a trace"""
+COUNTED = ("plan.dp", "plan.chips")
+"""axes that `size` counts itself"""
+Offer = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+"""(keys that are chosen: system, degrees, other axes, users) -> further keys of the scenario; None: not on offer"""
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,15 @@ class SizeQuestion:
     rate_per_s: float | None = None
     budget_usd_per_hour: float | None = None
     attainment: float = 0.9
-    stack: str | None = None
+    means: bool = False
+    """the bounds are of the means over all requests, as benchmarks tell them; only without a rate"""
+    stack: str | Mapping[str, Any] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     """further keys of the scenario, dotted"""
     vary: Mapping[str, Any] = field(default_factory=dict)
-    """axes in place of the degrees that are tried"""
+    """axes in place of the degrees that are tried, and further ones"""
+    offer: Offer | None = None
+    """which combinations there are, and the settings that a launch script computes for each; only without a rate"""
     folder: str = "."
     """against which files are named"""
 
@@ -92,6 +100,9 @@ class SizeQuestion:
         """What is tried: every system, the degrees that its chips and the model allow, and the requests in flight."""
         if not self.systems:
             raise InputError("names no hardware", key="--on", fix="write for example --on h100-sxm,h200-sxm")
+        for key in COUNTED:
+            if key in self.vary:
+                raise InputError("is counted, not tried", key=f"--vary {key}", fix="leave it out; --rate adds replicas")
         most = max(find("system", name, self.place, "--on")[0].chips_per_node for name in self.systems)
         model, _ = find("model", self.model, self.place, "--model")
         degrees = [1 << power for power in range(most.bit_length()) if 1 << power <= most]

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planners.sizing.question import SizeQuestion
-from planners.sweep import prepare
+from planners.axes import combinations, engine_name
+from planners.sizing.question import Offer, SizeQuestion
+from planners.summary import label
+from planners.sweep import LABELLED, prepare
+from scenarios.fields import quantity
 from simcore.result import ResultTable, concatenate
 
 DEGREES = ("tp", "pp", "attention_dp", "ep")
+LOAD = "traffic.batch"
+CHOICE = "choice"
+"""column: which of `Estimated.apart` a row belongs to"""
+OF_REPLAYS = ("traffic.requests", "traffic.think")
+"""settings of an offer that the analytic engine has no use for"""
 RELAXED = (1.25, 1.5, 2.0, 3.0)
 WORTH = 0.9
 """a relaxed bound is told where it brings the cost down to this share"""
@@ -29,6 +37,10 @@ class Estimated:
     rate_per_s: float | None
     kinds: int
     """of systems to choose from"""
+    apart: Sequence[Mapping[str, Any]]
+    """combinations of the axes that are no degrees: keys of the scenario"""
+    walked: Sequence[str]
+    """keys of the axes that are"""
 
     @property
     def by(self) -> str:
@@ -66,8 +78,20 @@ class Estimated:
 
     def plan(self, row: int) -> dict[str, Any]:
         """System and degrees of a row."""
-        degrees = {name: int(self.table[name][row]) for name in DEGREES if name in self.table.columns}
-        return {"system": str(self.table["system"][row]), **degrees}
+        return {"system": str(self.table["system"][row]), **{name: int(self.table[name][row]) for name in DEGREES}}
+
+    def choice(self, row: int) -> dict[str, Any]:
+        """The keys of the scenario that ask for a row's plan, its load left out; degrees of 1 are told too."""
+        apart = {key: value for key, value in self.apart[int(self.table[CHOICE][row])].items() if key != LOAD}
+        kinds = {key: bool if key == "plan.sp" else int for key in self.walked if key != LOAD}
+        walked = {key: kind(self.table[engine_name(key)][row]) for key, kind in kinds.items()}
+        return {**apart, **{f"plan.{name}": int(self.table[name][row]) for name in DEGREES}, **walked}
+
+    def loads(self, row: int) -> list[int]:
+        """Requests in flight at which a row's plan was priced and fits."""
+        own = self.choice(row)
+        rows = np.flatnonzero(self.table[CHOICE] == self.table[CHOICE][row]).tolist()
+        return sorted({int(self.table["batch"][at]) for at in rows if self.choice(at) == own})
 
     def best(self, good: NDArray[np.bool_], most: int) -> list[int]:
         """The best row of each plan among `good`, best plans first."""
@@ -83,7 +107,7 @@ class Estimated:
     def _one_per_plan(self, rows: NDArray[np.intp], most: int) -> list[int]:
         found: dict[tuple[Any, ...], int] = {}
         for row in rows.tolist():
-            found.setdefault(tuple(self.plan(row).values()), row)
+            found.setdefault(tuple(self.choice(row).items()), row)
             if len(found) == most:
                 break
         return list(found.values())
@@ -109,12 +133,50 @@ def estimated(
     question: SizeQuestion, rate_per_s: float | None, progress: Callable[[int, int], None] | None
 ) -> Estimated:
     """Evaluate the grid. Raises InputError."""
-    scenario = question.scenario({"vary": question.axes()})
-    tables: list[ResultTable] = []
-    prepare(scenario).run(tables.append, progress)
-    slo = scenario.slo
+    raw = question.axes()
+    sweep = prepare(question.scenario({"vary": raw}))
+    fast = {key: raw[key] for key in sweep.fast}
+    apart = [as_written(keys, raw) for keys in combinations(sweep.slow)]
+    slo = sweep.scenario.slo
     assert slo.ttft_s is not None and slo.tpot_s is not None
-    table = concatenate(tables)
+
+    def priced(settings: Mapping[str, Any]) -> ResultTable:
+        tables: list[ResultTable] = []
+        for number, keys in enumerate(apart):
+            load = keys.get(LOAD, 1)
+            asked = {**settings, **keys, "vary": fast or {LOAD: [load]}}
+            for table in prepare(question.scenario({k: v for k, v in asked.items() if k != LOAD})).tables():
+                tables.append(chosen(table, number, keys, sweep.slow))
+            if progress is not None:
+                progress(number + 1, len(apart))
+        return concatenate(tables)
+
+    table = priced({})
     if "plan.ep" not in question.vary:  # experts whole on all ranks, or sliced over them: what servers offer
         table = table.where((table["ep"] == 1) | (table["ep"] == table["tp"] * table["attention_dp"]))
-    return Estimated(table, slo.ttft_s, slo.tpot_s, rate_per_s, len(question.systems))
+    found = Estimated(table, slo.ttft_s, slo.tpot_s, rate_per_s, len(question.systems), apart, [*fast])
+    return found if question.offer is None else replace(found, table=offered(found, question.offer, priced))
+
+
+def offered(found: Estimated, offer: Offer, priced: Callable[[Mapping[str, Any]], ResultTable]) -> ResultTable:
+    """The rows that are on offer, each priced under its own settings."""
+    rows: dict[str, tuple[Mapping[str, Any], list[int]]] = {}
+    for at in range(len(found.table)):
+        settings = offer({**found.choice(at), "traffic.users": int(found.table["batch"][at])})
+        if settings is not None:
+            stated = {key: value for key, value in settings.items() if key not in OF_REPLAYS}
+            rows.setdefault(repr(stated), (stated, []))[1].append(at)
+    return concatenate([priced(settings).where(np.array(at)) for settings, at in rows.values()])
+
+
+def as_written(keys: Mapping[str, Any], axes: Mapping[str, Any]) -> dict[str, Any]:
+    """A combination with its quantities as the axes have them, for a file that is read again."""
+    words = {key: axes[key] if isinstance(axes[key], list | tuple) else axes[key].get("values", ()) for key in keys}
+    return {key: next((word for word in words[key] if quantity(word) == value), value) for key, value in keys.items()}
+
+
+def chosen(table: ResultTable, number: int, keys: Mapping[str, Any], axes: Mapping[str, Any]) -> ResultTable:
+    """The table of a combination, with its words, and its number in `CHOICE`."""
+    told = {key: str(keys.get(key, "")) for key in axes if key not in (*LABELLED, LOAD)}
+    found = label(table, told)
+    return replace(found, columns={**found.columns, CHOICE: np.full(len(table), number)})

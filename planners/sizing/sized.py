@@ -12,12 +12,13 @@ import numpy as np
 
 from planners.load import rate_of
 from planners.sizing.question import REQUESTS, SizeQuestion
-from planners.sizing.shortlist import Estimated, estimated
+from planners.sizing.shortlist import CHOICE, LOAD, Estimated, estimated
 from planners.sweep import case_of_row, prepare
 from scenarios.capacity import capacity
 from scenarios.resolved import find
 from scenarios.simulate import simulate
 from scenarios.traffic import traffic_of
+from simcore.errors import InputError
 from simcore.result import Result, frame
 from simcore.spec.scenario import Scenario
 from simcore.unit_text import seconds
@@ -49,6 +50,8 @@ class Candidate:
     """the flat answer of `simulate`"""
     estimate: dict[str, float]
     """ttft_s and tpot_s of the analytic engine"""
+    other: dict[str, Any]
+    """what was chosen beside system and degrees: keys of the scenario"""
     changes: dict[str, Any]
     """keys of the scenario that ask for it"""
     row: int
@@ -122,9 +125,12 @@ class Sized:
 
     def estimates(self, chosen: Sequence[Candidate]) -> list[Result]:
         """Candidates as the analytic engine sees their plans and loads, with breakdowns."""
-        sweep = prepare(self.question.scenario({"vary": self.question.axes()}))
-        groups = list(sweep.groups())
-        return [sweep.evaluator.one(case_of_row(self.grid.table.row(one.row), groups)) for one in chosen]
+        found = []
+        for one in chosen:
+            apart = self.grid.apart[int(self.grid.table[CHOICE][one.row])]
+            sweep = prepare(self.question.scenario({**apart, "vary": {LOAD: [1]}}))
+            found.append(sweep.evaluator.one(case_of_row(self.grid.table.row(one.row), list(sweep.groups()))))
+        return found
 
     def affordable(self, one: Candidate) -> bool:
         """Whether it lies within the budget."""
@@ -152,7 +158,9 @@ def size(question: SizeQuestion, progress: Progress | None = None, replayed: Pro
         kept.append(candidate(question, found, row, rate))
         if replayed is not None:
             replayed(number + 1, len(rows))
-    ordered = sorted(kept, key=lambda one: rank(one, found.by) if one.meets else (math.inf, excess(one, found)))
+    ordered = sorted(
+        kept, key=lambda one: rank(one, found.by) if one.meets else (math.inf, excess(one, found, question))
+    )
     told = tuple(dict.fromkeys(note for one in kept for note in one.answer.get("notes", ())))
     return Sized(question, rate, found, tuple(ordered), tuple(found.what_would_change()), told)
 
@@ -164,9 +172,10 @@ def rank(one: Candidate, by: str) -> tuple[float, ...]:
     return first, one.chips, float(one.answer.get("tpot_mean_s") or 0.0)
 
 
-def excess(one: Candidate, found: Estimated) -> float:
-    """How many times over its bounds a candidate is, at the median."""
-    over = ((one.answer.get("ttft_p50_s"), found.ttft_s), (one.answer.get("tpot_p50_s"), found.tpot_s))
+def excess(one: Candidate, found: Estimated, question: SizeQuestion) -> float:
+    """How many times over its bounds a candidate is, at the median, or the mean where that is bound."""
+    which = "mean" if question.means else "p50"
+    over = ((one.answer.get(f"{name}_{which}_s"), bound) for name, bound in bounds_of(found))
     return max((value / bound for value, bound in over if value is not None), default=math.inf)
 
 
@@ -174,6 +183,9 @@ def offered(question: SizeQuestion) -> float | None:
     """Requests per second that arrive; None where a replica is kept busy instead."""
     if not question.is_open:
         return None
+    for key, said in (("--means", question.means), ("offer", question.offer)):
+        if said:
+            raise InputError("is for users, not for arrivals at a rate", key=key, fix="leave one of them out")
     return question.rate_per_s or rate_of(question.scenario({}))
 
 
@@ -181,7 +193,8 @@ def candidate(question: SizeQuestion, found: Estimated, row: int, rate: float | 
     """A row of the analytic engine, replayed under arrivals or users."""
     plan = found.plan(row)
     system = str(plan.pop("system"))
-    said = {"hardware.system": system} | {f"plan.{name}": degree for name, degree in plan.items() if degree > 1}
+    chosen, plain = found.choice(row), {f"plan.{name}": 1 for name in plan}
+    said = {key: value for key, value in chosen.items() if value != plain.get(key) or key in question.settings}
     asked = (under_users if rate is None else under_rate)(question, said, found, row)
     changes, users, replicas, answer = asked
     return Candidate(
@@ -189,14 +202,28 @@ def candidate(question: SizeQuestion, found: Estimated, row: int, rate: float | 
         plan=plan,
         replicas=max(replicas, 1),
         users=users,
-        chips=max(replicas, 1) * math.prod(plan[name] for name in ("tp", "pp", "attention_dp")),
-        meets=replicas > 0 and (answer.get("attainment_ratio") or 0.0) >= question.attainment,
+        chips=max(replicas, 1) * math.prod(int(found.table[name][row]) for name in ("tp", "pp", "attention_dp", "cp")),
+        meets=replicas > 0 and keeps(found, answer, question),
         usd_per_hour=finite(found.table["usd_per_hour"][row] * max(replicas, 1)),
         answer=answer,
         estimate={name: float(found.table[name][row]) for name in ("ttft_s", "tpot_s")},
+        other={key: value for key, value in said.items() if key not in plain and key != "hardware.system"},
         changes=changes,
         row=row,
     )
+
+
+def keeps(found: Estimated, answer: dict[str, Any], question: SizeQuestion) -> bool:
+    """Whether enough requests keep the bounds, or the means over all requests do."""
+    if not question.means:
+        return (answer.get("attainment_ratio") or 0.0) >= question.attainment
+    means = ((answer.get(f"{name}_mean_s"), bound) for name, bound in bounds_of(found))
+    return all(value is not None and value <= bound for value, bound in means)
+
+
+def bounds_of(found: Estimated) -> tuple[tuple[str, float], ...]:
+    """(figure, its bound in seconds)."""
+    return ("ttft", found.ttft_s), ("tpot", found.tpot_s)
 
 
 def finite(value: Any) -> float | None:
@@ -274,24 +301,25 @@ def copies(question: SizeQuestion, scenario: Scenario, replicas: int) -> dict[st
 
 def under_users(question: SizeQuestion, said: dict[str, Any], found: Estimated, row: int) -> Asked:
     """The most users of one replica within the bounds, searched from what the analytic engine allows."""
-    loads = sorted({int(batch) for batch in question.axes()["traffic.batch"]})
-    answers: dict[int, Replay] = {}
+    loads, answers = found.loads(row), dict[int, Replay]()
 
     def at(place: int) -> Replay:
         users = loads[place]
         if users not in answers:
             requests = min(max(MOST_FEW, WAVES * users), MOST_REQUESTS)
             changes = {**said, "traffic.users": users, "traffic.requests": requests}
+            more = None if question.offer is None else question.offer({**found.choice(row), "traffic.users": users})
+            changes |= more or {}
             answers[users] = changes, simulate(question.scenario(changes)).flat
         return answers[users]
 
-    def keeps(place: int) -> bool:
-        return (at(place)[1].get("attainment_ratio") or 0.0) >= question.attainment
+    def good(place: int) -> bool:
+        return keeps(found, at(place)[1], question)
 
     place = loads.index(int(found.table["batch"][row]))
-    while keeps(place) and place + 1 < len(loads) and keeps(place + 1):
+    while good(place) and place + 1 < len(loads) and good(place + 1):
         place += 1
-    while not keeps(place) and place > 0:
+    while not good(place) and place > 0:
         place -= 1
     changes, answer = at(place)
     return changes, loads[place], 1, answer

@@ -22,6 +22,7 @@ def degrees(one: Candidate) -> str:
     A degree of one is not told; tp always is.
     """
     said = [f"{name} {degree}" for name, degree in one.plan.items() if degree > 1 or name == "tp"]
+    said += [f"{key.rpartition('.')[2]} {value}" for key, value in one.other.items()]
     load = "" if one.users is None else f", {one.users} user{'s' if one.users > 1 else ''}"
     return f"{one.system} {' '.join(said)}{load}"
 
@@ -62,12 +63,7 @@ def in_words(found: Sized) -> list[str]:
     price = "" if best.usd_per_hour is None else f", {best.usd_per_hour:.2f} USD/h"
     count = f"{best.replicas} x {degrees(best)}" if found.rate_per_s is not None else degrees(best)
     lines = [f"Take {count}: {best.chips} chips{price} for {load}."]
-    answer = best.answer
-    lines.append(
-        f"TTFT {seconds(answer.get('ttft_p50_s'))} median, {seconds(answer.get('ttft_p90_s'))} p90; "
-        f"TPOT {seconds(answer.get('tpot_p50_s'))} median, {seconds(answer.get('tpot_p90_s'))} p90; "
-        f"{100 * (answer.get('attainment_ratio') or 0.0):.1f} % of requests keep both bounds."
-    )
+    lines.append(figures(found, best))
     lines += intervals(best)
     if found.runner_up is not None:
         lines.append(f"Runner-up: {compared(found, best, found.runner_up)}.")
@@ -78,6 +74,21 @@ def in_words(found: Sized) -> list[str]:
     lines += [changed(change) for change in found.changes]
     told = {"Start each replica with": start_of(found, best), "Measure it with": bench_of(found, best)}
     return [*lines, *(f"{what}: {command}" for what, command in told.items() if command is not None)]
+
+
+def figures(found: Sized, one: Candidate) -> str:
+    """Its times, and how far they keep the bounds."""
+    answer = one.answer
+    words = {"p50": "median", "p90": "p90"}
+    if found.question.means:
+        words = {"mean": "mean", **words}
+    told = []
+    for name in ("ttft", "tpot"):
+        times = (f"{seconds(answer.get(f'{name}_{key}_s'))} {word}" for key, word in words.items())
+        told.append(f"{name.upper()} {', '.join(times)}")
+    kept = f"{100 * (answer.get('attainment_ratio') or 0.0):.1f} % of requests keep both bounds"
+    means = ", both means do" if found.question.means and one.meets else ""
+    return f"{'; '.join(told)}; {kept}{means}."
 
 
 def deployed(found: Sized, one: Candidate) -> tuple[Scenario, str, tuple[str, ...]]:
