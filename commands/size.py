@@ -11,6 +11,10 @@ import typer
 
 from commands.asked import Calibration, Json, Pictures, Quiet, Set, Vary
 
+Means = Annotated[
+    bool, typer.Option("--means", help="Bounds are of the means over all requests instead; without a rate.")
+]
+
 
 def register(app: typer.Typer) -> None:
     app.command()(size)
@@ -35,9 +39,7 @@ def size(
         float | None, typer.Option("--budget-usd-per-hour", min=0.0, help="Most that the chips may cost.")
     ] = None,
     attainment: Annotated[float, typer.Option(help="Share of requests that must keep the bounds.")] = 0.9,
-    means: Annotated[
-        bool, typer.Option("--means", help="Bounds are of the means over all requests instead; without a rate.")
-    ] = False,
+    means: Means = False,
     stack: Annotated[str | None, typer.Option(help="Serving stack; default: vllm where the chip has it.")] = None,
     changes: Set = None,
     vary: Vary = None,

@@ -22,14 +22,13 @@ def size(
 ) -> None:
     """Ask `size` for groups of measured rows and judge its plans by what was measured."""
     from commands.terminal import print_json, print_table, progress
-    from validation.serving.fit import distinct
-    from validation.serving.inputs import read_frame, read_questions
-    from validation.sizing import summary, validate
+    from validation.serving.inputs import read_frame, read_questions, replayer
+    from validation.sizing import measured_rows, summary, validate
 
     frame = read_frame(table, measured=True)
-    measured = distinct(read_questions(frame), frame)
+    rows = measured_rows(read_questions(frame), frame)
     with progress(quiet or as_json, "groups") as update:
-        found = summary(validate(list(measured.values()), None, update))
+        found = summary(validate(rows, replayer(), update))
     if as_json:
         print_json(found)
         return
@@ -40,5 +39,5 @@ def size(
         f"{100 * (found['good_share'] or 0):.0f} %; measured times lie in the told intervals in "
         f"{100 * (found['inside_share'] or 0):.0f} % of {found['judged_inside']}"
     )
-    rows = [[bad["group"], f"{bad['ratio']:.2f}", bad["reason"]] for bad in found["bad"]]
-    print_table(["group", "of the best", "why"], rows, "not within 5 %", ("group", "why"))
+    lines = [[bad["group"], f"{bad['ratio']:.2f}", bad["reason"]] for bad in found["bad"]]
+    print_table(["group", "of the best", "why"], lines, "not within 5 %", ("group", "why"))

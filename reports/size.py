@@ -44,7 +44,12 @@ def page_of(found: Any) -> Page:
     if notes:
         blocks.append(Notes("How it was asked", notes, is_open=True))
     return Page(
-        "size", title(found), first, lines, [*blocks, *(basis(rest.answer) if rest else [])], found.best is None
+        "size",
+        title(found),
+        first,
+        lines,
+        [*blocks, *(basis({**rest.answer, "intervals": rest.intervals}) if rest else [])],
+        found.best is None,
     )
 
 
@@ -88,7 +93,7 @@ def between(found: Any, chosen: list[Any], name: str, label: str) -> Ranges:
     """Quantiles of the replays side by side, the mean with the interval that such predictions keep."""
     rows = []
     for one in chosen:
-        ends = (one.answer.get("intervals") or {}).get(f"{name}_mean_s") or (None, None)
+        ends = one.intervals.get(f"{name}_mean_s") or (None, None)
         told = [("mean", "mean", ends), *((key, word, (None, None)) for key, word in QUANTILES)]
         for key, word, (low, high) in told:
             value = one.answer.get(f"{name}_{key}_s")
@@ -96,7 +101,7 @@ def between(found: Any, chosen: list[Any], name: str, label: str) -> Ranges:
                 between_ms = (None, None) if low is None or high is None else (1e3 * low, 1e3 * high)
                 rows.append((f"{degrees(one)}: {word}", 1e3 * value, *between_ms, degrees(one)))
     limit = found.grid.ttft_s if name == "ttft" else found.grid.tpot_s
-    caption = "Replayed; dashed: the bound. The bar of a mean: four of five measurements lay within."
+    caption = "Replayed; dashed: the bound. The bar of a mean: four of five lay within, of both means."
     return Ranges(
         f"{label}: recommended, runner-up, nearest miss", rows, Axis(f"{label}, ms", True), 1e3 * limit, caption
     )

@@ -21,10 +21,10 @@ from scenarios.names import resolve
 from simcore.errors import SimcoreError
 from validation.serving.choice import throughput
 from validation.serving.fit import Measured
-from validation.serving.inputs import replayer
 from validation.serving.measures import grouped
 from validation.serving.question import formats, scenario_tables
-from validation.serving.rows import Question
+from validation.serving.replay import Replayer
+from validation.serving.rows import Question, ServingRow
 
 LEAST_PLANS = 3
 GOOD = 0.95
@@ -81,16 +81,25 @@ def plan_of(row: Measured) -> Choice:
     return *formats_of(row.question), pool.tp, pool.attention_dp, pool.ep
 
 
+def measured_rows(rows: Sequence[ServingRow], frame: Any) -> list[Measured]:
+    """Aggregated rows that can be asked, with what was measured; the same result under one model's name counts once."""
+    found: dict[Any, Measured] = {}
+    for row, ttft_ms, tpot_ms in zip(rows, frame["silicon_ttft_ms"], frame["silicon_tpot_ms"], strict=True):
+        asked = row.question
+        if asked is not None and asked.mode == "agg" and asked.prefill is None:
+            key = (asked.model, asked.curve, asked.users, f"{ttft_ms:.5g}", f"{tpot_ms:.4g}")
+            found.setdefault(key, Measured(asked, ttft_ms / 1e3, tpot_ms / 1e3))
+    return list(found.values())
+
+
 def groups_of(rows: Sequence[Measured]) -> Iterator[Group]:
-    """Aggregated rows by model, system, stack and lengths; those with three sets of degrees and more, and rows within
-    bounds."""
-    plain = [row for row in rows if row.question.prefill is None]
+    """Rows by model, system, stack and lengths; those with three sets of degrees and more, and rows within bounds."""
     keys = []
-    for row in plain:
+    for row in rows:
         asked = row.question
         keys.append(f"{asked.model}|{asked.system}|{asked.stack}|{asked.input_tokens}:{asked.output_tokens}")
     for name, places in grouped(keys).items():
-        group = Group(name, tuple(plain[at] for at in places))
+        group = Group(name, tuple(rows[at] for at in places))
         if len({plan_of(row)[2:] for row in group.rows}) >= LEAST_PLANS and group.best_of(None) > 0.0:
             yield group
 
@@ -99,14 +108,12 @@ DEGREES = ("plan.tp", "plan.attention_dp", "plan.ep")
 FORMATS = ("plan.weights", "plan.experts")
 
 
-def question_of(group: Group, left_out: str | None = None) -> SizeQuestion:
+def question_of(group: Group, asks: Replayer) -> SizeQuestion:
     """What somebody would ask who runs those servers: which of my configurations, under my launch scripts?
 
-    The scripts are the recipes of `validate serving`. `left_out`: a kind of part whose rows the stack's parameters have
-    not seen; of "model" the recipes' rules that name a model go too.
+    The scripts are the recipes of `validate serving`, which `asks` holds.
     """
     first = group.rows[0].question
-    asks = replayer(left_out)
     model = resolve("model", first.model).value
     plans = {plan for plan, _ in group.newest}
     keys = [*FORMATS, *DEGREES] if model.is_moe else [FORMATS[0], DEGREES[0]]
@@ -129,7 +136,7 @@ def question_of(group: Group, left_out: str | None = None) -> SizeQuestion:
         ttft=f"{group.ttft_s:.9g} s",
         tpot=f"{group.tpot_s:.9g} s",
         means=True,
-        stack=stack_of(first, left_out),
+        stack=first.stack,
         vary=vary,
         offer=offer,
     )
@@ -152,13 +159,6 @@ def settings_of(tables: Mapping[str, Any]) -> dict[str, Any]:
 CLIENT = ("requests", "think", "shared_prefix")
 
 
-def stack_of(question: Question, left_out: str | None) -> str | dict[str, Any]:
-    """The stack by name; where a part is left out, with the parameters that have not seen it."""
-    if left_out is None:
-        return question.stack
-    return question.stack
-
-
 @dataclass(frozen=True)
 class Verdict:
     """How an answer fared."""
@@ -168,9 +168,9 @@ class Verdict:
     """best measured output per chip of the recommended plan within bounds, over that of any"""
     row_ratio: float
     """the same of the recommended load alone"""
-    ttft: bool | None
-    """whether the measured mean lies in the told interval"""
-    tpot: bool | None
+    ttft: float | None
+    """where the measured mean lies: 0 in the middle of the told interval, 1 and -1 at its ends, by logarithms"""
+    tpot: float | None
     reason: str = ""
 
     @property
@@ -178,37 +178,45 @@ class Verdict:
         return self.ratio >= GOOD
 
 
-def judged(group: Group, left_out: str | None = None) -> Verdict:
+def judged(group: Group, asks: Replayer) -> Verdict:
     """Ask `size` and compare."""
     try:
-        found = size(question_of(group, left_out))
+        found = size(question_of(group, asks))
     except SimcoreError as error:
         return Verdict(group.name, 0.0, 0.0, None, None, str(error))
     one, best = found.candidates[0], group.best_of(None)
     plan, users = chosen_plan({**{f"plan.{k}": v for k, v in one.plan.items()}, **one.other}), one.users or 0
-    row, told = group.newest[plan, users], one.answer.get("intervals") or {}
-    inside = {name: lies_inside(told.get(f"{name}_mean_s"), getattr(row, f"{name}_s")) for name in ("ttft", "tpot")}
+    row = group.newest[plan, users]
+    away = {name: place_in(one.intervals.get(f"{name}_mean_s"), getattr(row, f"{name}_s")) for name in ("ttft", "tpot")}
     why = "" if one.meets else "no plan keeps the bounds"
-    return Verdict(group.name, group.best_of(plan) / best, group.best_of(plan, users) / best, **inside, reason=why)
+    return Verdict(group.name, group.best_of(plan) / best, group.best_of(plan, users) / best, **away, reason=why)
 
 
-def lies_inside(told: Sequence[float] | None, value_s: float) -> bool | None:
-    """None where no interval is told."""
-    return None if told is None else told[0] <= value_s <= told[1]
+def place_in(told: Sequence[float] | None, value_s: float) -> float | None:
+    """Where a value lies in an interval: 0 in its middle, 1 and -1 at its ends, by logarithms; None without one.
+
+    >>> round(place_in([1.0, 4.0], 2.0), 9), round(place_in([1.0, 4.0], 8.0), 9)
+    (0.0, 2.0)
+    """
+    if told is None:
+        return None
+    low, high = np.log(told)
+    return float((np.log(value_s) - (low + high) / 2.0) / ((high - low) / 2.0))
 
 
 def summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """Shares over groups, and the bad ones."""
-    sides = {name: [getattr(v, name) for v in verdicts if getattr(v, name) is not None] for name in ("ttft", "tpot")}
-    both = [v.ttft and v.tpot for v in verdicts if v.ttft is not None and v.tpot is not None]
+    told = [v for v in verdicts if v.ttft is not None and v.tpot is not None]
+    away = np.abs(np.array([(v.ttft, v.tpot) for v in told], float).reshape(-1, 2))
     return {
         "groups": len(verdicts),
         "good_share": float(np.mean([v.is_good for v in verdicts])) if verdicts else None,
         "ratio_median": float(np.median([v.ratio for v in verdicts])) if verdicts else None,
         "row_good_share": float(np.mean([v.row_ratio >= GOOD for v in verdicts])) if verdicts else None,
-        "inside_share": float(np.mean(both)) if both else None,
-        "judged_inside": len(both),
-        **{f"{name}_inside_share": float(np.mean(found)) if found else None for name, found in sides.items()},
+        "inside_share": float((away.max(axis=1) <= 1.0).mean()) if told else None,
+        "ttft_inside_share": float((away[:, 0] <= 1.0).mean()) if told else None,
+        "tpot_inside_share": float((away[:, 1] <= 1.0).mean()) if told else None,
+        "judged_inside": len(told),
         "bad": [
             {"group": v.group, "ratio": v.ratio, "reason": v.reason}
             for v in sorted(verdicts, key=lambda v: v.ratio)
@@ -218,12 +226,12 @@ def summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 
 def validate(
-    rows: Sequence[Measured], left_out: str | None = None, progress: Callable[[int, int], None] | None = None
+    rows: Sequence[Measured], asks: Replayer, progress: Callable[[int, int], None] | None = None
 ) -> list[Verdict]:
-    """Every group."""
+    """Every group, its servers started as the recipes of `asks` say."""
     groups, found = list(groups_of(rows)), []
     for number, group in enumerate(groups):
-        found.append(judged(group, left_out))
+        found.append(judged(group, asks))
         if progress is not None:
             progress(number + 1, len(groups))
     return found

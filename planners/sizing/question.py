@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ REQUESTS = 2000
 """served when a candidate is replayed, of lengths or the head of a trace"""
 COUNTED = ("plan.dp", "plan.chips")
 """axes that `size` counts itself"""
+UNPRICED = ("policy.draft_tokens", "traffic.requests", "traffic.think")
+"""settings that the analytic engine has no answer to: its plans are priced without them"""
 Offer = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
 """(keys that are chosen: system, degrees, other axes, users) -> further keys of the scenario; None: not on offer"""
 
@@ -43,7 +45,7 @@ class SizeQuestion:
     attainment: float = 0.9
     means: bool = False
     """the bounds are of the means over all requests, as benchmarks tell them; only without a rate"""
-    stack: str | Mapping[str, Any] | None = None
+    stack: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     """further keys of the scenario, dotted"""
     vary: Mapping[str, Any] = field(default_factory=dict)
@@ -81,6 +83,15 @@ class SizeQuestion:
         if trace and "$" not in trace:
             raw["traffic"]["trace"] = os.path.relpath(Path(self.folder) / Path(trace).expanduser(), folder)
         return raw
+
+    def offered(self, choice: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Further keys of a choice; None where it is not on offer."""
+        return {} if self.offer is None else self.offer(choice)
+
+    def priced(self, changes: Mapping[str, Any]) -> Scenario:
+        """The question as the analytic engine is asked. Raises InputError."""
+        kept = {key: value for key, value in self.settings.items() if key not in UNPRICED}
+        return replace(self, settings=kept).scenario(changes)
 
     def tables_with(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """The tables with keys set; one request in flight where nothing says how many."""

@@ -10,18 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planners.axes import combinations, engine_name
-from planners.sizing.question import Offer, SizeQuestion
+from planners.sizing.question import UNPRICED, SizeQuestion
 from planners.summary import label
 from planners.sweep import LABELLED, prepare
 from scenarios.fields import quantity
+from simcore.errors import InputError
 from simcore.result import ResultTable, concatenate
 
 DEGREES = ("tp", "pp", "attention_dp", "ep")
-LOAD = "traffic.batch"
+LOAD, DRAFTS = "traffic.batch", "policy.draft_tokens"
 CHOICE = "choice"
 """column: which of `Estimated.apart` a row belongs to"""
-OF_REPLAYS = ("traffic.requests", "traffic.think")
-"""settings of an offer that the analytic engine has no use for"""
 RELAXED = (1.25, 1.5, 2.0, 3.0)
 WORTH = 0.9
 """a relaxed bound is told where it brings the cost down to this share"""
@@ -41,6 +40,8 @@ class Estimated:
     """combinations of the axes that are no degrees: keys of the scenario"""
     walked: Sequence[str]
     """keys of the axes that are"""
+    drafts: bool = False
+    """servers draft tokens, which makes plans faster than they were priced"""
 
     @property
     def by(self) -> str:
@@ -112,6 +113,16 @@ class Estimated:
                 break
         return list(found.values())
 
+    def shortlist(self, most: int, few: int) -> list[int]:
+        """Rows to replay: the best row of each plan within the bounds, or, where there is none, a few of the nearest;
+        where servers draft, the nearest beside."""
+        found = self.best(self.within(), most)
+        if found and not self.drafts:
+            return found
+        known = [self.choice(row) for row in found]
+        more = self.nearest(most if self.drafts else few)
+        return [*found, *(row for row in more if self.choice(row) not in known)][:most]
+
     def what_would_change(self) -> list[dict[str, Any]]:
         """For each bound the least relaxation that makes the answer a tenth cheaper, and what the answer is then."""
         now = self.best(self.within(), 1)
@@ -134,7 +145,7 @@ def estimated(
 ) -> Estimated:
     """Evaluate the grid. Raises InputError."""
     raw = question.axes()
-    sweep = prepare(question.scenario({"vary": raw}))
+    sweep = prepare(question.priced({"vary": raw}))
     fast = {key: raw[key] for key in sweep.fast}
     apart = [as_written(keys, raw) for keys in combinations(sweep.slow)]
     slo = sweep.scenario.slo
@@ -145,7 +156,7 @@ def estimated(
         for number, keys in enumerate(apart):
             load = keys.get(LOAD, 1)
             asked = {**settings, **keys, "vary": fast or {LOAD: [load]}}
-            for table in prepare(question.scenario({k: v for k, v in asked.items() if k != LOAD})).tables():
+            for table in prepare(question.priced({k: v for k, v in asked.items() if k != LOAD})).tables():
                 tables.append(chosen(table, number, keys, sweep.slow))
             if progress is not None:
                 progress(number + 1, len(apart))
@@ -155,18 +166,27 @@ def estimated(
     if "plan.ep" not in question.vary:  # experts whole on all ranks, or sliced over them: what servers offer
         table = table.where((table["ep"] == 1) | (table["ep"] == table["tp"] * table["attention_dp"]))
     found = Estimated(table, slo.ttft_s, slo.tpot_s, rate_per_s, len(question.systems), apart, [*fast])
-    return found if question.offer is None else replace(found, table=offered(found, question.offer, priced))
+    return (
+        replace(found, drafts=bool(question.settings.get(DRAFTS)))
+        if question.offer is None
+        else offered(found, question, priced)
+    )
 
 
-def offered(found: Estimated, offer: Offer, priced: Callable[[Mapping[str, Any]], ResultTable]) -> ResultTable:
-    """The rows that are on offer, each priced under its own settings."""
+def offered(found: Estimated, question: SizeQuestion, priced: Callable[[Mapping[str, Any]], ResultTable]) -> Estimated:
+    """The rows that are on offer, each priced under its own settings. Raises InputError where none is."""
     rows: dict[str, tuple[Mapping[str, Any], list[int]]] = {}
+    drafts = False
     for at in range(len(found.table)):
-        settings = offer({**found.choice(at), "traffic.users": int(found.table["batch"][at])})
+        settings = question.offered({**found.choice(at), "traffic.users": int(found.table["batch"][at])})
         if settings is not None:
-            stated = {key: value for key, value in settings.items() if key not in OF_REPLAYS}
+            drafts = drafts or bool(settings.get(DRAFTS))
+            stated = {key: value for key, value in settings.items() if key not in UNPRICED}
             rows.setdefault(repr(stated), (stated, []))[1].append(at)
-    return concatenate([priced(settings).where(np.array(at)) for settings, at in rows.values()])
+    if not rows:
+        raise InputError("no combination is on offer", key="offer", fix="offer some of the axes' values")
+    parts = [priced(settings).where(np.array(at)) for settings, at in rows.values()]
+    return replace(found, table=concatenate(parts), drafts=drafts)
 
 
 def as_written(keys: Mapping[str, Any], axes: Mapping[str, Any]) -> dict[str, Any]:

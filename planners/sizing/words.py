@@ -10,6 +10,8 @@ from simcore.unit_text import seconds
 
 HEADER = ("plan", "replicas", "chips", "USD/h", "tokens/s/chip", "TTFT p50", "TPOT p50", "kept", "verdict")
 LEAST_LISTED = 1e-3
+TOLD_EDGE = 1.05
+"""times the load that was tried: where the bounds are reached is told from there on"""
 
 
 def money(value: float | None) -> str:
@@ -64,6 +66,8 @@ def in_words(found: Sized) -> list[str]:
     count = f"{best.replicas} x {degrees(best)}" if found.rate_per_s is not None else degrees(best)
     lines = [f"Take {count}: {best.chips} chips{price} for {load}."]
     lines.append(figures(found, best))
+    if best.edge.users is not None and best.users is not None and best.edge.users >= TOLD_EDGE * best.users:
+        lines.append(f"The bounds are reached at about {best.edge.users:.0f} users.")
     lines += intervals(best)
     if found.runner_up is not None:
         lines.append(f"Runner-up: {compared(found, best, found.runner_up)}.")
@@ -142,14 +146,11 @@ def compared(found: Sized, best: Candidate, other: Candidate) -> str:
 
 def intervals(one: Candidate) -> list[str]:
     """How far off such predictions were where they were measured."""
-    told = one.answer.get("intervals") or {}
     parts = [
-        f"mean {name.upper()} {seconds(low)} to {seconds(high)}"
-        for name in ("ttft", "tpot")
-        for low, high in [told.get(f"{name}_mean_s") or (None, None)]
-        if low is not None
+        f"mean {name.removesuffix('_mean_s').upper()} {seconds(low)} to {seconds(high)}"
+        for name, (low, high) in sorted(one.intervals.items(), reverse=True)
     ]
-    return [f"Four of five such predictions would be measured within {', '.join(parts)}."] if parts else []
+    return [f"Four of five such predictions would be measured within {' and '.join(parts)}."] if parts else []
 
 
 def changed(change: dict[str, Any]) -> str:
@@ -186,7 +187,9 @@ def flat(found: Sized) -> dict[str, Any]:
             return None
         own = {"system": one.system, **one.plan, "replicas": one.replicas, "users": one.users, "chips": one.chips}
         more = {"usd_per_hour": one.usd_per_hour, "meets": one.meets, "scenario": dict(one.changes)}
-        return own | more | {f"estimate_{name}": value for name, value in one.estimate.items()} | one.answer
+        more |= {"edge_users": one.edge.users, "edge_output_ratio": one.edge.output_ratio}
+        more |= {f"estimate_{name}": value for name, value in one.estimate.items()}
+        return own | more | one.answer | {"intervals": one.intervals}
 
     return {
         "answer": " ".join(in_words(found)),
