@@ -119,9 +119,18 @@ def searched(problem: Any, chosen: Any, how: tuple[Any, Any], mark: Path, asked:
     (setting, where), (title, store) = how, asked
     with open_store(store or mark.parent / STORE, problem) as kept, steered(mark, setting.progress) as update:
         own = kept.prefix if store is None else None
-        write_text(mark, mark_text(problem, setting, (title, chosen.name), own))
+        write_text(mark, mark_text(problem, setting, (title, chosen.name), own, going_on()))
         with held(mark):
             return search(problem, chosen, replace(setting, progress=update), kept, where)
+
+
+def going_on() -> str:
+    """The command of this process with `--resume`, for people to read."""
+    import shlex
+    import sys
+
+    words = [word for word in sys.argv[1:] if word != "--resume"]
+    return shlex.join(["simcore", *words, "--resume"])
 
 
 JOURNAL = b'{"op_cod'

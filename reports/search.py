@@ -11,7 +11,7 @@ import numpy as np
 
 from reports.files import write_text
 from reports.output import output_folder
-from reports.page import Axis, Bars, Lines, Notes, Page, Parallel, Points, Ranges, Table, Tiles, write_page
+from reports.page import Actions, Axis, Bars, Lines, Notes, Page, Parallel, Points, Ranges, Table, Tiles, write_page
 from reports.page.blocks import Block
 
 SEARCH_NAMES = ("frontier.csv", "evaluations.csv", "search.json", "search.html")
@@ -347,8 +347,8 @@ def comparison_page(found: Any, title: str) -> Page:
     return Page("search compare", title, first, lines, blocks + ([Notes("Left out", left)] if left else []))
 
 
-def live_page(live: Any, folder: str, reload_s: int) -> Page:
-    """A search as far as it is: the best so far, the hypervolume, every evaluation."""
+def live_page(live: Any, folder: str, reload_s: int, steering: Actions | None = None) -> Page:
+    """A search as far as it is: the best so far, the hypervolume, every evaluation; buttons where it can be steered."""
     count, rows = len(live.points), np.flatnonzero(live.full & (live.violation <= 0))
     names = [one.name for one in live.objectives]
     signs = np.array([one.sign for one in live.objectives])
@@ -380,8 +380,12 @@ def live_page(live: Any, folder: str, reload_s: int) -> Page:
             progress(live.method, curve),
             Table("Frontier so far", header, cells, words, order),
         ]
-    lines = [
-        f"{folder}: method {live.method}, seed {live.seed}; as the answers come, {count:,} of {live.budget:,.0f}.",
-        "Ctrl-C in its terminal stops it and loses nothing; the same command with --resume goes on.",
-    ]
-    return Page("search, running", live.title, first, lines, blocks, reload_s=reload_s)
+    lines = [f"{folder}: method {live.method}, seed {live.seed}; as the answers come, {count:,} of {live.budget:,.0f}."]
+    if steering is None:
+        lines.append(f"Nothing runs it now; this goes on: {live.command or 'the same command with --resume'}")
+    else:
+        lines.append("Stopping loses nothing; the same command with --resume goes on.")
+        blocks.insert(0, steering)
+    return Page(
+        "search, running" if steering else "search, unfinished", live.title, first, lines, blocks, reload_s=reload_s
+    )

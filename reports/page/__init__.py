@@ -1,6 +1,7 @@
 """Pages: one builder for every kind of run; see `blocks` for what a page is made of."""
 
 from reports.page.blocks import (
+    Actions,
     Axis,
     Bars,
     Heat,
