@@ -10,16 +10,19 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planners.load import rate_of
 from planners.sizing.loads import MOST_REQUESTS, Asked, Edge, bounds_of, keeps, under_users
 from planners.sizing.question import REQUESTS, SizeQuestion
 from planners.sizing.shortlist import CHOICE, LOAD, Estimated, estimated
 from planners.sweep import case_of_row, prepare
+from planners.whatif.assumed import Moved, assumed
 from scenarios.capacity import capacity
 from scenarios.resolved import find
 from scenarios.simulate import simulate
 from scenarios.traffic import traffic_of
+from simcore.engine.metrics import request_metrics
 from simcore.errors import InputError
 from simcore.result import Result, frame
 from simcore.spec.scenario import Scenario
@@ -162,6 +165,16 @@ class Sized:
             sweep = prepare(self.question.priced({**apart, "vary": {LOAD: [1]}}))
             found.append(sweep.evaluator.one(case_of_row(self.grid.table.row(one.row), list(sweep.groups()))))
         return found
+
+    def assumed(self, one: Candidate) -> list[Moved]:
+        """Assumed numbers of a candidate's hardware, the one that moves its steady state most first."""
+        asked = {**self.grid.choice(one.row), LOAD: int(self.grid.table["batch"][one.row])}
+        return assumed(self.question.priced(asked))
+
+    def latencies(self, one: Candidate) -> dict[str, NDArray[np.float64]]:
+        """Seconds of every request of a candidate, served once more, by latency."""
+        run = simulate(self.scenario(one)).run
+        return {} if run is None else request_metrics(run)
 
     def affordable(self, one: Candidate) -> bool:
         """Whether it lies within the budget."""

@@ -64,7 +64,7 @@ def in_words(found: Sized) -> list[str]:
     load = f"{found.rate_per_s:.4g} requests/s" if found.rate_per_s is not None else f"{best.users} users per replica"
     price = "" if best.usd_per_hour is None else f", {best.usd_per_hour:.2f} USD/h"
     count = f"{best.replicas} x {degrees(best)}" if found.rate_per_s is not None else degrees(best)
-    lines = [f"Take {count}: {best.chips} chips{price} for {load}."]
+    lines = [f"Take {count}: {best.chips} chip{'s' * (best.chips > 1)}{price} for {load}."]
     lines.append(figures(found, best))
     if best.edge.users is not None and best.users is not None and best.edge.users >= TOLD_EDGE * best.users:
         lines.append(f"The bounds are reached at about {best.edge.users:.0f} users.")
