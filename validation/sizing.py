@@ -1,9 +1,10 @@
 """Does `size` choose well? Groups of measured rows are asked for their own bounds, answers judged by measurements.
 
-A group is one model, system, stack and pair of lengths with at least three plans. It is asked as a person would ask,
-`simcore size --model M --on S --stack K --traffic I:O --ttft A --tpot B`, with the group's median TTFT and TPOT as
-bounds, its narrowest format, and its own degrees and loads as what can be chosen from. Good: the recommended plan's
-best measured output per chip, among its rows that keep both bounds, is within 5 % of the best of all rows that do.
+A group is one model, system, stack and pair of lengths with at least three sets of degrees. It is asked as somebody
+would who runs those servers: his model, chip, stack and traffic, the group's median TTFT and TPOT as bounds of means
+(which the table tells), his launch scripts, and his configurations (formats, degrees and loads that were measured) to
+choose from. One question decides formats, degrees and load. Good: the recommended plan's best measured output per chip,
+among its rows that keep both bounds, is within 5 % of the best of all rows that do; told beside it, the load alone.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -69,16 +70,17 @@ def release_of(row: Measured) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", row.question.version))
 
 
-def formats_of(question: Question) -> tuple[str, str]:
-    """Weights and experts of a row's checkpoint."""
-    found = formats(resolve("model", question.model).value, question.precision)
+@cache
+def formats_of(model: str, precision: str) -> tuple[str, str]:
+    """Weights and experts of a checkpoint."""
+    found = formats(resolve("model", model).value, precision)
     return found["weights"], found.get("experts", found["weights"])
 
 
 def plan_of(row: Measured) -> Choice:
     """What a row was served with."""
     pool = row.question.pool
-    return *formats_of(row.question), pool.tp, pool.attention_dp, pool.ep
+    return *formats_of(row.question.model, row.question.precision), pool.tp, pool.attention_dp, pool.ep
 
 
 def measured_rows(rows: Sequence[ServingRow], frame: Any) -> list[Measured]:
@@ -108,10 +110,10 @@ DEGREES = ("plan.tp", "plan.attention_dp", "plan.ep")
 FORMATS = ("plan.weights", "plan.experts")
 
 
-def question_of(group: Group, asks: Replayer) -> SizeQuestion:
+def question_of(group: Group, asks: Replayer, stated: bool = True) -> SizeQuestion:
     """What somebody would ask who runs those servers: which of my configurations, under my launch scripts?
 
-    The scripts are the recipes of `validate serving`, which `asks` holds.
+    The scripts are the recipes of `validate serving`, which `asks` holds; not `stated`, documented defaults.
     """
     first = group.rows[0].question
     model = resolve("model", first.model).value
@@ -124,9 +126,10 @@ def question_of(group: Group, asks: Replayer) -> SizeQuestion:
     def offer(choice: Mapping[str, Any]) -> dict[str, Any] | None:
         plan = chosen_plan(choice)
         row = group.newest.get((plan, choice["traffic.users"]))
-        return (
-            None if row is None else settings_of(scenario_tables(row.question, asks.recipes(first.stack), asks.models))
-        )
+        if row is None:
+            return None
+        found = settings_of(scenario_tables(row.question, asks.recipes(first.stack), asks.models))
+        return found if stated else {key: value for key, value in found.items() if key in CLIENT}
 
     lengths = scenario_tables(first, asks.recipes(first.stack), asks.models)["traffic"]
     return SizeQuestion(
@@ -152,11 +155,12 @@ def chosen_plan(choice: Mapping[str, Any]) -> Choice:
 def settings_of(tables: Mapping[str, Any]) -> dict[str, Any]:
     """Keys of a row's scenario that say how its server was started and what its client did, but for plan and load."""
     policy = {f"policy.{key}": value for key, value in tables["policy"].items()}
-    client = {f"traffic.{key}": tables["traffic"][key] for key in CLIENT if key in tables["traffic"]}
+    client = {key: value for key in CLIENT if (value := tables["traffic"].get(key.removeprefix("traffic.")))}
     return {**policy, **client, "plan.kv": tables["plan"]["kv"]}
 
 
-CLIENT = ("requests", "think", "shared_prefix")
+CLIENT = ("traffic.requests", "traffic.think", "traffic.shared_prefix")
+"""what the client did"""
 
 
 @dataclass(frozen=True)
@@ -178,10 +182,10 @@ class Verdict:
         return self.ratio >= GOOD
 
 
-def judged(group: Group, asks: Replayer) -> Verdict:
+def judged(group: Group, asks: Replayer, stated: bool = True) -> Verdict:
     """Ask `size` and compare."""
     try:
-        found = size(question_of(group, asks))
+        found = size(question_of(group, asks, stated))
     except SimcoreError as error:
         return Verdict(group.name, 0.0, 0.0, None, None, str(error))
     one, best = found.candidates[0], group.best_of(None)
@@ -226,12 +230,15 @@ def summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 
 def validate(
-    rows: Sequence[Measured], asks: Replayer, progress: Callable[[int, int], None] | None = None
+    rows: Sequence[Measured],
+    asks: Replayer,
+    stated: bool = True,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Verdict]:
-    """Every group, its servers started as the recipes of `asks` say."""
+    """Every group, its servers started as the recipes of `asks` say, or, not `stated`, by their documented defaults."""
     groups, found = list(groups_of(rows)), []
     for number, group in enumerate(groups):
-        found.append(judged(group, asks))
+        found.append(judged(group, asks, stated))
         if progress is not None:
             progress(number + 1, len(groups))
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from simcore.result import ResultTable, concatenate
 
 DEGREES = ("tp", "pp", "attention_dp", "ep")
 LOAD, DRAFTS = "traffic.batch", "policy.draft_tokens"
+NONE: Mapping[str, Any] = {}
 CHOICE = "choice"
 """column: which of `Estimated.apart` a row belongs to"""
 RELAXED = (1.25, 1.5, 2.0, 3.0)
@@ -81,12 +82,20 @@ class Estimated:
         """System and degrees of a row."""
         return {"system": str(self.table["system"][row]), **{name: int(self.table[name][row]) for name in DEGREES}}
 
+    def walk(self, row: int) -> dict[str, Any]:
+        """The values of a row on the axes of degrees and loads."""
+        kinds = {key: bool if key == "plan.sp" else int for key in self.walked}
+        return {key: kind(self.table[engine_name(key)][row]) for key, kind in kinds.items()}
+
     def choice(self, row: int) -> dict[str, Any]:
         """The keys of the scenario that ask for a row's plan, its load left out; degrees of 1 are told too."""
-        apart = {key: value for key, value in self.apart[int(self.table[CHOICE][row])].items() if key != LOAD}
-        kinds = {key: bool if key == "plan.sp" else int for key in self.walked if key != LOAD}
-        walked = {key: kind(self.table[engine_name(key)][row]) for key, kind in kinds.items()}
-        return {**apart, **{f"plan.{name}": int(self.table[name][row]) for name in DEGREES}, **walked}
+        degrees = {f"plan.{name}": int(self.table[name][row]) for name in DEGREES}
+        told = {**self.apart[int(self.table[CHOICE][row])], **degrees, **self.walk(row)}
+        return {key: value for key, value in told.items() if key != LOAD}
+
+    def place(self, row: int) -> tuple[Any, ...]:
+        """What tells a row from all others: its plan and load."""
+        return *self.choice(row).values(), int(self.table["batch"][row])
 
     def loads(self, row: int) -> list[int]:
         """Requests in flight at which a row's plan was priced and fits."""
@@ -140,53 +149,75 @@ class Estimated:
         return told
 
 
+@dataclass(frozen=True)
+class Grid:
+    """The axes of a question: combinations of those that are no degrees, and the degrees and loads of each."""
+
+    question: SizeQuestion
+    apart: Sequence[dict[str, Any]]
+    slow: Sequence[str]
+    fast: Mapping[str, Any]
+
+    def priced(
+        self, settings: Mapping[str, Any] = NONE, only: Mapping[int, Mapping[str, Any]] | None = None
+    ) -> Iterator[ResultTable]:
+        """A table of each combination under further settings; `only` some, with some degrees and loads."""
+        for number in range(len(self.apart)) if only is None else only:
+            keys = self.apart[number]
+            axes = (self.fast if only is None else only[number]) or {LOAD: [keys.get(LOAD, 1)]}
+            asked = {key: value for key, value in {**settings, **keys}.items() if key != LOAD}
+            tables = list(prepare(self.question.priced({**asked, "vary": dict(axes)})).tables())
+            yield chosen(concatenate(tables), number, keys, self.slow) if tables else ResultTable({})
+
+
 def estimated(
     question: SizeQuestion, rate_per_s: float | None, progress: Callable[[int, int], None] | None
 ) -> Estimated:
     """Evaluate the grid. Raises InputError."""
     raw = question.axes()
     sweep = prepare(question.priced({"vary": raw}))
-    fast = {key: raw[key] for key in sweep.fast}
     apart = [as_written(keys, raw) for keys in combinations(sweep.slow)]
+    grid = Grid(question, apart, [*sweep.slow], {key: raw[key] for key in sweep.fast})
     slo = sweep.scenario.slo
     assert slo.ttft_s is not None and slo.tpot_s is not None
-
-    def priced(settings: Mapping[str, Any]) -> ResultTable:
-        tables: list[ResultTable] = []
-        for number, keys in enumerate(apart):
-            load = keys.get(LOAD, 1)
-            asked = {**settings, **keys, "vary": fast or {LOAD: [load]}}
-            for table in prepare(question.priced({k: v for k, v in asked.items() if k != LOAD})).tables():
-                tables.append(chosen(table, number, keys, sweep.slow))
-            if progress is not None:
-                progress(number + 1, len(apart))
-        return concatenate(tables)
-
-    table = priced({})
+    tables: list[ResultTable] = []
+    for number, table in enumerate(grid.priced()):
+        tables += [table] if len(table) else []
+        if progress is not None:
+            progress(number + 1, len(apart))
+    table = concatenate(tables)
     if "plan.ep" not in question.vary:  # experts whole on all ranks, or sliced over them: what servers offer
         table = table.where((table["ep"] == 1) | (table["ep"] == table["tp"] * table["attention_dp"]))
-    found = Estimated(table, slo.ttft_s, slo.tpot_s, rate_per_s, len(question.systems), apart, [*fast])
-    return (
-        replace(found, drafts=bool(question.settings.get(DRAFTS)))
-        if question.offer is None
-        else offered(found, question, priced)
-    )
+    found = Estimated(table, slo.ttft_s, slo.tpot_s, rate_per_s, len(question.systems), apart, [*grid.fast])
+    if question.offer is not None:
+        return offered(found, grid)
+    return replace(found, drafts=bool(question.settings.get(DRAFTS)))
 
 
-def offered(found: Estimated, question: SizeQuestion, priced: Callable[[Mapping[str, Any]], ResultTable]) -> Estimated:
+def offered(found: Estimated, grid: Grid) -> Estimated:
     """The rows that are on offer, each priced under its own settings. Raises InputError where none is."""
     rows: dict[str, tuple[Mapping[str, Any], list[int]]] = {}
     drafts = False
     for at in range(len(found.table)):
-        settings = question.offered({**found.choice(at), "traffic.users": int(found.table["batch"][at])})
+        settings = grid.question.offered({**found.choice(at), "traffic.users": int(found.table["batch"][at])})
         if settings is not None:
             drafts = drafts or bool(settings.get(DRAFTS))
             stated = {key: value for key, value in settings.items() if key not in UNPRICED}
             rows.setdefault(repr(stated), (stated, []))[1].append(at)
     if not rows:
         raise InputError("no combination is on offer", key="offer", fix="offer some of the axes' values")
-    parts = [priced(settings).where(np.array(at)) for settings, at in rows.values()]
-    return replace(found, table=concatenate(parts), drafts=drafts)
+    tables: list[ResultTable] = []
+    for settings, places in rows.values():
+        wanted = {found.place(at) for at in places}
+        only: dict[int, dict[str, set[Any]]] = {}
+        for at in places:
+            mine = only.setdefault(int(found.table[CHOICE][at]), {key: set() for key in grid.fast})
+            for key, value in found.walk(at).items():
+                mine[key].add(value)
+        sets = {number: {key: sorted(values) for key, values in mine.items()} for number, mine in only.items()}
+        part = replace(found, table=concatenate(list(grid.priced(settings, sets))))
+        tables.append(part.table.where(np.array([part.place(at) in wanted for at in range(len(part.table))], bool)))
+    return replace(found, table=concatenate(tables), drafts=drafts)
 
 
 def as_written(keys: Mapping[str, Any], axes: Mapping[str, Any]) -> dict[str, Any]:
@@ -195,7 +226,7 @@ def as_written(keys: Mapping[str, Any], axes: Mapping[str, Any]) -> dict[str, An
     return {key: next((word for word in words[key] if quantity(word) == value), value) for key, value in keys.items()}
 
 
-def chosen(table: ResultTable, number: int, keys: Mapping[str, Any], axes: Mapping[str, Any]) -> ResultTable:
+def chosen(table: ResultTable, number: int, keys: Mapping[str, Any], axes: Sequence[str]) -> ResultTable:
     """The table of a combination, with its words, and its number in `CHOICE`."""
     told = {key: str(keys.get(key, "")) for key in axes if key not in (*LABELLED, LOAD)}
     found = label(table, told)

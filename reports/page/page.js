@@ -426,11 +426,30 @@
       });
     });
     if (body.rows.length < 8) continue;
-    const narrow = make("input", { type: "search", placeholder: "filter rows", "aria-label": "filter rows" });
+    const narrow = make("input", { type: "search", placeholder: "filter rows: words, column<5", "aria-label": "filter rows by words, or by a column such as chips<=8" });
+    const plain = (text) => text.toLowerCase().replaceAll(/\s+/g, "");
+    const heads = [...table.tHead.rows[0].cells].map((head) => plain(head.textContent));
+    const signs = { "<": (a, b) => a < b, "<=": (a, b) => a <= b, ">": (a, b) => a > b, ">=": (a, b) => a >= b, "=": (a, b) => a === b };
+    // a word of the filter: a column beside a number or a word, else anywhere in the row
+    const test = (word) => {
+      const [, name, sign, other] = word.match(/^(.+?)(<=|>=|<|>|=)(.+)$/) ?? [];
+      const at = name === undefined ? -1 : Math.max(heads.indexOf(name), heads.findIndex((head) => head.startsWith(name)));
+      if (at < 0) return (row) => row.textContent.toLowerCase().includes(word);
+      const number = Number(other);
+      return (row) => {
+        const own = value(row, at);
+        if (typeof own === "number" && !Number.isNaN(number)) return signs[sign](own, number);
+        return sign === "=" && plain(String(own)) === other;
+      };
+    };
+    const count = make("span", { class: "count", role: "status" });
     narrow.addEventListener("input", () => {
-      const words = narrow.value.toLowerCase().split(/\s+/).filter(Boolean);
-      for (const row of body.rows) row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word));
+      const tests = narrow.value.toLowerCase().split(/\s+/).filter(Boolean).map(test);
+      for (const row of body.rows) row.hidden = !tests.every((one) => one(row));
+      const left = [...body.rows].filter((row) => !row.hidden).length;
+      count.textContent = tests.length ? `${left} of ${body.rows.length} rows` : "";
     });
-    table.parentElement.before(narrow);
+    narrow.setAttribute("size", "28");
+    table.parentElement.before(narrow, count);
   }
 })();
