@@ -347,6 +347,8 @@ def show(result: Any, folder: Path) -> None:
         print("no feasible point was found: loosen the constraints or search longer")
         return
     header, cells = frontier_cells(result)
+    aims = len(result.problem.objectives)  # first: on a narrow screen the last columns go
+    header, cells = [*header[-aims:], *header[:-aims]], [[*line[-aims:], *line[:-aims]] for line in cells]
     print_table(header, cells, f"frontier, method {result.method}, seed {result.seed}")
     print(f"page: {folder / 'search.html'}")
 

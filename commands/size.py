@@ -108,15 +108,16 @@ OPTIONS = {
 
 
 @contextmanager
-def in_options(question: Any) -> Iterator[None]:
-    """What is said of the scenario that nobody wrote, said of the options that it was written from."""
+def in_options(question: Any = None) -> Iterator[None]:
+    """What is said of the scenario that nobody wrote, said of the options that it was written from; without a question
+    of [traffic] columns alone."""
     from simcore.errors import InputError
 
     try:
         yield
     except InputError as error:
         option = option_of(question, error.key or "")
-        if option is None or (error.file != question.place and option != "--columns"):
+        if option is None or (option != "--columns" and (question is None or error.file != question.place)):
             raise
         if option == "--columns":
             error.problem = error.problem.partition(";")[0]
@@ -131,8 +132,8 @@ def option_of(question: Any, key: str) -> str | None:
     """The option by which a key was asked; the key itself where it is an option; None for what no option says."""
     if key.startswith("--"):
         return key
-    for option, said in (("--set", question.settings), ("--vary", question.vary)):
-        if key in said:
+    for option, name in (("--set", "settings"), ("--vary", "vary")):
+        if key in getattr(question, name, ()):
             return f"{option} {key}"
     return next((OPTIONS[name] for name in OPTIONS if key == name or (name[-1] == "." and key.startswith(name))), None)
 

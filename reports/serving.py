@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from planners.whatif.assumed import FACTOR, Moved, assumed, lines
 from reports.files import write_text
 from reports.output import output_folder
 from reports.page import Axis, Bars, Lines, Notes, Page, Table, Tiles, write_page
@@ -17,6 +16,9 @@ from reports.page.blocks import Block
 from simcore.spec.scenario import Scenario
 from simcore.spec.version import VERSION
 from simcore.unit_text import seconds
+
+if TYPE_CHECKING:
+    from planners.whatif.assumed import Moved
 
 NAMES = ("requests.parquet", "series.csv", "simulate.html", "summary.json", "asked.json")
 MOST_POINTS = 400
@@ -111,6 +113,8 @@ def write_series(path: Path, run: Any) -> None:
 
 def page_of(found: Any) -> Page:
     """The page from top to bottom."""
+    from planners.whatif.assumed import assumed
+
     report, ready, flat = found.report, found.ready, found.flat
     told, is_no = answer(report, ready)
     blocks: list[Block] = [
@@ -336,6 +340,8 @@ def basis(flat: dict[str, Any], moved: Sequence[Moved] = ()) -> list[Notes]:
 
 def assumptions(flat: Mapping[str, Any], moved: Sequence[Moved]) -> list[Notes]:
     """Assumed numbers, folded, those that move the answer most first where that is known."""
+    from planners.whatif.assumed import FACTOR, lines
+
     told = lines(list(flat.get("assumptions") or ()), moved)
     if not told:
         return []
