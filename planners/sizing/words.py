@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from planners.sizing.sized import MOST_REPLICAS, Candidate, Sized
+from planners.sizing.sized import MOST_REPLICAS, Candidate, Sized, rank
 from simcore.spec.scenario import Scenario
 from simcore.unit_text import seconds
 
-HEADER = ("plan", "replicas", "chips", "USD/h", "tokens/s/chip", "TTFT p50", "TPOT p50", "kept", "verdict")
+HEADER = ("plan", "replicas", "chips", "USD/h", "tokens/s/chip", "at bounds", "TTFT p50", "TPOT p50", "kept", "verdict")
+"""`at bounds`: tokens/s/chip where they are reached, by which plans are ranked"""
 LEAST_LISTED = 1e-3
 TOLD_EDGE = 1.05
 """times the load that was tried: where the bounds are reached is told from there on"""
@@ -49,6 +50,7 @@ def row(found: Sized, one: Candidate) -> list[str]:
         str(one.chips),
         money(one.usd_per_hour),
         f"{one.tokens_per_chip_s:.0f}",
+        "-" if one.edge.users is None else f"{one.tokens_per_chip_s * one.edge.output_ratio:.0f}",
         seconds(answer.get("ttft_p50_s")),
         seconds(answer.get("tpot_p50_s")),
         f"{100 * (answer.get('attainment_ratio') or 0.0):.1f} %",
@@ -133,14 +135,13 @@ def manifest_of(found: Sized, one: Candidate) -> str | None:
 
 
 def compared(found: Sized, best: Candidate, other: Candidate) -> str:
-    """Another candidate against the best, by what decides."""
-    if found.by == "usd_per_hour" and best.usd_per_hour and other.usd_per_hour:
-        more = f"{other.usd_per_hour / best.usd_per_hour:.2f} x the cost"
-    elif found.by.startswith("throughput"):
-        more = f"{other.tokens_per_chip_s / max(best.tokens_per_chip_s, LEAST_LISTED):.2f} x the tokens per chip"
-    else:
-        ratio = (other.answer.get(found.by) or 0.0) / max(best.answer.get(found.by) or 0.0, 1e-12)
-        more = f"{ratio:.2f} x the cost per token"
+    """Another candidate against the best, by what decides; without a rate where the bounds are reached."""
+    value, least = rank(other, found.by)[0], rank(best, found.by)[0]
+    ratio = value / least if least else 1.0
+    what = {"usd_per_hour": "the cost", "usd_per_million_tokens": "the cost per token"}.get(
+        found.by, "the tokens per chip"
+    )
+    more = f"{ratio:.2f} x {what}"
     return f"{other.replicas} x {degrees(other)}, {more}"
 
 
