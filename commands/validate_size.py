@@ -20,6 +20,9 @@ def size(
     defaults: Annotated[
         bool, typer.Option("--defaults", help="As somebody who states no server flags: the stack's documented ones.")
     ] = False,
+    held_out_by: Annotated[
+        str | None, typer.Option(help="model or system: what the stack's parameters must not have seen.")
+    ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -29,13 +32,13 @@ def size(
     the bounds are the group's median TTFT and TPOT, of means, as the table has them.
     """
     from commands.terminal import print_json, print_table, progress
-    from validation.serving.inputs import read_frame, read_questions, replayer
+    from validation.serving.inputs import read_frame, read_questions
     from validation.sizing import measured_rows, summary, validate
 
     frame = read_frame(table, measured=True)
     rows = measured_rows(read_questions(frame), frame)
     with progress(quiet or as_json, "groups") as update:
-        found = summary(validate(rows, replayer(), not defaults, update))
+        found = summary(validate(rows, not defaults, held_out_by, update))
     if as_json:
         print_json(found)
         return

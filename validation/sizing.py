@@ -22,10 +22,12 @@ from scenarios.names import resolve
 from simcore.errors import SimcoreError
 from validation.serving.choice import throughput
 from validation.serving.fit import Measured
+from validation.serving.inputs import replayer
 from validation.serving.measures import grouped
 from validation.serving.question import formats, scenario_tables
 from validation.serving.replay import Replayer
-from validation.serving.rows import Question, ServingRow
+from validation.serving.rows import ServingRow
+from validation.sizing_left_out import check_part, unseen
 
 LEAST_PLANS = 3
 GOOD = 0.95
@@ -182,10 +184,11 @@ class Verdict:
         return self.ratio >= GOOD
 
 
-def judged(group: Group, asks: Replayer, stated: bool = True) -> Verdict:
+def judged(group: Group, asks: Replayer, stated: bool = True, held_out_by: str | None = None) -> Verdict:
     """Ask `size` and compare."""
     try:
-        found = size(question_of(group, asks, stated))
+        with unseen(group.rows[0].question, held_out_by):
+            found = size(question_of(group, asks, stated))
     except SimcoreError as error:
         return Verdict(group.name, 0.0, 0.0, None, None, str(error))
     one, best = found.candidates[0], group.best_of(None)
@@ -231,14 +234,19 @@ def summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 def validate(
     rows: Sequence[Measured],
-    asks: Replayer,
     stated: bool = True,
+    held_out_by: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Verdict]:
-    """Every group, its servers started as the recipes of `asks` say, or, not `stated`, by their documented defaults."""
-    groups, found = list(groups_of(rows)), []
+    """Every group, its servers started as the recipes say, or, not `stated`, by their documented defaults.
+
+    `held_out_by` model or system: with parameters, and of a model recipes, that have not seen the group's. Raises
+    InputError for another part.
+    """
+    check_part(held_out_by)
+    groups, found, asks = list(groups_of(rows)), [], replayer(held_out_by)
     for number, group in enumerate(groups):
-        found.append(judged(group, asks, stated))
+        found.append(judged(group, asks, stated, held_out_by))
         if progress is not None:
             progress(number + 1, len(groups))
     return found

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pandas
 import pytest
 
+import simcore
+from hardware_specs.shelves import using
+from planners.estimate import estimate
 from planners.sizing import size
+from scenarios.stacks import served
+from simcore.errors import InputError
 from tests.shared import shared
 from validation.serving.fit import Measured
-from validation.serving.inputs import read_frame, read_questions, replayer
+from validation.serving.inputs import parameters, read_frame, read_questions, replayer
 from validation.serving.rows import read_row
-from validation.sizing import GOOD, Group, groups_of, judged, measured_rows, plan_of, question_of
+from validation.sizing import GOOD, Group, groups_of, judged, measured_rows, plan_of, question_of, validate
+from validation.sizing_left_out import unseen
 
 ROW = {"backend": "vllm", "precision": "fp8", "mode": "agg", "isl": 1024, "osl": 1024, "system": "h100_sxm"}
 
@@ -50,6 +57,33 @@ def test_the_plan_is_judged_by_its_best_row_and_the_load_by_its_own() -> None:
     newer = replace(ROWS[3], question=replace(ROWS[3].question, version="0.20.1"), tpot_s=0.007)
     again = Group("g", (newer, *ROWS))
     assert again.newest[plan_of(newer), 64].tpot_s == 0.007, "of repeats the newest release is asked"
+
+
+def test_a_part_left_out_is_left_out_of_every_verb() -> None:
+    """Meanwhile the stack's own parameters are those fitted without the model, whose intervals are a stranger's."""
+    question = ROWS[0].question
+    seen = replace(question, model="Qwen/Qwen3-32B")
+    plain = simcore.scenario("qwen3-32b", "h100-sxm", stack="vllm", batch=8)
+    known, without = estimate(plain), parameters(seen, "model")
+    with unseen(seen, "model"):
+        strange = estimate(plain)
+        told = str(strange.flat["notes"])
+        assert served("vllm") == without
+    assert served("vllm") == parameters(seen) != without
+    again = estimate(plain)
+    times_s = [one.result.tpot_s for one in (strange, known, again)]
+    assert times_s[0] != times_s[1] == times_s[2]
+    assert "never measured" in told and "never measured" not in str(known.flat["notes"])
+    with pytest.raises(InputError, match="model or system"):
+        validate(ROWS, held_out_by="curve")
+
+
+@pytest.mark.parametrize("text", ["x = [", "", "[parameters]\nhost_s = 'a'", "[parameters]\nhosts = 1.0"])
+def test_spoilt_parameters_are_told_in_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "serving").mkdir()
+    (tmp_path / "serving" / "vllm.toml").write_text(text)
+    with using([tmp_path]), pytest.raises(InputError, match=r"vllm\.toml"):
+        served("vllm")
 
 
 def test_six_groups_of_the_table() -> None:
