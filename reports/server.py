@@ -115,7 +115,8 @@ class Handler(BaseHTTPRequestHandler):
         """Headers, and the body where one is wanted."""
         self.send_response(status)
         told = {"Content-Type": kind, "Content-Length": str(len(body)), "Content-Security-Policy": POLICY}
-        told |= {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+        told |= {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+        told["Referrer-Policy"] = "same-origin"  # with none at all a browser hides where a form comes from
         told |= {"X-Frame-Options": "DENY", **more}
         for name, value in told.items():
             self.send_header(name, value)

@@ -6,6 +6,7 @@ import http.client
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from reports.output import output_folder
 from reports.page import Page, write_page
 from reports.server import server
 from simcore.errors import InputError
+from tests.reports.browser import browser, program
 from tests.reports.pages import Shown
 
 TIERED = Path(__file__).resolve().parents[2] / "examples/search/tiered.toml"
@@ -135,12 +137,34 @@ def test_a_running_search_waits_goes_on_and_stops_for_our_own_pages_alone(root: 
             post(port, good, Origin="http://evil.example") == 403
             and post(port, good, Sec_Fetch_Site="cross-site") == 403
         )
+        assert post(port, good, Origin="null") == 403, "what a frame in a sandbox says"
         assert post(port, good, Host="evil.example") == 403 and post(port, good + "x" * 2000) == 413
         assert post(port, f"do=rm&token={token[1]}") == 404 and wish(mark) == ""
         assert post(port, good, Origin=f"http://127.0.0.1:{port}") == 303 and wish(mark) == "pause"
         assert "waits" in Shown(get(port, path)[1]).text
         assert post(port, f"do=go+on&token={token[1]}") == 303 and wish(mark) == ""
     assert sorted(file.name for file in mark.parent.iterdir()) == ["store", mark.name]
+
+
+@pytest.mark.skipif(program() is None, reason="no Chromium here")
+def test_a_browser_pauses_a_search_and_takes_it_up_again(root: Path, port: int) -> None:
+    """The page's own policy and the server's checks let a real form through, and only that."""
+    mark = root / "s" / "unfinished-1-of-1"
+    with held(mark), browser() as web:
+        page = f"http://127.0.0.1:{port}/search/s/unfinished-1-of-1"
+        for button, wanted, shown in (("pause", "pause", "waits"), ("go on", "", "runs")):
+            web.open(page, 400)
+            assert web.run("document.documentElement.scrollWidth") <= 400
+            web.run(
+                f"setTimeout(() => [...document.querySelectorAll('button')].find(b => b.value === '{button}').click())"
+            )
+            end = time.monotonic() + 20.0
+            while wish(mark) != wanted and time.monotonic() < end:
+                time.sleep(0.02)
+            web.open(page, 400)
+            assert wish(mark) == wanted and shown in web.run("document.querySelector('form').parentElement.textContent")
+        heard = ("Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled")
+        assert [event for event in web.events if event["method"] in heard] == []
 
 
 def test_a_search_heeds_wishes_and_clears_them(tmp_path: Path) -> None:
