@@ -62,6 +62,8 @@ class Handler(BaseHTTPRequestHandler):
     root: Path
     token: str
     server_version, sys_version = "simcore", ""
+    timeout = 20.0
+    """seconds for which a request may stand still"""
 
     def do_GET(self) -> None:
         self.answer(True)
@@ -87,8 +89,20 @@ class Handler(BaseHTTPRequestHandler):
         elif mark is None or not mark.match(MARKS) or what not in WISHES:
             self.reply(404, b"not found", True, "text/plain")
         else:
-            ask(mark, what)
+            self.wished(mark, what)
+
+    def wished(self, mark: Path, what: str) -> None:
+        """Ask the search of a mark, and show its page."""
+        try:
+            is_asked = is_running(mark) is not False
+            if is_asked:
+                ask(mark, what)
+        except OSError:
+            is_asked = False
+        if is_asked:
             self.reply(303, b"", True, "text/plain", {"Location": address("search", self.root, mark)})
+        else:
+            self.reply(409, b"nothing runs this search, or its folder cannot be written", True, "text/plain")
 
     def refusal(self) -> tuple[int, bytes] | None:
         """Why a form is not taken: it came from elsewhere."""

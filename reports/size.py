@@ -100,8 +100,9 @@ def cumulated(found: Any, chosen: list[Any]) -> list[Lines]:
         limit = found.grid.ttft_s if name == "ttft" else found.grid.tpot_s
         series = []
         for words, latencies in served:
-            times_ms = 1e3 * np.quantile(known, SHARES) if len(known := finite(latencies, f"{name}_s")) else []
-            series.append((words, list(times_ms), [100.0 * share for share in SHARES]))
+            known = finite(latencies, f"{name}_s")
+            if len(known):
+                series.append((words, list(1e3 * np.quantile(known, SHARES)), list(100.0 * SHARES)))
         wide = Axis(f"{label} of a request, ms", True)
         asked = 100.0 * found.question.attainment
         rules = () if found.question.means else ((asked, ""),)

@@ -10,7 +10,6 @@ from simcore.unit_text import seconds
 
 HEADER = ("plan", "replicas", "chips", "USD/h", "tokens/s/chip", "at bounds", "TTFT p50", "TPOT p50", "kept", "verdict")
 """`at bounds`: tokens/s/chip where they are reached, by which plans are ranked"""
-LEAST_LISTED = 1e-3
 TOLD_EDGE = 1.05
 """times the load that was tried: where the bounds are reached is told from there on"""
 

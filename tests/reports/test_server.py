@@ -143,6 +143,7 @@ def test_a_running_search_waits_goes_on_and_stops_for_our_own_pages_alone(root: 
         assert post(port, good, Origin=f"http://127.0.0.1:{port}") == 303 and wish(mark) == "pause"
         assert "waits" in Shown(get(port, path)[1]).text
         assert post(port, f"do=go+on&token={token[1]}") == 303 and wish(mark) == ""
+    assert post(port, f"do=pause&token={token[1]}") == 409, "nothing runs it any more"
     assert sorted(file.name for file in mark.parent.iterdir()) == ["store", mark.name]
 
 
