@@ -76,6 +76,12 @@ def system(name: str) -> System:
     return System.of(chip(home.chip), home, spec)
 
 
+def clusters_of(name: str) -> tuple[Cluster, ...]:
+    """The shipped clusters of a node, by name."""
+    found = (cluster(one) for one in sorted(cluster.files))
+    return tuple(one for one in found if normal(one.node) == normal(name))
+
+
 def _has(registry: DataRegistry[Any], name: str) -> bool:
     key = normal(name)
     return key in registry.files or key in registry.aliases

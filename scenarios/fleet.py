@@ -7,6 +7,7 @@ from typing import Any
 
 from scenarios.settings import settings_of
 from scenarios.steps import clocked_steps
+from scenarios.transfer import transfer_of
 from simcore.errors import InputError
 
 
@@ -16,20 +17,12 @@ def fleet_plan(ready: Any) -> Any:
 
     scenario = ready.scenario
     part = scenario.fleet
-    pools, bytes_per_token = [], 0.0
-    for one in part.pools:
-        pool, size = resolved(ready, one)
-        pools.append(pool)
-        bytes_per_token = bytes_per_token or size
-    if part.transfer is not None:
-        bytes_per_token = part.transfer.bytes_per_token or bytes_per_token
-        if not bytes_per_token:
-            raise InputError("needs bytes_per_token", file=scenario.file, key="fleet.transfer")
     return FleetPlan(
-        tuple(pools),
+        tuple(resolved(own, one) for own, one in zip(ready.pools, part.pools, strict=True)),
         router=scenario.policy.router,
         decode_router=part.decode_router,
-        transfer=link(part.transfer, bytes_per_token),
+        transfer=transfer_of(ready, ready.pools),
+        first_token=part.first_token,
         failures=tuple(Failure(f.at_s, f.replica, f.down_s) for f in part.failures),
         autoscale=Autoscale(**part.autoscale.model_dump()) if part.autoscale else None,
         roles=roles(scenario, Roles) if part.roles else None,
@@ -84,10 +77,9 @@ def one_pool(ready: Any, replicas: int | None = None) -> Any:
     from simcore.engine.fleet import FleetPlan, Pool
 
     scenario = ready.scenario
-    whole_ranks(scenario)
     clocked = clocked_steps(ready.resolved) if ready.resolved is not None else ()
     pool = Pool("main", ready.settings, ready.step_times, replicas or ready.replicas, clocked=clocked)
-    return FleetPlan((staged(ready, pool),), router=scenario.policy.router, clocking=clocking(scenario))
+    return FleetPlan((in_parts(ready, pool),), router=scenario.policy.router, clocking=clocking(scenario))
 
 
 def pool_ready(ready: Any, one: Any) -> Any:
@@ -108,28 +100,33 @@ def pool_ready(ready: Any, one: Any) -> Any:
     plan = one.plan if one.plan is not None else mine.plan
     mine = mine.model_copy(update={"plan": plan, "policy": one.policy or mine.policy, "fleet": None})
     found = deployed(mine, one.hardware or ready.scenario.hardware, ready.resolved.model).checked()
+    if ready.adds is not None:
+        found = replace(found, served=found.adding(ready.adds))
     return with_resolved(found, ready.trace)
 
 
-def resolved(ready: Any, one: Any) -> tuple[Any, float]:
-    """(pool, KV bytes per token of its replica; 0 where step times are given)."""
+def resolved(own: Any, one: Any) -> Any:
+    """A pool for the engine. Raises InputError where its weights do not fit."""
     from simcore.engine.fleet import Pool
 
-    own = pool_ready(ready, one)
-    whole_ranks(own.scenario)
     if own.pool.problem:
         raise InputError(own.pool.problem, file=own.scenario.file, key=f"fleet.pools.{one.name}")
     clocked = () if own.resolved is None else clocked_steps(own.resolved)
     made = Pool(one.name, own.settings, own.step_times, one.count, one.role, one.started, clocked)
-    return staged(own, made), own.pool.bytes_per_token * own.scenario.plan.tp
+    return in_parts(own, made)
 
 
-def whole_ranks(scenario: Any) -> None:
-    """Raises InputError for attention-dp ranks, which no fleet can make step together."""
-
-    if scenario.plan.attention_dp > 1:
-        what = f"a fleet of replicas with {scenario.plan.attention_dp} attention-dp ranks"
-        raise InputError(what, file=scenario.file, key="plan.attention_dp", fix="simulate one replica, or use tp")
+def in_parts(ready: Any, pool: Any) -> Any:
+    """A pool whose pipeline stages are simulated one by one, where the scenario has micro-batches, or whose
+    attention-dp ranks step together. Raises InputError for both at once."""
+    ranks = ready.scenario.plan.attention_dp
+    if ranks == 1:
+        return staged(ready, pool)
+    if ready.scenario.policy.microbatches > 1:
+        what = f"micro-batches of {ranks} attention-dp ranks are not simulated"
+        raise InputError(what, file=ready.scenario.file, key="policy.microbatches", fix="use 1")
+    steps = ready.shared_steps
+    return replace(pool, step_times=steps.own, shared=steps.shared, padded_tokens=steps.padded_tokens, ranks=ranks)
 
 
 def staged(ready: Any, pool: Any) -> Any:
@@ -163,12 +160,3 @@ def resized(plan: Any, counts: tuple[int, ...]) -> Any:
 def chips_of(scenario: Any) -> tuple[int, ...]:
     """Chips of one replica of each pool."""
     return tuple((one.plan or scenario.plan).replica_chips for one in scenario.fleet.pools)
-
-
-def link(part: Any, bytes_per_token: float) -> Any:
-    """The transfer between pools."""
-    from simcore.engine.fleet import Transfer
-
-    if part is None:
-        return None
-    return Transfer(bytes_per_token, part.bandwidth, part.latency_s, part.channels, part.overlap_ratio)

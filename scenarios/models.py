@@ -109,7 +109,7 @@ def ready_models(scenario: Scenario, skip_bad: bool = False) -> SharedReady:
     own = {name: getattr(scenario, name) for name in ("models", "jobs", "residency")}
     whole = first.scenario.model_copy(update=own)
     base = (whole, trace, times, settings, slos, first.plan.dp, rental_of(first), pool.problem, told, pool)
-    return SharedReady(*base, first, shared, asked_models(scenario, trace))
+    return SharedReady(*base, first, shared=shared, which=asked_models(scenario, trace))
 
 
 def parts_of(scenario: Scenario) -> tuple[SharedModelPart, ...]:

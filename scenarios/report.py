@@ -51,20 +51,28 @@ def served_tokens(run: Any) -> float:
     return float(run.requests["output_tokens"][run.done].sum())
 
 
-def replica_count(run: Any, ready: Ready) -> float:
-    """Replicas of the run: micro-batches, attention-dp ranks and models that share chips are records of their own."""
+def groups_of(run: Any, ready: Ready) -> tuple[tuple[Ready, Any], ...]:
+    """The run's replicas (`[replicas]` of bool) by what they are: pools of a fleet may differ in plan and hardware."""
+    if ready.scenario.fleet is None or run.pool_of is None:
+        return ((ready, np.ones(len(run.replicas), np.bool_)),)
+    return tuple((own, run.pool_of == number) for number, own in enumerate(ready.pools))
+
+
+def replica_count(which: Any, ready: Ready) -> float:
+    """Replicas of a group: micro-batches, attention-dp ranks and models that share chips are records of their own."""
     parts = ready.scenario.policy.microbatches * ready.scenario.plan.attention_dp * ready.models_per_replica
-    return len(run.replicas) / parts
+    return float(np.count_nonzero(which)) / parts
 
 
 def money(found: dict[str, Any], ready: Ready, run: Any) -> dict[str, Any]:
     """Cost per million output tokens."""
     tokens = served_tokens(run)
-    out: dict[str, Any] = {}
-    if ready.usd_per_hour is not None and tokens:
-        hours = float(run.replicas["now_s"].max()) / 3600.0 * replica_count(run, ready)
-        out["usd_per_million_tokens"] = ready.usd_per_hour * hours / tokens * 1e6
-    return out
+    groups = groups_of(run, ready)
+    if not tokens or any(own.usd_per_hour is None for own, _ in groups):
+        return {}
+    hours = float(run.replicas["now_s"].max()) / 3600.0
+    usd = sum(float(own.usd_per_hour or 0.0) * hours * replica_count(which, own) for own, which in groups)
+    return {"usd_per_million_tokens": usd / tokens * 1e6}
 
 
 def space(ready: Ready) -> dict[str, Any]:
@@ -84,19 +92,30 @@ def space(ready: Ready) -> dict[str, Any]:
 def power(found: dict[str, Any], ready: Ready, run: Any) -> dict[str, Any]:
     """Mean watts while the run lasted: of a chip, of its share of a server, of its share of the facility; and the
     server's energy per output token (of the steps alone where step times are given)."""
-    chips = ready.chips * replica_count(run, ready)
-    tokens = served_tokens(run)
+    groups = groups_of(run, ready)
+    counts = [own.chips * replica_count(which, own) for own, which in groups]
+    chips, tokens = sum(counts), served_tokens(run)
     out: dict[str, Any] = {"throughput_per_chip_tokens_per_s": found["throughput_tokens_per_s"] / max(chips, 1.0)}
     out["energy_j_per_token"] = found["energy_j"] / tokens if tokens else None
     end_s = float(run.replicas["now_s"].max(initial=0.0))
     if ready.resolved is None or end_s <= 0.0:
         return out
-    machine, idle = ready.resolved.machine, ready.step_times.idle_w
-    busy_s = run.replicas["busy_s"].reshape(-1, ready.models_per_replica).sum(axis=1)
-    between_j = float(np.maximum(end_s - busy_s, 0.0).sum()) * idle
+    between_j = sum(idle_j(run.replicas[which], own, end_s) for own, which in groups)
     chip_w = (found["energy_j"] + between_j) / end_s / chips
-    server_w = chip_w + float(np.max(machine.node_w))
+    nodes_w = (node_w(own) * count for (own, _), count in zip(groups, counts, strict=True))
+    server_w = chip_w + sum(nodes_w) / chips
     pue = prices_of(ready.resolved).pue_ratio
     if tokens:
         out["energy_j_per_token"] = server_w * chips * end_s / tokens
     return out | {"chip_power_w": chip_w, "server_power_w": server_w, "facility_power_w": server_w * pue}
+
+
+def node_w(ready: Ready) -> float:
+    """A chip's share of its node's watts."""
+    return 0.0 if ready.resolved is None else float(np.max(ready.resolved.machine.node_w))
+
+
+def idle_j(replicas: Any, ready: Ready, end_s: float) -> float:
+    """What chips take between their steps."""
+    busy_s = replicas["busy_s"].reshape(-1, ready.models_per_replica).sum(axis=1)
+    return float(np.maximum(end_s - busy_s, 0.0).sum()) * ready.step_times.idle_w

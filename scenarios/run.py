@@ -45,6 +45,8 @@ class Ready:
     """KV of one rank of a replica"""
     resolved: Resolved | None = None
     """None where step times are given"""
+    adds: Served | None = None
+    """what another server than the stack's adds, in all pools of a fleet; None: the stack's own"""
 
     @property
     def served(self) -> Served:
@@ -88,6 +90,14 @@ class Ready:
 
         return fleet_plan(self)
 
+    @cached_property
+    def pools(self) -> tuple[Any, ...]:
+        """Each pool of the scenario's fleet, ready as a scenario of its own."""
+        from scenarios.fleet import pool_ready
+
+        part = self.scenario.fleet
+        return () if part is None else tuple(pool_ready(self, one) for one in part.pools)
+
     def clients(self, replicas: int) -> Any:
         """The closed loop of the traffic, or None."""
         from simcore.engine.feedback import Clients
@@ -111,7 +121,7 @@ class Ready:
         trace = self.trace if rate_ratio == 1.0 else self.trace.scaled(rate_ratio=rate_ratio)
         count, scenario = replicas or self.replicas, self.scenario
         clients, ranks = self.clients(count), scenario.plan.attention_dp
-        several = clients is not None and ranks == 1 and count > 1
+        several = clients is not None and count > 1
         staged = scenario.policy.microbatches > 1
         if scenario.fleet is not None or scenario.power is not None or needed(scenario).wait or several or staged:
             return self._fleet_run(trace, clients, (replicas, pools), log_steps)
@@ -266,7 +276,7 @@ def with_served(known: Ready, adds: Served) -> Ready:
     """The same deployment under a server that adds something else: calibration asks so."""
     assert known.resolved is not None
     mine = replace(known.resolved, served=known.resolved.adding(adds))
-    return replace(known, resolved=mine, step_times=hardware_steps(mine))
+    return replace(known, resolved=mine, step_times=hardware_steps(mine), adds=adds)
 
 
 def rental_of(found: Resolved) -> float | None:

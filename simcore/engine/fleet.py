@@ -13,20 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from simcore.engine.caches import lay_out
 from simcore.engine.clocks import Clocks
-from simcore.engine.decode_room import DecodeRoom
 from simcore.engine.feedback import Clients, Feedback, feedback_of
-from simcore.engine.fleet_plan import Autoscale, Clocking, Failure, FleetPlan, Pool, Roles, Transfer, check_plan
-from simcore.engine.serving import PowerLog, ServingRun, dense_hashes, rank_requests, request_records, rerank
-from simcore.engine.step_log import new_log, written
-from simcore.policy.records import LOST, NONE, REFUSED, WAITING, new_replicas
+from simcore.engine.fleet_plan import Autoscale, Clocking, Failure, FleetPlan, Pool, Roles, Transfer
+from simcore.engine.fleet_records import FleetRecords
+from simcore.engine.serving import PowerLog, ServingRun, rerank
+from simcore.engine.still_fleet import is_still, serve_still_fleet
+from simcore.policy.records import NONE, REFUSED, WAITING
 from simcore.spec.traffic import Slo, Trace
 
 Process = Generator[Any, Any, None]
 
 
-class Fleet:
+class Fleet(FleetRecords):
     """A running fleet; `run()` serves a trace and returns its records."""
 
     def __init__(
@@ -42,43 +41,26 @@ class Fleet:
         from simcore.engine.kernels import Composer
         from simcore.policy.router import routers
         from simcore.policy.scheduler import schedulers
-        from simcore.step.kernel import pack
 
-        self.plan, self.trace = plan, trace
-        check_plan(plan)
-        self.pools = sorted(plan.pools, key=lambda pool: pool.role == "decode")
+        super().__init__(plan, trace, slos, log_steps)
         self.env = simpy.Environment()
-        self.requests = request_records(trace)
-        rank_requests(self.requests, self.pools[0].settings, slos)
-        self.records = new_replicas(sum(pool.engines for pool in self.pools))
-        self.hashes, self.entries = dense_hashes(trace, any(p.settings.hash_tokens for p in self.pools))
-        self.times = np.concatenate([pack(times) for pool in self.pools for times in (pool.step_times, *pool.clocked)])
-        self.first_times = np.cumsum([0, *(1 + len(pool.clocked) for pool in self.pools)])
-        self.log = new_log(self.records, log_steps)
         self.compose = [Composer(schedulers(pool.settings.scheduler)) for pool in self.pools]
         self.entry_route, self.decode_route = routers(plan.router), routers(plan.decode_router)
-        self.decode_room = DecodeRoom(self.pools, self.requests)
-        self.start = np.cumsum([0, *(pool.engines for pool in self.pools)])
-        self.entry_count = int(sum(pool.engines for pool in self.pools if pool.role != "decode"))
         self.held: list[int] = []
         self.wake: dict[int, Any] = {}
-        self.serving_since: dict[int, float] = {}
+        self.serving_since = {int(at): 0.0 for at in np.flatnonzero(self.records["up"])}
         self.replica_s = 0.0
         channels = plan.transfer.channels if plan.transfer else 1
         self.link = simpy.Resource(self.env, capacity=channels)
-        self.pool_of = np.repeat(np.arange(len(self.pools)), [pool.engines for pool in self.pools])
         self.switches: list[tuple[float, int, str]] = []
         self.clocks: list[tuple[float, int, float, float]] = []
         self.moving, self.down = 0, 0
         self.together: Any = None
         self.watch: Any = None
         tiers = [tier for pool in plan.pools for tier in pool.settings.tiers]
-        shares = any(tier.shared for tier in tiers) or any(pool.stage_shares for pool in plan.pools)
-        if feedback is not None or plan.roles is not None or shares:
+        parts = any(pool.stage_shares or pool.ranks > 1 for pool in plan.pools)
+        if feedback is not None or plan.roles is not None or parts or any(tier.shared for tier in tiers):
             self._watched(feedback)
-        for number, pool in enumerate(self.pools):
-            self._fill(number, pool)
-        self.caches = lay_out(self.records, self.entries, [self._pool(at).settings for at in range(len(self.records))])
 
     def _watched(self, feedback: Feedback | None) -> None:
         from simcore.engine.roles import Switching
@@ -88,18 +70,6 @@ class Fleet:
         self.together = Together([self.pools[number].settings.scheduler for number in self.pool_of])
         self.watch = Watch(self, feedback)
         self.switching = Switching(self, self.plan.roles)
-
-    def _fill(self, number: int, pool: Pool) -> None:
-        for place in range(pool.engines):
-            at = int(self.start[number]) + place
-            self.records[at]["stages"] = len(pool.stage_shares)
-            self.records[at]["stage_share"][: len(pool.stage_shares)] = pool.stage_shares
-            self.records[at]["leader"] = at - place % pool.microbatches
-            pool.settings.fill(self.records[at], step_times=int(self.first_times[number]), seed=at)
-            serves = pool.started is None or place < pool.started
-            self.records[at]["up"] = int(serves)
-            if serves:
-                self.serving_since[at] = 0.0
 
     def run(self, processes: tuple[Callable[[Fleet], Process], ...] = ()) -> ServingRun:
         """Serve the whole trace. `processes` are further SimPy processes (controllers) given the fleet.
@@ -128,17 +98,7 @@ class Fleet:
         self.look(np.inf)
         end_s = float(self.records["now_s"][np.isfinite(self.records["now_s"])].max(initial=0.0))
         self.replica_s += sum(max(0.0, end_s - since) for since in self.serving_since.values())
-        self.requests["state"][(self.requests["state"] == WAITING) & (self.requests["done_s"] < 0)] = LOST
-        names = tuple(tuple(tier.name for tier in self._pool(at).settings.tiers) for at in range(len(self.records)))
-        return ServingRun(
-            self.trace,
-            self.requests,
-            self.records,
-            written(self.log, self.records),
-            tuple(self.switches),
-            names,
-            self._power_log(),
-        )
+        return self.result(tuple(self.switches), self._power_log())
 
     def _power_log(self) -> PowerLog | None:
         if self.plan.clocking is None:
@@ -226,9 +186,6 @@ class Fleet:
         self.records["up"] = up
         return at
 
-    def _pool(self, at: int) -> Pool:
-        return self.pools[int(self.pool_of[at])]
-
     def drained(self) -> None:
         """Replicas that change roles and have just become empty go on."""
         self.switching.empty()
@@ -271,6 +228,8 @@ class Fleet:
         assert transfer is not None
         request = self.requests[number]
         request["state"], request["done_s"] = WAITING, -1.0
+        if self.plan.first_token == "decode":
+            request["first_token_s"] = -1.0
         tokens = int(request["input_tokens"]) + int(request["generated_tokens"]) - 1
         moved_bytes = tokens * transfer.bytes_per_token * (1.0 - transfer.overlap_ratio)
         self.moving += 1
@@ -375,6 +334,8 @@ def serve_fleet(
     Open loop unless `clients` take the requests in order as a closed loop, or `wait` makes every turn of a session wait
     for the answers of the turn before it.
     """
+    if not wait and is_still(plan, clients):
+        return serve_still_fleet(FleetRecords(plan, trace, slos, log_steps), clients)
     return Fleet(plan, trace, slos, feedback_of(clients, trace, wait), log_steps).run()
 
 

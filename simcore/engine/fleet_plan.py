@@ -32,11 +32,27 @@ class Pool:
     """share of a step's time in each pipeline stage; empty: a step is one piece"""
     microbatches: int = 1
     """in flight through the stages of each replica: as many schedulers, which divide its KV and slots among them"""
+    ranks: int = 1
+    """attention-dp ranks of each replica, which step together; `step_times` is what one does alone"""
+    shared: StepTimes | None = None
+    """of ranks: the experts' part, by the tokens of all (`simcore.engine.ranks`)"""
+    padded_tokens: int = 0
+    """up to so many tokens on the fullest rank all are padded to it"""
 
     @property
     def engines(self) -> int:
         """Schedulers of all replicas."""
-        return self.count * self.microbatches
+        return self.count * self.microbatches * self.ranks
+
+    @property
+    def all_times(self) -> tuple[StepTimes, ...]:
+        """Step times at the top clock, at the lower ones, and last the experts' part of ranks."""
+        return (self.step_times, *self.clocked, *(() if self.shared is None else (self.shared,)))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a replica is one scheduler, so that it can fail, come and go."""
+        return self.microbatches == 1 and self.ranks == 1 and not self.stage_shares
 
 
 @dataclass(frozen=True)
@@ -110,6 +126,8 @@ class FleetPlan:
     router: str = "least-outstanding"
     decode_router: str = "shortest-queue"
     transfer: Transfer | None = None
+    first_token: Literal["prefill", "decode"] = "prefill"
+    """which pool sends it: the prefill's when it is made, or the decode's when it takes the request in"""
     failures: tuple[Failure, ...] = ()
     autoscale: Autoscale | None = None
     roles: Roles | None = None
@@ -134,10 +152,13 @@ def check_plan(plan: FleetPlan) -> None:
         if not 0 <= failure.replica < total:
             raise InputError(f"no replica {failure.replica}", key="failures", fix=f"the fleet has 0 to {total - 1}")
     for pool in pools:
-        staged = pool.microbatches > 1 or bool(pool.stage_shares)
-        if staged and (plan.failures or plan.autoscale or plan.roles or pool.started is not None):
-            what = "replicas whose stages are simulated one by one neither fail nor come and go"
-            raise InputError(what, key="policy.microbatches", fix="use microbatches = 1")
+        if not pool.is_whole and (plan.failures or plan.autoscale or plan.roles or pool.started is not None):
+            parts, key = ("stages", "policy.microbatches") if pool.ranks == 1 else ("ranks", "plan.attention_dp")
+            what = f"replicas whose {parts} are simulated one by one neither fail nor come and go"
+            raise InputError(what, key=key, fix=f"use {key.split('.')[1]} = 1")
+        if pool.ranks > 1 and (plan.clocking or pool.microbatches > 1):
+            what = "attention-dp ranks of a fleet have neither power policies nor pipeline stages"
+            raise InputError(what, key="plan.attention_dp", fix="use attention_dp = 1")
         if len(pool.stage_shares) > MAX_STAGES:
             raise InputError(f"{len(pool.stage_shares)} stages", key="plan.pp", fix=f"use at most {MAX_STAGES}")
     if plan.roles:

@@ -16,15 +16,15 @@ from numba import float64, int64, types
 
 from simcore.cost.jit import entry, njit
 from simcore.engine.kernels import LOG_TYPE, TIMES_TYPE
+from simcore.engine.rank_steps import advance_ranks
 from simcore.engine.ranks import SharedSteps
-from simcore.engine.replica import begin, commit, submit
+from simcore.engine.replica import submit
 from simcore.engine.serving import ServingRun, laid_out, names_of
 from simcore.engine.settings import ReplicaSettings
 from simcore.engine.step_log import new_log, written
 from simcore.policy.router import REPLICAS_TYPE
 from simcore.policy.scheduler._verbs import CACHE_TYPE, COMPOSE_TYPE, HASHES_TYPE, REQUESTS_TYPE
 from simcore.spec.traffic import Slo, Trace
-from simcore.step.kernel import COMMUNICATION, DENSE_MIXED, DENSE_PURE, lookup
 
 ROUTERS = ("round-robin", "least-outstanding")
 """routers that see a group as one replica"""
@@ -57,61 +57,6 @@ def _publish(replicas: Any, seen: Any) -> None:
     for at in range(replicas.size):
         running = replicas[at].decode_count + replicas[at].prefill_count
         seen[at] = WAITING_WEIGHT * replicas[at].queue_count + running
-
-
-@njit(cache=True)
-def _shared_s(replicas: Any, record: Any, padded_tokens: int) -> Any:
-    """Seconds of the experts' part of the step that is composed, for the tokens of all ranks."""
-    fullest, tokens, chunks = 1, 0, 0
-    for at in range(replicas.size):
-        own = max(1, replicas[at].step_tokens * replicas[at].pending)
-        fullest, tokens = max(fullest, own), tokens + own
-        chunks += replicas[at].chunk_count * replicas[at].pending
-    if fullest <= padded_tokens:
-        tokens = fullest * replicas.size
-    table = DENSE_MIXED if chunks > 0 else DENSE_PURE
-    return lookup(record, table, float(tokens)) + lookup(record, COMMUNICATION, float(tokens))
-
-
-@njit(cache=True)
-def _advance_group(
-    group: Any,
-    requests: Any,
-    times: Any,
-    hashes: Any,
-    caches: Any,
-    compose: Any,
-    log: Any,
-    until_s: float,
-    padded_tokens: int,
-) -> None:
-    """Commit the group's steps that end before `until_s` and start those that begin before it.
-
-    A step in flight ends when `step_end_s` of the ranks that take part says; it is the same for all of them.
-    """
-    while True:
-        end_s = -1.0
-        for at in range(group.size):
-            if group[at].pending == 1:
-                end_s = group[at].step_end_s
-        if end_s < 0.0:
-            any_work = False
-            for at in range(group.size):
-                if begin(group[at], requests, times, hashes, caches, compose):
-                    any_work = True
-                    end_s = max(end_s, group[at].step_end_s)
-            if not any_work:
-                return
-            end_s += _shared_s(group, times[1], padded_tokens)
-            for at in range(group.size):
-                if group[at].pending == 1:
-                    group[at].step_end_s = end_s
-        if end_s >= until_s:
-            return
-        for at in range(group.size):
-            if group[at].pending == 1:
-                commit(group[at], requests, times, hashes, caches, log)
-            group[at].now_s = end_s
 
 
 @njit(cache=True)
@@ -149,7 +94,7 @@ def _group_of(replicas: Any, ranks: int, number: int, by_turn: int) -> Any:
         LOG_TYPE,
         types.Array(int64, 1, "C"),
         types.Array(float64, 1, "C"),
-        types.UniTuple(int64, 3),
+        types.UniTuple(int64, 2),
     )
 )
 def serve_groups(
@@ -166,17 +111,17 @@ def serve_groups(
 ) -> Any:
     """Serve requests that arrive at `arrival_s` (ascending); returns how many there were.
 
-    `how` is (ranks of a group, tokens up to which ranks are padded, whether groups take turns); `seen` `[replicas]`
-    and `published_s` `[groups]` are what balancers know.
+    `how` is (ranks of a group, whether groups take turns); `seen` `[replicas]` and `published_s` `[groups]` are what
+    balancers know.
     """
-    ranks, padded_tokens, by_turn = how
+    ranks, by_turn = how
     reached_s = -np.inf
     for number in range(requests.size):
         now_s = requests[number].arrival_s
         if now_s > reached_s:
             for low in range(0, replicas.size, ranks):
                 group = replicas[low : low + ranks]
-                _advance_group(group, requests, times, hashes, caches, compose, log, now_s, padded_tokens)
+                advance_ranks(group, requests, times, hashes, caches, compose, log, now_s)
             reached_s = now_s
         place = _group_of(replicas, ranks, number, by_turn)
         low = place * ranks
@@ -193,7 +138,7 @@ def serve_groups(
         submit(group[chosen], requests, number, now_s)
     for low in range(0, replicas.size, ranks):
         group = replicas[low : low + ranks]
-        _advance_group(group, requests, times, hashes, caches, compose, log, np.inf, padded_tokens)
+        advance_ranks(group, requests, times, hashes, caches, compose, log, np.inf)
     return requests.size
 
 
@@ -217,7 +162,8 @@ def serve_rank_groups(
     requests, fleet, hashes, caches = laid_out(trace, settings, count, slos)
     times = np.concatenate([pack(steps.own), pack(steps.shared)])
     log, seen = new_log(fleet, log_steps), np.zeros(count, np.int64)
-    how = (groups.ranks, steps.padded_tokens, int(groups.router == "round-robin"))
+    fleet["shared_times"], fleet["padded_tokens"] = 1, steps.padded_tokens
+    how = (groups.ranks, int(groups.router == "round-robin"))
     published_s, compose = np.full(groups.count, -np.inf), schedulers(settings.scheduler)
     serve_groups(fleet, requests, times, hashes, caches, compose, log, seen, published_s, how)
     return ServingRun(trace, requests, fleet, written(log, fleet), (), names_of(settings, count))

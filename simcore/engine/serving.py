@@ -44,6 +44,8 @@ class ServingRun:
     """names of the tiers below each replica's KV"""
     power: PowerLog | None = None
     """of runs under a power policy"""
+    pool_of: Any = None
+    """`[replicas]`: which pool of its fleet each belongs to; None where all are alike"""
 
     @cached_property
     def done(self) -> Any:

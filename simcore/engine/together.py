@@ -13,6 +13,7 @@ from numba import float64, int64, types
 
 from simcore.cost.jit import entry, njit
 from simcore.engine.kernels import LOG_TYPE, TIMES_TYPE, Composer
+from simcore.engine.rank_steps import advance_ranks
 from simcore.engine.replica import advance
 from simcore.errors import InputError
 from simcore.policy.records import NONE
@@ -65,8 +66,13 @@ def advance_each(
             compose = third
         elif which[at] == 3:
             compose = fourth
-        advance(replicas[at], requests, times, hashes, caches, compose, log, until_s)
         replica = replicas[at]
+        if replica.ranks > 1:
+            if replica.rank == 0:
+                group = replicas[at : at + replica.ranks]
+                advance_ranks(group, requests, times, hashes, caches, compose, log, until_s)
+            continue
+        advance(replica, requests, times, hashes, caches, compose, log, until_s)
         if replica.stages > 0 and replica.pending == 1 and replica.staged != replica.steps + 1:
             enter_stages(replica, replicas[replica.leader])
 
@@ -76,7 +82,8 @@ look_each = entry(types.void(*SHARED, LOG_TYPE, float64))(advance_each.py_func)
 
 
 @njit(cache=True)
-def _any_done(replicas: Any) -> bool:
+def any_done(replicas: Any) -> bool:
+    """Whether a request has finished."""
     found = False
     for at in range(replicas.size):
         found |= replicas[at].done_head != NONE
@@ -84,7 +91,7 @@ def _any_done(replicas: Any) -> bool:
 
 
 @njit(cache=True)
-def _next_step_end(replicas: Any, now_s: float) -> float:
+def next_step_end(replicas: Any, now_s: float) -> float:
     """When the next step ends, or a scheduler that waits for company wakes; infinite if nothing runs."""
     soonest = np.inf
     for at in range(replicas.size):
@@ -124,14 +131,14 @@ def until_done(
         advance_each(
             replicas, which, requests, times, hashes, caches, first, second, third, fourth, log, min(after_s, until_s)
         )
-        if _any_done(replicas):
+        if any_done(replicas):
             return clock_s
-        soonest_s = _next_step_end(replicas, clock_s)
+        soonest_s = next_step_end(replicas, clock_s)
         if soonest_s == np.inf:
             return soonest_s
         clock_s = min(soonest_s, until_s)
         advance_each(replicas, which, requests, times, hashes, caches, first, second, third, fourth, log, clock_s)
-        if clock_s >= until_s or _any_done(replicas):
+        if clock_s >= until_s or any_done(replicas):
             return clock_s
 
 
@@ -157,12 +164,13 @@ class Together:
 
     def look(self, fleet: Any, until_s: float) -> None:
         """Bring every replica up to `until_s`."""
-        look_each(*self._shared(fleet), fleet.log, until_s)
+        look_each(*self.shared(fleet), fleet.log, until_s)
 
     def until_done(self, fleet: Any, now_s: float, until_s: float) -> float:
         """See the kernel of that name."""
-        return float(until_done(*self._shared(fleet), fleet.log, now_s, until_s))
+        return float(until_done(*self.shared(fleet), fleet.log, now_s, until_s))
 
-    def _shared(self, fleet: Any) -> tuple[Any, ...]:
+    def shared(self, fleet: Any) -> tuple[Any, ...]:
+        """What the compiled loops of a fleet begin with."""
         records = (fleet.records, self.which, fleet.requests, fleet.times, fleet.hashes, fleet.caches)
         return (*records, *self.composes)

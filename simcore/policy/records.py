@@ -123,6 +123,10 @@ REPLICA = np.dtype(
         ("stage_share", "f8", (MAX_STAGES,)),  # of a step's time, by stage
         ("stage_free_s", "f8", (MAX_STAGES,)),
         ("staged", "i8"),  # number of the step that has been through `enter_stages`
+        ("ranks", "i8"),  # attention-dp ranks of its replica, neighbours here, that step together; 0 or 1: it is alone
+        ("rank", "i8"),  # its place among them
+        ("shared_times", "i8"),  # the record of the experts' part that all of them do together
+        ("padded_tokens", "i8"),  # up to so many tokens on the fullest of them all are padded to it
         ("seed", "u8"),
         ("series_width_s", "f8"),
         ("options", "f8", (MAX_OPTIONS,)),  # of the scheduler, in the order of its `OPTIONS`

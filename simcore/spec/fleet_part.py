@@ -27,9 +27,11 @@ class PoolPart(Spec):
 class TransferPart(Spec):
     """The link between prefill and decode pools, per channel and direction."""
 
-    bandwidth: BytesPerS
+    bytes_per_s: BytesPerS | None = Field(default=None, alias="bandwidth")
+    """None: of the system's own links, latency too (`scenarios.transfer`)"""
     latency_s: Seconds = Field(default=0.0, alias="latency")
-    channels: Count = 1
+    channels: Count | None = None
+    """transfers at a time; None: 1, of the system's own links one per prefill rank"""
     overlap_ratio: float = Field(default=0.0, ge=0, le=1)
     """share sent layer by layer during the prefill"""
     bytes_per_token: float | None = Field(default=None, gt=0)
@@ -82,6 +84,9 @@ class FleetPart(Spec):
     pools: tuple[PoolPart, ...] = Field(min_length=1)
     decode_router: str = "shortest-queue"
     transfer: TransferPart | None = None
+    first_token: Literal["prefill", "decode"] = "prefill"
+    """which pool sends it: the prefill's as soon as it is made (TensorRT-LLM's own proxy), or the decode's when it
+    takes the request in (Dynamo, SGLang)"""
     failures: tuple[FailurePart, ...] = ()
     autoscale: AutoscalePart | None = None
     roles: RolesPart | None = None

@@ -13,7 +13,6 @@ from scenarios.steps import kept_steps
 from tests.shared import shared
 from validation.models import Models
 from validation.serving.choice import Service
-from validation.serving.disagg import PrefillStep, loop
 from validation.serving.fit import Measured, distinct, fold_of, names, parameters, solve, start
 from validation.serving.inputs import replayer
 from validation.serving.measures import errors, spearman
@@ -130,14 +129,6 @@ def test_experts_of_another_stack_change_experts_alone() -> None:
     mine, theirs = own.sampled.pure.work, other.sampled.pure.work
     assert np.array_equal(mine.matrix, theirs.matrix)
     assert not np.allclose(mine.expert, theirs.expert, rtol=0.01)
-
-
-def test_closed_loop_of_prefill_workers() -> None:
-    first_s, decoding = loop(np.ones(40), 2, PrefillStep(1.0, 1.0, 1), 1e-9)
-    assert first_s == pytest.approx(2.0, rel=0.1)
-    together_s, _ = loop(np.ones(40), 2, PrefillStep(1.0, 0.5, 2), 1e-9)
-    assert together_s < first_s
-    assert decoding == pytest.approx(0.0, abs=1e-6)
 
 
 def test_solve_finds_a_shift() -> None:

@@ -82,7 +82,7 @@ def throughput(row: Measured, ttft_s: float, tpot_s: float) -> float:
     """Output tokens per second and chip of a closed loop: users x output / (time of one request x chips)."""
     asked = row.question
     span_s = ttft_s + tpot_s * (asked.output_tokens - 1)
-    return asked.users * asked.output_tokens / span_s / asked.pool.chips
+    return asked.users * asked.output_tokens / span_s / asked.chips
 
 
 def choosing(rows: Sequence[Measured], ttft_s: Floats, tpot_s: Floats) -> dict[str, Any]:

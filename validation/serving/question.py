@@ -7,6 +7,7 @@ unless they are fixed); how the server was started is the recipe of its stack (`
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from scenarios.launch.command import flag_settings
@@ -22,25 +23,33 @@ MISSES = "1 ms"
 Raw = dict[str, Any]
 
 
-KEPT = ("draft_tokens", "acceptance_ratio", "hold_steps", "expert_kernels", "least_expert_tokens", "graph_tokens")
+KEPT = (
+    *("draft_tokens", "acceptance_ratio", "hold_steps", "expert_kernels", "least_expert_tokens", "graph_tokens"),
+    *("graphs", "overlap_scheduling"),
+)
 """settings that are keys of [policy] as they stand"""
 
 
-def chosen(recipe: Mapping[str, Any], question: Question) -> Raw:
+def chosen(recipe: Mapping[str, Any], question: Question, role: str = "both") -> Raw:
     """The recipe's settings for a question: defaults, then every rule that applies, later ones winning.
 
-    Where the server's flags are known, rules that tell them from a model's name are not asked.
+    `role` is the pool's: both, prefill or decode; rules that name none are for all of them. Where the server's flags
+    are known, rules that tell them from a model's name are not asked.
     """
     settings = dict(recipe["default"])
     for rule in recipe.get("rule", ()):
         if question.flags and "family" in rule["when"]:
             continue
-        if all(_applies(name, wanted, question) for name, wanted in rule["when"].items()):
+        if all(_applies(name, wanted, question, role) for name, wanted in rule["when"].items()):
             settings.update(rule["set"])
     return settings
 
 
-def _applies(name: str, wanted: Any, question: Question) -> bool:
+def _applies(name: str, wanted: Any, question: Question, role: str) -> bool:
+    if name == "role":
+        return bool(role == wanted)
+    if name == "decode":
+        return bool(question.pool.words == wanted)
     value = getattr(question, name) if name != "attention_dp" else question.pool.attention_dp
     if name in ("users", "attention_dp"):
         return bool(wanted[0] <= value <= wanted[1])
@@ -64,11 +73,11 @@ def formats(model: Any, precision: str) -> dict[str, str]:
 
 
 def scenario_tables(question: Question, recipe: Mapping[str, Any], models: Models, name: str = "") -> Raw:
-    """The tables of a `scenario/2` file for one replica under the question's load.
+    """The tables of a `scenario/2` file for one replica, or a prefill and a decode pool, under the question's load.
 
     Raises UnknownName for a model that no spec knows, InputError for flags that no server takes.
     """
-    settings = chosen(recipe, question)
+    settings = chosen(recipe, question, "both" if question.prefill is None else "decode")
     model = models("model", question.model)
     tables = {
         "schema": "scenario/2",
@@ -79,6 +88,8 @@ def scenario_tables(question: Question, recipe: Mapping[str, Any], models: Model
         "policy": policy(question, settings),
         "traffic": traffic(question, settings),
     }
+    if question.prefill is not None:
+        tables |= disaggregated(question, question.prefill, tables, recipe)
     return with_flags(tables, question) if question.flags else tables
 
 
@@ -121,7 +132,7 @@ def policy(question: Question, settings: Mapping[str, Any]) -> Raw:
     if question.fixed_lengths:
         found["overlap_scheduling"] = False
     for key in KEPT:
-        if settings.get(key):
+        if key in settings and (settings[key] or settings[key] is False):
             found[key] = settings[key]
     if settings.get("output_s"):
         found["output"] = f"{float(settings['output_s']):g} s"
@@ -130,6 +141,25 @@ def policy(question: Question, settings: Mapping[str, Any]) -> Raw:
     if question.users * question.input_tokens >= float(settings.get("stall_tokens", float("inf"))):
         found["compile"] = f"{float(settings['stall_s']):g} s"
     return found
+
+
+ROUTER = "least-outstanding"
+"""of Dynamo, unless it is told otherwise"""
+
+
+def disaggregated(question: Question, pool: Pool, tables: Raw, recipe: Mapping[str, Any]) -> Raw:
+    """[policy] and [fleet] of a deployment whose prompts are prefilled apart; KV goes over the system's own links."""
+    apart = replace(question, pool=pool, prefill=None)
+    settings = chosen(recipe, apart, "prefill")
+    formatted = {name: tables["plan"][name] for name in ("weights", "experts", "kv") if name in tables["plan"]}
+    pools = [
+        {"name": "prefill", "role": "prefill", "count": pool.workers, "plan": plan(pool) | formatted}
+        | {"policy": policy(apart, settings)},
+        {"name": "decode", "role": "decode", "count": question.pool.workers, "plan": dict(tables["plan"])}
+        | {"policy": tables["policy"] | {"scheduler": "decode-only"}},
+    ]
+    fleet = {"decode_router": ROUTER, "first_token": "decode", "pools": pools}
+    return {"policy": tables["policy"] | {"router": ROUTER}, "fleet": fleet}
 
 
 def one_prompt(question: Question, drafted: int = 0) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,8 @@ from scenarios.run import Ready, ready, with_served
 from simcore.errors import InputError
 from simcore.step.served import Served
 from validation.models import Models
-from validation.serving.question import chosen, scenario_tables
-from validation.serving.rows import Pool, Question
+from validation.serving.question import scenario_tables
+from validation.serving.rows import Question
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,13 @@ class Replayer:
     def answer(self, question: Question, by: Served) -> Answer:
         """TTFT and TPOT of a question; a reason instead where the plan cannot run."""
         try:
-            if question.prefill is not None:
-                from validation.serving.disagg import disaggregated
-
-                settings = chosen(self.recipes(question.stack), question)
-                return disaggregated(self, question, by, settings)
-            return self.aggregated(question, by)
+            mine = with_served(self.ready(question), by)
+            seen = seen_by_clients(mine.run(), mine)
         except InputError as error:
             return Answer(reason=str(error))
+        if not np.isfinite(seen["ttft_s"]).any():
+            return Answer(reason="no request was served")
+        return Answer(float(np.nanmean(seen["ttft_s"])), float(np.nanmean(seen["tpot_s"])))
 
     def ready(self, question: Question) -> Ready:
         """The question's scenario, resolved; raises InputError where not one request fits."""
@@ -59,13 +58,3 @@ class Replayer:
                 raise InputError(what)
             self.known[question] = found
         return self.known[question]
-
-    def pool_ready(self, question: Question, pool: Pool) -> Ready:
-        """One worker of a pool, as a question of its own."""
-        return self.ready(replace(question, pool=pool, prefill=None))
-
-    def aggregated(self, question: Question, by: Served) -> Answer:
-        """One replica, the closed loop of its users."""
-        mine = with_served(self.ready(question), by)
-        seen = seen_by_clients(mine.run(), mine)
-        return Answer(float(np.nanmean(seen["ttft_s"])), float(np.nanmean(seen["tpot_s"])))

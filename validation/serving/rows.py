@@ -35,6 +35,11 @@ class Pool:
     def chips(self) -> int:
         return self.tp * self.attention_dp
 
+    @property
+    def words(self) -> str:
+        """Workers x tp / attention dp / ep."""
+        return f"{self.workers}x{self.tp}/{self.attention_dp}/{self.ep}"
+
 
 @dataclass(frozen=True)
 class Question:
@@ -61,6 +66,12 @@ class Question:
     """day of the measurement, for reports"""
     is_dense: bool = field(default=False, compare=False)
     """the model has no experts; for reports and intervals"""
+
+    @property
+    def chips(self) -> int:
+        """Of all workers that decode or prefill."""
+        pools = (self.pool,) if self.prefill is None else (self.pool, self.prefill)
+        return sum(pool.workers * pool.chips for pool in pools)
 
     @property
     def family(self) -> str:

@@ -386,5 +386,9 @@ def sort_queue(replica: Any, requests: Any) -> None:
 def enter(replica: Any, requests: Any, number: int) -> None:
     """The request just admitted has its KV here already: it decodes in this very step."""
     replica.prefill_count -= 1
-    requests[number].swapped = 0
+    request = requests[number]
+    request.swapped = 0
+    if request.first_token_s < 0.0:  # made by a prefill pool, sent from here
+        request.first_token_s = replica.now_s
+        request.last_token_s = replica.now_s
     join_decodes(replica, requests, number)
