@@ -4,7 +4,7 @@ SHARED ?= $(or $(SIMCORE_SHARED),../shared)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test fast fuzz laws kill places load lowest bench bench-against bench-peers docs clean
+.PHONY: run test fast fuzz laws kill places load lowest bench bench-against bench-peers docs accuracy clean
 
 $(VENV)/.core: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "simcore needs Python 3.11 or newer (set PYTHON=/path/to/python)"; exit 2; }
@@ -13,7 +13,7 @@ $(VENV)/.core: pyproject.toml
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.core
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev,search,dask,ray]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev,docs,search,dask,ray]"
 	@touch $@
 
 run: $(VENV)/.core ## rank hardware and plans for Llama-3.1-70B; writes out/
@@ -65,7 +65,11 @@ bench-against: $(VENV)/.installed ## engines of this tree over those of COMMIT=.
 bench-peers: $(VENV)/.installed ## DynoSim, Optuna and pymoo on the same questions, in turns; installs them in a cache folder
 	$(BIN)/python -m benchmarks peers
 
-docs: $(VENV)/.installed ## regenerate docs/accuracy/all.md and the README table
+docs: $(VENV)/.installed ## the site of the docs in out/site, strictly: no page without a place, no dead link
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "out/site/index.html; with search: $(BIN)/python -m http.server -b 127.0.0.1 -d out/site"
+
+accuracy: $(VENV)/.installed ## regenerate docs/accuracy/all.md and the README table
 	$(BIN)/simcore validate all --shared $(SHARED)
 
 clean:

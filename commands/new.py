@@ -18,6 +18,7 @@ NEXT = {
     "study": "simcore study check {file}",
 }
 """kind -> what to do with it"""
+EXAMPLES = "examples"
 
 
 def register(app: typer.Typer) -> None:
@@ -25,8 +26,12 @@ def register(app: typer.Typer) -> None:
 
 
 def new(
-    kind: Annotated[str, typer.Argument(help="scenario, chip, model, scheduler or study.")],
-    file: Annotated[Path, typer.Argument(help="File to write; its name becomes the thing's.")],
+    kind: Annotated[
+        str, typer.Argument(help="scenario, chip, model, scheduler, study; or examples, a folder of them.")
+    ],
+    file: Annotated[
+        Path | None, typer.Argument(help="File to write; its name becomes the thing's. Of examples: a folder.")
+    ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -35,8 +40,12 @@ def new(
     from reports.files import write_text
     from simcore.errors import InputError, suggest
 
+    if kind == EXAMPLES:
+        return write_examples(file or Path(EXAMPLES), quiet, as_json)
     if kind not in KINDS:
-        raise InputError(f"no kind {kind!r}", key="new", fix=suggest(kind, KINDS))
+        raise InputError(f"no kind {kind!r}", key="new", fix=suggest(kind, (*KINDS, EXAMPLES)))
+    if file is None:
+        raise InputError("no file to write is named", key="new", fix=f"simcore new {kind} my-{kind}")
     if not file.name or file.is_dir():
         raise InputError("is no file", file=str(file), key="new", fix=f"write for example my-{kind}")
     path = file if file.suffix == KINDS[kind] else file.with_name(file.name + KINDS[kind])
@@ -50,6 +59,27 @@ def new(
         print_json({"verb": "new", "kind": kind, "written": [shown], "next": next_step})
     elif not quiet:
         print(f"{shown}\nnext: {next_step}")
+
+
+def write_examples(folder: Path, quiet: bool, as_json: bool) -> None:
+    """Every shipped example below `folder`, which must not be there. Raises InputError."""
+    from commands.terminal import print_json
+    from reports.output import output_folder
+    from simcore.errors import InputError
+
+    if folder.exists() or folder.is_symlink():
+        raise InputError("is there already", file=str(folder), fix="give another name")
+    shipped = Path(__file__).parent / EXAMPLES
+    paths = sorted(path for ending in ("toml", "py") for path in shipped.rglob(f"*.{ending}"))
+    with output_folder(folder, "new examples") as stage:
+        for path in paths:
+            (stage / path.relative_to(shipped)).parent.mkdir(parents=True, exist_ok=True)
+            (stage / path.relative_to(shipped)).write_bytes(path.read_bytes())
+    next_step = f"simcore explain {folder}/chat-70b.toml"
+    if as_json:
+        print_json({"verb": "new", "kind": EXAMPLES, "written": str(folder), "files": len(paths), "next": next_step})
+    elif not quiet:
+        print(f"{len(paths)} files in {folder}\nnext: {next_step}")
 
 
 def named(path: Path, kind: str) -> str:

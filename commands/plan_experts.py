@@ -53,6 +53,7 @@ def experts(
 
     claim(out, FILES)
     if problem is not None:
+        refuse_beside_a_file({"trace": trace, "chips": chips, "nodes": nodes - 1, "slots": slots, "load-cap": load_cap})
         question, folder = read_question(problem), problem.parent
     else:
         if trace is None or chips is None:
@@ -71,6 +72,15 @@ def experts(
         print_json({**answer.as_dict(), "comparison": rows})
     elif not quiet:
         show(answer, rows, out)
+
+
+def refuse_beside_a_file(options: dict[str, Any]) -> None:
+    """Options that say what a problem file says. Raises InputError where one is given."""
+    from simcore.errors import InputError
+
+    given = [f"--{name}" for name, value in options.items() if value]
+    if given:
+        raise InputError("stands in the problem file", key=given[0], fix="write it there, or give no file")
 
 
 def show(answer: Any, rows: list[dict[str, Any]], out: Path | None) -> None:

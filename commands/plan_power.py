@@ -60,10 +60,7 @@ def power(
     static = replay(question, curves, answer.plan, control, days=days, seed=seed)
     reactive, controlled = most_servers(question, curves, control, days=min(days, 1.0), seed=seed)
     named = (("planned", answer.plan, static), ("most under control", reactive, controlled))
-    rows = [
-        {"row": name, "servers": row.total, "added_ratio": row.added_ratio, **over_days.metrics()}
-        for name, row, over_days in named
-    ]
+    rows = [in_order(name, row, over_days.metrics()) for name, row, over_days in named]
     over = robustness.risks(question, curves, answer.plan, seed)
     told = {"rows": rows, "risk_over": [vars(one) for one in over], "words": robustness.in_words(question, over)}
     result = {**answer.as_dict(), **told, "servers": answer.plan.servers, "clock_ratio": answer.plan.clock_ratio}
@@ -91,6 +88,12 @@ def risks(question: Any, curves: Any, planned: int) -> list[tuple[int, float]]:
     ]
 
 
+def in_order(name: str, row: Any, metrics: dict[str, float]) -> dict[str, Any]:
+    """A row's figures, the share of the time that it is capped first: it is what the added servers cost."""
+    sizes = {"servers": row.total, "added_ratio": row.added_ratio}
+    return {"row": name, "capped_share": metrics["capped_share"], **sizes, **metrics}
+
+
 def show(question: Any, answer: Any, rows: list[dict[str, Any]], over: list[Any]) -> None:
     """The plan in words, its risk where loads are otherwise, and both rows side by side."""
     from commands.terminal import print_table
@@ -102,6 +105,11 @@ def show(question: Any, answer: Any, rows: list[dict[str, Any]], over: list[Any]
     print(
         f"nameplate {question.nameplate_servers} servers; "
         f"planned {answer.plan.total} ({answer.plan.added_ratio:+.0%}): {parts}"
+    )
+    planned = rows[0]
+    print(
+        f"capped {planned['capped_share']:.1%} of the time under a controller, "
+        f"{planned['seconds_over_budget']:.0f} s over the budget, {planned['brakes']:.0f} brakes"
     )
     risk = answer.metrics["out_of_sample_risk"]
     print(f"risk on fresh scenarios {risk:.2%} (stated {question.risk:.2%}); {answer.status}, {answer.cpu_s:.2f} CPU s")

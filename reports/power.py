@@ -23,10 +23,12 @@ def page_of(
     first = f"The row feeds {planned['servers']:.0f} servers ({planned['added_ratio']:+.0%} over nameplate): {kinds}."
     lines = [result["words"][0].upper() + result["words"][1:] + "."]
     capped, brakes = planned.get("capped_share"), planned.get("brakes")
+    if capped is not None:
+        lines.insert(0, f"Under a controller it is capped {capped:.1%} of the time.")
     if len(table) > 1:
         lines.append(f"Under a controller, most: {table[1]['servers']:.0f} servers.")
-    tiles = [(f"{planned['servers']:.0f}", "servers"), (f"{planned['added_ratio']:+.0%}", "over nameplate")]
-    tiles += [] if capped is None else [(f"{capped:.1%}", "of the time capped")]
+    tiles = [] if capped is None else [(f"{capped:.1%}", "of the time capped")]
+    tiles += [(f"{planned['servers']:.0f}", "servers"), (f"{planned['added_ratio']:+.0%}", "over nameplate")]
     tiles += [] if brakes is None else [(f"{brakes:.0f}", "brakes")]
     names = [name for name in planned if name != "row"]
     cells = [[name.replace("_", " "), *(f"{row[name]:.4g}" for row in table)] for name in names]

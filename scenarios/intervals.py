@@ -31,7 +31,7 @@ def bands_of(found: Resolved) -> dict[str, list[float]]:
     Learnt from curves that were left out; for a model or a chip that was never measured under the stack from whole
     models or systems left out, the wider where both are strange.
     """
-    kind, known = "experts" if found.model.is_moe else "dense", calibrated(found.stack.effects)
+    kind, known = kind_of(found), calibrated(found.stack.effects)
     bands: dict[str, list[float]] = known.get("interval", {}).get(kind, {})
     for left_out in strange(found):
         other = known.get("stranger", {}).get(left_out, {}).get(kind, {})
@@ -40,6 +40,17 @@ def bands_of(found: Resolved) -> dict[str, list[float]]:
             for m, (low, high) in bands.items()
         }
     return bands
+
+
+WORDS = {"dense": "dense models", "experts": "models with experts", "pools": "prefill and decode pools"}
+
+
+def kind_of(found: Resolved) -> str:
+    """What an interval is learnt for: dense or expert models on one replica, or separate pools."""
+    fleet = found.scenario.fleet
+    if fleet is not None and any(pool.role == "prefill" for pool in fleet.pools):
+        return "pools"
+    return "experts" if found.model.is_moe else "dense"
 
 
 def strange(found: Resolved) -> tuple[str, ...]:
@@ -72,7 +83,6 @@ def in_words(found: Resolved | None) -> tuple[str, ...]:
     name, chip = found.release.name, found.system.chip.name
     if not measured(found) and not has_sibling(found):
         return (f"{name} on {chip} was never measured: how wrong these numbers are is not known",)
-    kind = "experts" if found.model.is_moe else "dense"
     bands = bands_of(found)
     if not bands:
         return ()
@@ -80,7 +90,7 @@ def in_words(found: Resolved | None) -> tuple[str, ...]:
         f"{metric.upper()} {100 * (bands[metric][0] - 1):+.0f} to {100 * (bands[metric][1] - 1):+.0f} %"
         for metric in ("tpot", "ttft")
     )
-    what = "models with experts" if kind == "experts" else "dense models"
+    what = WORDS[kind_of(found)]
     names = {"model": found.model.name, "system": chip}
     new = [names[part] for part in strange(found)]
     if new:

@@ -36,21 +36,9 @@ def test_wheel_works_elsewhere(tmp_path: Path) -> None:
         tops = {name.split("/")[0] for name in archive.namelist()}
         archive.extractall(inside)
     assert {t for t in tops if not t.endswith(".dist-info")} == NAMES
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "cli",
-        "estimate",
-        "--model",
-        "llama-3.1-70b",
-        "--chip",
-        "h200-sxm",
-        "--tp",
-        "8",
-    ]
-    found = subprocess.run(
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(inside)}, capture_output=True, text=True
-    )
-    assert found.returncode == 0, found.stderr
+    for words in ("new examples", "estimate examples/chat-70b.toml"):
+        command = [sys.executable, "-P", "-m", "cli", *words.split()]
+        environment = {**os.environ, "PYTHONPATH": str(inside)}
+        found = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert found.returncode == 0, found.stderr
     assert "TPOT" in found.stdout

@@ -37,6 +37,7 @@ def simcore(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
         ("estimate --model llama-3.1-70b --chip h20x", "did you mean h20"),
         ("estimate --model llama-3.1-7b --chip h100-sxm", "unknown model 'llama-3.1-7b'"),
         ("estimate --model llama-3.1-70b --chip h100-sxm --tp 7", "tp = 7 does not divide the 64 attention heads"),
+        (f"plan experts {STUDY.parent / 'experts.toml'} --slots 8", "--slots: stands in the problem file"),
         ("estimate --model llama-3.1-70b --chip h100-sxm --tp 0", "'--tp'"),
         ("estimate --model llama-3.1-70b --chip h100-sxm --tp two", "'--tp'"),
         ("estimate --model llama-3.1-70b --chip h100-sxm --weights fp7", "did you mean fp8"),

@@ -62,6 +62,15 @@ def test_what_is_new_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert code == 0 and told["kind"] == kind and f"my_{kind}" in told["words"][0], out
 
 
+def test_examples_are_written_whole_and_over_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shipped = [p for p in (ROOT / "examples").rglob("*") if p.suffix in (".toml", ".py")]
+    assert json.loads(run("new", "examples", "--json")[1])["files"] == len(shipped) > 20
+    for one in shipped:
+        assert (tmp_path / "examples" / one.relative_to(ROOT / "examples")).read_bytes() == one.read_bytes()
+    assert run("new", "examples")[0] != 0 and run("new", "chip")[0] != 0
+
+
 def test_the_new_scheduler_keeps_the_contract() -> None:
     from commands.templates import scheduler
     from simcore.registry import register, unregister

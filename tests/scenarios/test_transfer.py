@@ -67,3 +67,14 @@ def test_users_of_several_replicas_of_ranks_use_all_of_them() -> None:
     }
     run = ready(from_raw(raw, "ranks.toml")).run()
     assert len(run.replicas) == 4 and (run.replicas["finished"] > 0).all()
+
+
+def test_separate_pools_carry_their_own_intervals() -> None:
+    from scenarios.intervals import bands_of, in_words
+
+    asked = disaggregated()
+    scenario = asked.scenario.model_copy(update={"hardware": asked.scenario.hardware.replace(stack="trtllm")})  # type: ignore[union-attr]
+    apart, whole = (ready(one).resolved for one in (scenario, scenario.model_copy(update={"fleet": None})))
+    assert apart is not None and whole is not None
+    assert bands_of(apart)["ttft"][1] > bands_of(whole)["ttft"][1]
+    assert "prefill and decode pools" in in_words(apart)[0] and "models with experts" in in_words(whole)[0]
