@@ -33,7 +33,7 @@ FITTED = (
     "token_s",
 )
 LAYER = {"vllm": "quantise_layer_s"}
-"""stacks whose gaps of layers are the kernels that quantise activations: checkpoints that multiply in 16 bits have none"""
+"""stacks whose gaps of layers are kernels that quantise activations: checkpoints that multiply in 16 bits have none"""
 UNITS = {
     "fused_layer_s": 5e-6,
     "layer_s": 5e-6,
