@@ -4,7 +4,7 @@ SHARED ?= $(or $(SIMCORE_SHARED),../shared)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test fast fuzz laws kill places load lowest bench bench-against bench-peers docs accuracy clean
+.PHONY: run test fast fuzz laws kill places load lowest newest bench bench-against bench-peers docs accuracy clean
 
 $(VENV)/.core: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "simcore needs Python 3.11 or newer (set PYTHON=/path/to/python)"; exit 2; }
@@ -52,6 +52,12 @@ lowest: ## the quick tests with the lowest versions that pyproject.toml allows, 
 	.venv-lowest/bin/uv pip compile -q --resolution lowest-direct --only-binary :all: pyproject.toml --extra dev --extra search -o .venv-lowest/versions.txt
 	.venv-lowest/bin/uv pip install -q --python .venv-lowest/bin/python -r .venv-lowest/versions.txt
 	PYTHONPATH=. .venv-lowest/bin/python -m pytest -m "not slow"
+
+newest: ## the quick tests with the newest versions of everything, on PYTHON (make newest PYTHON=python3.13), in .venv-newest
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager ".[dev,docs,search,dask,ray]"
+	.venv-newest/bin/python -m pip uninstall --quiet --yes simcore
+	PYTHONPATH=. .venv-newest/bin/python -m pytest -m "not slow"
 
 bench: $(VENV)/.installed ## one `name: value` line per figure, in CPU seconds; divide by machine_slowness
 	$(BIN)/python -m benchmarks

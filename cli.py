@@ -40,22 +40,26 @@ def mount_one(command: str) -> typer.Typer:
     known = {module.name for module in pkgutil.iter_modules(commands.__path__)}
     if command not in known or command.startswith("validate_"):
         return mount()
-    module = importlib.import_module(f"commands.{command}")
-    if not hasattr(module, "register"):
-        return mount()
-    module.register(app)
-    return app
+    return app if registered(command) else mount()
+
+
+@cache
+def registered(name: str) -> bool:
+    """Whether a module of `commands` adds commands; they are added once, however often it is asked."""
+    module = importlib.import_module(f"commands.{name}")
+    if hasattr(module, "register"):
+        module.register(app)
+    return hasattr(module, "register")
 
 
 @cache
 def mount() -> typer.Typer:
-    """Once: every module of `commands` with a `register(app)` adds its commands."""
+    """Every module of `commands` with a `register(app)` has added its commands."""
     import commands
 
     for found in sorted(pkgutil.iter_modules(commands.__path__), key=lambda m: m.name):
-        module = importlib.import_module(f"commands.{found.name}")
-        if hasattr(module, "register") and not found.name.startswith("validate_"):
-            module.register(app)
+        if not found.name.startswith("validate_"):
+            registered(found.name)
     return app
 
 

@@ -25,13 +25,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
-def _on_shelf(context: typer.Context, folders: list[Path] | None) -> list[Path] | None:
-    """The folders in use until the command ends."""
+def _on_shelf(context: typer.Context, folders: list[Path] | None) -> list[Path]:
+    """The folders in use until the command ends; an empty list for none, since older typers convert what comes back."""
     if folders:
         from hardware_specs.shelves import using
 
         context.with_resource(using(folders))
-    return folders
+    return folders or []
 
 
 Calibration = Annotated[

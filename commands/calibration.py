@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from commands.asked import Quiet
+from commands.asked import Json, Quiet
 
 TABLES = Path("hardware_specs/calibration")
 HOST = Path("out/host")
@@ -37,12 +37,14 @@ def calibrate(
     power: Annotated[bool, typer.Option("--power", help="Fit power too, where the tables have power_w.")] = False,
     importer: Annotated[str | None, typer.Option(help="Convert with this importer first (see docs).")] = None,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Fit operator costs to measured tables.
 
     Four fifths of the shapes fit laws and residuals, one fifth judges them.
     """
     import hardware_specs
+    from commands.terminal import print_json
     from hardware_specs.calibrations import artefact
     from simcore.calibration.build import build, merged
     from simcore.calibration.fit import ROWS_PER_NUMBER
@@ -50,10 +52,7 @@ def calibrate(
     from simcore.calibration.store import save
     from simcore.cost.facts import chip_facts
 
-    def say(text: str) -> None:
-        if not quiet:
-            print(text, flush=True)
-
+    say, files = teller(quiet or as_json), []
     out = out or (tables if chip == "host" else TABLES)
     operations = op.split(",") if op else None
     kin = [siblings(text) for text in sibling or ()]
@@ -64,11 +63,28 @@ def calibrate(
         for stack, found in build(facts, folder, source, operations, say, per_number, kin).items():
             old = artefact(facts.name, stack) if operations and out == TABLES else None
             path = save(merged(old, found), stage / facts.name)
-            say(f"{out / facts.name / path.name}: {path.stat().st_size} bytes, {len(found.fits)} fits")
+            where, size = out / facts.name / path.name, path.stat().st_size
+            say(f"{where}: {size} bytes, {len(found.fits)} fits")
+            files.append({"file": str(where), "stack": stack, "size_bytes": size, "fits": len(found.fits)})
         if power:
             from simcore.calibration.power import build_power
 
-            build_power(facts, folder, source, stage / facts.name, say)
+            kept = build_power(facts, folder, source, stage / facts.name, say)
+            if kept is not None:
+                where, size = out / facts.name / kept.name, kept.stat().st_size
+                files.append({"file": str(where), "stack": "power", "size_bytes": size})
+    if as_json:
+        print_json({"verb": "calibrate", "chip": facts.name, "artefacts": files, "written": [f["file"] for f in files]})
+
+
+def teller(quiet: bool) -> Callable[[str], None]:
+    """What prints a line at once, or nothing."""
+
+    def say(text: str) -> None:
+        if not quiet:
+            print(text, flush=True)
+
+    return say
 
 
 @contextmanager
@@ -107,6 +123,7 @@ def calibrate_across(
     op: Annotated[str | None, typer.Option(help="Only these operations, separated by commas; no power.")] = None,
     source: Annotated[str, typer.Option(help="Where the measurements come from.")] = "own measurements",
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Fit the data-sheet laws to all chips together.
 
@@ -114,6 +131,7 @@ def calibrate_across(
     other chips, with --leave-out MODEL its rows are missing from every experts table.
     """
     import hardware_specs
+    from commands.terminal import print_written
     from hardware_specs.calibrations import artefact
     from simcore.calibration.accuracy import chip_folders
     from simcore.calibration.build import table_groups
@@ -122,26 +140,26 @@ def calibrate_across(
     from simcore.calibration.transfer import build_datasheet, with_others
     from simcore.cost.facts import chip_facts
 
-    def say(text: str) -> None:
-        if not quiet:
-            print(text, flush=True)
-
+    say = teller(quiet or as_json)
     chips = [(chip_facts(hardware_specs.chip(folder.name)), folder) for folder in chip_folders(tables)]
     operations = op.split(",") if op else None
     if leave_out is not None:
-        write_without(leave_out, chips, out, source, operations, say)
+        written = write_without(leave_out, chips, out, source, operations, say)
+        print_written("calibrate-across", [out / name for name in written], as_json, quiet)
         return
     measured = [(facts, list(table_groups(folder, operations))) for facts, folder in chips]
     found = build_datasheet(measured, source, say)
     old = artefact("", "datasheet") if operations else None
     with artefacts(out, "calibrate-across") as stage:
-        say(str(out / save(with_others(old, found), stage, "datasheet").name))
-        if not operations:
-            say(str(out / build_common(chips, source, stage).name))
+        written = [save(with_others(old, found), stage, "datasheet").name]
+        written += [] if operations else [build_common(chips, source, stage).name]
+    print_written("calibrate-across", [out / name for name in written], as_json, quiet)
 
 
-def write_without(name: str, chips: list[Any], out: Path, source: str, operations: list[str] | None, say: Any) -> None:
-    """A folder of calibrations that have not seen a chip or a model. Raises InputError."""
+def write_without(
+    name: str, chips: list[Any], out: Path, source: str, operations: list[str] | None, say: Any
+) -> list[str]:
+    """A folder of calibrations that have not seen a chip or a model; its files. Raises InputError."""
     from hardware_specs.calibrations import artefact, measured_stacks
     from hardware_specs.shelves import WITHOUT
     from reports.files import write_text
@@ -156,17 +174,17 @@ def write_without(name: str, chips: list[Any], out: Path, source: str, operation
     with artefacts(out, "calibrate-across") as stage:
         if chip is not None:
             rest = [(facts, folder) for facts, folder in chips if facts.name != chip]
-            save(laws_without(rest, source, operations, say), stage, "datasheet")
-            if not operations:
-                build_common(rest, source, stage)
+            written = [save(laws_without(rest, source, operations, say), stage, "datasheet").name]
+            written += [] if operations else [build_common(rest, source, stage).name]
         else:
+            written = []
             for facts, folder in chips:
                 shipped = {stack: artefact(facts.name, stack) for stack in measured_stacks(facts.name)}
                 for found in experts_without(facts, folder, shipped, model, say):
-                    save(found, stage / facts.name)
+                    written.append(f"{facts.name}/{save(found, stage / facts.name).name}")
         parts = {"chips": [chip] if chip else [], "models": [list(model)] if model else []}
         write_text(stage / WITHOUT, toml_text({"schema": "without/1"} | parts))
-    say(f"written: {out}")
+    return [*written, WITHOUT]
 
 
 def left_out(name: str) -> tuple[str | None, tuple[int, ...]]:
@@ -200,18 +218,20 @@ def profile(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     size: Annotated[str, typer.Option(help="small (seconds) or full (minutes).")] = "full",
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Measure this machine's operators and write tables.
 
     Matrix multiplies, memory-bound work and attention; on a GPU also grouped matrices, launches, copies and power.
     """
+    from commands.terminal import print_written
     from reports.output import output_folder
     from simcore.calibration.profile import profile as measure
 
-    def say(text: str) -> None:
-        if not quiet:
-            print(text, flush=True)
-
     with output_folder(out, "profile") as stage:
-        measure(device, size, stage, say)
-    say(f"written: {out}")
+        measure(device, size, stage, teller(quiet or as_json))
+        names = sorted(path.relative_to(stage).as_posix() for path in stage.rglob("*") if path.is_file())
+    if as_json:
+        print_written("profile", [out / name for name in names], True, device=device, size=size)
+    else:
+        teller(quiet)(f"written: {out}")

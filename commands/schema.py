@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from commands.asked import Json
+
 
 def register(app: typer.Typer) -> None:
     app.command()(schema)
@@ -37,8 +39,12 @@ def schema(
     kind: Annotated[
         str, typer.Argument(help="scenario, chip, node, cluster, link, model, traffic, economics or stack.")
     ],
+    as_json: Json = False,
 ) -> None:
-    """Print the JSON Schema of a kind of file, for editors that check TOML while it is written."""
+    """Print the JSON Schema of a kind of file, for editors that check TOML while it is written.
+
+    It is JSON with --json and without.
+    """
     from commands.terminal import print_json
     from simcore.errors import InputError, suggest
     from simcore.spec.schema import json_schema

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from commands.asked import Quiet
+from commands.asked import Json, Quiet
 
 
 def register(app: typer.Typer) -> None:
@@ -17,18 +17,25 @@ def register(app: typer.Typer) -> None:
 def serve(
     folder: Annotated[Path, typer.Argument(help="Folder that holds what --out wrote; its folders too.")] = Path("out"),
     port: Annotated[int, typer.Option(help="0: any that is free.", min=0, max=65535)] = 8765,
+    as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Show finished pages, and searches while they run, to this machine alone.
 
     Best so far and hypervolume follow the search. Ctrl-C ends it; nothing is changed.
     """
+    import sys
     from contextlib import suppress
 
+    from commands.terminal import print_json
     from reports.server import HOST, server
 
     with server(folder, port) as running:
-        if not quiet:
-            print(f"http://{HOST}:{running.server_address[1]}/ shows {folder}; Ctrl-C ends it", flush=True)
+        address = f"http://{HOST}:{running.server_address[1]}/"
+        if as_json:
+            print_json({"verb": "serve", "address": address, "folder": str(folder)})
+            sys.stdout.flush()
+        elif not quiet:
+            print(f"{address} shows {folder}; Ctrl-C ends it", flush=True)
         with suppress(KeyboardInterrupt):
             running.serve_forever()

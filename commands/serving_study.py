@@ -93,6 +93,8 @@ def checked(plan: dict[str, Any], file: Path) -> None:
     for key, values in plan.get("vary", {}).items():
         if not isinstance(values, list) or not values or not all(isinstance(v, str | int | float) for v in values):
             refuse("is not a list of values", f"vary.{key}", "write it in brackets")
+        if len(set(values)) < len(values):
+            refuse("names a value twice", f"vary.{key}", "name each once")
     for number, one in enumerate(plan.get("figures", [])):
         if not all(isinstance(one.get(key), str) for key in ("x", "y")):
             refuse("needs x and y", f"figures.{number}", "name two columns of the table")

@@ -41,7 +41,6 @@ def list_studies(
 ) -> None:
     """Every shipped study with its group and title."""
     from commands.terminal import print_json, print_table
-    from simcore.errors import brief
     from studies.catalogue import names, study
 
     found = [study(name) for name in names(group)]
@@ -49,7 +48,7 @@ def list_studies(
         keys = ("name", "group", "title", "missing")
         print_json({"studies": [{key: getattr(one, key) for key in keys} for one in found]})
         return
-    rows = [[one.name, one.group, brief(one.title, 72), str(len(one.claims)), brief(one.missing, 60)] for one in found]
+    rows = [[one.name, one.group, one.title, str(len(one.claims)), one.missing] for one in found]
     print_table(["study", "group", "title", "claims", "needs"], rows, left=("study", "group", "title", "needs"))
 
 
@@ -114,8 +113,12 @@ def show_study(
         bool, typer.Option("--scenario", help="The scenario file of the system, to go on with.")
     ] = False,
     variant: Annotated[str | None, typer.Option(help="Which variant; the first unless told.")] = None,
+    as_json: Json = False,
 ) -> None:
     """A study's file; or one of its systems as a scenario of one's own."""
+    import tomllib
+
+    from commands.terminal import print_json
     from scenarios.toml import dumps, value
     from simcore.errors import InputError
     from studies.answers import Point, scenario_of
@@ -124,7 +127,9 @@ def show_study(
     from studies.kernel_evaluators import PROBLEM
 
     if not scenario:
-        print(text_of(name), end="")
+        text = text_of(name)
+        told = {"verb": "study show", "name": name, "study": tomllib.loads(text)}
+        print_json(told) if as_json else print(text, end="")
         return
     found = study(name)
     if found.ask is None:
@@ -133,16 +138,22 @@ def show_study(
     one = found.ask.variant(variant or found.ask.variants[0].label)
     raw = scenario_of(found.ask, Point(one.label, first))
     command, is_scenario = command_of(one.evaluator or found.ask.evaluator)
-    print(f"# {found.title}: {one.says or one.label}\n# {found.paper.title} ({found.paper.id})\n# {command} FILE")
+    title = f"{found.title}: {one.says or one.label}"
     options = {} if command == "simcore step" else raw.pop(ASKED, {})
     if command == "simcore plan experts":
         raw = {key: value for key, value in raw.items() if key in PROBLEM}
+    if "tasks" in raw:
+        file = {"schema": "tasks/1", "name": found.name, **raw}
+    else:
+        file = {"schema": "scenario/2", "name": found.name, **raw} if is_scenario else without_name(raw)
+    if as_json:
+        print_json({"verb": "study show", "name": name, "title": title, "command": command, "options": options,
+                    "file": file})  # fmt: skip
+        return
+    print(f"# {title}\n# {found.paper.title} ({found.paper.id})\n# {command} FILE")
     if options:
         print(f"# with {', '.join(f'{key} {value(option)}' for key, option in options.items())}")
-    if "tasks" in raw:
-        print(dumps({"schema": "tasks/1", "name": found.name, **raw}), end="")
-        return
-    print(dumps({"schema": "scenario/2", "name": found.name, **raw} if is_scenario else without_name(raw)), end="")
+    print(dumps(file), end="")
 
 
 def without_name(raw: dict[str, Any]) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 LEAST_WORDS = 24
@@ -93,6 +94,15 @@ def line(cells: Sequence[str], header: Sequence[str], widths: Sequence[int], lef
 def print_json(value: Any) -> None:
     """One JSON document on standard output; NaN and infinity become null."""
     print(json.dumps(_clean(value), indent=1))
+
+
+def print_written(verb: str, files: Iterable[Path], as_json: bool, quiet: bool = False, **more: Any) -> None:
+    """The files that a verb wrote: a line, or one JSON document with what else it says."""
+    names = [str(file) for file in files]
+    if as_json:
+        print_json({"verb": verb, **more, "written": names})
+    elif not quiet:
+        print(f"written: {', '.join(names)}")
 
 
 def _clean(value: Any) -> Any:

@@ -6,10 +6,13 @@ import contextlib
 import io
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from commands.asked import Json
 
 MARKERS = ("<!-- accuracy -->", "<!-- /accuracy -->")
 PAGES = ("operators.md", "unseen.md", "transfer.md", "power.md", "energy.md", "stages.md", "requests.md", "serving.md")
@@ -27,31 +30,40 @@ def everything(
     only_join: Annotated[
         bool, typer.Option("--only-join", help="Join the pages that are there, measure nothing.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Rerun every comparison and write the pages (minutes)."""
-    from commands.validate_calibration import calibration
-    from commands.validate_energy import energy
-    from commands.validate_stages import stages
-    from commands.validate_unseen import unseen
+    from commands.terminal import print_written
     from reports.files import write_text
 
     pages = docs / "accuracy"
-    measured = shared / "measured"
     if not only_join:
-        power = measured / "power" / "splitwise_llama2_bloom_a100_h100.csv"
-        calibration(measured / "operators", pages, power if power.exists() else None, as_json=False, quiet=False)
-        unseen(measured / "operators", docs=pages)
-        serving = measured / "serving"
-        energy(serving / "power_and_itl.csv", None, None, held_out=True, page=pages / "energy.md", as_json=True)
-        stages(serving / "vllm_h100_stages.csv", None, None, page=pages / "stages.md", as_json=True)
-        write_text(pages / "requests.md", requests_page(sorted((measured / "serving" / "vllm_runs").iterdir())))
+        with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
+            measure(shared / "measured", pages)
     found = [(pages / name).read_text(encoding="utf-8") for name in PAGES if (pages / name).exists()]
     whole = pages / "all.md"
     write_text(whole, INTRODUCTION + "\n" + "\n".join(found))
     write_text(
         readme, with_table(readme.read_text(encoding="utf-8"), summary(pages / "operators.md", pages / "requests.md"))
     )
-    print(f"written: {whole}, {readme}")
+    print_written("validate all", [whole, readme], as_json)
+
+
+def measure(measured: Path, pages: Path) -> None:
+    """Rerun every comparison with a folder of measurements and write its page."""
+    from commands.validate_calibration import calibration
+    from commands.validate_energy import energy
+    from commands.validate_stages import stages
+    from commands.validate_unseen import unseen
+    from reports.files import write_text
+
+    power = measured / "power" / "splitwise_llama2_bloom_a100_h100.csv"
+    calibration(measured / "operators", pages, power if power.exists() else None, as_json=False, quiet=False)
+    unseen(measured / "operators", docs=pages)
+    serving = measured / "serving"
+    energy(serving / "power_and_itl.csv", None, None, held_out=True, page=pages / "energy.md", as_json=True)
+    stages(serving / "vllm_h100_stages.csv", None, None, page=pages / "stages.md", as_json=True)
+    write_text(pages / "requests.md", requests_page(sorted((measured / "serving" / "vllm_runs").iterdir())))
 
 
 INTRODUCTION = """# Accuracy

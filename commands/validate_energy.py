@@ -78,8 +78,10 @@ def fit_energy(
         "hardware_specs/calibration"
     ),
     models: Folder = None,
+    as_json: Json = False,
 ) -> None:
     """Fit what vLLM 0.11 servers add to a step, and the law of board power, with and without each architecture."""
+    from commands.terminal import print_written
     from reports.files import write_text
     from validation.energy.proof import fitted
     from validation.energy.rows import read_rows
@@ -91,3 +93,4 @@ def fit_energy(
     found = fitted(rows, frame, table.name, lambda text: typer.echo(text, err=True))
     for name, text in found.items():
         write_text(out / name, text)
+    print_written("validate fit-energy", [out / name for name in found], as_json)

@@ -60,10 +60,13 @@ def kernels(
 def fit_kernels(
     table: Table,
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("hardware_specs/calibration/kernel_calls.toml"),
+    as_json: Json = False,
 ) -> None:
     """Fit the numbers of every chip and kind in a table."""
+    from commands.terminal import print_written
     from reports.files import write_text
     from simcore.calibration.tables import read_table
     from validation.kernels.proof import fitted_file
 
     write_text(out, fitted_file(read_table(str(table)), str(table), table.name))
+    print_written("validate fit-kernels", [out], as_json)

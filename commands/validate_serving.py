@@ -144,12 +144,14 @@ def fit_serving(
     stack: Annotated[str | None, typer.Option(help="One stack only.")] = None,
     most: Annotated[int, typer.Option(help="Rows per stack that the fit may use.")] = 300,
     intervals: Annotated[bool, typer.Option(help="Keep the parameters, learn the intervals again.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Fit the serving parameters of each stack.
 
     On the aggregated rows of a table, with and without each fold; intervals from what was left out: curves, and, for
     strangers, whole models and whole systems.
     """
+    from commands.terminal import print_written
     from validation.serving.fit import distinct, fit_stack
     from validation.serving.inputs import STACKS, read_frame, read_questions, replayer, stated_fit
     from validation.serving.report import write_fit
@@ -171,6 +173,8 @@ def fit_serving(
     for name, bands in zip(STACKS, learnt(list(seen.values()), _progress), strict=True):
         if stack in (None, name):
             write_fit(out / f"{name}.toml", name, fits[name], seen[name][0], bands, table.name)
+    written = [out / f"{name}.toml" for name in STACKS if stack in (None, name)]
+    print_written("validate fit-serving", written, as_json)
 
 
 def _left_out(held_out: bool, held_out_by: str | None) -> str | None:

@@ -98,10 +98,15 @@ def fit_training(
     out: Annotated[Path, typer.Option(help="Folder for <framework>.toml.")] = Path(
         "hardware_specs/calibration/training"
     ),
+    as_json: Json = False,
 ) -> None:
     """Fit the constants of every training framework, with and without each group of rows."""
+    from commands.terminal import print_written
     from reports.files import write_text
     from validation.training.calibrate import calibrate
 
+    written = []
     for path, text in calibrate(folder, out, lambda words: typer.echo(words, err=True)):
         write_text(path, text)
+        written.append(path)
+    print_written("validate fit-training", written, as_json)

@@ -6,7 +6,6 @@ import io
 from functools import cache, cached_property
 from importlib import resources
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from simcore.cost.kernel_power import PowerFit, PowerModel
 from simcore.errors import InputError, UnknownName
 from simcore.registry import normal
 from simcore.spec.hardware import Chip
+from simcore.spec.load import arrays_of, read_toml
 
 STACKS = ("vllm", "trtllm", "sglang", "datasheet")
 SHARED = ("nccl",)
@@ -35,14 +35,13 @@ def _place(folder: str, name: str) -> Place | None:
 @cache
 def _loaded(place: Place, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """(arrays, provenance) of two files. Raises InputError for files that are none of ours."""
-    import tomllib
-
+    file = str(place / f"{name}.npz")
+    told = place / f"{name}.toml"
     try:
-        provenance = tomllib.loads((place / f"{name}.toml").read_text(encoding="utf-8"))
-        with np.load(io.BytesIO((place / f"{name}.npz").read_bytes()), allow_pickle=False) as arrays:
-            return {key: arrays[key] for key in arrays.files}, provenance
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise InputError("is no calibration", file=str(place / f"{name}.npz"), fix="calibrate again") from error
+        text, data = told.read_text(encoding="utf-8"), (place / f"{name}.npz").read_bytes()
+    except (OSError, ValueError) as error:
+        raise InputError("is no calibration", file=file, fix="calibrate again") from error
+    return arrays_of(io.BytesIO(data), file), read_toml(text, str(told))
 
 
 def artefact(folder: str, name: str) -> Artefact | None:

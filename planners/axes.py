@@ -113,6 +113,8 @@ def axis(key: str, raw: Any) -> Axis:
         values = tuple(quantity(v) for v in raw["values"])
         if not values:
             raise InputError("has no values", key=place)
+        if len(set(map(repr, values))) < len(values):
+            raise InputError("names a value twice", key=place, fix="name each once")
         ordered = bool(raw.get("ordered", all(_is_number(v) for v in values)))
         return Axis(key, values, ordered, when=when)
     return ranged(key, raw, when)

@@ -268,6 +268,8 @@ class Reader(TableReader):
     def values(self, found: Any, key: str) -> list[Any]:
         if not isinstance(found, list) or not found:
             self.refuse("is no list of values", key, "write it in brackets")
+        if len(set(map(repr, found))) < len(found):
+            self.refuse("names a value twice", key, "name each once")
         return found
 
     def made(self, kind: type, table: Mapping[str, Any], place: str) -> Any:

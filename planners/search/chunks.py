@@ -16,6 +16,8 @@ from planners.search.space import Point
 TARGET_S = 0.5
 MOST_POINTS = 16_384
 """per chunk, which bounds memory"""
+MOST_TASKS = 64
+"""per worker between two looks at how long chunks take; one at first, two while they are far from TARGET_S"""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Chunks:
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self.point_s: dict[int, float] = {}
+        self.settled: set[int] = set()
 
     def run(
         self, evaluator: PointEvaluator, work: Work, rows: NDArray[np.int64]
@@ -59,14 +62,15 @@ class Chunks:
         start = 0
         while start < len(rows):
             size = self._size(work.level, len(rows) - start)
-            known = work.level in self.point_s
-            stop = len(rows) if known else min(len(rows), start + size * self.backend.workers)
-            stop = min(stop, start + 64 * size * self.backend.workers)
+            each = MOST_TASKS if work.level in self.settled else 2 if work.level in self.point_s else 1
+            stop = min(len(rows), start + each * size * self.backend.workers)
             parts = [rows[i : min(i + size, stop)] for i in range(start, stop, size)]
             tasks = [Task(evaluator, work.take(part)) for part in parts]
+            spent_s = 0.0
             for index, (answer, wall_s, cpu_s) in self.backend.run(evaluate, tasks):
-                self._learn(work.level, wall_s / len(parts[index]))
+                spent_s += wall_s
                 yield parts[index], answer, cpu_s
+            self._learn(work.level, spent_s / (stop - start), spent_s / len(parts))
             start = stop
 
     def _size(self, level: int, left: int) -> int:
@@ -77,6 +81,11 @@ class Chunks:
             return min(fair, 16)
         return int(np.clip(TARGET_S / max(point_s, 1e-9), 1, min(fair, MOST_POINTS)))
 
-    def _learn(self, level: int, point_s: float) -> None:
-        before = self.point_s.get(level)
-        self.point_s[level] = point_s if before is None else 0.5 * (before + point_s)
+    def _learn(self, level: int, point_s: float, chunk_s: float) -> None:
+        """What a round of chunks took. Much of a chunk is the same however many points it has, so that a point of a
+        small chunk seems dear: rounds are short until chunks last about as long as they should."""
+        self.point_s[level] = point_s
+        if chunk_s > TARGET_S / 2:
+            self.settled.add(level)
+        else:
+            self.settled.discard(level)

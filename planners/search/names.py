@@ -7,6 +7,7 @@ as its engine does (`ttft_s`).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from planners.axes import engine_name
 from planners.search.problem import Objective
@@ -16,6 +17,7 @@ from simcore.spec.expression import Expression
 MEANS = ("ttft_s", "tpot_s", "itl_s", "e2e_s", "queue_s")
 
 
+@lru_cache(4096)
 def key_of(name: str) -> str:
     """The scenario key behind a name; the name itself where it is none.
 

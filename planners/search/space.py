@@ -191,12 +191,12 @@ class Space:
         """Points of units [points, parameters], without their inactive parameters."""
         columns = [p.at(units[:, i]) for i, p in enumerate(self.parameters)]
         active = self._active(columns, len(units))
-        rows = zip(*columns, strict=True)
+        rows, names = zip(*columns, strict=True), self.names
         if active.all():
-            return [dict(zip(self.names, row, strict=True)) for row in rows]
+            return [dict(zip(names, row, strict=True)) for row in rows]
         masks = active.tolist()
         return [
-            {n: v for n, v, on in zip(self.names, row, mask, strict=True) if on}
+            {n: v for n, v, on in zip(names, row, mask, strict=True) if on}
             for row, mask in zip(rows, masks, strict=True)
         ]
 

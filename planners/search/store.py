@@ -29,13 +29,14 @@ from simcore.errors import InputError
 
 SHARD = re.compile(r"[0-9a-f]{16}-[0-9a-f]{32}\.parquet")
 """names of shards; any other file in a store's folder is not ours"""
+ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 FLUSH_S = 0.5
 """answers younger than this may be lost by kill -9; a chunk that took longer is written at once"""
 
 
 def point_text(point: Point) -> str:
     """Canonical JSON of a point: equal points have equal texts."""
-    return json.dumps(point, sort_keys=True, separators=(",", ":"))
+    return ENCODER.encode(point)
 
 
 def key_of(prefix: bytes, text: str, level: int, seed: int) -> str:
@@ -237,9 +238,11 @@ def _joined(paths: Sequence[Path], prefix: str) -> str:
     import pyarrow.parquet
 
     whole = pyarrow.concat_tables([pyarrow.parquet.read_table(p) for p in paths], promote_options="default")
-    _, first = np.unique(whole.column("key").to_numpy(zero_copy_only=False).astype(str), return_index=True)
+    first = np.unique(whole.column("key").to_numpy(zero_copy_only=False).astype("S"), return_index=True)[1]
+    if len(first) < len(whole):
+        whole = whole.take(pyarrow.array(np.sort(first)))
     name = f"{prefix}-{uuid.uuid4().hex}.parquet"
-    write_table(paths[0].with_name(name), whole.take(pyarrow.array(np.sort(first))))
+    write_table(paths[0].with_name(name), whole)
     for path in paths:
         path.unlink(missing_ok=True)
     return name

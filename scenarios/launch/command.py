@@ -44,6 +44,8 @@ class Flag:
     read: Callable[[str], Any] = str
     value: Any = None
     """of a flag that stands alone"""
+    words: Mapping[str, str] | None = None
+    """what the server calls a value of ours, where it takes no others; for whoever writes a command"""
 
 
 def with_launch(raw: Raw, file: str = "") -> tuple[Raw, tuple[str, ...]]:
@@ -135,7 +137,7 @@ def _is_flag(word: str) -> bool:
 def _read(flag: Flag, name: str, value: str, file: str) -> Any:
     try:
         return flag.read(value)
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, RecursionError):
         raise InputError(f"{name} {value!r} is no value of that flag", file=file, key=KEY) from None
 
 

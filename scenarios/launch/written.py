@@ -65,7 +65,8 @@ def flag_of(server: str, key: str, value: Any) -> list[str]:
     for flag, one in known:
         if one.value is None and flag.startswith("--"):
             named = "--" + flag[2:].replace("-", "_") if server in UNDERSCORED else flag
-            return [named, f"{value:g}" if isinstance(value, float) else str(value)]
+            word = f"{value:g}" if isinstance(value, float) else str(value)
+            return [named, word if one.words is None else one.words.get(word, word)]
     return []
 
 

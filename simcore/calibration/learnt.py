@@ -25,6 +25,7 @@ from simcore.calibration.residual import Manner, grow
 from simcore.calibration.split import held_out
 from simcore.cost.trees import unpack
 from simcore.errors import InputError, suggest
+from simcore.spec.load import read_arrays
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,12 +92,12 @@ def chosen_rows(frame: pd.DataFrame, where: str) -> pd.DataFrame:
 
 def load(path: Path) -> Learnt:
     """A saved predictor. Raises InputError for a file that is none."""
+    found = read_arrays(path)
     try:
-        with np.load(path, allow_pickle=False) as found:
-            about = json.loads(found["about"].tobytes().decode())
-            arrays = [found[name] for name in ("powers", "words", "low", "high")]
+        about = json.loads(found["about"].tobytes().decode())
+        arrays = [found[name] for name in ("powers", "words", "low", "high")]
         return Learnt(str(about["target"]), tuple(about["inputs"]), *arrays)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"is no predictor: {error}", file=str(path), fix="write one with simcore learn") from None
 
 
@@ -168,7 +169,7 @@ def _columns(frame: pd.DataFrame, target: str, inputs: Sequence[str], groups: st
         raise InputError(
             f"{len(inputs)} inputs", key="inputs", fix=f"name 1 to {MOST_INPUTS}, the target not among them"
         )
-    kept = frame.dropna(subset=[target, *inputs])
+    kept = frame.dropna(subset=[target, *inputs, *([groups] if groups else [])])
     if len(kept) > MOST_ROWS:
         kept = kept.sample(MOST_ROWS, random_state=0)
     if len(kept) < LEAST_ROWS:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import VERSION, AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 MOST_COUNT = 2**31 - 1
 """of anything counted: the engines keep counts and token numbers in 32 bits"""
@@ -14,6 +14,7 @@ MOST_INTEGER = 2**53
 """whole numbers beyond are not exact as floats"""
 MOST_FLOAT = 1e30
 """no number of hardware, time, energy or money is larger, nor smaller than one over it: products stay finite"""
+WRITES_UNFINISHED = tuple(map(int, VERSION.split(".")[:2])) >= (2, 14)
 NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 Count = Annotated[int, Field(ge=1, le=MOST_COUNT)]
@@ -77,9 +78,30 @@ class Spec(BaseModel):
         """With nothing said: the defaults, which nobody checks, so that no schema is built for them at import."""
         return cast("Self", cls.model_construct())
 
+    def model_dump_json(self, **options: Any) -> str:
+        """As pydantic's."""
+        finish()
+        return super().model_dump_json(**options)
+
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        """As pydantic's."""
+        finish()
+        return super().model_dump(**options)
+
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed (values in SI)."""
         return self.model_copy(update=changes)
+
+
+def finish() -> None:
+    """Pydantic before 2.14 writes no field of any kind whose class has a schema that was put off: build them now."""
+    if not WRITES_UNFINISHED:
+        todo: list[type[BaseModel]] = [Spec]
+        while todo:
+            here = todo.pop()
+            todo += here.__subclasses__()
+            if not here.__pydantic_complete__:
+                here.model_rebuild(raise_errors=False)
 
 
 def check_numbers(value: Any) -> None:

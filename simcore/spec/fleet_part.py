@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from simcore.spec.base import Count, Spec, Whole
+from simcore.spec.base import Count, Portion, Spec, Whole
 from simcore.spec.plan_part import HardwarePart, PlanPart
 from simcore.spec.policy_part import PolicyPart
 from simcore.units import BytesPerS, Seconds, Watts
@@ -150,7 +150,7 @@ class PowerPart(Spec):
 
     policy: str = "phase-aware"
     """a file of `simcore.policy.power`"""
-    clock_ratios: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7)
+    clock_ratios: tuple[Portion, ...] = (1.0, 0.9, 0.8, 0.7)
     """the ladder of clocks over the top clock"""
     prefill_level: Whole = 0
     """place in the ladder, 0 the top clock, of steps with a prompt (policy phase-aware) or of all (static)"""

@@ -101,21 +101,26 @@ def read_json(path: Path, infinite: bool = False) -> Raw:
 
 def read_arrays(path: Path) -> dict[str, Any]:
     """The arrays of an .npz file, nothing unpickled. Raises InputError for what is no whole archive of arrays."""
+    return arrays_of(path, str(path))
+
+
+def arrays_of(source: Any, file: str) -> dict[str, Any]:
+    """As `read_arrays`, of a path or an open file of bytes; `file` names it in complaints."""
     import struct
     import zipfile
     import zlib
 
     import numpy as np
 
+    broken: tuple[type[Exception], ...] = (OSError, ValueError, LookupError, EOFError, AttributeError, RuntimeError)
+    broken += (SyntaxError, TypeError, zipfile.BadZipFile, zlib.error, struct.error)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(source, allow_pickle=False) as arrays:
             return {key: arrays[key] for key in arrays.files}
     except FileNotFoundError:
-        raise InputError("no such file", file=str(path)) from None
-    except (OSError, ValueError, LookupError, EOFError, AttributeError, RuntimeError, SyntaxError) as error:
-        raise InputError(f"is not a whole npz archive: {error}", file=str(path), fix="write it again") from None
-    except (zipfile.BadZipFile, zlib.error, struct.error) as error:
-        raise InputError(f"is not a whole npz archive: {error}", file=str(path), fix="write it again") from None
+        raise InputError("no such file", file=file) from None
+    except broken as error:
+        raise InputError(f"is not a whole npz archive: {error}", file=file, fix="write it again") from None
 
 
 def merge(base: Raw, change: Raw) -> Raw:

@@ -44,9 +44,7 @@ def _ones_own(value: Any, shipped: Callable[[Any], Any]) -> Any:
     own = own_thing(GROUPS["block"], normal(kind)) if isinstance(kind, str) else None
     if own is None and isinstance(kind, str) and kind not in PLAIN and normal(kind) in MORE.modules:
         own = MORE.implementation(kind)
-    found = shipped(value) if own is None or not hasattr(own, "SPEC") else own.SPEC.model_validate(value)
-    type(found).model_rebuild()  # pydantic before 2.14 writes no block whose own schema was put off
-    return found
+    return shipped(value) if own is None or not hasattr(own, "SPEC") else own.SPEC.model_validate(value)
 
 
 Shipped = Annotated[Attention | Mla | LinearAttention | Mamba2, Field(discriminator="kind")]

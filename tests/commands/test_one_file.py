@@ -61,3 +61,26 @@ def test_a_search_without_an_answer_exits_with_1(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert done.exit_code == 1 and found["feasible"] is False and found["frontier"] == []
     assert found["reason"] == "no feasible point was found"
+
+
+def told(*words: str) -> dict[str, Any]:
+    """What a verb says with `--json`: one document, nothing beside it."""
+    done = CliRunner().invoke(mount(), [*words, "--json"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_what_is_shown_or_written_is_told(tmp_path: Path) -> None:
+    assert "memory" in told("schema", "chip")["properties"]
+    shown = told("study", "show", "sarathi-serve")
+    assert shown["verb"] == "study show" and shown["study"]["name"] == "sarathi-serve"
+    own = told("study", "show", "sarathi-serve", "--scenario")
+    assert own["command"].startswith("simcore ") and own["file"]["schema"] == "scenario/2"
+    measured = told("profile", "--size", "small", "--out", str(tmp_path / "host"))
+    assert measured["verb"] == "profile" and measured["device"] == "cpu"
+    assert {Path(name).name for name in measured["written"]} >= {"gemm.csv", "manifest.toml"}
+    assert all(Path(name).is_file() for name in measured["written"])
+    fitted = told("calibrate", "--tables", str(tmp_path / "host"), "--op", "gemm", "--out", str(tmp_path / "fit"))
+    assert fitted["verb"] == "calibrate" and [Path(name).is_file() for name in fitted["written"]] == [True]
+    assert fitted["artefacts"][0]["fits"] >= 1

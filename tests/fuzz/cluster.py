@@ -1,8 +1,10 @@
-"""A Dask cluster of processes that loses its scheduler, or has a worker whose disk is full."""
+"""A Dask cluster of processes that loses its scheduler, or has a worker whose disk is full; a Ray cluster without its
+head."""
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import resource
 import signal
@@ -19,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from tests.fuzz import workers
+from tests.shared import ROOT
 
 SPAN_S = workers.BUDGET * workers.PAUSE_S / 2
 """of a search on two workers"""
@@ -100,6 +103,27 @@ def full_disk(folder: Path, truth: tuple[Any, int]) -> list[str]:
         return unlike(searched(address, store, fill), truth)
 
 
+def lost_head(folder: Path, moment_s: float, truth: tuple[Any, int]) -> tuple[bool, list[str]]:
+    """(whether the head of a Ray cluster was killed in time, what went wrong): its store is gone on with, here."""
+    from planners.search.backend import backend
+    from planners.search.method import method
+    from planners.search.run import Setting, open_store, search
+
+    words = [sys.executable, "-m", "tests.fuzz.ray_head", str(folder / "store"), str(moment_s)]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=180, check=False)
+    told = done.stdout.strip().splitlines()[-1:] or [done.stderr[-200:]]
+    lost = told[0].startswith("lost: ")
+    wrong = [] if done.returncode == 0 and (lost or told == ["whole"]) else [f"{done.returncode}: {told[0][:200]}"]
+    with open_store(folder / "store", workers.problem()) as store:
+        kept = len(store)
+        again = search(workers.problem(), method("random"), Setting(budget=workers.BUDGET, seed=3, batch=40), store,
+                       backend("serial"))  # fmt: skip
+        if len(store) != kept + again.evaluated:
+            wrong.append(f"{kept} answers were kept, {again.evaluated} evaluated, {len(store)} are there")
+    return lost, wrong + unlike(again, truth)
+
+
 def no_room() -> None:
     """From now on writing a file fails in this process."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -128,4 +152,14 @@ def campaign(times: int, seed: int, say: Callable[[str], None] = print) -> int:
     with tempfile.TemporaryDirectory(prefix="simcore-cluster-") as place:
         wrong = full_disk(Path(place), truth)
     say(f"full disk on a worker: 1 search, {len(wrong)} failures")
-    return total + len(wrong) + (killed < times // 2)
+    total += len(wrong) + (killed < times // 2)
+    killed, broken = 0, 0
+    for _ in range(times):
+        with tempfile.TemporaryDirectory(prefix="simcore-cluster-") as place:
+            lost, wrong = lost_head(Path(place), draw.uniform(0.05, 0.9) * SPAN_S, truth)
+        killed += lost
+        for line in wrong:
+            say(f"    {line}")
+        broken += bool(wrong)
+    say(f"Ray head: {times} searches, {killed} heads killed, {broken} failures")
+    return total + broken

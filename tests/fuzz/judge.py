@@ -29,7 +29,7 @@ class Outcome:
 
 MAY_BE_NEGATIVE = re.compile(
     r"lower_bound|operations\.\d+\.time_s|objective|(^|\.)cut|error|bias|difference|added_ratio|residual|saved|gap|notes?\."
-    r"|hypervolume|headroom|slope"
+    r"|hypervolume|headroom|slope|correlation"
 )
 """Answers with a sign: differences, and a row of `operations`, where what a named stack hides under other work is a
 credit (`layer_s` and `launch_layer_s` of a fitted stack may be below zero: launches that overlap); the sum of the rows
@@ -53,6 +53,8 @@ RECORDED = re.compile(rf"^(?!\d)(?!.*({NAMED}|_parallel))")
 """what the meta.json of a recorded run says beyond the settings that are read (rows begin with their number)"""
 TIMES = re.compile(r"(^|\.)(ttfts|itls|e2els)(\.|$)")
 """what requests of a benchmark's result took: a trace is read for when they came and how long they were"""
+RATE = re.compile(r"^\d+\.request_rate$")
+"""the rate of a benchmark's result that serves as a trace, whose requests say when they came"""
 
 
 def verdict(asked: Input, done: Outcome, most_s: float) -> tuple[str, str]:
@@ -96,6 +98,7 @@ def unbordered(words: tuple[str, ...], place: str, new: str) -> bool:
         or FREE.search(place)
         or TIMES.search(place)
         or (foreign and (FOREIGN.search(place) or (new in OPEN and open_ended(place))))
+        or (not rows and RATE.search(place))
         or (rows and (UNREAD.search(place) or (words[1] == "requests" and RECORDED.search(place))))
     )
 

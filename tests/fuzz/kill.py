@@ -19,6 +19,7 @@ from typing import Any
 
 from simcore.spec.load import read_toml
 from tests.fuzz.mutate import as_toml, places
+from tests.fuzz.newer_verbs import TABLE
 from tests.fuzz.spoil import operator_text
 from tests.fuzz.subjects import LOADS, NCCL, small
 from tests.fuzz.verbs import CSV, FEW, SIZED
@@ -99,6 +100,22 @@ def writers(folder: Path) -> list[Writer]:
         Writer("train", ("train", train, "--timeline", "{out}.json", "-q"), ("--set", "training.global_batch=256")),
         Writer("plan training", ("plan", "training", str(folder / "space.toml"), "--out", "{out}.csv"), ("--top", "3")),
         Writer("profile", ("profile", "--size", "small", "--out", "{out}", "--quiet"), (), timed=True),
+    ]
+    (folder / "learnt.csv").write_text(TABLE, encoding="utf-8")
+    learn = ("learn", str(folder / "learnt.csv"), "--target", "time_ms", "--out", "{out}.npz")
+    queue = dict(read_toml((ROOT / "examples/plan-policy.toml").read_text(encoding="utf-8"), "queue"))
+    (folder / "queue.toml").write_text(as_toml(small(queue)), encoding="utf-8")
+    ordered = ("plan", "policy", str(folder / "queue.toml"), "--budget", "3", "--out", "{out}.toml", "-q")
+    formats = ("plan", "precision", str(ROOT / "examples/plan-precision.toml"), "--out", "{out}.toml", "-q")
+    bound = ("capacity", file["one"], "--set", "slo.ttft=2 s", "--most", "4")
+    tasks = ("tasks", str(ROOT / "examples/stream-weights.toml"))
+    found += [
+        Writer("learn", (*learn, "--inputs", "size,tile"), ("--inputs", "size")),
+        Writer("plan policy", ordered, ("--set", "traffic.rate_per_s=9.0")),
+        Writer("capacity", (*bound, "--tolerance", "0.3", "--out", "{out}", "-q"), ("--set", "slo.ttft=1 s")),
+        Writer("train --out", ("train", train, "--out", "{out}", "-q"), ("--set", "training.global_batch=256")),
+        Writer("tasks", (*tasks, "--timeline", "{out}.json", "-q"), ("--set", "values.users=64")),
+        Writer("plan precision", formats, ("--set", "traffic.batch=2")),
     ]
     tables = SHARED / "measured/operators/a100_sxm/gemm.parquet"
     if tables.exists():

@@ -59,3 +59,75 @@ def test_a_size_that_another_block_overrules(size: object) -> None:
     }
     with pytest.raises(InputError, match="not a count"):
         stated_engine(json.loads(json.dumps(meta)), "meta.json")
+
+
+def test_a_clock_of_zero(tmp_path: Path) -> None:
+    load = {"input_tokens": 64, "output_tokens": 8, "requests": 4, "rate_per_s": 1.0}
+    with pytest.raises(InputError, match=r"power.clock_ratios.1"):
+        asked(tmp_path, "simulate", {"traffic": load, "power": {"clock_ratios": [1.0, 0, 0.5]}})
+
+
+@pytest.mark.parametrize("text", ["2", "[1]", "{}", "'{\"num_speculative_tokens\": -1}'", "'" + "[" * 9000 + "'"])
+def test_what_a_server_is_told_is_an_object_of_a_count(tmp_path: Path, text: str) -> None:
+    launch = {"policy": {"launch": f"vllm serve --speculative-config {text}"}}
+    with pytest.raises(InputError, match=r"speculative|draft_tokens"):
+        asked(tmp_path, "simulate", launch)
+
+
+def test_a_row_without_a_group_is_no_row() -> None:
+    import pandas as pd
+
+    from simcore.calibration.learnt import train
+
+    rows = [{"device": "ab"[at % 2], "size": 1.0 + at % 9, "time": 2.0 + at % 9} for at in range(60)]
+    whole = train(pd.DataFrame(rows), "time", ["size"], "device")[1]
+    rows.append({"device": None, "size": 3.0, "time": 900.0})
+    assert train(pd.DataFrame(rows), "time", ["size"], "device")[1] == whole
+
+
+@pytest.mark.parametrize("spoilt", ["flip", "cut"])
+def test_a_spoilt_calibration_is_one_line(tmp_path: Path, spoilt: str) -> None:
+    import shutil
+
+    from hardware_specs import calibration, shelves
+
+    base, mine = Path(__file__).parents[2] / "hardware_specs/calibration/l40s", tmp_path / "l40s"
+    mine.mkdir()
+    shutil.copy(base / "vllm.toml", mine)
+    data = bytearray((base / "vllm.npz").read_bytes())
+    if spoilt == "flip":
+        data[200:400] = bytes(200)
+    else:
+        del data[len(data) // 2 :]
+    (mine / "vllm.npz").write_bytes(data)
+    with shelves.using([tmp_path]), pytest.raises(InputError, match=r"vllm\.npz"):
+        calibration("l40s", "vllm").predict("gemm", {"m": [64.0], "n": 512.0, "k": 512.0})
+
+
+@pytest.mark.parametrize("flags", ["--x {user}", "--x {", "--x {users!r}", "--x {users:9d}", "--x {}"])
+def test_flags_name_numbers_that_a_row_has(flags: str) -> None:
+    from validation.serving.launches import parsed
+
+    text = f'[[launch]]\nwhen = {{ stack = "vllm" }}\nflags = "{flags}"\nscript = "x"\n'
+    with pytest.raises(InputError, match=r"launch\.0\.flags"):
+        parsed(text, "launches.toml")
+
+
+@pytest.mark.parametrize("verb", ["sweep", "search"])
+def test_an_axis_of_one_value_again_and_again(tmp_path: Path, verb: str) -> None:
+    with pytest.raises(InputError, match=r"vary\.traffic\.batch.*twice"):
+        asked(tmp_path, verb, {"vary": {"traffic.batch": [1] * 500}, "objective": {"minimise": ["tpot_p50_s"]}})
+
+
+def test_a_study_of_one_value_again_and_again(tmp_path: Path) -> None:
+    from commands.serving_study import read
+
+    file = tmp_path / "s.toml"
+    text = (Path(__file__).parents[2] / "examples/studies/sarathi.toml").read_text(encoding="utf-8")
+    file.write_text(
+        text + '[vary]\n"seed" = [1, 1]\n'
+        if "[vary]" not in text
+        else text.replace("[vary]", '[vary]\n"seed" = [1, 1]')
+    )
+    with pytest.raises(InputError, match=r"vary\.seed.*twice"):
+        read(file)

@@ -13,6 +13,7 @@ from scenarios.launch.manifest import bench_command, manifest
 from scenarios.launch.written import launch_command
 from scenarios.read import from_raw
 from simcore.errors import InputError
+from tests.scenarios.server_options import accepted
 
 QUESTION: dict[str, Any] = {
     "schema": "scenario/2",
@@ -135,3 +136,42 @@ def test_the_bench_asks_for_the_load() -> None:
     other = bench_command(asked, "sglang", ("qwen3-32b",), users)
     assert other is not None and "--max-concurrency 8" in other and "--random-range-ratio 1.0" in other
     assert bench_command(asked, "datasheet", ("qwen3-32b",), load) is None
+
+
+@pytest.mark.parametrize("server", ["vllm", "sglang", "trtllm"])
+@pytest.mark.parametrize("kv", [None, "bf16", "fp8"])
+def test_a_server_takes_what_is_written(server: str, kv: str | None) -> None:
+    """Every key that a command may state, in a word that the server's own options know."""
+    plans: list[dict[str, Any]] = [{"tp": 4}, {"tp": 2, "pp": 2}, {"tp": 8, "ep": 8}, {"attention_dp": 8, "ep": 8}]
+    policy = {"token_budget": 4096, "memory_fraction": 0.85, "max_running": 64}
+    more = [policy, {"graphs": False}, {"overlap_scheduling": False}, {"overlap_scheduling": True, "graphs": True}]
+    written = 0
+    for plan in plans:
+        for one in more:
+            raw = {
+                **QUESTION,
+                "model": {"name": "deepseek-v3"},
+                "plan": plan | ({"kv": kv} if kv else {}),
+                "policy": one,
+            }
+            text = launch_command(from_raw(raw, "mine.toml"), server, ("deepseek-ai/DeepSeek-V3",))
+            if text is None:
+                continue
+            written += 1
+            accepted(server, shlex.split(text))
+            assert settings(text)[0].get("plan.kv") in ((kv,) if kv != "bf16" else ("bf16", None))
+    assert written >= 12
+
+
+@pytest.mark.parametrize(
+    ("server", "text"),
+    [
+        ("vllm", "vllm serve m --kv-cache-dtype bf16"),
+        ("sglang", "python -m sglang.launch_server --model-path m --kv-cache-dtype fp8"),
+        ("trtllm", "trtllm-serve m --tp-size 2"),
+        ("vllm", "vllm serve m --tensor-parallel-size 0"),
+    ],
+)
+def test_the_parsers_refuse_what_servers_refuse(server: str, text: str) -> None:
+    with pytest.raises(ValueError):
+        accepted(server, shlex.split(text))

@@ -60,8 +60,8 @@ def test_public_scripts_fill_in_a_rows_own_numbers() -> None:
     assert flagged(asked(server_flags="--max-num-seqs 3")).flags == "--max-num-seqs 3"
     assert flagged(asked(isl=4000)).flags == ""  # another client
     for one in launches():
-        assert one["flags"].format(**numbers(question))
-        assert one["script"]
+        assert one.flags.format(**numbers(question))
+        assert one.script
 
 
 def test_a_trtllm_step_takes_one_prompt_beside_its_batch() -> None:

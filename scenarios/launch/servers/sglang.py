@@ -25,7 +25,7 @@ FLAGS = {
     "--mem-fraction-static": Flag("policy.memory_fraction", float),
     "--chunked-prefill-size": Flag("policy.token_budget", whole),
     "--max-running-requests": Flag("policy.max_running", whole),
-    "--kv-cache-dtype": Flag("plan.kv", kv_format),
+    "--kv-cache-dtype": Flag("plan.kv", kv_format, words={"bf16": "bf16", "fp8": "fp8_e4m3"}),
     "--quantization": Flag("plan.weights", weight_format),
     "--disable-cuda-graph": Flag("policy.graphs", value=False),
     "--disable-overlap-schedule": Flag("policy.overlap_scheduling", value=False),

@@ -16,7 +16,7 @@ FLAGS = {
     "--max-num-tokens": Flag("policy.token_budget", whole),
     "--kv-cache-free-gpu-memory-fraction": Flag("policy.memory_fraction", float),
     "--free-gpu-memory-fraction": Flag("policy.memory_fraction", float),
-    "--kv-cache-dtype": Flag("plan.kv", kv_format),
+    "--kv-cache-dtype": Flag("plan.kv", kv_format, words={"bf16": "auto", "fp8": "fp8"}),
 }
 NEUTRAL = {"--backend", "--max-seq-len", "--log-level", "--tokenizer"}
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from scenarios.launch.command import Flag, kv_format, parallel, weight_format, whole
+from simcore.spec.load import json_of
 
 STARTS = (("vllm", "serve"), ("vllm.entrypoints.openai.api_server",))
 
 
 def drafted(text: str) -> int:
     """Tokens that `--speculative-config` drafts per step."""
-    return int(json.loads(text)["num_speculative_tokens"])
+    told = json_of(text)
+    if not isinstance(told, dict):
+        raise ValueError(f"{text} is no JSON object")
+    return whole(str(told["num_speculative_tokens"]))
 
 
 FLAGS = {
@@ -27,7 +30,7 @@ FLAGS = {
     "--max-num-batched-tokens": Flag("policy.token_budget", whole),
     "--max-num-seqs": Flag("policy.max_running", whole),
     "--gpu-memory-utilization": Flag("policy.memory_fraction", float),
-    "--kv-cache-dtype": Flag("plan.kv", kv_format),
+    "--kv-cache-dtype": Flag("plan.kv", kv_format, words={"bf16": "bfloat16", "fp8": "fp8"}),
     "--quantization": Flag("plan.weights", weight_format),
     "-q": Flag("plan.weights", weight_format),
     "--max-cudagraph-capture-size": Flag("policy.graph_tokens", whole),
