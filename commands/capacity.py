@@ -40,7 +40,7 @@ def capacity(
     question = asked(scenario, changes, launch=launch)
     report = found_for(question, find, tolerance, most)
     if out is not None:
-        write_capacity(out, question.title or question.name, report, question.slo.attainment, pictures)
+        write_capacity(out, question, report, pictures)
     if as_json:
         print_json(report)
     elif not quiet:

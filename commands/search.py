@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -112,13 +113,24 @@ def searched(problem: Any, chosen: Any, how: tuple[Any, Any], mark: Path, asked:
     """The result, under a mark that says what runs; `how`: setting, backend; `asked`: title, store of the user's."""
     from planners.search.live import STORE, mark_text
     from planners.search.run import open_store, search
+    from planners.search.steered import held, steered
     from reports.files import write_text
 
     (setting, where), (title, store) = how, asked
-    with open_store(store or mark.parent / STORE, problem) as kept:
+    with open_store(store or mark.parent / STORE, problem) as kept, steered(mark, setting.progress) as update:
         own = kept.prefix if store is None else None
-        write_text(mark, mark_text(problem, setting, (title, chosen.name), own))
-        return search(problem, chosen, setting, kept, where)
+        write_text(mark, mark_text(problem, setting, (title, chosen.name), own, going_on()))
+        with held(mark):
+            return search(problem, chosen, replace(setting, progress=update), kept, where)
+
+
+def going_on() -> str:
+    """The command of this process with `--resume`, for people to read."""
+    import shlex
+    import sys
+
+    words = [word for word in sys.argv[1:] if word != "--resume"]
+    return shlex.join(["simcore", *words, "--resume"])
 
 
 JOURNAL = b'{"op_cod'
@@ -335,6 +347,8 @@ def show(result: Any, folder: Path) -> None:
         print("no feasible point was found: loosen the constraints or search longer")
         return
     header, cells = frontier_cells(result)
+    aims = len(result.problem.objectives)  # first: on a narrow screen the last columns go
+    header, cells = [*header[-aims:], *header[:-aims]], [[*line[-aims:], *line[:-aims]] for line in cells]
     print_table(header, cells, f"frontier, method {result.method}, seed {result.seed}")
     print(f"page: {folder / 'search.html'}")
 

@@ -104,6 +104,10 @@ def show(found: Any, out: Path | None) -> None:
         for metric in ("ttft_s", "tpot_s", "itl_s", "e2e_s", "queue_s")
     ]
     print_table(["ms", *keys], rows, title=ready.scenario.name, left=["ms"])
+    if ready.has_bounds:
+        from reports.serving import answer
+
+        print(answer(report, ready)[0][0])
     print(", ".join(f"{key.replace('_', ' ')} {report[key]}" for key in PLAIN if key in report))
     print(", ".join(f"{label} {report[key]:.4g}" for label, key in RATES if report.get(key) is not None))
     if report.get("kv_tokens") is not None:

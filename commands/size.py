@@ -11,6 +11,10 @@ import typer
 
 from commands.asked import Calibration, Json, Pictures, Quiet, Set, Vary
 
+Means = Annotated[
+    bool, typer.Option("--means", help="Bounds are of the means over all requests instead; without a rate.")
+]
+
 
 def register(app: typer.Typer) -> None:
     app.command()(size)
@@ -35,6 +39,7 @@ def size(
         float | None, typer.Option("--budget-usd-per-hour", min=0.0, help="Most that the chips may cost.")
     ] = None,
     attainment: Annotated[float, typer.Option(help="Share of requests that must keep the bounds.")] = 0.9,
+    means: Means = False,
     stack: Annotated[str | None, typer.Option(help="Serving stack; default: vllm where the chip has it.")] = None,
     changes: Set = None,
     vary: Vary = None,
@@ -63,11 +68,12 @@ def size(
         rate_per_s=rate,
         budget_usd_per_hour=budget,
         attainment=attainment,
+        means=means,
         stack=stack,
         settings=parse_set(changes or ()),
         vary=parse_vary(vary or ()),
     )
-    with progress(quiet or as_json, "replays") as update, in_options():
+    with progress(quiet or as_json, "replays") as update, in_options(question):
         found = sized(question, replayed=update)
     folder = out if out is not None or as_json else Path("out") / "size"
     written = {} if folder is None else write(folder, found, pictures)
@@ -89,19 +95,47 @@ def tell(found: Any, written: dict[str, Path], quiet: bool, as_json: bool) -> No
         print("\n".join(f"{what}: {path}" for what, path in written.items()))
 
 
+OPTIONS = {
+    "traffic.columns": "--columns",
+    "traffic.rate_per_s": "--rate",
+    "traffic.": "--traffic",
+    "slo.ttft": "--ttft",
+    "slo.tpot": "--tpot",
+    "slo.attainment": "--attainment",
+    "hardware.stack": "--stack",
+}
+"""what a key of the scenario that `size` writes was asked by; of a prefix, any key below it"""
+
+
 @contextmanager
-def in_options() -> Iterator[None]:
-    """What is said of [traffic] columns, said of `--columns`."""
+def in_options(question: Any = None) -> Iterator[None]:
+    """What is said of the scenario that nobody wrote, said of the options that it was written from; without a question
+    of [traffic] columns alone."""
     from simcore.errors import InputError
 
     try:
         yield
     except InputError as error:
-        if error.key != "traffic.columns":
+        option = option_of(question, error.key or "")
+        if option is None or (option != "--columns" and (question is None or error.file != question.place)):
             raise
-        problem = error.problem.partition(";")[0]
-        fix = "name it: --columns arrival=NAME,input=NAME,output=NAME"
-        raise InputError(problem, file=error.file, key="--columns", fix=fix) from None
+        if option == "--columns":
+            error.problem = error.problem.partition(";")[0]
+            error.fix = "name it: --columns arrival=NAME,input=NAME,output=NAME"
+        else:
+            error.file = None
+        error.key = option
+        raise
+
+
+def option_of(question: Any, key: str) -> str | None:
+    """The option by which a key was asked; the key itself where it is an option; None for what no option says."""
+    if key.startswith("--"):
+        return key
+    for option, name in (("--set", "settings"), ("--vary", "vary")):
+        if key in getattr(question, name, ()):
+            return f"{option} {key}"
+    return next((OPTIONS[name] for name in OPTIONS if key == name or (name[-1] == "." and key.startswith(name))), None)
 
 
 def traffic_table(text: str, columns: str | None) -> dict[str, Any]:

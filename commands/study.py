@@ -41,7 +41,6 @@ def list_studies(
 ) -> None:
     """Every shipped study with its group and title."""
     from commands.terminal import print_json, print_table
-    from simcore.errors import brief
     from studies.catalogue import names, study
 
     found = [study(name) for name in names(group)]
@@ -49,7 +48,7 @@ def list_studies(
         keys = ("name", "group", "title", "missing")
         print_json({"studies": [{key: getattr(one, key) for key in keys} for one in found]})
         return
-    rows = [[one.name, one.group, brief(one.title, 72), str(len(one.claims)), brief(one.missing, 60)] for one in found]
+    rows = [[one.name, one.group, one.title, str(len(one.claims)), one.missing] for one in found]
     print_table(["study", "group", "title", "claims", "needs"], rows, left=("study", "group", "title", "needs"))
 
 

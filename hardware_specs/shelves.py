@@ -1,9 +1,10 @@
 """Where calibrations are looked for: folders of one's own, then the package's.
 
 A folder of one's own has the form that `simcore calibrate --out` and `simcore calibrate-across --out` write:
-`<chip>/<stack>.npz` beside `datasheet.npz`, each with its TOML. `without.toml` names chips whose tables took no part in
-it: those of the package are not asked either, so that a chip left out is one that nobody has measured. The folders in
-use stand in an environment variable, which workers of a search inherit.
+`<chip>/<stack>.npz` beside `datasheet.npz`, each with its TOML; `serving/<stack>.toml` is what `validate fit-serving`
+writes. `without.toml` names chips whose tables took no part in it: those of the package are not asked either, so that a
+chip left out is one that nobody has measured. The folders in use stand in an environment variable, which workers of a
+search inherit.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ def own() -> tuple[Path, ...]:
 def use(folders: Sequence[Path]) -> None:
     """From now on, here and in processes started from here. Raises InputError for what is no folder of calibrations."""
     for folder in folders:
-        if not folder.is_dir() or not any(folder.rglob("*.npz")):
-            fix = "give a folder that simcore calibrate or calibrate-across wrote"
+        fits = any(folder.rglob("*.npz")) or any(folder.glob("serving/*.toml")) if folder.is_dir() else False
+        if not fits:
+            fix = "give a folder that simcore calibrate, calibrate-across or validate fit-serving wrote"
             raise InputError("holds no calibrations", file=str(folder), key="calibration", fix=fix)
         without(folder)
     if folders:

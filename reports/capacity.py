@@ -8,15 +8,16 @@ from typing import Any
 from reports.output import output_folder
 from reports.page import Axis, Lines, Page, Table, write_page
 from reports.serving import basis, tiles
+from simcore.spec.scenario import Scenario
 
 NAMES = ("capacity.html",)
 TRIED = {"rate_requests_per_s": "requests/s", "replicas": "replicas", "chips": "chips"}
 
 
-def write_capacity(out: Path, title: str, report: dict[str, Any], share: float, pictures: bool = False) -> None:
-    """`capacity.html`; `share` of requests must meet the SLO."""
+def write_capacity(out: Path, question: Scenario, report: dict[str, Any], pictures: bool = False) -> None:
+    """`capacity.html`."""
     with output_folder(out, "capacity", NAMES) as folder:
-        write_page(folder, "capacity.html", page_of(title, report, share), pictures)
+        write_page(folder, "capacity.html", page_of(question, report), pictures)
 
 
 def in_words(report: dict[str, Any]) -> str:
@@ -40,8 +41,11 @@ def is_found(report: dict[str, Any]) -> bool:
     return "infeasible" not in report and bool(report.get("rate_requests_per_s", report.get("replicas")))
 
 
-def page_of(title: str, report: dict[str, Any], share: float) -> Page:
-    """The page from top to bottom."""
+def page_of(question: Scenario, report: dict[str, Any]) -> Page:
+    """The page from top to bottom; `slo.attainment` of the requests must meet the SLO."""
+    from planners.whatif.assumed import assumed
+
+    title, share = question.title or question.name, question.slo.attainment
     told = in_words(report)
     blocks: list[Any] = [tiles(report)] if is_found(report) else []
     rows = report.get("tried") or []
@@ -49,7 +53,7 @@ def page_of(title: str, report: dict[str, Any], share: float) -> Page:
         name = next(key for key in TRIED if key in rows[0])
         blocks += [attainment(rows, name, share, report.get(name)), runs(rows, name)]
     answer = told[0].upper() + told[1:] + "."
-    return Page("capacity", title, answer, (), [*blocks, *basis(report)], is_no=not is_found(report))
+    return Page("capacity", title, answer, (), [*blocks, *basis(report, assumed(question))], is_no=not is_found(report))
 
 
 def attainment(rows: list[dict[str, Any]], name: str, share: float, found: float | None) -> Lines:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from reports.files import write_text
-from reports.page.blocks import FIGURES, Axis, Bars, Heat, Lines, Page, Points, Ranges, Spans
+from reports.page.blocks import FIGURES, Axis, Bars, Heat, Lines, Page, Parallel, Points, Ranges, Spans
 from reports.style import INK, PALETTE, figure, plain_numbers, save
 
 MOST_NAMED = 20
@@ -48,7 +48,7 @@ def csv_text(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 def rows_of(block: Any) -> tuple[list[str], list[Sequence[Any]]]:
     """The data of a figure as a table."""
-    if isinstance(block, Points):
+    if isinstance(block, Points | Parallel):
         return list(block.columns), list(zip(*block.columns.values(), strict=True))
     if isinstance(block, Lines):
         rows: list[Sequence[Any]] = [(name, x, y) for name, xs, ys in block.series for x, y in zip(xs, ys, strict=True)]
@@ -129,6 +129,28 @@ def points(ax: Any, block: Points) -> None:
             ax.annotate(f" {block.columns[block.marks][i]}", (x[i], y[i]), fontsize=8.5)
 
 
+def parallel(ax: Any, block: Parallel) -> None:
+    """A line per plan across the axes, each from its least to its most, words in their order; the front darker."""
+    places = []
+    for number, name in enumerate(block.names):
+        values = block.columns[name]
+        if name in block.axes:
+            found = np.array([np.nan if value in (None, "") else value for value in values], float)
+            found = np.log(found) if block.axes[name].log and np.nanmin(found) > 0 else found
+        else:
+            words = sorted({str(value) for value in values if value != ""})
+            found = np.array([words.index(str(value)) if value != "" else np.nan for value in values], float)
+        low, high = np.nanmin(found), np.nanmax(found)
+        places.append((found - low) / (high - low) if high > low else np.full(len(found), 0.5))
+        ends = [str(v) for v in (words if name not in block.axes else ())] or [f"{v:.4g}" for v in (low, high)]
+        ax.annotate(f"{ends[0]} to {ends[-1]}", (number, -0.06), ha="center", fontsize=7)
+    is_front = np.array(block.columns[block.front] if block.front else np.zeros(len(places[0])), bool)
+    for of, colour, alpha in ((~is_front, INK, 0.12), (is_front, PALETTE[0], 0.8)):
+        ax.plot(np.arange(len(places)), np.array(places)[:, of], color=colour, alpha=alpha, linewidth=0.9)
+    ax.set_xticks(range(len(block.names)), block.names, rotation=20, ha="right", fontsize=8)
+    ax.set_yticks([])
+
+
 def lines(ax: Any, block: Lines) -> None:
     """Curves with their rules."""
     for (name, xs, ys), colour in zip(block.series, (PALETTE * (len(block.series) // 10 + 1)), strict=False):
@@ -202,4 +224,12 @@ def spans(ax: Any, block: Spans) -> None:
     ax.invert_yaxis()
 
 
-DRAW: dict[type, Any] = {Points: points, Lines: lines, Bars: bars, Ranges: ranges, Heat: heat, Spans: spans}
+DRAW: dict[type, Any] = {
+    Points: points,
+    Parallel: parallel,
+    Lines: lines,
+    Bars: bars,
+    Ranges: ranges,
+    Heat: heat,
+    Spans: spans,
+}

@@ -11,7 +11,7 @@ import numpy as np
 
 from reports.files import write_text
 from reports.output import output_folder
-from reports.page import Axis, Bars, Lines, Notes, Page, Points, Ranges, Table, Tiles, write_page
+from reports.page import Actions, Axis, Bars, Lines, Notes, Page, Parallel, Points, Ranges, Table, Tiles, write_page
 from reports.page.blocks import Block
 
 SEARCH_NAMES = ("frontier.csv", "evaluations.csv", "search.json", "search.html")
@@ -88,7 +88,8 @@ def page_of(result: Any, title: str) -> Page:
     blocks: list[Any] = [Tiles(tiles(result, good))]
     if good.any():
         words = [name for place, name in enumerate(header) if any(not is_number(row[place]) for row in cells)]
-        blocks += [every(result), progress(result.method, result.curve), *importance(result)]
+        shown = every(result)
+        blocks += [shown, *across(shown, set(keys)), progress(result.method, result.curve), *importance(result)]
         blocks.append(Table("Frontier", header, cells, words, keys))
     space = json.dumps(result.problem.space.describe(), default=float)
     blocks.append(Notes("How it was searched", [f"Method {result.method}, seed {result.seed}.", f"Space: {space}"]))
@@ -197,6 +198,26 @@ def evaluated(
         filters=[name for name in filters if name != colour],
         caption="Every feasible evaluation; lines join those that no other beats.",
     )
+
+
+MOST_LINES = 500
+MOST_AXES = 12
+
+
+def across(shown: Points, front: set[str]) -> list[Parallel]:
+    """The same evaluations as lines across the keys of the space and the objectives; those of the frontier darker."""
+    kept = [i for i, key in enumerate(shown.columns["key"]) if key in front]
+    rest = [i for i in range(len(shown.columns["key"])) if i not in set(kept)]
+    rows = sorted([*kept, *rest[:: len(rest) // MOST_LINES + 1]])
+    columns = {name: [values[i] for i in rows] for name, values in shown.columns.items()}
+    columns["frontier"] = [key in front for key in columns["key"]]
+    aims = [name for name, axis in shown.axes.items() if axis.is_more_better is not None]
+    keys = [name for name in columns if name not in ("key", "evaluation", "mark", "frontier", *aims)]
+    names = [*[name for name in keys if len(set(columns[name])) > 1][: MOST_AXES - len(aims)], *aims]
+    caption = "A line per evaluation; those of the frontier darker. Click one for all of its numbers."
+    if len(names) < 3 or not rows:
+        return []
+    return [Parallel("Across the space", columns, shown.axes, names, aims[0], "frontier", caption)]
 
 
 def is_wide(values: Sequence[float]) -> bool:
@@ -326,8 +347,8 @@ def comparison_page(found: Any, title: str) -> Page:
     return Page("search compare", title, first, lines, blocks + ([Notes("Left out", left)] if left else []))
 
 
-def live_page(live: Any, folder: str, reload_s: int) -> Page:
-    """A search as far as it is: the best so far, the hypervolume, every evaluation."""
+def live_page(live: Any, folder: str, reload_s: int, steering: Actions | None = None) -> Page:
+    """A search as far as it is: the best so far, the hypervolume, every evaluation; buttons where it can be steered."""
     count, rows = len(live.points), np.flatnonzero(live.full & (live.violation <= 0))
     names = [one.name for one in live.objectives]
     signs = np.array([one.sign for one in live.objectives])
@@ -355,11 +376,16 @@ def live_page(live: Any, folder: str, reload_s: int) -> Page:
         blocks = [
             Tiles(tiles),
             shown,
+            *across(shown, keys),
             progress(live.method, curve),
             Table("Frontier so far", header, cells, words, order),
         ]
-    lines = [
-        f"{folder}: method {live.method}, seed {live.seed}; as the answers come, {count:,} of {live.budget:,.0f}.",
-        "Ctrl-C in its terminal stops it and loses nothing; the same command with --resume goes on.",
-    ]
-    return Page("search, running", live.title, first, lines, blocks, reload_s=reload_s)
+    lines = [f"{folder}: method {live.method}, seed {live.seed}; as the answers come, {count:,} of {live.budget:,.0f}."]
+    if steering is None:
+        lines.append(f"Nothing runs it now; this goes on: {live.command or 'the same command with --resume'}")
+    else:
+        lines.append("Stopping loses nothing; the same command with --resume goes on.")
+        blocks.insert(0, steering)
+    return Page(
+        "search, running" if steering else "search, unfinished", live.title, first, lines, blocks, reload_s=reload_s
+    )

@@ -1,23 +1,27 @@
 """Pages of a folder over HTTP, to this machine alone: what is finished, and searches while they run.
 
-Read-only: GET and HEAD, no file but pages that a manifest of ours lists, nothing outside the folder, no links followed.
-A request must name this machine as its host, so that no other site's page can read along.
+GET and HEAD read: no file but pages that a manifest of ours lists, nothing outside the folder, no links followed. A
+request must name this machine as its host, so that no other site's page can read along. POST asks a running search to
+wait, to go on or to stop (`planners.search.steered`): with a token that only pages of this server know, from no other
+site, and nothing else is written.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterator, Mapping
 from html import unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from planners.search.live import MARKS, STORE, read_live
+from planners.search.steered import GO_ON, PAUSE, STOP, ask, is_running, wish
 from reports.output import MANIFEST, STAGE, manifest
-from reports.page import Links, Notes, Page, Tiles, html
+from reports.page import Actions, Links, Notes, Page, Tiles, html
 from reports.search import live_page
 from simcore.errors import InputError, SimcoreError
 
@@ -29,6 +33,11 @@ HEAD_BYTES = 30_000
 """of a page, in which title and answer are found"""
 RELOAD_S = 5
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+POLICY += "; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+MOST_FORM = 1000
+"""bytes"""
+WISHES = {PAUSE: "pause", GO_ON: "go on", STOP: "stop"}
+NONE: Mapping[str, str] = {}
 NAMED = {
     "title": re.compile(r"<title>(.*?)</title>", re.S),
     "answer": re.compile(r'<p class="answer[^"]*">(.*?)</p>', re.S),
@@ -39,7 +48,7 @@ def server(root: Path, port: int) -> ThreadingHTTPServer:
     """A server of a folder, not yet running; port 0 takes any that is free. Raises InputError."""
     if not root.is_dir():
         raise InputError("no such folder", file=str(root), fix="give the folder that holds what --out wrote")
-    handler = type("Handler", (Handler,), {"root": root.resolve()})
+    handler = type("Handler", (Handler,), {"root": root.resolve(), "token": secrets.token_urlsafe(24)})
     try:
         return ThreadingHTTPServer((HOST, port), handler)
     except OSError as error:
@@ -51,7 +60,10 @@ class Handler(BaseHTTPRequestHandler):
     """Answers for one folder."""
 
     root: Path
+    token: str
     server_version, sys_version = "simcore", ""
+    timeout = 20.0
+    """seconds for which a request may stand still"""
 
     def do_GET(self) -> None:
         self.answer(True)
@@ -59,22 +71,67 @@ class Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.answer(False)
 
+    def do_POST(self) -> None:
+        """Ask a search for something, then show its page."""
+        problem = self.refusal()
+        size = self.headers.get("Content-Length", "")
+        if problem is None and not (size.isdigit() and int(size) <= MOST_FORM):
+            problem = 413, b"no such form"
+        if problem is not None:
+            self.close_connection = True  # what was sent is not read
+            self.reply(problem[0], problem[1], True, "text/plain")
+            return
+        form = dict(parse_qsl(self.rfile.read(int(size)).decode("utf-8", "replace")))
+        kind, _, rest = unquote(urlsplit(self.path).path).lstrip("/").partition("/")
+        mark, what = inside(self.root, rest) if kind == "search" else None, form.get("do", "")
+        if not secrets.compare_digest(form.get("token", "").encode(), self.token.encode()):
+            self.reply(403, b"this page is too old: load it again", True, "text/plain")
+        elif mark is None or not mark.match(MARKS) or what not in WISHES:
+            self.reply(404, b"not found", True, "text/plain")
+        else:
+            self.wished(mark, what)
+
+    def wished(self, mark: Path, what: str) -> None:
+        """Ask the search of a mark, and show its page."""
+        try:
+            is_asked = is_running(mark) is not False
+            if is_asked:
+                ask(mark, what)
+        except OSError:
+            is_asked = False
+        if is_asked:
+            self.reply(303, b"", True, "text/plain", {"Location": address("search", self.root, mark)})
+        else:
+            self.reply(409, b"nothing runs this search, or its folder cannot be written", True, "text/plain")
+
+    def refusal(self) -> tuple[int, bytes] | None:
+        """Why a form is not taken: it came from elsewhere."""
+        host = self.headers.get("Host", "")
+        origin, site = self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site", "same-origin")
+        if not is_here(host):
+            return 403, b"this server answers to this machine alone"
+        if origin not in (None, f"http://{host}") or site != "same-origin":
+            return 403, b"this form came from another site"
+        return None
+
     def answer(self, with_body: bool) -> None:
         """One response."""
         if not is_here(self.headers.get("Host", "")):
             self.reply(403, b"this server answers to this machine alone", with_body, "text/plain")
             return
-        body = found(self.root, urlsplit(self.path).path)
+        body = found(self.root, urlsplit(self.path).path, self.token)
         if body is None:
             self.reply(404, b"not found", with_body, "text/plain")
         else:
             self.reply(200, body, with_body, "text/html; charset=utf-8")
 
-    def reply(self, status: int, body: bytes, with_body: bool, kind: str) -> None:
+    def reply(self, status: int, body: bytes, with_body: bool, kind: str, more: Mapping[str, str] = NONE) -> None:
         """Headers, and the body where one is wanted."""
         self.send_response(status)
         told = {"Content-Type": kind, "Content-Length": str(len(body)), "Content-Security-Policy": POLICY}
-        told |= {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+        told |= {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+        told["Referrer-Policy"] = "same-origin"  # with none at all a browser hides where a form comes from
+        told |= {"X-Frame-Options": "DENY", **more}
         for name, value in told.items():
             self.send_header(name, value)
         self.end_headers()
@@ -94,7 +151,7 @@ def is_here(host: str) -> bool:
     return re.sub(r":\d+$", "", host) in HOSTS
 
 
-def found(root: Path, path: str) -> bytes | None:
+def found(root: Path, path: str, token: str) -> bytes | None:
     """What lies at a path of the server; None where nothing does."""
     kind, _, rest = unquote(path).lstrip("/").partition("/")
     if not kind:
@@ -106,7 +163,7 @@ def found(root: Path, path: str) -> bytes | None:
         return file.read_bytes()
     if kind == "search":
         mark = inside(root, rest)
-        return None if mark is None or not mark.match(MARKS) else running(root, mark)
+        return None if mark is None or not mark.match(MARKS) else running(root, mark, token)
     return None
 
 
@@ -190,10 +247,21 @@ def told(root: Path, page: Path) -> tuple[str, str, str]:
     return words["title"] or place, address("page", root, page), f"{place}: {words['answer']}"
 
 
-def running(root: Path, mark: Path) -> bytes | None:
+def running(root: Path, mark: Path, token: str) -> bytes | None:
     """The page of a search while it runs."""
     try:
         live = read_live(mark)
     except SimcoreError:
         return None
-    return html(live_page(live, mark.parent.relative_to(root).as_posix(), RELOAD_S)).encode("utf-8")
+    place = mark.parent.relative_to(root).as_posix()
+    return html(live_page(live, place, RELOAD_S, steering(root, mark, token))).encode("utf-8")
+
+
+def steering(root: Path, mark: Path, token: str) -> Actions | None:
+    """The buttons of a search that runs; None for one that does not."""
+    if is_running(mark) is False:
+        return None
+    asked = wish(mark)
+    says = {PAUSE: "It waits, as was asked for", STOP: "It stops after the answers that are under way"}.get(asked, "")
+    items = [(key, words) for key, words in WISHES.items() if key != (PAUSE if asked == PAUSE else GO_ON)]
+    return Actions(says or "It runs", address("search", root, mark), token, [] if asked == STOP else items)

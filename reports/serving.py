@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from reports.page.blocks import Block
 from simcore.spec.scenario import Scenario
 from simcore.spec.version import VERSION
 from simcore.unit_text import seconds
+
+if TYPE_CHECKING:
+    from planners.whatif.assumed import Moved
 
 NAMES = ("requests.parquet", "series.csv", "simulate.html", "summary.json", "asked.json")
 MOST_POINTS = 400
@@ -110,6 +113,8 @@ def write_series(path: Path, run: Any) -> None:
 
 def page_of(found: Any) -> Page:
     """The page from top to bottom."""
+    from planners.whatif.assumed import assumed
+
     report, ready, flat = found.report, found.ready, found.flat
     told, is_no = answer(report, ready)
     blocks: list[Block] = [
@@ -121,7 +126,7 @@ def page_of(found: Any) -> Page:
     ]
     if "by_class" in report:
         blocks.append(classes(report["by_class"]))
-    blocks += basis(flat)
+    blocks += basis(flat, assumed(ready.scenario))
     return Page("simulate", ready.scenario.title or ready.scenario.name, told[0], told[1:], blocks, is_no=is_no)
 
 
@@ -316,8 +321,8 @@ def classes(groups: dict[str, Any]) -> Table:
     return Table("By class", header, rows, left=("class",))
 
 
-def basis(flat: dict[str, Any]) -> list[Notes]:
-    """Formats, stack, notes and assumptions of an answer."""
+def basis(flat: dict[str, Any], moved: Sequence[Moved] = ()) -> list[Notes]:
+    """Formats, stack, notes and assumptions of an answer, those that move it most first where that is known."""
     lines = list(flat.get("notes") or ())
     if flat.get("formats"):
         formats = ", ".join(f"{name} {form}" for name, form in flat["formats"].items())
@@ -330,5 +335,15 @@ def basis(flat: dict[str, Any]) -> list[Notes]:
                 f"Four of five such predictions of the {statistic} {metric.upper()} were measured within {between}."
             )
     found = [Notes("What this rests on", lines, is_open=True)] if lines else []
-    assumed = list(flat.get("assumptions") or ())
-    return [*found, Notes(f"Assumed numbers ({len(assumed)})", assumed)] if assumed else found
+    return [*found, *assumptions(flat, moved)]
+
+
+def assumptions(flat: Mapping[str, Any], moved: Sequence[Moved]) -> list[Notes]:
+    """Assumed numbers, folded, those that move the answer most first where that is known."""
+    from planners.whatif.assumed import FACTOR, lines
+
+    told = lines(list(flat.get("assumptions") or ()), moved)
+    if not told:
+        return []
+    how = f", first what moves most over and times {FACTOR}" if moved else ""
+    return [Notes(f"Assumed numbers ({len(told)}){how}", told)]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from planners.sizing.words import HEADER, degrees, in_words, money, row
-from reports.page import Axis, Notes, Page, Points, Ranges, Table, Tiles, write_page
+from reports.page import Axis, Lines, Notes, Page, Points, Ranges, Table, Tiles, write_page
 from reports.plans import breakdown, plan_key, plan_points, thinned
 from reports.serving import basis
 from simcore.unit_text import seconds
 
 MEASURES = (("ttft", "TTFT"), ("tpot", "TPOT"))
+SHARES = np.linspace(0.0, 1.0, 101)
 QUANTILES = (("p50", "median"), ("p90", "p90"), ("p99", "p99"))
 
 
@@ -35,6 +37,7 @@ def page_of(found: Any) -> Page:
     blocks.append(plans(found))
     chosen = [one for one in (found.best, found.runner_up, found.nearest_miss) if one is not None]
     blocks += [between(found, chosen, name, label) for name, label in MEASURES if chosen]
+    blocks += cumulated(found, chosen)
     rows = [row(found, one) for one in found.candidates]
     keys = [plan_key(found.grid.table.row(one.row)) for one in found.candidates]
     blocks.append(Table("Replayed request by request", list(HEADER), rows, left=(HEADER[0], "verdict"), keys=keys))
@@ -44,7 +47,12 @@ def page_of(found: Any) -> Page:
     if notes:
         blocks.append(Notes("How it was asked", notes, is_open=True))
     return Page(
-        "size", title(found), first, lines, [*blocks, *(basis(rest.answer) if rest else [])], found.best is None
+        "size",
+        title(found),
+        first,
+        lines,
+        [*blocks, *(basis({**rest.answer, "intervals": rest.intervals}, found.assumed(rest)) if rest else [])],
+        found.best is None,
     )
 
 
@@ -84,11 +92,40 @@ def named(found: Any) -> list[tuple[str, Any]]:
     return [(word, one) for word, one in pairs if one is not None]
 
 
+def cumulated(found: Any, chosen: list[Any]) -> list[Lines]:
+    """The share of requests within each TTFT and each TPOT, served once more; dashed: bound and share asked for."""
+    served = [(degrees(one), found.latencies(one)) for one in chosen]
+    figures = []
+    for name, label in MEASURES:
+        limit = found.grid.ttft_s if name == "ttft" else found.grid.tpot_s
+        series = []
+        for words, latencies in served:
+            known = finite(latencies, f"{name}_s")
+            if len(known):
+                series.append((words, list(1e3 * np.quantile(known, SHARES)), list(100.0 * SHARES)))
+        wide = Axis(f"{label} of a request, ms", True)
+        asked = 100.0 * found.question.attainment
+        rules = () if found.question.means else ((asked, ""),)
+        along = [(1e3 * limit, "")]
+        axis = Axis("requests within it, %")
+        caption = "Every request of the replay; dashed: the bound and the share that must keep it."
+        figures.append(
+            Lines(f"{label} of all requests", series, wide, axis, across=rules, along=along, caption=caption)
+        )
+    return figures
+
+
+def finite(latencies: Mapping[str, Any], name: str) -> Any:
+    """Those of the requests that have one."""
+    values = np.asarray(latencies.get(name, ()), float)
+    return values[np.isfinite(values)]
+
+
 def between(found: Any, chosen: list[Any], name: str, label: str) -> Ranges:
     """Quantiles of the replays side by side, the mean with the interval that such predictions keep."""
     rows = []
     for one in chosen:
-        ends = (one.answer.get("intervals") or {}).get(f"{name}_mean_s") or (None, None)
+        ends = one.intervals.get(f"{name}_mean_s") or (None, None)
         told = [("mean", "mean", ends), *((key, word, (None, None)) for key, word in QUANTILES)]
         for key, word, (low, high) in told:
             value = one.answer.get(f"{name}_{key}_s")
@@ -96,7 +133,7 @@ def between(found: Any, chosen: list[Any], name: str, label: str) -> Ranges:
                 between_ms = (None, None) if low is None or high is None else (1e3 * low, 1e3 * high)
                 rows.append((f"{degrees(one)}: {word}", 1e3 * value, *between_ms, degrees(one)))
     limit = found.grid.ttft_s if name == "ttft" else found.grid.tpot_s
-    caption = "Replayed; dashed: the bound. The bar of a mean: four of five measurements lay within."
+    caption = "Replayed; dashed: the bound. The bar of a mean: four of five lay within, of both means."
     return Ranges(
         f"{label}: recommended, runner-up, nearest miss", rows, Axis(f"{label}, ms", True), 1e3 * limit, caption
     )

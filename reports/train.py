@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from planners.whatif.assumed import Moved, assumed
 from reports.output import output_folder
 from reports.page import Axis, Bars, Notes, Page, Ranges, Spans, Tiles, write_page
 from reports.perfetto import passes
+from reports.serving import assumptions
 from simcore.unit_text import seconds
 
 NAMES = ("train.html",)
@@ -30,7 +32,8 @@ def page_of(found: Any) -> Page:
     first, *lines = answer(flat)
     if "step_time_s" not in flat:
         return Page("train", title, first, lines, basis(flat), is_no=True)
-    blocks: list[Any] = [Tiles(tiles(flat)), *bars(flat), between(flat), *timeline(found.step.pipeline), *basis(flat)]
+    blocks: list[Any] = [Tiles(tiles(flat)), *bars(flat), between(flat), *timeline(found.step.pipeline)]
+    blocks += basis(flat, assumed(found.question.scenario))
     return Page("train", title, first, lines, blocks, is_no=bool(flat["reason"]))
 
 
@@ -100,9 +103,9 @@ def timeline(pipeline: Any) -> list[Spans]:
     return [Spans("Pipeline", rows[:MOST_SPANS], "s", caption=f"Passes of every rank.{more}")]
 
 
-def basis(flat: Mapping[str, Any]) -> list[Notes]:
-    """Notes and assumptions."""
-    assumed = flat["assumptions"]
-    lines = [f"{key}: {text}" for key, text in assumed.items()] if isinstance(assumed, dict) else list(assumed)
+def basis(flat: Mapping[str, Any], moved: Sequence[Moved] = ()) -> list[Notes]:
+    """Notes and assumptions, those that move the step most first where that is known."""
+    told = flat["assumptions"]
+    listed = [f"{key}: {text}" for key, text in told.items()] if isinstance(told, dict) else list(told)
     found = [Notes("What this rests on", flat["notes"], is_open=True)] if flat["notes"] else []
-    return [*found, Notes(f"Assumed numbers ({len(lines)})", lines)] if lines else found
+    return [*found, *assumptions({"assumptions": listed}, moved)]

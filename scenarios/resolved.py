@@ -333,10 +333,10 @@ def with_policy(
     if not adds.adds:
         return adds
     weights, experts = (number_format(name).name for name in plan.formats()[:2])
-    has_eight_bits = weights.startswith("fp8") or experts.startswith("fp8")
+    quantises = any(name.startswith("fp8") or name in ("fp4", "nvfp4") for name in (weights, experts))
     generation = chip_facts(system.chip).generation
     return replace(
-        adds.on(has_eight_bits, stack.untuned.ratio(generation, experts)).hosted(thread_ratio(system, file)),
+        adds.on(quantises, stack.untuned.ratio(generation, experts)).hosted(thread_ratio(system, file)),
         older=not policy.overlap_scheduling,
         graph_tokens=graph_tokens(policy, stack),
         peer_share=1.0 if policy.hold_steps else adds.peer_share,

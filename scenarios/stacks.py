@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import fields, replace
 from functools import cache
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import hardware_specs
+from hardware_specs.shelves import own
 from scenarios.names import is_path, resolve
 from simcore.errors import InputError
 from simcore.kept.lazy import dataclass
@@ -65,13 +67,45 @@ def documented(stack: str | Stack) -> Stack:
     return hardware_specs.stack(stack) if stack in hardware_specs.stack.files else resolve("stack", stack).value
 
 
-@cache
 def calibrated(name: str) -> dict[str, Any]:
-    """hardware_specs/calibration/serving/<stack>.toml; InputError for a stack without one."""
+    """The fitted effects of a stack's servers: `serving/<stack>.toml` of a folder of one's own, else the package's.
+
+    Raises InputError for a stack without one, and for a file that is none.
+    """
+    return fitted_effects(name, own())
+
+
+@cache
+def fitted_effects(name: str, folders: tuple[Path, ...]) -> dict[str, Any]:
+    """The first that there is, of folders of one's own and the package. Raises as `calibrated`."""
+    for folder in folders:
+        if (mine := folder / "serving" / f"{name}.toml").is_file():
+            return read_effects(mine)
     path = resources.files("hardware_specs") / "calibration" / "serving" / f"{name}.toml"
     if not path.is_file():
         raise InputError(f"no serving parameters for stack {name!r}", fix="see hardware_specs/calibration/serving")
     return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def read_effects(path: Path) -> dict[str, Any]:
+    """A file of `validate fit-serving`. Raises InputError for what is none."""
+    fix, known = "fit it again with simcore validate fit-serving", {field.name for field in fields(Served)}
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be read: {error}", file=str(path), fix=fix) from error
+    numbers = found.get("parameters")
+    if not isinstance(numbers, dict) or not numbers:
+        raise InputError("has no parameters", file=str(path), key="parameters", fix=fix)
+    for key, value in numbers.items():
+        if (
+            key not in known
+            or isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
+        ):
+            raise InputError(f"{value!r} is no parameter of a server", file=str(path), key=f"parameters.{key}", fix=fix)
+    return found
 
 
 def served(stack: str | Stack) -> Served:

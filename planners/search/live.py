@@ -26,6 +26,7 @@ from simcore.spec.expression import Expression
 
 SCHEMA = "unfinished/1"
 MARKS = "unfinished-*-of-*"
+MOST_COMMAND = 2000
 STORE = "store"
 """the folder of answers beside a mark"""
 
@@ -47,6 +48,8 @@ class Live:
     """rows at full fidelity"""
     corner: Array | None = None
     """of the hypervolume, minimised, where the question names one"""
+    command: str = ""
+    """that goes on with it, for people to read; nothing runs it"""
 
     @property
     def reference(self) -> Array:
@@ -70,13 +73,15 @@ class Live:
         return [int(row) for row in rows[np.argsort(self.values[rows, 0], kind="stable")]]
 
 
-def mark_text(problem: Problem, setting: Setting, asked: tuple[str, str], prefix: str | None) -> str:
-    """What a mark says; `asked`: title and method; `prefix` of the shards in STORE, None where they lie elsewhere."""
+def mark_text(problem: Problem, setting: Setting, asked: tuple[str, str], prefix: str | None, command: str = "") -> str:
+    """What a mark says; `asked`: title and method; `prefix` of the shards in STORE, None where they lie elsewhere;
+    `command`: what goes on with it."""
     aims = [{"name": o.name, "output": o.output, "maximise": o.maximise} for o in problem.objectives]
     told: dict[str, Any] = {"schema": SCHEMA, "title": asked[0], "method": asked[1], "seed": setting.seed}
     told |= {"budget": float(setting.budget), "objectives": aims, "constraints": [c.text for c in problem.constraints]}
     corner = None if problem.corner is None else problem.corner.tolist()
     told |= {"corner": corner, "full_level": len(problem.evaluator.costs) - 1, "prefix": prefix}
+    told |= {"command": command}
     return json.dumps(told, indent=1) + "\n"
 
 
@@ -96,7 +101,7 @@ def read_live(mark: Path) -> Live:
     except (InputError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         what = "is not the mark of a search"
         raise InputError(f"{what}: {error}", file=str(mark), fix="start the search again") from None
-    return Live(*words, aims, points, values, violation, full, corner)
+    return Live(*words, aims, points, values, violation, full, corner, str(told.get("command", ""))[:MOST_COMMAND])
 
 
 def answers(

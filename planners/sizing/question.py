@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,12 @@ BATCHES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512
 """requests in flight per replica that are tried: each 1.3 to 1.5 times the one before"""
 REQUESTS = 2000
 """served when a candidate is replayed, of lengths or the head of a trace"""
+COUNTED = ("plan.dp", "plan.chips")
+"""axes that `size` counts itself"""
+UNPRICED = ("policy.draft_tokens", "traffic.requests", "traffic.think")
+"""settings that the analytic engine has no answer to: its plans are priced without them"""
+Offer = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+"""(keys that are chosen: system, degrees, other axes, users) -> further keys of the scenario; None: not on offer"""
 
 
 @dataclass(frozen=True)
@@ -37,11 +43,15 @@ class SizeQuestion:
     rate_per_s: float | None = None
     budget_usd_per_hour: float | None = None
     attainment: float = 0.9
+    means: bool = False
+    """the bounds are of the means over all requests, as benchmarks tell them; only without a rate"""
     stack: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     """further keys of the scenario, dotted"""
     vary: Mapping[str, Any] = field(default_factory=dict)
-    """axes in place of the degrees that are tried"""
+    """axes in place of the degrees that are tried, and further ones"""
+    offer: Offer | None = None
+    """which combinations there are, and the settings that a launch script computes for each; only without a rate"""
     folder: str = "."
     """against which files are named"""
 
@@ -74,6 +84,15 @@ class SizeQuestion:
             raw["traffic"]["trace"] = os.path.relpath(Path(self.folder) / Path(trace).expanduser(), folder)
         return raw
 
+    def offered(self, choice: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Further keys of a choice; None where it is not on offer."""
+        return {} if self.offer is None else self.offer(choice)
+
+    def priced(self, changes: Mapping[str, Any]) -> Scenario:
+        """The question as the analytic engine is asked. Raises InputError."""
+        kept = {key: value for key, value in self.settings.items() if key not in UNPRICED}
+        return replace(self, settings=kept).scenario(changes)
+
     def tables_with(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """The tables with keys set; one request in flight where nothing says how many."""
         raw, asked = self.tables(), {**self.settings, **changes}
@@ -92,6 +111,9 @@ class SizeQuestion:
         """What is tried: every system, the degrees that its chips and the model allow, and the requests in flight."""
         if not self.systems:
             raise InputError("names no hardware", key="--on", fix="write for example --on h100-sxm,h200-sxm")
+        for key in COUNTED:
+            if key in self.vary:
+                raise InputError("is counted, not tried", key=f"--vary {key}", fix="leave it out; --rate adds replicas")
         most = max(find("system", name, self.place, "--on")[0].chips_per_node for name in self.systems)
         model, _ = find("model", self.model, self.place, "--model")
         degrees = [1 << power for power in range(most.bit_length()) if 1 << power <= most]

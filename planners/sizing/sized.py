@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planners.load import rate_of
+from planners.sizing.loads import MOST_REQUESTS, Asked, Edge, bounds_of, keeps, under_users
 from planners.sizing.question import REQUESTS, SizeQuestion
-from planners.sizing.shortlist import Estimated, estimated
+from planners.sizing.shortlist import CHOICE, LOAD, Estimated, estimated
 from planners.sweep import case_of_row, prepare
+from planners.whatif.assumed import Moved, assumed
 from scenarios.capacity import capacity
 from scenarios.resolved import find
 from scenarios.simulate import simulate
 from scenarios.traffic import traffic_of
+from simcore.engine.metrics import request_metrics
+from simcore.errors import InputError
 from simcore.result import Result, frame
 from simcore.spec.scenario import Scenario
 from simcore.unit_text import seconds
 
 BEST = 12
 """plans that are replayed"""
+INSIDE = 0.8
+"""of measurements of such predictions lie in an interval"""
+FEW = 3
+"""of the nearest, where no plan is within the bounds"""
 MOST_REPLICAS = 512
 SPANS = 8
 """answers that arrivals last for, so that a queue which grows is seen"""
-WAVES, MOST_FEW, MOST_REQUESTS = 12, 200, 6000
-"""requests per user, and their bounds: the users' first requests, which start at once, must not decide alone"""
+DRAFTED = "plans were shortlisted without drafts, as the analytic engine knows none, and replayed with them"
 Progress = Callable[[int, int], None]
 
 
@@ -49,15 +58,43 @@ class Candidate:
     """the flat answer of `simulate`"""
     estimate: dict[str, float]
     """ttft_s and tpot_s of the analytic engine"""
+    other: dict[str, Any]
+    """what was chosen beside system and degrees: keys of the scenario"""
     changes: dict[str, Any]
     """keys of the scenario that ask for it"""
+    edge: Edge
+    """of the bounds, without a rate"""
     row: int
     """of the grid, by which it was chosen"""
+
+    @property
+    def intervals(self) -> dict[str, list[float]]:
+        """Means in seconds between which four of five such predictions lie, all of them at once."""
+        told = self.answer.get("intervals") or {}
+        return joint(told) if len(told) > 1 else told
 
     @property
     def tokens_per_chip_s(self) -> float:
         """Output tokens per chip and second."""
         return float(self.answer.get("throughput_per_chip_tokens_per_s") or 0.0)
+
+
+def joint(told: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+    """Intervals of which each alone holds in four of five, widened so that all at once do.
+
+    Each must then hold in 0.8^(1/n) of cases, as if their errors were normal in logarithms and independent (Sidak's
+    correction): half widths grow by a ratio of quantiles. Wrong where errors go together, then wider than needed.
+
+    >>> {name: [round(v, 3) for v in ends] for name, ends in joint({"a": [0.8, 1.25], "b": [1.0, 2.0]}).items()}
+    {'a': [0.754, 1.326], 'b': [0.913, 2.191]}
+    """
+    normal, each = NormalDist(), INSIDE ** (1.0 / max(len(told), 1))
+    grow = normal.inv_cdf(0.5 + each / 2.0) / normal.inv_cdf(0.5 + INSIDE / 2.0)
+    middles = {name: math.sqrt(low * high) for name, (low, high) in told.items()}
+    return {
+        name: [middles[name] * (end / middles[name]) ** grow for end in ends] if middles[name] > 0.0 else [*ends]
+        for name, ends in told.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -122,9 +159,22 @@ class Sized:
 
     def estimates(self, chosen: Sequence[Candidate]) -> list[Result]:
         """Candidates as the analytic engine sees their plans and loads, with breakdowns."""
-        sweep = prepare(self.question.scenario({"vary": self.question.axes()}))
-        groups = list(sweep.groups())
-        return [sweep.evaluator.one(case_of_row(self.grid.table.row(one.row), groups)) for one in chosen]
+        found = []
+        for one in chosen:
+            apart = self.grid.apart[int(self.grid.table[CHOICE][one.row])]
+            sweep = prepare(self.question.priced({**apart, "vary": {LOAD: [1]}}))
+            found.append(sweep.evaluator.one(case_of_row(self.grid.table.row(one.row), list(sweep.groups()))))
+        return found
+
+    def assumed(self, one: Candidate) -> list[Moved]:
+        """Assumed numbers of a candidate's hardware, the one that moves its steady state most first."""
+        asked = {**self.grid.choice(one.row), LOAD: int(self.grid.table["batch"][one.row])}
+        return assumed(self.question.priced(asked))
+
+    def latencies(self, one: Candidate) -> dict[str, NDArray[np.float64]]:
+        """Seconds of every request of a candidate, served once more, by latency."""
+        run = simulate(self.scenario(one)).run
+        return {} if run is None else request_metrics(run)
 
     def affordable(self, one: Candidate) -> bool:
         """Whether it lies within the budget."""
@@ -146,27 +196,35 @@ def size(question: SizeQuestion, progress: Progress | None = None, replayed: Pro
     """
     rate = offered(question)
     found = estimated(question, rate, progress)
-    rows = found.best(found.within(), BEST) or found.nearest(3)
+    rows = found.shortlist(BEST, FEW)
     kept = []
     for number, row in enumerate(rows):
         kept.append(candidate(question, found, row, rate))
         if replayed is not None:
             replayed(number + 1, len(rows))
-    ordered = sorted(kept, key=lambda one: rank(one, found.by) if one.meets else (math.inf, excess(one, found)))
+    ordered = sorted(
+        kept, key=lambda one: rank(one, found.by) if one.meets else (math.inf, excess(one, found, question))
+    )
     told = tuple(dict.fromkeys(note for one in kept for note in one.answer.get("notes", ())))
+    told += (DRAFTED,) if found.drafts else ()
     return Sized(question, rate, found, tuple(ordered), tuple(found.what_would_change()), told)
 
 
 def rank(one: Candidate, by: str) -> tuple[float, ...]:
-    """What is least for the best: `by` of the replay, output per chip with its sign turned; then chips and TPOT."""
+    """What is least for the best: `by` of the replay, output per chip with its sign turned; then chips and TPOT.
+
+    Loads are tried in steps: output and cost per token are those at the edge of the bounds, between two of them.
+    """
     value = one.usd_per_hour if by == "usd_per_hour" else one.answer.get(by)
-    first = math.inf if value is None else -float(value) if by.startswith("throughput") else float(value)
+    more = one.edge.output_ratio
+    first = math.inf if value is None else -float(value) * more if by.startswith("throughput") else float(value) / more
     return first, one.chips, float(one.answer.get("tpot_mean_s") or 0.0)
 
 
-def excess(one: Candidate, found: Estimated) -> float:
-    """How many times over its bounds a candidate is, at the median."""
-    over = ((one.answer.get("ttft_p50_s"), found.ttft_s), (one.answer.get("tpot_p50_s"), found.tpot_s))
+def excess(one: Candidate, found: Estimated, question: SizeQuestion) -> float:
+    """How many times over its bounds a candidate is, at the median, or the mean where that is bound."""
+    which = "mean" if question.means else "p50"
+    over = ((one.answer.get(f"{name}_{which}_s"), bound) for name, bound in bounds_of(found))
     return max((value / bound for value, bound in over if value is not None), default=math.inf)
 
 
@@ -174,6 +232,9 @@ def offered(question: SizeQuestion) -> float | None:
     """Requests per second that arrive; None where a replica is kept busy instead."""
     if not question.is_open:
         return None
+    for key, said in (("--means", question.means), ("offer", question.offer)):
+        if said:
+            raise InputError("is for users, not for arrivals at a rate", key=key, fix="leave one of them out")
     return question.rate_per_s or rate_of(question.scenario({}))
 
 
@@ -181,20 +242,23 @@ def candidate(question: SizeQuestion, found: Estimated, row: int, rate: float | 
     """A row of the analytic engine, replayed under arrivals or users."""
     plan = found.plan(row)
     system = str(plan.pop("system"))
-    said = {"hardware.system": system} | {f"plan.{name}": degree for name, degree in plan.items() if degree > 1}
+    chosen, plain = found.choice(row), {f"plan.{name}": 1 for name in plan}
+    said = {key: value for key, value in chosen.items() if value != plain.get(key) or key in question.settings}
     asked = (under_users if rate is None else under_rate)(question, said, found, row)
-    changes, users, replicas, answer = asked
+    changes, users, replicas, answer, edge = asked
     return Candidate(
         system=system,
         plan=plan,
         replicas=max(replicas, 1),
         users=users,
-        chips=max(replicas, 1) * math.prod(plan[name] for name in ("tp", "pp", "attention_dp")),
-        meets=replicas > 0 and (answer.get("attainment_ratio") or 0.0) >= question.attainment,
+        chips=max(replicas, 1) * math.prod(int(found.table[name][row]) for name in ("tp", "pp", "attention_dp", "cp")),
+        meets=replicas > 0 and keeps(found, answer, question),
         usd_per_hour=finite(found.table["usd_per_hour"][row] * max(replicas, 1)),
         answer=answer,
         estimate={name: float(found.table[name][row]) for name in ("ttft_s", "tpot_s")},
+        other={key: value for key, value in said.items() if key not in plain and key != "hardware.system"},
         changes=changes,
+        edge=edge,
         row=row,
     )
 
@@ -202,12 +266,6 @@ def candidate(question: SizeQuestion, found: Estimated, row: int, rate: float | 
 def finite(value: Any) -> float | None:
     """A price; None where the chip has none."""
     return float(value) if np.isfinite(value) else None
-
-
-Replay = tuple[dict[str, Any], dict[str, Any]]
-"""(keys of the scenario, the flat answer)"""
-Asked = tuple[dict[str, Any], int | None, int, dict[str, Any]]
-"""(keys of the scenario, users, replicas, the flat answer)"""
 
 
 def under_rate(question: SizeQuestion, said: dict[str, Any], found: Estimated, row: int) -> Asked:
@@ -246,7 +304,7 @@ def by_replay(question: SizeQuestion, said: dict[str, Any], load: dict[str, Any]
                     "a longer one may need more")  # fmt: skip
     scenario = question.scenario({**said, **load})
     changes = {**said, **load, **(servers(replicas) if apart else copies(question, scenario, replicas))}
-    return changes, None, replicas, answer | {"notes": [*answer.get("notes", ()), *told]}
+    return changes, None, replicas, answer | {"notes": [*answer.get("notes", ()), *told]}, Edge()
 
 
 def by_servers(asked: Scenario, answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -270,28 +328,3 @@ def copies(question: SizeQuestion, scenario: Scenario, replicas: int) -> dict[st
     if replicas * plan.replica_chips <= system.max_chips or plan.attention_dp > 1:
         return {"plan.dp": replicas}
     return servers(replicas)
-
-
-def under_users(question: SizeQuestion, said: dict[str, Any], found: Estimated, row: int) -> Asked:
-    """The most users of one replica within the bounds, searched from what the analytic engine allows."""
-    loads = sorted({int(batch) for batch in question.axes()["traffic.batch"]})
-    answers: dict[int, Replay] = {}
-
-    def at(place: int) -> Replay:
-        users = loads[place]
-        if users not in answers:
-            requests = min(max(MOST_FEW, WAVES * users), MOST_REQUESTS)
-            changes = {**said, "traffic.users": users, "traffic.requests": requests}
-            answers[users] = changes, simulate(question.scenario(changes)).flat
-        return answers[users]
-
-    def keeps(place: int) -> bool:
-        return (at(place)[1].get("attainment_ratio") or 0.0) >= question.attainment
-
-    place = loads.index(int(found.table["batch"][row]))
-    while keeps(place) and place + 1 < len(loads) and keeps(place + 1):
-        place += 1
-    while not keeps(place) and place > 0:
-        place -= 1
-    changes, answer = at(place)
-    return changes, loads[place], 1, answer

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from planners.sizing.sized import MOST_REPLICAS, Candidate, Sized
+from planners.sizing.sized import MOST_REPLICAS, Candidate, Sized, rank
 from simcore.spec.scenario import Scenario
 from simcore.unit_text import seconds
 
-HEADER = ("plan", "replicas", "chips", "USD/h", "tokens/s/chip", "TTFT p50", "TPOT p50", "kept", "verdict")
-LEAST_LISTED = 1e-3
+HEADER = ("plan", "replicas", "chips", "USD/h", "tokens/s/chip", "at bounds", "TTFT p50", "TPOT p50", "kept", "verdict")
+"""`at bounds`: tokens/s/chip where they are reached, by which plans are ranked"""
+TOLD_EDGE = 1.05
+"""times the load that was tried: where the bounds are reached is told from there on"""
 
 
 def money(value: float | None) -> str:
@@ -22,6 +24,7 @@ def degrees(one: Candidate) -> str:
     A degree of one is not told; tp always is.
     """
     said = [f"{name} {degree}" for name, degree in one.plan.items() if degree > 1 or name == "tp"]
+    said += [f"{key.rpartition('.')[2]} {value}" for key, value in one.other.items()]
     load = "" if one.users is None else f", {one.users} user{'s' if one.users > 1 else ''}"
     return f"{one.system} {' '.join(said)}{load}"
 
@@ -46,6 +49,7 @@ def row(found: Sized, one: Candidate) -> list[str]:
         str(one.chips),
         money(one.usd_per_hour),
         f"{one.tokens_per_chip_s:.0f}",
+        "-" if one.edge.users is None else f"{one.tokens_per_chip_s * one.edge.output_ratio:.0f}",
         seconds(answer.get("ttft_p50_s")),
         seconds(answer.get("tpot_p50_s")),
         f"{100 * (answer.get('attainment_ratio') or 0.0):.1f} %",
@@ -61,13 +65,10 @@ def in_words(found: Sized) -> list[str]:
     load = f"{found.rate_per_s:.4g} requests/s" if found.rate_per_s is not None else f"{best.users} users per replica"
     price = "" if best.usd_per_hour is None else f", {best.usd_per_hour:.2f} USD/h"
     count = f"{best.replicas} x {degrees(best)}" if found.rate_per_s is not None else degrees(best)
-    lines = [f"Take {count}: {best.chips} chips{price} for {load}."]
-    answer = best.answer
-    lines.append(
-        f"TTFT {seconds(answer.get('ttft_p50_s'))} median, {seconds(answer.get('ttft_p90_s'))} p90; "
-        f"TPOT {seconds(answer.get('tpot_p50_s'))} median, {seconds(answer.get('tpot_p90_s'))} p90; "
-        f"{100 * (answer.get('attainment_ratio') or 0.0):.1f} % of requests keep both bounds."
-    )
+    lines = [f"Take {count}: {best.chips} chip{'s' * (best.chips > 1)}{price} for {load}."]
+    lines.append(figures(found, best))
+    if best.edge.users is not None and best.users is not None and best.edge.users >= TOLD_EDGE * best.users:
+        lines.append(f"The bounds are reached at about {best.edge.users:.0f} users.")
     lines += intervals(best)
     if found.runner_up is not None:
         lines.append(f"Runner-up: {compared(found, best, found.runner_up)}.")
@@ -78,6 +79,21 @@ def in_words(found: Sized) -> list[str]:
     lines += [changed(change) for change in found.changes]
     told = {"Start each replica with": start_of(found, best), "Measure it with": bench_of(found, best)}
     return [*lines, *(f"{what}: {command}" for what, command in told.items() if command is not None)]
+
+
+def figures(found: Sized, one: Candidate) -> str:
+    """Its times, and how far they keep the bounds."""
+    answer = one.answer
+    words = {"p50": "median", "p90": "p90"}
+    if found.question.means:
+        words = {"mean": "mean", **words}
+    told = []
+    for name in ("ttft", "tpot"):
+        times = (f"{seconds(answer.get(f'{name}_{key}_s'))} {word}" for key, word in words.items())
+        told.append(f"{name.upper()} {', '.join(times)}")
+    kept = f"{100 * (answer.get('attainment_ratio') or 0.0):.1f} % of requests keep both bounds"
+    means = ", both means do" if found.question.means and one.meets else ""
+    return f"{'; '.join(told)}; {kept}{means}."
 
 
 def deployed(found: Sized, one: Candidate) -> tuple[Scenario, str, tuple[str, ...]]:
@@ -118,27 +134,23 @@ def manifest_of(found: Sized, one: Candidate) -> str | None:
 
 
 def compared(found: Sized, best: Candidate, other: Candidate) -> str:
-    """Another candidate against the best, by what decides."""
-    if found.by == "usd_per_hour" and best.usd_per_hour and other.usd_per_hour:
-        more = f"{other.usd_per_hour / best.usd_per_hour:.2f} x the cost"
-    elif found.by.startswith("throughput"):
-        more = f"{other.tokens_per_chip_s / max(best.tokens_per_chip_s, LEAST_LISTED):.2f} x the tokens per chip"
-    else:
-        ratio = (other.answer.get(found.by) or 0.0) / max(best.answer.get(found.by) or 0.0, 1e-12)
-        more = f"{ratio:.2f} x the cost per token"
+    """Another candidate against the best, by what decides; without a rate where the bounds are reached."""
+    value, least = rank(other, found.by)[0], rank(best, found.by)[0]
+    ratio = value / least if least else 1.0
+    what = {"usd_per_hour": "the cost", "usd_per_million_tokens": "the cost per token"}.get(
+        found.by, "the tokens per chip"
+    )
+    more = f"{ratio:.2f} x {what}"
     return f"{other.replicas} x {degrees(other)}, {more}"
 
 
 def intervals(one: Candidate) -> list[str]:
     """How far off such predictions were where they were measured."""
-    told = one.answer.get("intervals") or {}
     parts = [
-        f"mean {name.upper()} {seconds(low)} to {seconds(high)}"
-        for name in ("ttft", "tpot")
-        for low, high in [told.get(f"{name}_mean_s") or (None, None)]
-        if low is not None
+        f"mean {name.removesuffix('_mean_s').upper()} {seconds(low)} to {seconds(high)}"
+        for name, (low, high) in sorted(one.intervals.items(), reverse=True)
     ]
-    return [f"Four of five such predictions would be measured within {', '.join(parts)}."] if parts else []
+    return [f"Four of five such predictions would be measured within {' and '.join(parts)}."] if parts else []
 
 
 def changed(change: dict[str, Any]) -> str:
@@ -175,7 +187,9 @@ def flat(found: Sized) -> dict[str, Any]:
             return None
         own = {"system": one.system, **one.plan, "replicas": one.replicas, "users": one.users, "chips": one.chips}
         more = {"usd_per_hour": one.usd_per_hour, "meets": one.meets, "scenario": dict(one.changes)}
-        return own | more | {f"estimate_{name}": value for name, value in one.estimate.items()} | one.answer
+        more |= {"edge_users": one.edge.users, "edge_output_ratio": one.edge.output_ratio}
+        more |= {f"estimate_{name}": value for name, value in one.estimate.items()}
+        return own | more | one.answer | {"intervals": one.intervals}
 
     return {
         "answer": " ".join(in_words(found)),

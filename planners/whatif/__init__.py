@@ -1,5 +1,6 @@
 """`what-if` and `sensitivity`: what a change of any number of the hardware moves, what it may cost, what is assumed."""
 
+from planners.whatif.assumed import Moved, assumed
 from planners.whatif.breakeven import BreakEven, break_even
 from planners.whatif.heat import HeatMap, heat_map
 from planners.whatif.question import WhatIf, overlay
@@ -11,7 +12,9 @@ __all__ = [
     "BreakEven",
     "Draws",
     "HeatMap",
+    "Moved",
     "WhatIf",
+    "assumed",
     "beats",
     "break_even",
     "heat_map",

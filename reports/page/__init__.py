@@ -1,9 +1,25 @@
 """Pages: one builder for every kind of run; see `blocks` for what a page is made of."""
 
-from reports.page.blocks import Axis, Bars, Heat, Lines, Links, Notes, Page, Points, Ranges, Spans, Table, Tiles
+from reports.page.blocks import (
+    Actions,
+    Axis,
+    Bars,
+    Heat,
+    Lines,
+    Links,
+    Notes,
+    Page,
+    Parallel,
+    Points,
+    Ranges,
+    Spans,
+    Table,
+    Tiles,
+)
 from reports.page.build import html, write_own_page, write_page
 
 __all__ = [
+    "Actions",
     "Axis",
     "Bars",
     "Heat",
@@ -11,6 +27,7 @@ __all__ = [
     "Links",
     "Notes",
     "Page",
+    "Parallel",
     "Points",
     "Ranges",
     "Spans",

@@ -39,6 +39,18 @@ class Links:
 
 
 @dataclass(frozen=True)
+class Actions:
+    """Buttons that send a form to an address of our own server: (value of `do`, what the button says)."""
+
+    kind: ClassVar[str] = "actions"
+    title: str
+    address: str
+    token: str
+    """what only this server's own pages know"""
+    items: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class Table:
     """A table that is sorted by a click on a column and narrowed by words."""
 
@@ -87,6 +99,24 @@ class Points:
     rules: Mapping[str, float] = field(default_factory=dict)
     curves: Sequence[tuple[str, Sequence[float], Sequence[float]]] = ()
     """(a word of `colour`, x, y) of lines on the first two axes"""
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """A line per plan across parallel axes, one for each of `names`; numbers spread as their `axes` say, words apart.
+
+    `columns` as in `Points`, which shares its clicks; `front` names a column that is true for lines drawn darker.
+    """
+
+    kind: ClassVar[str] = "parallel"
+    title: str
+    columns: Mapping[str, Sequence[Any]]
+    axes: Mapping[str, Axis]
+    names: Sequence[str]
+    colour: str
+    """of `names`, a number: by which lines are coloured first"""
+    front: str = ""
     caption: str = ""
 
 
@@ -160,8 +190,8 @@ class Spans:
     caption: str = ""
 
 
-Block = Tiles | Links | Table | Notes | Points | Lines | Bars | Ranges | Heat | Spans
-FIGURES = (Points, Lines, Bars, Ranges, Heat, Spans)
+Block = Tiles | Links | Actions | Table | Notes | Points | Parallel | Lines | Bars | Ranges | Heat | Spans
+FIGURES = (Points, Parallel, Lines, Bars, Ranges, Heat, Spans)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.files import write_own, write_text
-from reports.page.blocks import FIGURES, Bars, Page, Points, Ranges, Spans
+from reports.page.blocks import FIGURES, Bars, Page, Parallel, Points, Ranges, Spans
 
 HERE = Path(__file__).parent
 SCRIPTS = ("d3.min.js", "plot.min.js", "page.js")
@@ -63,7 +63,7 @@ def template() -> Any:
 
 def is_wide(block: Any) -> bool:
     """Whether a figure takes the whole width: plans, tracks, and rows with long names."""
-    if isinstance(block, Points | Spans):
+    if isinstance(block, Points | Parallel | Spans):
         return True
     return isinstance(block, Bars | Ranges) and any(len(row[0]) > LONG for row in block.rows)
 

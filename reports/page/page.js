@@ -160,6 +160,62 @@
       },
       table: (block, state) => [Object.keys(block.columns), kinds.points.shown(block, state).map((r) => Object.values(r))],
     },
+    parallel: {
+      begin(block, state, redraw) {
+        state.rows = kinds.points.rows(block);
+        state.by = block.colour;
+        state.only = {};
+        const numbers = block.names.filter((n) => n in block.axes);
+        const found = [choice("colour by", numbers.map((n) => [n, block.axes[n].label]), state.by, (v) => ((state.by = v), redraw()))];
+        if (block.front) found.push(choice("show", [["", "all"], ["front", "the frontier"]], "", (v) => ((state.front = v), redraw())));
+        for (const name of block.names.filter((n) => !numbers.includes(n))) {
+          const options = [["", "all"], ...distinct(block.columns[name]).sort().map((v) => [v, v])];
+          found.push(choice(name, options, "", (v) => ((state.only[name] = v), redraw())));
+        }
+        return found;
+      },
+      shown: (block, state) =>
+        state.rows.filter((r) => (!state.front || r[block.front]) && Object.entries(state.only).every(([n, v]) => v === "" || r[n] === v)),
+      // where an axis has a value, from 0 to 1, and the values that it names
+      axis(block, name) {
+        const values = block.columns[name].filter((v) => v !== null && v !== "");
+        if (!(name in block.axes)) {
+          const words = d3.sort(distinct(values), (a, b) => (Number.isNaN(a - b) ? d3.ascending(a, b) : a - b));
+          return { at: (v) => (words.length > 1 ? words.indexOf(v) / (words.length - 1) : 0.5), ticks: words };
+        }
+        const log = block.axes[name].log && d3.min(values) > 0;
+        const spread = (v) => (log ? Math.log(v) : v);
+        const [low, high] = d3.extent(values);
+        const at = (v) => (high > low ? (spread(v) - spread(low)) / (spread(high) - spread(low)) : 0.5);
+        return { at, ticks: distinct(values).length <= 6 ? distinct(values) : [low, high] };
+      },
+      draw(block, state, width) {
+        const rows = this.shown(block, state);
+        const axes = new Map(block.names.map((n) => [n, this.axis(block, n)]));
+        const aim = block.axes[state.by].is_more_better;
+        const hue = d3.interpolateRgb(...(aim ? [COLOURS[1], COLOURS[0]] : [COLOURS[0], COLOURS[1]]));
+        const points = rows.flatMap((r) => block.names.filter((n) => r[n] !== null && r[n] !== "").map((n) => ({ name: n, at: axes.get(n).at(r[n]), row: r })));
+        const room = width / block.names.length;
+        const ticks = (room < 45 ? [] : block.names).flatMap((n) => axes.get(n).ticks.map((v) => ({ name: n, at: axes.get(n).at(v), text: typeof v === "number" ? tick(v) : v })));
+        const names = Object.keys(block.columns).filter((n) => n !== "key" && n !== block.front);
+        const order = d3.sort(rows, (r) => r[state.by]);
+        const rank = new Map(order.map((r, i) => [r, i / Math.max(order.length - 1, 1)]));
+        const line = { x: "name", y: "at", z: (p) => p.row.key, stroke: (p) => hue(rank.get(p.row)), sort: null };
+        const front = points.filter((p) => block.front && p.row[block.front]);
+        const marks = [
+          Plot.ruleX(block.names, { stroke: "var(--line)" }),
+          Plot.line(points, { ...line, strokeOpacity: Math.max(0.12, Math.min(0.6, 60 / Math.max(rows.length, 1))), strokeWidth: 1 }),
+          Plot.line(front, { ...line, strokeWidth: 1.8 }),
+          Plot.text(ticks, { x: "name", y: "at", text: "text", dx: 4, textAnchor: "start", fill: "currentColor", stroke: "var(--paper)", strokeWidth: 3 }),
+          Plot.tip(points, Plot.pointer({ x: "name", y: "at", title: (p) => told(p.row, names), maxRadius: 40 })),
+        ];
+        const made = Plot.plot(frame(width, { height: 340, marginTop: room < 110 ? 90 : 34, marginLeft: 12, marginRight: 64, marginBottom: 12,
+          x: { type: "point", domain: block.names, axis: "top", label: null, tickRotate: room < 110 ? -40 : 0, tickSize: 0, padding: 0.1 }, y: { domain: [0, 1], axis: null }, marks }));
+        made.addEventListener("click", () => made.value && pick(made.value.row, names, made));
+        return made;
+      },
+      table: (block, state) => [Object.keys(block.columns), kinds.parallel.shown(block, state).map((r) => Object.values(r))],
+    },
     lines: {
       begin(block, state, redraw) {
         const names = block.series.map(([name]) => name);
@@ -370,11 +426,30 @@
       });
     });
     if (body.rows.length < 8) continue;
-    const narrow = make("input", { type: "search", placeholder: "filter rows", "aria-label": "filter rows" });
+    const narrow = make("input", { type: "search", placeholder: "filter rows: words, column<5", "aria-label": "filter rows by words, or by a column such as chips<=8" });
+    const plain = (text) => text.toLowerCase().replaceAll(/\s+/g, "");
+    const heads = [...table.tHead.rows[0].cells].map((head) => plain(head.textContent));
+    const signs = { "<": (a, b) => a < b, "<=": (a, b) => a <= b, ">": (a, b) => a > b, ">=": (a, b) => a >= b, "=": (a, b) => a === b };
+    // a word of the filter: a column beside a number or a word, else anywhere in the row
+    const test = (word) => {
+      const [, name, sign, other] = word.match(/^(.+?)(<=|>=|<|>|=)(.+)$/) ?? [];
+      const at = name === undefined ? -1 : Math.max(heads.indexOf(name), heads.findIndex((head) => head.startsWith(name)));
+      if (at < 0) return (row) => row.textContent.toLowerCase().includes(word);
+      const number = Number(other);
+      return (row) => {
+        const own = value(row, at);
+        if (typeof own === "number" && !Number.isNaN(number)) return signs[sign](own, number);
+        return sign === "=" && plain(String(own)) === other;
+      };
+    };
+    const count = make("span", { class: "count", role: "status" });
     narrow.addEventListener("input", () => {
-      const words = narrow.value.toLowerCase().split(/\s+/).filter(Boolean);
-      for (const row of body.rows) row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word));
+      const tests = narrow.value.toLowerCase().split(/\s+/).filter(Boolean).map(test);
+      for (const row of body.rows) row.hidden = !tests.every((one) => one(row));
+      const left = [...body.rows].filter((row) => !row.hidden).length;
+      count.textContent = tests.length ? `${left} of ${body.rows.length} rows` : "";
     });
-    table.parentElement.before(narrow);
+    narrow.setAttribute("size", "28");
+    table.parentElement.before(narrow, count);
   }
 })();

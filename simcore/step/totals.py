@@ -29,7 +29,8 @@ def shared_total(physics: Physics, plan: PlanColumns, step: StepColumns, graphs:
         return step_total(physics, plan, step, graphs)
     some = StepColumns(**{f.name: pick(getattr(step, f.name), first) for f in fields(step)})
     total = step_total(physics, plan.take(first), some, graphs)
-    return StepTotal(**{f.name: pick(getattr(total, f.name), back) for f in fields(total)})
+    parts = {f.name: getattr(total, f.name) for f in fields(total)}  # a part of one row serves every row
+    return StepTotal(**{name: part if np.size(part) == 1 else pick(part, back) for name, part in parts.items()})
 
 
 def sub_batched_total(physics: Physics, plan: PlanColumns, step: StepColumns, graphs: bool) -> StepTotal:

@@ -11,6 +11,7 @@ import simcore
 from planners.plans import PlanGrid
 from planners.summary import SweepSummary
 from planners.sweep import prepare
+from simcore.result import ResultTable
 from tests.shared import ROOT
 
 MODEL = simcore.resolve("model", "llama-3.1-70b")
@@ -49,3 +50,19 @@ def test_a_sweep_does_not_depend_on_its_chunks(chunk: int, monkeypatch: pytest.M
     costs = summary.frontier["usd_per_million_tokens"]
     assert np.all(np.diff(costs) > 0) and np.all(np.diff(summary.frontier["tpot_s"]) < 0)
     assert len(summary.best) == len({(r.system, r.weights, r.chips) for r in summary.best.rows()})
+
+
+def test_plans_that_share_a_prefill_are_priced_as_each_alone() -> None:
+    """Plans whose prefills are all the same beside one another: what is counted once serves every row."""
+    asked = simcore.scenario("deepseek-r1", "dgx-b200", stack="trtllm", batch=64, input_tokens=900, output_tokens=900)
+    axes = {"plan.tp": [1], "plan.attention_dp": [4, 8], "plan.ep": [4, 8], "traffic.batch": [64, 256]}
+    formats = {"plan.weights": "bf16", "plan.experts": "fp4", "plan.kv": "fp8", "policy.expert_kernels": "sglang"}
+    asked = asked.set(formats)
+    tables: list[ResultTable] = []
+    prepare(asked.set({"vary": axes})).run(tables.append)
+    rows = [row for table in tables for row in table.rows() if row.ep == row.attention_dp]
+    for row in rows:
+        keys = {"plan.attention_dp": int(row.attention_dp), "plan.ep": int(row.ep), "traffic.batch": int(row.batch)}
+        alone = simcore.estimate(asked.set(keys))
+        assert (row.tpot_s, row.ttft_s) == (alone.tpot_s, alone.ttft_s)
+    assert len(rows) == 4

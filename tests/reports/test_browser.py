@@ -121,10 +121,37 @@ def test_tables_sort_and_narrow(web: Browser, page: Path) -> None:
         web.click(*place(web, head))
         assert web.run(f"{table}.querySelector('th').getAttribute('aria-sort')") == "descending"
         assert web.run(column) == rising[::-1] and sorted(rising) == sorted(web.run(column))
-        narrow = f"{table}.parentElement.previousElementSibling"
-        if web.run(f"{narrow}?.type") == "search":
+        narrow = f"{table}.closest('section, details').querySelector('input[type=search]')"
+        if web.run(f"{narrow} !== null"):
             web.run(f"{narrow}.value = {rising[0]!r}; {narrow}.dispatchEvent(new Event('input'))")
             assert 1 <= web.run(f"[...{table}.tBodies[0].rows].filter(r => !r.hidden).length") < len(rising)
+    assert troubles(web, page) == []
+
+
+@pytest.mark.parametrize("page", ["size"], indirect=True)
+def test_a_table_is_narrowed_by_a_column(web: Browser, page: Path) -> None:
+    web.open(page.as_uri())
+    rows = "[...document.querySelector('.table table').tBodies[0].rows]"
+    chips = f"{rows}.filter(r => !r.hidden).map(r => +r.cells[2].textContent)"
+    narrow, values = "document.querySelector('input[type=search]')", web.run(chips)
+    for asked, kept in (("chips<=2", [v for v in values if v <= 2]), ("chips>2 l40s", None), ("chips=l40s", [])):
+        web.run(f"{narrow}.value = {asked!r}; {narrow}.dispatchEvent(new Event('input'))")
+        shown = web.run(chips)
+        assert (shown == kept) if kept is not None else (shown and min(shown) > 2)
+        assert web.run("document.querySelector('.count').textContent") == f"{len(shown)} of {len(values)} rows"
+
+
+@pytest.mark.parametrize("page", ["search"], indirect=True)
+def test_lines_across_the_space_are_shown_clicked_and_narrowed(web: Browser, page: Path) -> None:
+    web.open(page.as_uri())
+    figure = "[...document.querySelectorAll('figure')].find(f => f.textContent.includes('colour by'))"
+    paths = f"{figure}.querySelectorAll('g[data-mark=line] path').length"
+    before = web.run(paths)
+    change = "s => { s.value = s.options[1].value; s.dispatchEvent(new Event('change')); }"
+    web.run(f"({change})({figure}.querySelectorAll('select')[1])")
+    assert 0 < web.run(paths) < before
+    web.click(*place(web, f"{figure}.querySelector('g[data-mark=text] text')"))
+    assert web.run(f"{figure}.querySelector('.picked-plan')?.textContent ?? ''")
     assert troubles(web, page) == []
 
 

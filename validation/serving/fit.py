@@ -32,9 +32,12 @@ FITTED = (
     "first_token_s",
     "token_s",
 )
+LAYER = {"vllm": "quantise_layer_s"}
+"""stacks whose gaps of layers are kernels that quantise activations: checkpoints that multiply in 16 bits have none"""
 UNITS = {
     "fused_layer_s": 5e-6,
     "layer_s": 5e-6,
+    "quantise_layer_s": 5e-6,
     "launch_layer_s": 1e-4,
     "other_host_s": 5e-4,
     "sequence_s": 1e-5,
@@ -45,7 +48,7 @@ UNITS = {
 RATIO_STEP = 0.2
 START = {"fused_layer_s": 1.4, "launch_layer_s": 3.0, "sequence_s": 0.5, "first_token_s": 1.0, "token_s": 0.5}
 """in steps: of the fused quantisation three small kernels of 2.3 us, before qkv, up and down"""
-SIGNED = ("layer_s", "fused_layer_s")
+SIGNED = ("layer_s", "quantise_layer_s", "fused_layer_s")
 """seconds that may be negative: what graphs and fusion hide of kernels measured alone, or the other way round"""
 PRIOR = 0.0005
 """weight of the prior beside one measurement"""
@@ -80,20 +83,20 @@ class StackFit:
     curves: int
 
 
-def names() -> list[str]:
-    """The unknowns, in order; other parameters keep their defaults."""
-    return list(FITTED)
+def names(stack: str) -> tuple[str, ...]:
+    """The unknowns of a stack, in order; other parameters keep their defaults."""
+    return tuple(LAYER.get(stack, name) if name == "layer_s" else name for name in FITTED)
 
 
 def start() -> Floats:
     """Where the search starts and the prior lies."""
-    return np.array([START.get(name, 0.0) for name in names()])
+    return np.array([START.get(name, 0.0) for name in FITTED])
 
 
-def parameters(unknowns: Floats) -> Served:
+def parameters(unknowns: Floats, stack: str) -> Served:
     """Unknowns as parameters; seconds are not negative."""
     found: dict[str, Any] = {}
-    for name, value in zip(names(), unknowns, strict=True):
+    for name, value in zip(names(stack), unknowns, strict=True):
         if name in UNITS:
             found[name] = (float(value) if name in SIGNED else max(float(value), 0.0)) * UNITS[name]
         else:
@@ -129,7 +132,7 @@ def solve(left: Floats, slopes: Floats, at: Floats) -> Floats:
     """New unknowns that make left + slopes (x - at) small, robustly, with the prior. Shapes `[n]`, `[n, p]`, `[p]`."""
     unknowns, centre = at.copy(), start()
     scale = np.tile([1.0, TTFT_WEIGHT], len(left) // 2)
-    positive = [name in UNITS and name not in SIGNED for name in names()]
+    positive = [name in UNITS and name not in SIGNED for name in FITTED]
     for _ in range(30):
         now = left + slopes @ (unknowns - at)
         weight = scale * robust_weight(now)
@@ -143,12 +146,13 @@ def solve(left: Floats, slopes: Floats, at: Floats) -> Floats:
 
 def slopes_at(replayer: Replayer, rows: Sequence[Measured], unknowns: Floats) -> tuple[Floats, Floats]:
     """(residuals `[2 rows]`, derivatives `[2 rows, unknowns]`), missing predictions as zeros."""
-    here = residuals(replayer, rows, parameters(unknowns))
+    stack = rows[0].question.stack
+    here = residuals(replayer, rows, parameters(unknowns, stack))
     columns: list[Any] = []
     for number in range(len(unknowns)):
         moved = unknowns.copy()
         moved[number] += DIFFERENCE
-        columns.append((residuals(replayer, rows, parameters(moved)) - here) / DIFFERENCE)
+        columns.append((residuals(replayer, rows, parameters(moved, stack)) - here) / DIFFERENCE)
     stacked = np.nan_to_num(np.stack(columns, axis=-1).reshape(2 * len(rows), -1))
     return np.nan_to_num(here.reshape(-1)), np.clip(stacked, -3.0, 3.0)
 
@@ -162,7 +166,7 @@ def chosen_rows(rows: Sequence[Measured], most: int) -> list[Measured]:
 
 def fit_stack(replayer: Replayer, rows: Sequence[Measured], most: int = 300, progress: Any = None) -> StackFit:
     """Fit one stack on its rows, and once more without each fold (from the slopes of the last round)."""
-    used = chosen_rows(rows, most)
+    used, stack = chosen_rows(rows, most), rows[0].question.stack
     unknowns = start()
     left, slopes = np.zeros(0), np.zeros((0, 0))
     for number in range(ROUNDS):
@@ -170,18 +174,19 @@ def fit_stack(replayer: Replayer, rows: Sequence[Measured], most: int = 300, pro
         left, slopes = slopes_at(replayer, used if whole else used[: -(-len(used) // FIRST_ROUND_SHARE)], unknowns)
         at, unknowns = unknowns, solve(left, slopes, unknowns)
         if progress:
-            progress(f"round {number + 1}: median |log| {np.median(np.abs(left)):.3f}, {parameters(unknowns)}")
+            progress(f"round {number + 1}: median |log| {np.median(np.abs(left)):.3f}, {parameters(unknowns, stack)}")
     without = {kind: _without(used, label, left, slopes, at) for kind, label in LEFT_OUT.items()}
-    return StackFit(parameters(unknowns), without, len(used), len({row.question.curve for row in used}))
+    return StackFit(parameters(unknowns, stack), without, len(used), len({row.question.curve for row in used}))
 
 
 def _without(
     used: Sequence[Measured], label: Callable[[Question], str], left: Floats, slopes: Floats, at: Floats
 ) -> dict[str, Served]:
     """Parameters without the rows of each label."""
-    labels = np.repeat([label(row.question) for row in used], 2)
+    labels, stack = np.repeat([label(row.question) for row in used], 2), used[0].question.stack
     return {
-        str(name): parameters(solve(left[labels != name], slopes[labels != name], at)) for name in np.unique(labels)
+        str(name): parameters(solve(left[labels != name], slopes[labels != name], at), stack)
+        for name in np.unique(labels)
     }
 
 

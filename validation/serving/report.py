@@ -288,9 +288,11 @@ def number(value: float | None, name: str) -> str:
 
 def numbers_of(served: Any) -> dict[str, float]:
     """What calibration says of a server: fitted seconds and ratios, and the host time that every server has."""
-    from validation.serving.fit import FITTED
+    from validation.serving.fit import FITTED, LAYER
 
-    return {name: float(getattr(served, name)) for name in (*FITTED, "host_s", "mixed_host_s")}
+    known = (*FITTED, *LAYER.values(), "host_s", "mixed_host_s")
+    found = {name: float(getattr(served, name)) for name in known}
+    return {name: value for name, value in found.items() if value or name not in LAYER.values()}
 
 
 def write_fit(

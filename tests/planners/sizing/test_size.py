@@ -12,6 +12,7 @@ import pytest
 import simcore
 from planners.sizing import Sized, SizeQuestion, size
 from planners.sizing.words import flat, in_words
+from simcore.errors import InputError
 from tests.reports.pages import shown
 
 MODEL = "llama-3.1-8b"
@@ -40,8 +41,52 @@ def test_the_answer_keeps_its_bounds_and_nothing_cheaper_does(rate: float | None
             assert one.usd_per_hour is not None and best.usd_per_hour is not None
             assert one.usd_per_hour >= best.usd_per_hour
         elif one.meets:
-            assert one.tokens_per_chip_s <= best.tokens_per_chip_s
+            at_bounds = one.tokens_per_chip_s * one.edge.output_ratio
+            assert at_bounds <= best.tokens_per_chip_s * best.edge.output_ratio
     assert best.chips == best.replicas * best.plan["tp"]
+
+
+def test_every_axis_is_carried_to_the_replay_and_its_scenario() -> None:
+    """Formats that were chosen by the analytic engine are those that are served."""
+    found = size(asked(vary=SMALL | {"plan.weights": ["bf16", "fp8"], "plan.tp": [1]}))
+    served = {one.other["plan.weights"]: one for one in found.candidates}
+    assert set(served) == {"bf16", "fp8"} and all(one.answer["formats"]["weights"] == w for w, one in served.items())
+    assert found.best is served["fp8"] and str(found.scenario(served["fp8"]).plan.weights) == "fp8"
+    small, large = (one.values["weights_bytes"] for one in found.estimates([served["fp8"], served["bf16"]]))
+    assert small < 0.7 * large
+
+
+def test_plans_are_ranked_where_their_bounds_are_reached() -> None:
+    """Between the steps of the ladder the edge lies where a finer ladder finds it."""
+    coarse, fine = (
+        size(asked(tpot="12 ms", vary={"plan.tp": [1], "traffic.batch": loads})).best
+        for loads in ([1, 16, 128], [*range(16, 129, 8)])
+    )
+    assert coarse is not None and fine is not None and coarse.edge.users is not None and fine.users is not None
+    assert coarse.users == 16 and 0.6 * fine.users < coarse.edge.users < 1.6 * fine.users
+
+
+def test_bounds_of_means_are_kept_by_means() -> None:
+    found = size(asked(means=True, ttft="60 ms"))
+    shares = size(asked(ttft="60 ms"))
+    assert (
+        found.best is not None and found.best.answer["ttft_mean_s"] <= 0.06 and "means do" in " ".join(in_words(found))
+    )
+    assert shares.best is None or shares.best.answer["attainment_ratio"] >= 0.9
+    with pytest.raises(InputError, match="means"):
+        size(asked(means=True, rate_per_s=1.0))
+    with pytest.raises(InputError, match="counted"):
+        size(asked(vary={"plan.dp": [1, 2]}))
+
+
+def test_drafts_are_replayed_though_the_shortlist_knows_none() -> None:
+    plain, fast = (size(asked(vary={"plan.tp": [1], "traffic.batch": [8]}, settings=s)) for s in ({}, DRAFTS))
+    assert plain.best is not None and fast.best is not None
+    assert fast.best.answer["tpot_mean_s"] < 0.8 * plain.best.answer["tpot_mean_s"]
+    assert any("without drafts" in note for note in fast.notes)
+
+
+DRAFTS = {"policy.draft_tokens": 3, "policy.acceptance_ratio": 0.8}
 
 
 def test_bounds_that_are_tighter_never_make_it_better() -> None:
@@ -119,7 +164,10 @@ def test_two_commands_from_a_strange_trace_to_an_answer_that_holds(
     [
         (["--on", "nosuch"], "nosuch"),
         (["--traffic", "nosuch"], "1024:256"),
-        (["--ttft", "5"], "ttft"),
+        (["--ttft", "5"], "simcore: --ttft: '5' has no unit"),
+        (["--set", "slo.tpot=1"], "simcore: --set slo.tpot: "),
+        (["--attainment", "2"], "simcore: --attainment: 2.0"),
+        (["--traffic", "0:5"], "simcore: --traffic: 0"),
         (["--traffic", "none.csv"], "none.csv"),
         (["--traffic", "a.csv", "--columns", "when"], "arrival=when"),
     ],

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import simcore
 from cli import mount
 from planners.whatif import Draws, WhatIf, beats, break_even, heat_map, overlay, swings, tornado
+from planners.whatif.assumed import assumed, lines
 from planners.whatif.breakeven import COST
 from planners.whatif.laws import unfollowed
 from planners.whatif.sensitivity import QUANTILE_90, error_of
@@ -174,3 +175,18 @@ def test_energy_of_accesses_where_specs_say_it() -> None:
     assert found.memory_energy_j_per_token == pytest.approx(sum(r.moved_bytes for r in decode) * 32e-12 / 4)
     assert found.array_energy_j_per_token == pytest.approx(sum(r.flop for r in decode) * 0.5e-12 / 4)
     assert found.tpot_s == simcore.estimate(question).tpot_s
+
+
+def test_assumptions_are_sorted_by_what_each_moves_alone() -> None:
+    """Halving groups finds what one at a time finds, and the lines are those of the answer, none lost."""
+    question = asked(system="dgx-h100")
+    found = assumed(question.scenario)
+    alone = {bar.key.split(".", 2)[2]: bar.swing_ratio for bar in swings(question)}
+    assert {one.name.split(": ")[1]: one.swings["tpot_mean_s"] for one in found if "tpot_mean_s" in one.swings} == alone
+    assert [one.most for one in found] == sorted((one.most for one in found), reverse=True) and found[0].most > 0
+    told = simcore.estimate(question.scenario).assumptions
+    texts = [f"{name}: {text}" for name, text in told.items()]
+    listed = lines(texts, found)
+    assert len(listed) == len(texts) and all(any(line.startswith(text) for line in listed) for text in texts)
+    assert ": moves " in listed[0] and ": moves " not in listed[-1]
+    assert assumed(question.scenario.set({"policy.draft_tokens": 2})) == [], "what cannot be priced is not sorted"
