@@ -44,7 +44,7 @@ class Served:
     layer_s: float = 0.0
     """per layer and step: gaps and small kernels that no table has, less what graphs hide of kernels measured alone"""
     quantise_layer_s: float = 0.0
-    """per layer and step, on top, of models in eight bits: kernels that quantise activations one by one"""
+    """per layer and step, on top, of models in eight bits or nvfp4: kernels that quantise activations one by one"""
     launch_layer_s: float = 0.0
     """per layer of a step without a graph at least: its kernels are launched one by one"""
     graph_tokens: float = 0.0
@@ -85,9 +85,9 @@ class Served:
         """Host time of a step."""
         return self.host_s + self.other_host_s * self.older + self.mixed_host_s * chunk
 
-    def on(self, has_eight_bits: bool, expert_ratio: float) -> Served:
-        """The server with a checkpoint in eight bits or not, on a chip that its experts are that much slower on."""
-        layer_s = self.layer_s + self.quantise_layer_s * has_eight_bits
+    def on(self, quantises: bool, expert_ratio: float) -> Served:
+        """The server with a checkpoint whose activations are quantised or not, on a chip that its experts are that much slower on."""
+        layer_s = self.layer_s + self.quantise_layer_s * quantises
         return replace(self, layer_s=layer_s, expert_ratio=self.expert_ratio * expert_ratio, quantise_layer_s=0.0)
 
     def hosted(self, thread_ratio: float) -> Served:

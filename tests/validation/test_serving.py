@@ -134,11 +134,20 @@ def test_experts_of_another_stack_change_experts_alone() -> None:
 def test_solve_finds_a_shift() -> None:
     count = len(start())
     slopes = np.zeros((400, count))
-    ratio = names().index("large_ratio")
+    ratio = names("vllm").index("large_ratio")
     slopes[:, ratio] = 0.2
     found = solve(np.full(400, 0.3), slopes, start())
     assert found[ratio] == pytest.approx(start()[ratio] - 1.5, abs=0.15)
-    assert parameters(found).large_ratio == pytest.approx(np.exp(-0.3), rel=0.05)
+    assert parameters(found, "vllm").large_ratio == pytest.approx(np.exp(-0.3), rel=0.05)
+
+
+def test_gaps_of_layers_are_of_quantised_activations_under_vllm_alone() -> None:
+    shift = start()
+    shift[names("vllm").index("quantise_layer_s")] = 2.0
+    mine, other = (parameters(shift, stack) for stack in ("vllm", "trtllm"))
+    assert (mine.layer_s, mine.quantise_layer_s) == (0.0, 1e-5)
+    assert (other.layer_s, other.quantise_layer_s) == (1e-5, 0.0)
+    assert mine.on(False, 1.0).layer_s == 0.0 and mine.on(True, 1.0).layer_s == 1e-5
 
 
 def test_campaign_factors_remove_a_common_error() -> None:
