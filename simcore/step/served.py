@@ -86,7 +86,7 @@ class Served:
         return self.host_s + self.other_host_s * self.older + self.mixed_host_s * chunk
 
     def on(self, quantises: bool, expert_ratio: float) -> Served:
-        """The server with a checkpoint whose activations are quantised or not, on a chip that its experts are that much slower on."""
+        """The server with a checkpoint whose activations are quantised or not, its experts that much slower."""
         layer_s = self.layer_s + self.quantise_layer_s * quantises
         return replace(self, layer_s=layer_s, expert_ratio=self.expert_ratio * expert_ratio, quantise_layer_s=0.0)
 
