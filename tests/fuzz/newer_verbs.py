@@ -206,10 +206,10 @@ def shown(folder: Path) -> None:
 
     from reports.server import found
 
-    home = found(folder, "/")
+    home = found(folder, "/", "token")
     assert home is not None
     for path in re.findall(r'href="(/(?:page|search)/[^"]+)"', home.decode("utf-8")):
-        found(folder, path)
+        found(folder, path, "token")
 
 
 def launches(folder: Path, draw: random.Random) -> Input:
