@@ -47,7 +47,7 @@ def choices(routing: Routing) -> NDArray[np.int64]:
         keys = weight + random.gumbel(size=routing.experts)
         if token:
             keys[rows[token - 1][random.random(routing.chosen) < routing.repeat_ratio]] = np.inf
-        rows[token] = np.argpartition(-keys, routing.chosen - 1)[: routing.chosen]
+        rows[token] = np.argsort(-keys, kind="stable")[: routing.chosen]
     return rows
 
 
