@@ -10,6 +10,7 @@ import numpy as np
 from planners.estimate import estimate
 from scenarios.read import from_raw
 from scenarios.simulate import simulate
+from simcore.errors import InputError
 from validation.serving.inputs import parameters, replayer
 from validation.serving.question import scenario_tables
 from validation.serving.rows import ServingRow
@@ -32,9 +33,8 @@ def agreement(rows: Sequence[ServingRow], measured: Any = None) -> dict[str, Any
         for name, left_out in (("validate", None), ("held_out", "curve")):
             answer = asks.answer(question, parameters(question, left_out))
             found[name].append((answer.tpot_s, answer.ttft_s))
-        for name, flat in (("simulate", simulate(question_file).flat), ("estimate", estimate(question_file).flat)):
-            tpot_s, ttft_s = (np.nan if (v := flat[f"{m}_mean_s"]) is None else v for m in METRICS)
-            found[name].append((tpot_s, ttft_s))
+        for name, verb in (("simulate", simulate), ("estimate", estimate)):
+            found[name].append(means(verb, question_file))
     answers = {name: np.array(values) for name, values in found.items()}
     out: dict[str, Any] = {"rows": len(rows)}
     for name, other in (("simulate", "validate"), ("simulate", "held_out"), ("estimate", "validate")):
@@ -43,6 +43,16 @@ def agreement(rows: Sequence[ServingRow], measured: Any = None) -> dict[str, Any
     if measured is not None:
         out |= {f"{name}_against_measured": spread(values / measured) for name, values in answers.items()}
     return out
+
+
+def means(verb: Any, question: Any) -> tuple[float, float]:
+    """(TPOT, TTFT) in seconds that a verb tells; NaN where it does not know the question (drafts in `estimate`)."""
+    try:
+        flat = verb(question).flat
+    except InputError:
+        return np.nan, np.nan
+    tpot_s, ttft_s = (np.nan if (v := flat[f"{m}_mean_s"]) is None else float(v) for m in METRICS)
+    return tpot_s, ttft_s
 
 
 def spread(ratio: Any) -> dict[str, dict[str, float]]:

@@ -133,7 +133,7 @@ class Pipelined:
     @property
     def bubble_ratio(self) -> float:
         """Share of the ranks' time in which they wait."""
-        return 1.0 - float(np.mean(self.busy_s)) / self.time_s if self.time_s else 0.0
+        return max(0.0, 1.0 - float(np.mean(self.busy_s)) / self.time_s) if self.time_s else 0.0
 
 
 def program(name: str, ranks: int, chunks: int, microbatches: int) -> Program:
