@@ -58,11 +58,16 @@ def pack_records(records: Sequence[Any], layout: Layout) -> Arrays:
     return arrays
 
 
-def unpack_records(arrays: Mapping[str, NDArray[Any]], layout: Layout) -> list[dict[str, Any]]:
-    """The fields of every record."""
+def unpack_records(arrays: Mapping[str, NDArray[Any]], layout: Layout, file: str = "") -> list[dict[str, Any]]:
+    """The fields of every record. Raises InputError where lengths do not belong together."""
     lacking = {name for name in layout.optional if name not in arrays}
     ragged = {name: kind for name, kind in layout.ragged.items() if name not in lacking}
     counts = {name: arrays[name + "_count"] for name in ragged}
+    for name, count in counts.items():
+        if count.ndim != 1 or (count < 0).any() or int(count.sum()) != len(arrays[name]):
+            raise InputError(
+                "its lengths are not those of its numbers", file=file, key=f"{name}_count", fix="fit it again"
+            )
     parts: dict[str, Any] = {name: np.split(arrays[name], np.cumsum(counts[name])[:-1]) for name in ragged}
     scalar = [name for name in layout.scalar if name not in lacking]
     text = [name for name in layout.text if name not in lacking]
@@ -89,7 +94,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]], provenance: Mapping[str, Any
     check_schema(provenance, file)
     table = provenance.get("facts")
     facts = ChipFacts(**table) if table else None
-    fits = tuple(KernelFit(**values) for values in unpack_records(arrays, KERNELS))
+    fits = tuple(KernelFit(**values) for values in unpack_records(arrays, KERNELS, file))
     return Artefact(str(provenance["chip"]), str(provenance["stack"]), fits, provenance, facts)
 
 
@@ -98,7 +103,7 @@ def power_from_arrays(
 ) -> tuple[PowerFit, ...]:
     """Power fits of saved arrays; raises InputError for an unknown schema."""
     check_schema(provenance, file)
-    return tuple(PowerFit(**values) for values in unpack_records(arrays, POWER))
+    return tuple(PowerFit(**values) for values in unpack_records(arrays, POWER, file))
 
 
 def check_schema(provenance: Mapping[str, Any], file: str) -> None:

@@ -83,3 +83,12 @@ def test_words_hold_trees_of_any_shape() -> None:
 def test_every_stack_with_a_file_is_found() -> None:
     assert {"nccl", "sglang", "trtllm", "vllm"} <= set(measured_stacks("h200-sxm"))
     assert measured_stacks("arc-pro-b60") == []
+
+
+def test_lengths_that_are_not_those_of_the_numbers_are_one_line() -> None:
+    (artefact, *_) = calibration("a100-sxm-80gb", "trtllm").artefacts
+    arrays = to_arrays(artefact)
+    for name in ("parameters_count", "low_count"):
+        cut = arrays | {name: np.zeros_like(arrays[name])}
+        with pytest.raises(InputError, match="its lengths are not those of its numbers"):
+            from_arrays(cut, artefact.provenance, "mine.npz")
