@@ -95,12 +95,12 @@ RATES = (
 
 def show(found: Any, out: Path | None) -> None:
     """The table of a run, and what a reader must know of it."""
-    from commands.terminal import print_table
+    from commands.terminal import digits, print_table
 
     report, ready = found.report, found.ready
     keys = ("mean", "p50", "p90", "p95", "p99", "p99.9")
     rows = [
-        [metric.removesuffix("_s").upper(), *(f"{1e3 * report[metric][key]:.4g}" for key in keys)]
+        [metric.removesuffix("_s").upper(), *(digits(1e3 * report[metric][key]) for key in keys)]
         for metric in ("ttft_s", "tpot_s", "itl_s", "e2e_s", "queue_s")
     ]
     print_table(["ms", *keys], rows, title=ready.scenario.name, left=["ms"])
@@ -109,7 +109,7 @@ def show(found: Any, out: Path | None) -> None:
 
         print(answer(report, ready)[0][0])
     print(", ".join(f"{key.replace('_', ' ')} {report[key]}" for key in PLAIN if key in report))
-    print(", ".join(f"{label} {report[key]:.4g}" for label, key in RATES if report.get(key) is not None))
+    print(", ".join(f"{label} {digits(report[key])}" for label, key in RATES if report.get(key) is not None))
     if report.get("kv_tokens") is not None:
         held = report.get("max_concurrency")
         print(f"KV pool: {report['kv_tokens']:,} tokens" + (f", {held:,} requests of the mean length" if held else ""))

@@ -91,6 +91,15 @@ def line(cells: Sequence[str], header: Sequence[str], widths: Sequence[int], lef
     return "  ".join(f"{cell:<{size}}" if name in left else f"{cell:>{size}}" for cell, name, size in pairs).rstrip()
 
 
+def digits(value: float) -> str:
+    """Four digits that count, whole numbers from 10,000 on; no exponents where people read.
+
+    >>> digits(18.2345), digits(11113.2), digits(0.00123)
+    ('18.23', '11,113', '0.00123')
+    """
+    return f"{value:,.0f}" if abs(value) >= 9999.5 else f"{value:.4g}"
+
+
 def print_json(value: Any) -> None:
     """One JSON document on standard output; NaN and infinity become null."""
     print(json.dumps(_clean(value), indent=1))

@@ -116,7 +116,7 @@ def draw(plot: Path | None, html: Path | None, found: tuple[Any, Any], table: Pa
 
 
 def write_rows(folder: Path, rows: Any, models: Any) -> int:
-    """Each aggregated row as a file that `simcore simulate` answers; how many there are."""
+    """Each row as a file that `simcore simulate` answers; how many there are."""
     from reports.files import write_text
     from scenarios.toml import dumps
     from simcore.errors import InputError
@@ -126,7 +126,7 @@ def write_rows(folder: Path, rows: Any, models: Any) -> int:
     count = 0
     for row in rows:
         question = row.question
-        if question is None or question.prefill is not None:
+        if question is None:
             continue
         try:
             tables = scenario_tables(question, recipe(question.stack), models, row.id.replace("/", "_"))
