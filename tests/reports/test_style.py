@@ -20,7 +20,7 @@ def test_a_dollar_is_a_dollar_and_a_power_of_ten_a_power(tmp_path: Path) -> None
 
 def test_what_the_server_adds_is_no_matrix_product() -> None:
     """Every part of a step that is priced without a kernel has a colour of its own."""
-    result = simcore.estimate("llama-3.1-70b", "dgx-h200", stack="vllm", tp=4, users=8)
+    result = simcore.estimate("llama-3.1-70b", "dgx-h200", stack="vllm", tp=4, users=8, weights="fp8")
     names = {op.name for op in result.operations if op.flop == 0 and op.bound == "launch" and op.moved_bytes == 0}
     assert {"host", "kernel_gaps"} <= names
     assert {category(name) for name in names} <= {"launch and host", "elementwise"}
