@@ -13,9 +13,10 @@ from simcore.spec.system import System
 def transfer_of(ready: Any, owns: tuple[Any, ...]) -> Any:
     """The transfer between the pools; None where none of them hands over. Raises InputError where nobody knows it.
 
-    Each chip of a decode replica fetches its part of the KV over its own link, all of them at once. The system's own
-    link is the innermost level that holds the whole fleet, with as many transfers at a time as there are prefill
-    replicas (attention-dp ranks counted).
+    Each chip of a decode replica fetches its part of the KV over its own link: as many at once as the narrower of both
+    replicas has chips. The system's own link is the innermost level that holds the whole fleet, with as many
+    transfers at a time as there are prefill replicas (attention-dp ranks counted). Wrong where several prefill ranks send
+    to one decode rank at once: its link is not shared among them.
     """
     from simcore.engine.fleet import Transfer
 

@@ -140,26 +140,23 @@ def campaign(times: int, seed: int, say: Callable[[str], None] = print) -> int:
     """Schedulers killed at random moments, and disks that are full; how many searches went wrong."""
     from planners.search.backend import backend
 
-    truth, draw, total, killed = workers.searched(backend("serial")), random.Random(f"{seed}/cluster"), 0, 0
-    for _ in range(times):
-        with tempfile.TemporaryDirectory(prefix="simcore-cluster-") as place:
-            lost, wrong = lost_scheduler(Path(place), draw.uniform(0.05, 0.9) * SPAN_S, truth)
-        killed += lost
-        for line in wrong:
-            say(f"    {line}")
-        total += bool(wrong)
-    say(f"scheduler: {times} searches, {killed} schedulers killed, {total} failures")
+    truth, draw = workers.searched(backend("serial")), random.Random(f"{seed}/cluster")
+
+    def kills(lose: Any, what: str) -> tuple[int, int]:
+        """(how many were killed in time, how many searches went wrong)"""
+        killed, broken = 0, 0
+        for _ in range(times):
+            with tempfile.TemporaryDirectory(prefix="simcore-cluster-") as place:
+                lost, wrong = lose(Path(place), draw.uniform(0.05, 0.9) * SPAN_S, truth)
+            killed, broken = killed + lost, broken + bool(wrong)
+            for line in wrong:
+                say(f"    {line}")
+        say(f"{what}: {times} searches, {killed} killed, {broken} failures")
+        return killed, broken
+
+    killed, total = kills(lost_scheduler, "Dask scheduler")
     with tempfile.TemporaryDirectory(prefix="simcore-cluster-") as place:
         wrong = full_disk(Path(place), truth)
     say(f"full disk on a worker: 1 search, {len(wrong)} failures")
     total += len(wrong) + (killed < times // 2)
-    killed, broken = 0, 0
-    for _ in range(times):
-        with tempfile.TemporaryDirectory(prefix="simcore-cluster-") as place:
-            lost, wrong = lost_head(Path(place), draw.uniform(0.05, 0.9) * SPAN_S, truth)
-        killed += lost
-        for line in wrong:
-            say(f"    {line}")
-        broken += bool(wrong)
-    say(f"Ray head: {times} searches, {killed} heads killed, {broken} failures")
-    return total + broken
+    return total + kills(lost_head, "Ray head")[1]
