@@ -14,9 +14,9 @@ def transfer_of(ready: Any, owns: tuple[Any, ...]) -> Any:
     """The transfer between the pools; None where none of them hands over. Raises InputError where nobody knows it.
 
     Each chip of a decode replica fetches its part of the KV over its own link: as many at once as the narrower of both
-    replicas has chips. The system's own link is the innermost level that holds the whole fleet, with as many
-    transfers at a time as there are prefill replicas (attention-dp ranks counted). Wrong where several prefill ranks send
-    to one decode rank at once: its link is not shared among them.
+    replicas has chips. The system's own link is the innermost level that holds the whole fleet, with as many transfers
+    at a time as there are prefill replicas (attention-dp ranks counted). Wrong where several prefill ranks send to one
+    decode rank at once: its link is not shared among them.
     """
     from simcore.engine.fleet import Transfer
 
