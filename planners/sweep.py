@@ -86,7 +86,7 @@ class Sweep:
             usual = said if isinstance(said, str) else found.system.name
             names = {"system": labels.get("hardware.system", usual), "chip": found.system.chip.name}
             weights, _, _, kv = found.plan.formats()
-            more = {key: str(value) for key, value in labels.items() if key not in LABELLED}
+            more = {key: str(labels.get(key, "")) for key in self.slow if key not in LABELLED}
             rate = None if "traffic.batch" in self.fast else rate_of(found.scenario)
             yield Group(case, found, {**names, "weights": weights, "kv": kv, **more}, rate)
 

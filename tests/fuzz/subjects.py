@@ -50,6 +50,7 @@ def words_of(verb: str, folder: Path) -> tuple[str, ...]:
     file = str(folder / "s.toml")
     more = {
         "simulate": ("--check", "--json"),
+        "sweep": ("--json", "--out", str(folder / "out")),
         "search": ("--budget", "6", "--method", "random", "--json", "--out", str(folder / "out")),
         "capacity": ("--tolerance", "0.3", "--most", "4", "--json"),
         "migrate": (),

@@ -163,3 +163,17 @@ def test_arrays_of_a_calibration_that_do_not_belong_together(name: str) -> None:
         spoilt = np.full_like(arrays[name], np.nan)
     with pytest.raises(InputError, match=name):
         from_arrays({**arrays, name: spoilt}, {"schema": "calibration/1", "chip": "l40s", "stack": "vllm"}, "f.npz")
+
+
+def test_an_axis_that_only_some_combinations_have(tmp_path: Path) -> None:
+    """All combinations are rows of one table."""
+    import simcore
+
+    vary = {
+        "hardware.system": ["h100-sxm", "dgx-h100-cxl"],
+        "residency.kv": {"values": ["hbm", "cxl"], "when": {"hardware.system": ["dgx-h100-cxl"]}},
+    }
+    load = {"batch": 2, "input_tokens": 64, "output_tokens": 16}
+    asked = simcore.scenario("llama-3.1-8b", "h100-sxm", stack="datasheet", **load)
+    table = simcore.sweep(asked, vary=vary, out=tmp_path / "out").table
+    assert list(table["residency.kv"]) == ["", "hbm", "cxl"]
