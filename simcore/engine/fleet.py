@@ -233,8 +233,8 @@ class Fleet(FleetRecords):
         assert transfer is not None
         request = self.requests[number]
         request["state"], request["done_s"] = WAITING, -1.0
-        if self.plan.first_token == "decode":
-            request["first_token_s"] = -1.0
+        if self.plan.first_token == "decode" and request["first_token_s"] == request["last_token_s"]:
+            request["first_token_s"] = -1.0  # made just now; one that a failed replica has sent stays sent
         tokens = int(request["input_tokens"]) + int(request["generated_tokens"]) - 1
         moved_bytes = tokens * transfer.bytes_per_token * (1.0 - transfer.overlap_ratio)
         self.moving += 1

@@ -278,7 +278,7 @@ def as_streamed(run: ServingRun, stream_interval: int = 1, detokenise_s: float =
     ttft_s = columns["ttft_s"] + tokens * columns["tpot_s"] + detokenise_s
     e2e_s = columns["e2e_s"] + detokenise_s
     gaps = np.maximum(run.requests["output_tokens"] - 1, 1)
-    return {"ttft_s": ttft_s, "tpot_s": (e2e_s - ttft_s) / gaps, "e2e_s": e2e_s}
+    return {"ttft_s": ttft_s, "tpot_s": np.maximum(e2e_s - ttft_s, 0.0) / gaps, "e2e_s": e2e_s}
 
 
 def attainment(run: ServingRun, metric: str, bounds_s: Floats) -> Floats:
