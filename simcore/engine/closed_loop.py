@@ -8,6 +8,7 @@ import numpy as np
 from numba import int64
 
 from simcore.cost.jit import njit
+from simcore.engine.rank_steps import wakes_s
 from simcore.engine.replica import advance, begin, commit, submit
 from simcore.policy.records import NONE
 
@@ -145,6 +146,7 @@ def serve_closed(
         else:
             held = held + 1 if held < loop[0].hold_steps and _holds(replicas) else 0
             if not _lockstep(replicas, requests, times, hashes, caches, held > 0, compose, log):
+                until_s = min(until_s, wakes_s(replicas, now_s))
                 if until_s == np.inf:
                     return
                 for at in range(replicas.size):

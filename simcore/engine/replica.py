@@ -130,7 +130,10 @@ def _run_decodes(replica: Any, requests: Any, times: Any, hashes: Any, cache: An
         replica.late_blocks = 0
         replica.late_slots = 0
         if replica.tick >= replica.next_finish_tick:
+            free, slots = replica.free_blocks, replica.decode_count
             _sweep(replica, requests, hashes, cache)
+            replica.late_blocks = (replica.free_blocks - free) * replica.ahead
+            replica.late_slots = (slots - replica.decode_count) * replica.ahead
             break
     if steps > 0:
         write_log(replica, log, steps, first_s)

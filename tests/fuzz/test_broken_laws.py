@@ -24,7 +24,7 @@ HANDED = {
 def asked(policy: Raw, traffic: Raw, **more: Any) -> Raw:
     lengths = {"input_tokens": 300, "output_tokens": 20, "requests": 8}
     given = {"steps": STEPS} if "hardware" not in more else {}
-    return {"name": "law", "seed": 10, "plan": {}, "policy": policy, "traffic": lengths | traffic, **given, **more}
+    return {"name": "law", "seed": 10, "plan": {}, "policy": policy, "traffic": lengths | traffic} | given | more
 
 
 def rows_of(raw: Raw) -> Any:
@@ -51,6 +51,23 @@ QUESTIONS = {
     "who waits for a batch is in the series": asked({"scheduler": "static", "batch_wait": "2 s"}, FAST),
     "a first token that was sent before a failure stays sent": asked(
         {"max_running": 2}, FAST, fleet=HANDED | {"first_token": "decode", "failures": [FAILS[0] | {"replica": 1}]}
+    ),
+    "a part-filled batch of ranks is served": asked(
+        {"scheduler": "static", "batch_wait": "5 ms"},
+        {"requests": 3, "arrivals": "once"},
+        plan={"attention_dp": 2},
+        model={"name": "qwen3-30b-a3b"},
+        hardware={"system": "dgx-h100", "stack": "roofline"},
+    ),
+    "and of a closed loop": asked(
+        {"scheduler": "static", "batch_wait": "5 ms"},
+        {"requests": 3, "users": 3},
+        plan={"attention_dp": 2},
+        model={"name": "qwen3-30b-a3b"},
+        hardware={"system": "dgx-h100", "stack": "roofline"},
+    ),
+    "a step composed ahead sees no slot of the run of decodes before it": asked(
+        {"ahead": True, "max_running": 7, "token_budget": 7}, {"users": 16, "think": "10 ms", "requests": 40}, seed=6
     ),
     "a chip draws no more than its limit": asked(
         {"scheduler": "inflight"},
