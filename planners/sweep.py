@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from planners.axes import Axis, axes_of, check_values, combinations, engine_name
 from planners.evaluate import CHUNK, Evaluator
-from planners.load import MOST_BATCH, rate_of, under_load
+from planners.load import MOST_BATCH, rate_of, under_load, with_values
 from planners.plans import AXES, PlanGrid
 from planners.study import Study, study_of
 from planners.summary import SweepSummary, label
@@ -132,7 +132,7 @@ class Sweep:
         rows = best.rows() if best is not None else iter(())
         for row in rows:
             if row.system not in picks:
-                picks[row.system] = self.evaluator.one(case_of_row(row, groups))
+                picks[row.system] = with_values(self.evaluator.one(case_of_row(row, groups)), row)
         systems = {str(group.labels["system"]): group.system for group in groups}
         return SweepPages(summary, groups[0].case, systems, picks)
 

@@ -6,13 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from cli import mount
 from scenarios.toml import dumps
 from simcore.calibration.importers.vllm_run import stated_engine
+from simcore.cost.artefact_io import from_arrays
+from simcore.cost.trees import pack, unpack
 from simcore.errors import InputError
+from simcore.spec.load import read_arrays
 
 ASKED = {
     "schema": "scenario/2",
@@ -131,3 +135,31 @@ def test_a_study_of_one_value_again_and_again(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match=r"vary\.seed.*twice"):
         read(file)
+
+
+def test_a_setting_below_any_servers() -> None:
+    meta = {"model": "m", "resolved_config": {"parallel_config": {"data_parallel_rank": -5}}}
+    with pytest.raises(InputError, match=r"parallel_config\.data_parallel_rank: -5"):
+        stated_engine(meta, "meta.json")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [([5.0], "32-bit words"), ([[1, 2]], "32-bit words"), ("whole", "input 40 of 2"), ("cut", "is cut")],
+)
+def test_trees_that_no_fit_wrote(words: Any, said: str) -> None:
+    """A walk by compiled code would read beyond its arrays."""
+    tree = pack(np.array([40, -1, -1]), np.array([2.5, -1.0, 4.0], np.float32))
+    given = {"whole": tree, "cut": tree[:2]}[words] if isinstance(words, str) else np.array(words)
+    with pytest.raises(InputError, match=said):
+        unpack(given)(np.zeros((3, 2), np.float32))
+
+
+@pytest.mark.parametrize("name", ["words", "spread", "parameters", "low_count", "kernel"])
+def test_arrays_of_a_calibration_that_do_not_belong_together(name: str) -> None:
+    arrays = read_arrays(Path(__file__).parents[2] / "hardware_specs/calibration/l40s/vllm.npz")
+    spoilt = arrays[name].astype(float) if name in ("words", "low_count") else arrays[name][:-1]
+    if name in ("spread", "parameters"):
+        spoilt = np.full_like(arrays[name], np.nan)
+    with pytest.raises(InputError, match=name):
+        from_arrays({**arrays, name: spoilt}, {"schema": "calibration/1", "chip": "l40s", "stack": "vllm"}, "f.npz")
