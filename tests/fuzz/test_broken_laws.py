@@ -95,10 +95,17 @@ def test_who_is_refused_while_a_step_runs_sends_again() -> None:
 
 
 def test_autoscaling_does_not_start_what_is_broken() -> None:
-    fleet = {"pools": [{"name": "a", "count": 1}], "autoscale": GROWS | {"high": 1.0}, "failures": FAILS}
-    fleet["failures"] = [FAILS[0] | {"down": "30 s"}, FAILS[0] | {"at": "10 s", "down": "50 s"}]
-    rows = rows_of(asked({}, FAST, fleet=fleet))
-    assert (rows["done_s"] > 60.0).all()  # the repair that takes longest
+    fleet = {"pools": [{"name": "a", "count": 2}], "autoscale": GROWS | {"high": 1.0}}
+    fleet["failures"] = [FAILS[0] | {"down": "30 s"}]
+    rows = rows_of(asked({}, FAST | {"requests": 40}, fleet=fleet))
+    broken = (rows["scheduled_s"] > 0.05) & (rows["scheduled_s"] < 30.05)
+    assert broken.sum() > 30 and (rows["replica"][broken] == 1).all()
+
+
+def test_of_two_failures_the_repair_that_takes_longer_counts() -> None:
+    failures = [FAILS[0] | {"down": "30 s"}, FAILS[0] | {"at": "10 s", "down": "50 s"}]
+    rows = rows_of(asked({}, FAST, fleet={"pools": [{"name": "a", "count": 1}], "failures": failures}))
+    assert (rows["done_s"] > 60.0).all()
 
 
 def test_a_gap_of_a_quarter_of_an_hour_is_told() -> None:
