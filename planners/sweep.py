@@ -24,7 +24,7 @@ from scenarios.estimate import case_of
 from scenarios.read import with_changes
 from scenarios.resolved import Resolved
 from scenarios.stacks import cost_model
-from scenarios.traffic import needed
+from scenarios.traffic import loop_of, needed
 from simcore.errors import InputError
 from simcore.kept.lazy import dataclass
 from simcore.ops.op import DEGREES
@@ -103,8 +103,8 @@ class Sweep:
 
     def _loaded(self, group: Group, columns: dict[str, NDArray[np.float64]]) -> ResultTable:
         """The plans under the scenario's load: the batch of the grid, users over replicas, or what a rate needs."""
-        users = None if "traffic.batch" in self.fast else needed(group.resolved.scenario).users
-        return under_load(self.evaluator, group.case, columns, users, group.rate_per_s)
+        loop = None if "traffic.batch" in self.fast else loop_of(group.resolved.scenario)
+        return under_load(self.evaluator, group.case, columns, loop and loop[0], group.rate_per_s)
 
     def run(self, sink: Callable[[ResultTable], None], progress: Progress | None = None) -> SweepSummary:
         """Evaluate everything; every chunk also goes to `sink` (a file, a list, nothing)."""

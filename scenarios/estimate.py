@@ -7,7 +7,7 @@ from typing import Any
 
 import hardware_specs
 from scenarios.resolved import Resolved, resolve
-from scenarios.traffic import demand_of, needed
+from scenarios.traffic import demand_of, loop_of, needed
 from simcore.errors import InputError
 from simcore.spec.case import Case
 from simcore.spec.economics import Economics
@@ -52,9 +52,9 @@ def resolved_case(found: Resolved) -> Case:
     """The question of a scenario whose names are known."""
     scenario, traffic = found.scenario, needed(found.scenario)
     batch, waves = traffic.batch or 1, 0.0
-    if traffic.users is not None:
-        batch = max(1, round(traffic.users / found.plan.dp))
-        waves = traffic.requests / traffic.users
+    loop = loop_of(scenario)
+    if loop is not None:
+        batch, waves = max(1, round(loop[0] / found.plan.dp)), loop[1]
     return Case(
         model=found.model,
         system=priced(found),

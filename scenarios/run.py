@@ -127,9 +127,8 @@ class Ready:
             return self._fleet_run(trace, clients, (replicas, pools), log_steps)
         if clients is not None:
             together = Ranks(ranks, scenario.policy.hold_steps)
-            found = serve_clients(trace, self.step_times, self.settings, clients, together, log_steps)
-            return delayed(found, scenario.policy.compile_s)
-        sent = read_by_frontend(trace, self.served.token_s)
+            return serve_clients(trace, self.step_times, self.settings, clients, together, log_steps)
+        sent = read_by_frontend(trace, self.served.token_s, scenario.policy.compile_s)
         if ranks > 1:
             found = self._open_ranks(sent, count, log_steps)
         else:
@@ -176,30 +175,21 @@ class Ready:
         return split_experts(times, found.physics(), found.columns, padded)
 
 
-def read_by_frontend(trace: Trace, token_s: float) -> Trace:
-    """The trace as the scheduler sees it: a frontend reads prompts one after the other, `token_s` per token."""
+def read_by_frontend(trace: Trace, token_s: float, start_s: float = 0.0) -> Trace:
+    """The trace as the scheduler sees it: a frontend reads prompts one after the other, `token_s` per token, from
+    `start_s` on."""
     if token_s == 0.0 or not len(trace):
         return trace
     own = token_s * trace.input_tokens
     done = np.cumsum(own)
-    return replace(trace, arrival_s=done + np.maximum.accumulate(trace.arrival_s - (done - own)))
+    there_s = np.maximum(trace.arrival_s, start_s) if start_s else trace.arrival_s
+    return replace(trace, arrival_s=done + np.maximum.accumulate(there_s - (done - own)))
 
 
 def sent_at(run: Any, trace: Trace) -> Any:
     """The run with the arrivals of the clients, from which latencies count."""
     if run.trace is not trace:
         run.requests["arrival_s"] = trace.arrival_s
-    return run
-
-
-def delayed(run: Any, start_s: float) -> Any:
-    """A run whose server begins `start_s` late: whoever is there at time 0 waits, all else moves with it."""
-    if start_s:
-        rows = run.requests
-        first = rows["arrival_s"] <= 0.0
-        for name in ("arrival_s", "scheduled_s", "first_token_s", "last_token_s", "done_s"):
-            rows[name] += np.where(first, 0.0, start_s) if name == "arrival_s" else start_s
-        run.replicas["now_s"] += start_s
     return run
 
 

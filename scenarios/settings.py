@@ -51,6 +51,7 @@ def settings_of(scenario: Scenario, pool: KvPool, trace: Trace) -> ReplicaSettin
         tiers=tiers_of(scenario, pool, trace),
         offload=policy.offload,
         swap=swap is not None,
+        start_s=policy.compile_s,
         swap_s_per_block=pool.page_bytes / swap if swap else 0.0,
     )
 

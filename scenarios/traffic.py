@@ -35,6 +35,16 @@ def needed(scenario: Scenario) -> TrafficPart:
     return scenario.traffic
 
 
+def loop_of(scenario: Scenario) -> tuple[int, float] | None:
+    """(users, requests of each) of a closed loop of users, of whom no more send than there are requests; else None."""
+    part = needed(scenario)
+    if part.users is None:
+        return None
+    count = part.requests if part.trace is None else len(traffic_of(scenario))
+    users = min(part.users, count)
+    return users, count / users
+
+
 def named(name: str, file: str) -> Demand:
     """Named traffic, shipped or of one's own; a path is relative to `file`, the scenario."""
     found: Demand = resolve("traffic", name, Path(file).parent, file or None, "traffic.name").value

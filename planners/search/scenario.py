@@ -28,7 +28,7 @@ from scenarios.estimate import case_of
 from scenarios.fields import read
 from scenarios.resolved import Resolved
 from scenarios.stacks import cost_model
-from scenarios.traffic import needed
+from scenarios.traffic import loop_of
 from simcore.errors import InputError
 from simcore.ops.op import DEGREES
 from simcore.result import Reason, ResultTable
@@ -134,8 +134,10 @@ class ScenarioEvaluator:
         columns, whole = self._columns(looked, points)
         columns |= {FACTS[name]: np.array([float(p[name]) for p in points]) for name in facts}
         has_batch = all(BATCH in p for p in points)
-        users, rate = (None, None) if has_batch else (needed(looked.found.scenario).users, looked.rate_per_s)
-        return self._read(under_load(looked.evaluator, looked.case, columns, users, rate), points, whole, rate)
+        loop, rate = (None, None) if has_batch else (loop_of(looked.found.scenario), looked.rate_per_s)
+        return self._read(
+            under_load(looked.evaluator, looked.case, columns, loop and loop[0], rate), points, whole, rate
+        )
 
     def _columns(self, looked: Looked, points: list[Point]) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]:
         """(degrees and batch `[points]`, whether every degree comes out whole)."""

@@ -59,13 +59,11 @@ def account_of(replica: Any, record: Any, above_idle_j: float) -> None:
     """Add the step with its energy to counters and time series, split over the bins it spans."""
     start_s, end_s = replica.step_start_s, replica.step_end_s
     length_s = end_s - start_s
-    energy_j = above_idle_j + record.idle_w * length_s
+    energy_j = min(above_idle_j, record.most_w * length_s) + record.idle_w * length_s
     replica.steps += 1
     replica.busy_s += length_s
     replica.energy_j += energy_j
-    while end_s >= replica.series_width_s * SERIES_BINS:
-        _halve_series(replica)
-    replica.series_end_s = end_s
+    _reach(replica, end_s)
     at = int(start_s / replica.series_width_s)
     last = int(end_s / replica.series_width_s)
     if at == last or length_s <= 0.0:
@@ -88,6 +86,25 @@ def _add_series(replica: Any, at: int, part_s: float, share: float, energy_j: fl
     replica.running_s[at] += (replica.decode_count + replica.prefill_count) * part_s
     replica.waiting_s[at] += replica.queue_count * part_s
     replica.kv_block_s[at] += (replica.kv_blocks - replica.free_blocks) * part_s
+
+
+@njit(cache=True)
+def add_waiting(replica: Any, start_s: float, end_s: float, count: int) -> None:
+    """So many requests that wait from `start_s` to `end_s`, beside what the steps count; below zero: that did not."""
+    _reach(replica, end_s)
+    at, last = int(start_s / replica.series_width_s), int(end_s / replica.series_width_s)
+    while at <= last:
+        low = max(start_s, at * replica.series_width_s)
+        replica.waiting_s[at] += count * (min(end_s, (at + 1) * replica.series_width_s) - low)
+        at += 1
+
+
+@njit(inline="always")
+def _reach(replica: Any, end_s: float) -> None:
+    """Make the bins of the series wide enough for a time."""
+    while end_s >= replica.series_width_s * SERIES_BINS:
+        _halve_series(replica)
+    replica.series_end_s = max(replica.series_end_s, end_s)
 
 
 @njit(cache=True)

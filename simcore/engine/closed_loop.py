@@ -8,6 +8,7 @@ import numpy as np
 from numba import int64
 
 from simcore.cost.jit import njit
+from simcore.engine.rank_steps import wakes_s
 from simcore.engine.replica import advance, begin, commit, submit
 from simcore.policy.records import NONE
 
@@ -33,16 +34,6 @@ def _least_outstanding(replicas: Any) -> int:
 
 
 @njit(cache=True)
-def _early(replica: Any, requests: Any, read_s: Any, arrived: int, released: int, until_s: float) -> int:
-    """Submit what arrives while a step is in flight: it waits for the next composition."""
-    while arrived < released and read_s[arrived] <= until_s:
-        requests[arrived].replica = 0
-        submit(replica, requests, arrived, read_s[arrived])
-        arrived += 1
-    return arrived
-
-
-@njit(cache=True)
 def _release(requests: Any, read_s: Any, released: int, at_s: float, token_s: float) -> int:
     """A client sends the next request at `at_s`; the frontend reads prompts one after the other."""
     if released >= requests.size:
@@ -51,6 +42,18 @@ def _release(requests: Any, read_s: Any, released: int, at_s: float, token_s: fl
     start_s = max(at_s, read_s[released - 1]) if released > 0 and token_s > 0.0 else at_s
     read_s[released] = start_s + token_s * requests[released].input_tokens
     return released + 1
+
+
+@njit(cache=True)
+def _arrive(replicas: Any, requests: Any, read_s: Any, loop: Any, arrived: int, released: int, until_s: float) -> Any:
+    """Submit what arrives by `until_s`; who is refused sends the next request. (arrived, released) afterwards."""
+    while arrived < released and read_s[arrived] <= until_s:
+        chosen = _least_outstanding(replicas)
+        requests[arrived].replica = chosen
+        if not submit(replicas[chosen], requests, arrived, read_s[arrived]):
+            released = _release(requests, read_s, released, read_s[arrived] + loop.think_s, loop.token_s)
+        arrived += 1
+    return int64(arrived), int64(released)
 
 
 @njit(cache=True)
@@ -124,14 +127,11 @@ def serve_closed(
     behind_s, since_s, tokens = 0.0, 0.0, int64(0)
     for _ in range(min(users, requests.size)):
         released = _release(requests, read_s, released, 0.0, token_s)
+    for at in range(released):
+        read_s[at] += replicas[0].now_s  # nobody reads before the server has started
     while True:
         now_s = replicas[0].now_s
-        while arrived < released and read_s[arrived] <= now_s:
-            chosen = _least_outstanding(replicas)
-            requests[arrived].replica = chosen
-            if not submit(replicas[chosen], requests, arrived, read_s[arrived]):
-                released = _release(requests, read_s, released, now_s + think_s, token_s)
-            arrived += 1
+        arrived, released = _arrive(replicas, requests, read_s, loop[0], arrived, released, now_s)
         until_s = read_s[arrived] if arrived < released else np.inf
         if replicas.size == 1:
             if replicas[0].outstanding > 0:
@@ -142,10 +142,11 @@ def serve_closed(
                 if replicas[0].pending == 0 or replicas[0].outstanding == 0:
                     replicas[0].now_s = max(replicas[0].now_s, until_s)
                 else:
-                    arrived = _early(replicas[0], requests, read_s, arrived, released, until_s)
+                    arrived, released = _arrive(replicas, requests, read_s, loop[0], arrived, released, until_s)
         else:
             held = held + 1 if held < loop[0].hold_steps and _holds(replicas) else 0
             if not _lockstep(replicas, requests, times, hashes, caches, held > 0, compose, log):
+                until_s = min(until_s, wakes_s(replicas, now_s))
                 if until_s == np.inf:
                     return
                 for at in range(replicas.size):

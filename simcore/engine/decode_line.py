@@ -176,7 +176,7 @@ def take_steps(replica: Any, cache: Any, record: Any, row: Any, count: int) -> N
     take_blocks(replica, cache, blocks_needed(replica, count))
     mean = mean_kv(replica)
     above_j = in_row(record, ENERGY_PURE, row, mean) + in_row(record, ENERGY_PURE, row, mean + (count - 1))
-    energy_j = 0.5 * count * above_j + record.idle_w * (end_s - start_s)
+    energy_j = min(0.5 * count * above_j, record.most_w * (end_s - start_s)) + record.idle_w * (end_s - start_s)
     _count_lengths(replica, step, count, first_s, last_s)
     replica.steps += count
     replica.busy_s += end_s - start_s

@@ -54,7 +54,8 @@ class Fleet(FleetRecords):
         self.link = simpy.Resource(self.env, capacity=channels)
         self.switches: list[tuple[float, int, str]] = []
         self.clocks: list[tuple[float, int, float, float]] = []
-        self.moving, self.down = 0, 0
+        self.moving = 0
+        self.repaired_s: dict[int, float] = {}
         self.together: Any = None
         self.watch: Any = None
         tiers = [tier for pool in plan.pools for tier in pool.settings.tiers]
@@ -211,7 +212,11 @@ class Fleet(FleetRecords):
                 self._collect(at)
             else:
                 self.wake[at] = self.env.event()
-                yield self.wake[at]
+                later_s = float(record["wake_s"])  # a scheduler that waits for company, or a server that starts
+                if record["queue_count"] > 0 and self.env.now < later_s < np.inf:
+                    yield self.wake[at] | self.env.timeout(later_s - self.env.now)
+                else:
+                    yield self.wake[at]
 
     def _collect(self, at: int) -> None:
         number = int(self.records[at]["done_head"])
@@ -228,8 +233,8 @@ class Fleet(FleetRecords):
         assert transfer is not None
         request = self.requests[number]
         request["state"], request["done_s"] = WAITING, -1.0
-        if self.plan.first_token == "decode":
-            request["first_token_s"] = -1.0
+        if self.plan.first_token == "decode" and request["first_token_s"] == request["last_token_s"]:
+            request["first_token_s"] = -1.0  # made just now; one that a failed replica has sent stays sent
         tokens = int(request["input_tokens"]) + int(request["generated_tokens"]) - 1
         moved_bytes = tokens * transfer.bytes_per_token * (1.0 - transfer.overlap_ratio)
         self.moving += 1
@@ -245,7 +250,10 @@ class Fleet(FleetRecords):
 
         yield self.env.timeout(failure.at_s)
         self.look()
-        at = failure.replica
+        at, until_s = failure.replica, float(self.env.now) + failure.down_s
+        if at in self.repaired_s:  # it is down: whichever repair takes longer
+            self.repaired_s[at] = max(self.repaired_s[at], until_s)
+            return
         was_up = int(self.records[at]["up"])
         if was_up == 0:
             return
@@ -257,10 +265,12 @@ class Fleet(FleetRecords):
         self._stop(at)
         for number in out[:count]:
             self.send(int(number))
-        self.down += 1
-        yield self.env.timeout(failure.down_s)
-        self.down -= 1
-        self.begin(at)
+        self.repaired_s[at] = until_s
+        while self.env.now < self.repaired_s[at]:
+            yield self.env.timeout(self.repaired_s[at] - self.env.now)
+        del self.repaired_s[at]
+        if was_up == 1 or self.plan.autoscale is None:  # a retired one was on its way out
+            self.begin(at)
 
     def begin(self, at: int) -> None:
         """A replica starts serving now; what was held is routed."""
@@ -283,7 +293,7 @@ class Fleet(FleetRecords):
             yield self.env.timeout(rule.interval_s)
             self.look()
             serving = [at for at in part if self.records[at]["up"] == 1]
-            idle = [at for at in part if self.records[at]["up"] == 0 and at not in starting]
+            idle = [at for at in part if self._is_spare(at, starting)]
             load = sum(int(self.records[at]["outstanding"]) for at in serving) / max(1, len(serving) + len(starting))
             if load > rule.high and idle:
                 starting.add(idle[0])
@@ -291,6 +301,10 @@ class Fleet(FleetRecords):
             elif load < rule.low and len(serving) > rule.least:
                 self.records[serving[-1]]["up"] = 2
                 self.env.process(self._retire(serving[-1], rule.interval_s))
+
+    def _is_spare(self, at: int, starting: set[int]) -> bool:
+        """Whether autoscaling may start a replica: it is neither up, nor on its way, nor broken."""
+        return self.records[at]["up"] == 0 and at not in starting and at not in self.repaired_s
 
     def waiting(self) -> bool:
         """Whether there is work, or some may come, so that controllers go on."""
@@ -301,7 +315,7 @@ class Fleet(FleetRecords):
         else:
             coming = self.env.now < float(self.trace.arrival_s[-1])
         inside = bool((self.records["outstanding"] > 0).any()) or self.moving > 0
-        return coming or inside or (bool(self.held) and self.down > 0)
+        return coming or inside or (bool(self.held) and bool(self.repaired_s))
 
     def _cold_start(self, at: int, cold_start_s: float, starting: set[int]) -> Process:
         self.serving_since[at] = float(self.env.now)

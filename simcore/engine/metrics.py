@@ -26,10 +26,12 @@ class Window:
     end_s: float = np.inf
 
 
-def middle(run: ServingRun, warm_ratio: float = 0.1, cool_ratio: float = 0.1) -> Window:
-    """The window that leaves out the first and last shares of the arrival span."""
+def middle(run: ServingRun, warm_ratio: float = 0.1, cool_ratio: float = 0.1) -> Window | None:
+    """The window that leaves out the first and last shares of the arrival span; None where all arrive at once."""
     first_s, last_s = float(run.requests["arrival_s"].min()), float(run.requests["arrival_s"].max())
     span_s = last_s - first_s
+    if span_s <= 0.0:
+        return None
     return Window(first_s + warm_ratio * span_s, last_s - cool_ratio * span_s)
 
 
@@ -127,10 +129,14 @@ def itl(run: ServingRun) -> dict[str, float]:
 
 
 def summary(run: ServingRun, slos: tuple[Slo, ...] = (), window: Window | None = None) -> dict[str, Any]:
-    """The whole answer as plain numbers; latencies and goodput over the window, counters over the whole run."""
+    """The whole answer as plain numbers; counters of replicas over the whole run.
+
+    Of a window, latencies and attainment are those of the requests that arrive in it, and rates those of the requests
+    that are complete in it: where a queue grows, fewer are than arrive.
+    """
     rows, keep = run.requests, counted(run, window)
     served = keep & (rows["state"] == DONE)
-    span_s = _span_s(run, window)
+    span_s, ended = _span_s(run, window), ended_in(run, window)
     out: dict[str, Any] = {name: describe(_some(request_metric(run, name), keep)) for name in SPANS}
     out["itl_s"] = itl(run)
     out |= {
@@ -138,26 +144,34 @@ def summary(run: ServingRun, slos: tuple[Slo, ...] = (), window: Window | None =
         "served": int(served.sum()),
         "refused": int((keep & (rows["state"] == REFUSED)).sum()),
         "lost": int((keep & (rows["state"] == LOST)).sum()),
-        "throughput_requests_per_s": float(served.sum() / span_s),
-        "throughput_tokens_per_s": float(rows["output_tokens"][served].sum() / span_s),
-        "input_throughput_tokens_per_s": float(rows["input_tokens"][served].sum() / span_s),
+        "throughput_requests_per_s": float(ended.sum() / span_s),
+        "throughput_tokens_per_s": float(rows["output_tokens"][ended].sum() / span_s),
+        "input_throughput_tokens_per_s": float(rows["input_tokens"][ended].sum() / span_s),
         "span_s": span_s,
     }
     out |= fleet_summary(run)
     if slos:
-        good = keep & meets(run, slos)
-        out["goodput_requests_per_s"] = float(good.sum() / span_s)
-        out["attainment_ratio"] = float(good.sum() / max(1, keep.sum()))
+        good = meets(run, slos)
+        out["goodput_requests_per_s"] = float((good & ended).sum() / span_s)
+        out["attainment_ratio"] = float((good & keep).sum() / max(1, keep.sum()))
     return out
 
 
+def ended_in(run: ServingRun, window: Window | None) -> Mask:
+    """Requests that are complete inside the window, `[requests]`."""
+    done_s, served = run.requests["done_s"], run.requests["state"] == DONE
+    if window is None:
+        return np.asarray(served)
+    return np.asarray(served & (done_s >= window.start_s) & (done_s < window.end_s))
+
+
 def _span_s(run: ServingRun, window: Window | None) -> float:
-    """Seconds that the counted requests stand for: the window, or first arrival to last completion."""
+    """Seconds of the window, or from the start of the clock, on which energy and money count too, to the last
+    completion."""
     rows = run.requests
-    end_s = float(rows["done_s"].max(initial=0.0))
     if window is not None:
         return max(min(window.end_s, float(rows["arrival_s"].max())) - window.start_s, 1e-9)
-    return max(end_s - float(rows["arrival_s"].min(initial=0.0)), 1e-9)
+    return max(float(rows["done_s"].max(initial=0.0)), 1e-9)
 
 
 def fleet_summary(run: ServingRun) -> dict[str, Any]:
@@ -198,7 +212,8 @@ def tier_summary(run: ServingRun) -> dict[str, dict[str, float]]:
     """What each tier below the KV did, by name.
 
     Tokens found there and their share of all tokens looked up; hashes written and forgotten; time by which its fetches
-    delayed steps; seconds that its link carried reads and writes, all replicas together.
+    delayed steps; seconds that reads and writes take of its link, all replicas together. Writes wait for the link: more
+    seconds of them than the run lasts are still queued at its end.
     """
     looked_up = max(1, int(run.replicas["looked_up_tokens"].sum()))
     found: dict[str, dict[str, float]] = {}
@@ -263,7 +278,7 @@ def as_streamed(run: ServingRun, stream_interval: int = 1, detokenise_s: float =
     ttft_s = columns["ttft_s"] + tokens * columns["tpot_s"] + detokenise_s
     e2e_s = columns["e2e_s"] + detokenise_s
     gaps = np.maximum(run.requests["output_tokens"] - 1, 1)
-    return {"ttft_s": ttft_s, "tpot_s": (e2e_s - ttft_s) / gaps, "e2e_s": e2e_s}
+    return {"ttft_s": ttft_s, "tpot_s": np.maximum(e2e_s - ttft_s, 0.0) / gaps, "e2e_s": e2e_s}
 
 
 def attainment(run: ServingRun, metric: str, bounds_s: Floats) -> Floats:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from simcore.cost.jit import njit
 from simcore.engine.replica import begin, commit
 from simcore.step.kernel import COMMUNICATION, DENSE_MIXED, DENSE_PURE, lookup
@@ -33,6 +35,16 @@ def _now_s(group: Any) -> Any:
     for at in range(1, group.size):
         now_s = max(now_s, group[at].now_s)
     return now_s
+
+
+@njit(cache=True)
+def wakes_s(group: Any, now_s: float) -> Any:
+    """When the first scheduler that waits for company composes again; infinite if none does."""
+    soonest_s = np.inf
+    for at in range(group.size):
+        if group[at].queue_count > 0 and group[at].wake_s > now_s:
+            soonest_s = min(soonest_s, group[at].wake_s)
+    return soonest_s
 
 
 @njit(cache=True)
@@ -78,7 +90,11 @@ def advance_ranks(
                 group[at].now_s = now_s
             end_s = _begin_all(group, requests, times, hashes, caches, compose, group[0].padded_tokens)
             if end_s < 0.0:
-                return
+                woken_s = wakes_s(group, now_s)
+                if woken_s >= until_s:
+                    return
+                group[0].now_s = woken_s
+                continue
         if end_s > until_s:
             return
         for at in range(group.size):

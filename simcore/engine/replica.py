@@ -12,7 +12,7 @@ from typing import Any
 from numba import float64, int64, types
 
 from simcore.cost.jit import njit
-from simcore.engine.accounts import account, account_of, count_itl, mean_kv, write_log
+from simcore.engine.accounts import account, account_of, add_waiting, count_itl, mean_kv, write_log
 from simcore.engine.decode_line import draw_line, next_on_line, on_line, steps_at_once, take_steps
 from simcore.engine.step_length import step_s
 from simcore.policy.records import DONE, NONE, REFUSED
@@ -50,7 +50,9 @@ def advance(
                 return
             if replica.wake_s <= replica.now_s:
                 return
-            replica.now_s = min(until_s, replica.wake_s)
+            woken_s = min(until_s, replica.wake_s)
+            add_waiting(replica, replica.now_s, woken_s, replica.queue_count)
+            replica.now_s = woken_s
 
 
 @njit(cache=True)
@@ -128,7 +130,10 @@ def _run_decodes(replica: Any, requests: Any, times: Any, hashes: Any, cache: An
         replica.late_blocks = 0
         replica.late_slots = 0
         if replica.tick >= replica.next_finish_tick:
+            free, slots = replica.free_blocks, replica.decode_count
             _sweep(replica, requests, hashes, cache)
+            replica.late_blocks = (replica.free_blocks - free) * replica.ahead
+            replica.late_slots = (slots - replica.decode_count) * replica.ahead
             break
     if steps > 0:
         write_log(replica, log, steps, first_s)
@@ -233,6 +238,7 @@ def _decoded_drafts(replica: Any, requests: Any, hashes: Any, cache: Any) -> boo
         request.computed_tokens += tokens
         replica.decode_kv_tokens += tokens
         replica.decode_tokens += tokens
+        replica.decoded[int(now_s / replica.series_width_s)] += tokens - 1  # `account` has counted one
         if request.generated_tokens >= request.goal_tokens:
             request.finish_tick = replica.tick
             any_done = True
@@ -340,6 +346,10 @@ def submit(replica: Any, requests: Any, number: int, now_s: float) -> bool:
         return False
     if replica.pending == 0 and replica.queue_count == 0 and replica.decode_count + replica.prefill_count == 0:
         replica.now_s = max(replica.now_s, now_s)
+    if replica.pending == 1 and now_s > replica.step_start_s:
+        add_waiting(replica, replica.step_start_s, now_s, -1)  # the step in flight counts all of its time
+    elif replica.pending == 0 and now_s < replica.now_s:
+        add_waiting(replica, now_s, replica.now_s, 1)
     replica.outstanding += 1
     replica.outstanding_tokens += request.input_tokens + request.output_tokens
     push(replica, requests, number)

@@ -11,9 +11,11 @@ from simcore.policy.cache import evictions
 from simcore.policy.offload import Tier, offloads
 from simcore.policy.program import rank_program
 from simcore.policy.records import MAX_BLOCK_TOKENS, MAX_RUNNING, MAX_TIERS
-from simcore.policy.scheduler import options_of, rank_of
+from simcore.policy.scheduler import options_of, rank_of, takes_whole_prompts
 
 UNLIMITED = 2**31 - 1
+NO_COLUMN = ("scheduler", "options", "rank", "eviction", "tiers", "offload", "kept_pages", "start_s")
+"""settings that the replica record has no field of their name for"""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class ReplicaSettings:
     """candidates at each depth of the draft tree: the first goes on, another that is accepted ends the draft"""
     acceptance_ratio: float = 0.0
     draft_s: float = 0.0
+    start_s: float = 0.0
+    """when its first step may begin"""
     series_width_s: float = 1.0
     walk: bool = False
     """each decode step by itself, as long, with the same answer: to test runs of them against"""
@@ -98,8 +102,11 @@ class ReplicaSettings:
     def fill(self, replica: Any, step_times: int = 0, seed: int = 0) -> None:
         """Write the settings into a replica record."""
         for item in fields(self):
-            if item.name not in ("scheduler", "options", "rank", "eviction", "tiers", "offload", "kept_pages"):
+            if item.name not in NO_COLUMN:
                 replica[item.name] = getattr(self, item.name)
+        replica["whole_prompt"] = self.whole_prompt or takes_whole_prompts(self.scheduler)
+        for name in ("now_s", "wake_s"):
+            replica[name] = max(float(replica[name]), self.start_s)
         replica["kept_pages"] = self.growing_pages
         replica["shared_pages"] = self.growing_pages or self.block_pages
         for name in ("watermark_blocks", "spare_block"):

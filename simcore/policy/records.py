@@ -17,7 +17,7 @@ MAX_TIERS = 4
 MAX_STAGES = 64
 TIER_ROWS = 2
 """rows of a tier before those of its prefix hashes"""
-ITL_BINS = 1024
+ITL_BINS = 1536
 SERIES_BINS = 1024
 ITL_LOWEST_S = 1e-4
 ITL_PER_OCTAVE = 48

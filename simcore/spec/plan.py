@@ -89,6 +89,8 @@ class ParallelPlan(Spec):
         ranks = self.tp * self.attention_dp * self.cp
         if self.ep > 1 and not model.is_moe:
             return f"ep = {self.ep}: {model.name} has no experts (use ep = 1)"
+        if self.attention_dp > 1 and not model.is_moe:
+            return f"attention_dp = {self.attention_dp}: {model.name} has no experts that ranks could share (use dp)"
         if self.ep > 1 and (ranks % self.ep or model.experts % self.ep):
             return f"ep = {self.ep} must divide tp x attention_dp x cp = {ranks} and the {model.experts} experts"
         return None

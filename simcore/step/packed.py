@@ -62,6 +62,7 @@ SCALARS = (
     "stream_token_first_ratio",
     "stream_kv_first_ratio",
     "idle_w",
+    "most_w",
 )
 STEP_TIMES = np.dtype(
     [
@@ -76,6 +77,7 @@ STEP_TIMES = np.dtype(
         ("stream_token_first_ratio", "f8"),
         ("stream_kv_first_ratio", "f8"),
         ("idle_w", "f8"),
+        ("most_w", "f8"),
         ("micro_batches", "f8"),
         ("late", "f8"),
         ("stated", "f8", (3,)),

@@ -101,9 +101,10 @@ def raw_steps(
     plain = replace(physics, served=NOTHING, machine=resident)
     found = sampled(evaluate_physics(plain, plan, graphs), reach or SampleRange(), overlap=physics.overlap, **fields)
     chips = float(np.max(plan.replica_chips / plan.attention_dp))
-    idle_w = float(np.max(machine.idle_w)) * chips
-    times = with_streams(replace(found.times, idle_w=idle_w), physics, plan)
     stages = float(np.max(plan.pp))
+    idle_w, tdp_w = float(np.max(machine.idle_w)), float(np.max(machine.tdp_w))
+    most_w = max(tdp_w - idle_w, 0.0) * chips / stages
+    times = with_streams(replace(found.times, idle_w=idle_w * chips, most_w=most_w), physics, plan)
     return RawSteps(
         replace(found, times=times),
         physics.model.layer_count,

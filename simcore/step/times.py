@@ -13,6 +13,7 @@ kernels differ (captured graphs and padding, one attention call for both kinds).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import field
 from typing import Any, Literal
@@ -178,6 +179,9 @@ class StepTimes:
     """s by (sequences, mean KV tokens), likewise"""
     stream_kv_first_ratio: float = 0.0
     idle_w: float = 0.0
+    most_w: float = math.inf
+    """above `idle_w`, what the boards at work may draw: energies of steps are tabulated as if their chunk were one
+    prompt, and several short ones take less time"""
     source: str = ""
     """where the numbers come from, for reports"""
     assumptions: dict[str, str] = field(default_factory=dict)

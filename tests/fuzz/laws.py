@@ -10,7 +10,9 @@ from functools import cache
 from typing import Any
 
 from simcore.engine.invariants import violations
+from tests.fuzz import answers, twins
 from tests.fuzz.mutate import places, unit_of
+from tests.fuzz.wide import wide_question
 
 Raw = dict[str, Any]
 TABLE = {"profile": "table", "step": "4 ms", "token": "20 us"}
@@ -108,8 +110,9 @@ def event_laws(raw: Raw) -> list[str]:
     found = violations(run)
     told = report(run, made)
     found += [f"{place} is {value}" for place, value in odd_numbers(told)]
+    found += [*answers.broken(raw, made, run, told), *twins.broken(raw, made, run)]
     rows = sum(told.get(key) or 0 for key in ("served", "refused", "lost"))
-    if rows != len(run.requests):
+    if rows != len(run.requests) and not raw.get("warm_ratio"):
         found.append(f"{rows} of {len(run.requests)} requests are accounted for")
     if raw["seed"] % 10 == 0 and ready(from_raw(copy.deepcopy(raw))).run().requests.tobytes() != run.requests.tobytes():
         found.append("the same seed gave other bytes")
@@ -124,7 +127,7 @@ def odd_numbers(told: Any) -> Iterator[tuple[str, float]]:
             value = value[key]
         if isinstance(value, int | float) and not isinstance(value, bool):
             name = ".".join(map(str, way))
-            if value != value and unasked(name, told):
+            if value != value and (unasked(name, told) or way[0] in ("by_class", "by_model")):
                 continue
             share = any(word in name for word in ("mfu", "mbu", "occupancy", "attainment", "utilisation", "hit_ratio"))
             if not math.isfinite(value) or value < 0 or (share and value > 1 + 1e-9):
@@ -142,7 +145,8 @@ DISTRIBUTIONS = ("ttft_s", "tpot_s", "e2e_s", "queue_s")
 def analytic_question(draw: random.Random) -> Raw:
     """A plan, its lengths and its load."""
     tp = draw.choice((1, 1, 2, 4, 8))
-    load = draw.choice(({"batch": draw.choice((1, 3, 32, 256))}, {"users": 8}, {"rate_per_s": draw.choice((0.1, 4.0))}))
+    users = {"users": draw.choice((8, 200)), "requests": draw.choice((1, 50, 1000))}
+    load = draw.choice(({"batch": draw.choice((1, 3, 32, 256))}, users, {"rate_per_s": draw.choice((0.1, 4.0))}))
     return {
         "name": "law",
         "model": {"name": draw.choice((*MODELS, "llama-3.1-70b", "mixtral-8x7b", "deepseek-v3"))},
@@ -151,7 +155,7 @@ def analytic_question(draw: random.Random) -> Raw:
             "stack": draw.choice(STACKS),
         },
         "plan": {"tp": tp, "dp": draw.choice((1, 1, 2))}
-        | draw.choice(({}, {"weights": "fp8"}, {"kv": "fp8"}, {"pp": 2})),
+        | draw.choice(({}, {"weights": "fp8"}, {"kv": "fp8"}, {"pp": 2}, {"attention_dp": 2})),
         "traffic": {"input_tokens": draw.choice((1, 100, 4096, 30_000)), "output_tokens": draw.choice((1, 2, 300))}
         | load,
     }
@@ -165,6 +169,7 @@ def analytic_laws(raw: Raw) -> list[str]:
     found = [f"{place} is {value}" for place, value in odd_numbers(told)]
     if not told["feasible"]:
         return found
+    found += of_numbers(told, raw)
     if raw["hardware"]["stack"] == "roofline":
         if raw["model"]["name"] in WIDE:
             found += slower(told, raw, "weights at half the size", {"plan": raw["plan"] | {"weights": "fp8"}}, 1.0)
@@ -179,6 +184,25 @@ def analytic_laws(raw: Raw) -> list[str]:
             for name in rising(raw):
                 if more[name] < told[name] * (1 - 1e-9):
                     found.append(f"twice the batch: {name} falls from {told[name]} to {more[name]}")
+    return found
+
+
+def of_numbers(told: Raw, raw: Raw) -> list[str]:
+    """What is feasible has numbers; energy is power over throughput; twice the replicas serve twice as much."""
+    if told["ttft_mean_s"] is None or told["throughput_tokens_per_s"] is None:
+        return ["it is feasible and has no numbers"]
+    found, chips = [], told["throughput_tokens_per_s"] / told["throughput_per_chip_tokens_per_s"]
+    energy, watts = told["energy_j_per_token"], told["server_power_w"]
+    if energy is not None and not answers.near(energy * told["throughput_tokens_per_s"], watts * chips):
+        found.append("energy is not power over throughput")
+    if raw["plan"].get("dp", 1) == 1 and "batch" in raw["traffic"]:
+        more = estimate(raw | {"plan": raw["plan"] | {"dp": 2}})
+        if more and more["feasible"]:
+            if not answers.near(more["throughput_tokens_per_s"], 2 * told["throughput_tokens_per_s"]):
+                found.append("twice the replicas do not serve twice as much")
+            for name in ("ttft_mean_s", "tpot_mean_s", "e2e_mean_s", "energy_j_per_token", "mfu_ratio", "mbu_ratio"):
+                if told[name] is not None and not answers.near(more[name], told[name]):
+                    found.append(f"twice the replicas: {name} {told[name]} becomes {more[name]}")
     return found
 
 
@@ -252,6 +276,7 @@ def doubled(name: str) -> Any:
 RATES = ("TB/s", "GB/s", "MB/s", "TFLOP/s", "GFLOP/s", "PFLOP/s", "TOP/s", "GHz", "MHz", "Gbit/s")
 ENGINES: dict[str, tuple[Callable[[random.Random], Raw], Callable[[Raw], list[str]]]] = {
     "event": (event_question, event_laws),
+    "wide": (wide_question, event_laws),
     "analytic": (analytic_question, analytic_laws),
 }
 

@@ -7,6 +7,8 @@ Besides `compose` a file may say:
   served.
 - `OPTIONS = {"patience_s": 2.0, ...}`: numbers that a scenario may set under [policy.options], with their defaults, at
   most `MAX_OPTIONS`; in `compose` they are `replica.options[0]`, `[1]`, ... in that order.
+- `WHOLE_PROMPTS = True`: it never cuts a prompt, so that KV of all of it is taken when it starts, whatever
+  `policy.whole_prompt` says; else a prompt could start for whose rest there is no KV.
 
 What it must remember between steps it keeps in `requests[number].user[...]` and `replica.user[...]`. A scheduler of
 one's own is such a file in an installed package that names it under the entry points `simcore.schedulers`, or a module
@@ -30,6 +32,11 @@ def rank_of(name: str) -> Callable[[Any, Options], Any] | None:
     """How the scheduler of that name orders its queue; None: as requests come. Raises UnknownName."""
     found: Callable[[Any, Options], Any] | None = schedulers.part(name, "rank", None) if _says(name, "rank") else None
     return found
+
+
+def takes_whole_prompts(name: str) -> bool:
+    """Whether the scheduler of that name never cuts a prompt. Raises UnknownName."""
+    return bool(_says(name, "WHOLE_PROMPTS") and schedulers.part(name, "WHOLE_PROMPTS", False))
 
 
 def _says(name: str, attribute: str) -> bool:

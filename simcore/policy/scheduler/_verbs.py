@@ -93,13 +93,19 @@ def start_step(replica: Any) -> None:
     replica.step_tokens = 0
 
 
+@njit(inline="always")
+def takes_chunks(replica: Any, request: Any) -> Any:
+    """Whether a request's KV is taken chunk by chunk; KV that comes from elsewhere is taken whole."""
+    return replica.whole_prompt == 0 and replica.reserve_output == 0 and request.swapped == 0
+
+
 @njit(cache=True)
 def admission_blocks(replica: Any, request: Any, cached_tokens: int) -> Any:
     """Blocks that must be free to admit a request, beyond those of its cached prefix."""
     tokens = int64(request.target_tokens)
     if replica.reserve_output == 1:
         tokens = int64(request.input_tokens + request.output_tokens)
-    elif replica.whole_prompt == 0 and replica.check_prompt == 0:
+    elif takes_chunks(replica, request) and replica.check_prompt == 0:
         tokens = min(tokens, cached_tokens + min(replica.chunk_tokens, replica.token_budget))
     return blocks_of(replica, tokens) - cached_tokens // replica.block_tokens * replica.shared_pages
 
@@ -133,7 +139,7 @@ def admit(replica: Any, requests: Any, hashes: Any, cache: Any) -> Any:
     request.state = RUNNING
     replica.admissions += 1
     request.admission = replica.admissions
-    if replica.whole_prompt == 1 or replica.reserve_output == 1:
+    if not takes_chunks(replica, request):
         need = admission_blocks(replica, request, cached)
         take_blocks(replica, cache, need)
         request.blocks = need

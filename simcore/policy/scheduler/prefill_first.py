@@ -10,6 +10,8 @@ from typing import Any
 
 from simcore.policy.scheduler._verbs import admit, can_admit, decode_all, left, policy, start_step, take
 
+WHOLE_PROMPTS = True
+
 
 @policy
 def compose(replica: Any, requests: Any, hashes: Any, cache: Any) -> None:
