@@ -24,12 +24,15 @@ class InputError(SimcoreError):
         super().__init__(problem)
 
     def __str__(self) -> str:
-        where = "".join(f"{part}: " for part in (self.file, self.key and brief(self.key)) if part)
+        file = self.file and brief(str(self.file), MOST_PATH)
+        where = "".join(f"{part}: " for part in (file, self.key and brief(self.key)) if part)
         return f"{where}{brief(self.problem)}" + (f"; {brief(self.fix)}" if self.fix else "")
 
 
 MOST_CHARACTERS = 200
 """of each part of a message: what was found may be a file's whole content"""
+MOST_PATH = 4096
+"""of a file's path, which is told whole: no system has longer ones"""
 
 
 def brief(text: str, most: int = MOST_CHARACTERS) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,7 +13,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from simcore.errors import InputError, suggest
-from simcore.spec.base import Sourced, Spec
+from simcore.spec.base import OURS, Sourced, Spec
+from simcore.spec.complaints import told
 from simcore.spec.kept import once
 
 S = TypeVar("S", bound=Spec)
@@ -24,8 +24,6 @@ Raw = dict[str, Any]
 MOST_BYTES = 64_000_000
 """of a file that a person writes"""
 MOST_EXTENDS = 16
-TAG = re.compile(r"constrained-\w+|int|float|str|bool|none|(tuple|list|dict|literal|function|model)[-\[].*")
-"""what pydantic adds to a place to tell the choices of a union apart"""
 
 
 def read_text(path: str | Path, fix: str | None = None) -> str:
@@ -168,7 +166,7 @@ def _validate(kind: type[S], raw: Raw, file: str, context: Raw) -> S:
             raw["citations"] = citations(raw, file)
         return kind.model_validate(raw, context=context)
     except ValidationError as error:
-        raise _as_input_error(kind, error, file) from None
+        raise _as_input_error(kind, error, raw, file) from None
     except RecursionError:
         raise InputError("is nested too deeply", file=file) from None
 
@@ -210,19 +208,16 @@ def _leaves(raw: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Raw]]:
                     yield from _leaves({str(index): item}, path + ".")
 
 
-def _as_input_error(kind: type[Spec], error: ValidationError, file: str) -> InputError:
-    first = error.errors()[0]
-    place = [str(part) for part in first["loc"] if not TAG.fullmatch(str(part))]
-    key = ".".join(place)
-    if first["type"] == "extra_forbidden":
-        return InputError("unknown key", file=file, key=key, fix=suggest(place[-1], _keys_at(kind, place[:-1])))
-    if first["type"] == "missing":
-        return InputError("is missing", file=file, key=key, fix="add it")
-    problem = first["msg"].removeprefix("Value error, ")
-    found = first.get("input")
-    if isinstance(found, str | int | float | bool) and repr(found) not in problem:
-        problem = f"{found!r}: {problem}"
-    return InputError(problem, file=file, key=key)
+def _as_input_error(kind: type[Spec], error: ValidationError, raw: Raw, file: str) -> InputError:
+    complaint, key, problem = told(error.errors(include_url=False), raw)
+    if complaint == "extra_forbidden":
+        *above, last = key.split(".")
+        return InputError("unknown key", file=file, key=key, fix=suggest(last, _keys_at(kind, above)))
+    return (
+        InputError("is missing", file=file, key=key, fix="add it")
+        if complaint == "missing"
+        else InputError(problem, file=file, key=key)
+    )
 
 
 def _keys_at(kind: Any, place: list[str]) -> list[str]:
@@ -233,7 +228,7 @@ def _keys_at(kind: Any, place: list[str]) -> list[str]:
         if part in named:
             kind = _inner(named[part].annotation)
     fields = getattr(kind, "model_fields", {})
-    return [info.alias or name for name, info in fields.items() if name != "citations"]
+    return [info.alias or name for name, info in fields.items() if name not in OURS]
 
 
 def _inner(annotation: Any) -> Any:
