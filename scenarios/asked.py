@@ -15,7 +15,7 @@ from typing import Any, get_args, get_type_hints
 from scenarios.host_bound import AskedHost
 from scenarios.tables import value_of
 from simcore.cost.tiles import DecodeSchedule, DecodeWork, TiledProduct
-from simcore.errors import InputError
+from simcore.errors import InputError, suggest
 
 Raw = dict[str, Any]
 ASKED = "asked"
@@ -97,8 +97,13 @@ def schedule(raw: Raw, file: str) -> Raw:
     from scenarios.names import resolve
     from simcore.cost import tiles
     from simcore.cost.facts import chip_facts
+    from simcore.spec.scenario import Scenario
 
     options = options_of(raw, file)
+    wanted, known = ("product",) if "product" in options else ("decode", "schedule"), ("chip", *Scenario.model_fields)
+    for key in (*(f"{ASKED}.{one}" for one in options if one not in wanted), *(k for k in raw if k != ASKED)):
+        if key not in known and key != "schema":
+            raise InputError("unknown key", file=file, key=key, fix=suggest(key.rpartition(".")[2], (*wanted, *known)))
     chip = resolve("chip", raw.get("chip"), file=file, key="chip").value
     facts = chip_facts(chip)
     if "product" in options:

@@ -51,6 +51,8 @@ SHIPPED: dict[str, DataRegistry[Any]] = {
 }
 OF_SYSTEM = ("chip", "node", "cluster")
 INLINE = "inline table"
+NEEDED_IN_PLACE = {"schema", "family", "layers"}
+"""keys that only a whole spec in place has: beside none of them a shipped name is meant"""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,10 @@ def resolve(kind: str, value: Any, folder: str | Path = ".", file: str | None = 
     try:
         found = look.anything(kind, value, Path(folder))
     except InputError as error:
-        if error.file is None:
+        if error.file == INLINE and file is not None:
+            table = (key or "").removesuffix(".name")
+            error.file, error.key = file, ".".join(part for part in (table, error.key) if part)
+        elif error.file is None:
             error.file, error.key = file, key if error.key is None else error.key
         raise
     return Found(found, tuple(dict.fromkeys(look.notes)))
@@ -193,6 +198,15 @@ class _Look:
 
             return Source("model", {}, INLINE, folder, import_model(raw, str(raw.get("name", "inline")), INLINE))
         parent = raw.get("extends")
+        if (
+            parent is None
+            and len(kinds) == 1
+            and not set(raw) & NEEDED_IN_PLACE
+            and _is_shipped(kinds[0], str(raw.get("name")))
+        ):
+            strange = min(set(raw) - {"name"}, default="name")
+            fix = f'leave it out, or write extends = "{raw["name"]}" and what is to change'
+            raise InputError("unknown key beside a name", file=INLINE, key=strange, fix=fix)
         if "name" not in raw:
             raw["name"] = f"{Path(parent).stem}-inline" if isinstance(parent, str) else "inline"
         return self.keys(kinds, raw, INLINE, folder, chain)

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from scenarios.known import check_names
 from scenarios.launch import with_launch
 from scenarios.migrate import SCHEMA, is_old, migrated, schema_of
 from simcore.errors import InputError
-from simcore.spec.base import name_of
+from simcore.spec.base import OURS, name_of
 from simcore.spec.load import build_from_file, read_file
 from simcore.spec.scenario import Scenario, put
 
@@ -44,10 +45,15 @@ def from_raw(raw: Raw, path: str = "") -> Scenario:
     raw = {**raw}
     raw.setdefault("name", name_of(path) if path else "scenario")
     raw, notes = with_launch(raw, path)
+    for key in OURS:
+        if key in raw:
+            raise InputError("unknown key", file=path, key=key, fix="leave it out")
     try:
-        return build_from_file(Scenario, raw, path).replace(file=path, notes=notes)
+        found = build_from_file(Scenario, raw, path).replace(file=path, notes=notes)
     except RecursionError:
         raise InputError("is nested too deeply", file=path) from None
+    check_names(found)
+    return found
 
 
 def with_changes(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 
 
 class SimcoreError(Exception):
@@ -53,6 +54,21 @@ class UnknownName(InputError):
         names = sorted(set(known))
         super().__init__(f"unknown {kind} {name!r}", fix=suggest(name, names), **where)
         self.kind, self.name = kind, name
+
+
+@contextmanager
+def said_in(file: str | None, key: str | None = None, parts: Collection[str] = ()) -> Iterator[None]:
+    """Complaints raised inside name `file` and `key` where they name none; keys that begin with one of `parts` stand in
+    the file below `key`."""
+    try:
+        yield
+    except InputError as error:
+        if error.key is None:
+            error.key = key
+        elif error.key.partition(".")[0] in parts:
+            error.key = f"{key}.{error.key}"
+        error.file = error.file or file
+        raise
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -29,7 +29,7 @@ from scenarios.one_step import AskedStep, asked_step, one_layer
 from scenarios.read import from_raw
 from scenarios.resolved import Resolved, resolve
 from simcore.cost.memory import layer_weight_bytes
-from simcore.errors import InputError
+from simcore.errors import InputError, said_in
 from simcore.ops.op import plan_columns
 from simcore.spec.formats import number_format
 from simcore.spec.load import read_file
@@ -90,6 +90,9 @@ def problem_of(raw: Mapping[str, Any], file: str) -> PrecisionProblem:
     labels = [label_of(name, text) for name, text in zip(table.formats, texts, strict=True)]
     layers = found.model.layer_count
     for label in losses if isinstance(losses, dict) else ():  # also of formats that are not asked for
+        if label not in labels:
+            with said_in(file, f"precision.loss.{label}"):
+                number_format(format_named(label, file, f"precision.loss.{label}"))
         _losses(losses, label, layers, file)
     loss = np.stack([_losses(losses, label, layers, file) for label in labels], axis=1)
     whole = costs[0][2]

@@ -65,8 +65,17 @@ def read_file(path: str | Path, what: str) -> Raw:
 
 
 def json_of(text: str) -> Any:
-    """The value of a JSON text. Raises ValueError as `json.loads`, and for NaN, Infinity and 1e999: none is JSON."""
-    return json.loads(text, parse_constant=_not_json, parse_float=_finite)
+    """The value of a JSON text. Raises ValueError as `json.loads`, for NaN, Infinity and 1e999, none of which is JSON,
+    and for a key that stands twice."""
+    return json.loads(text, parse_constant=_not_json, parse_float=_finite, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> Raw:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(k for at, k in enumerate(names) if k in names[:at])[:40]!r} stands twice")
+    return found
 
 
 def _not_json(text: str) -> Any:
@@ -87,7 +96,8 @@ def read_json(path: Path, infinite: bool = False) -> Raw:
     looks where they stand.
     """
     try:
-        found = (json.loads if infinite else json_of)(read_text(path))
+        text = read_text(path)
+        found = json.loads(text, object_pairs_hook=_once) if infinite else json_of(text)
     except RecursionError:
         raise InputError("is nested too deeply", file=str(path), fix="mend the syntax") from None
     except ValueError as error:  # JSONDecodeError, and numbers of thousands of digits
@@ -117,8 +127,8 @@ def arrays_of(source: Any, file: str) -> dict[str, Any]:
             return {key: arrays[key] for key in arrays.files}
     except FileNotFoundError:
         raise InputError("no such file", file=file) from None
-    except broken as error:
-        raise InputError(f"is not a whole npz archive: {error}", file=file, fix="write it again") from None
+    except broken:
+        raise InputError("is not a whole npz archive of arrays", file=file, fix="write it again") from None
 
 
 def merge(base: Raw, change: Raw) -> Raw:
@@ -218,6 +228,14 @@ def _as_input_error(kind: type[Spec], error: ValidationError, raw: Raw, file: st
         if complaint == "missing"
         else InputError(problem, file=file, key=key)
     )
+
+
+def in_words(error: Exception) -> str:
+    """What was wrong with a value, for a person."""
+    if isinstance(error, ValidationError):
+        _, key, problem = told(error.errors(include_url=False), {})
+        return f"{key}: {problem}"
+    return f"no value at {error}" if isinstance(error, LookupError) else str(error)
 
 
 def _keys_at(kind: Any, place: list[str]) -> list[str]:
