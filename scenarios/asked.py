@@ -97,10 +97,14 @@ def schedule(raw: Raw, file: str) -> Raw:
     from scenarios.names import resolve
     from simcore.cost import tiles
     from simcore.cost.facts import chip_facts
+    from simcore.spec.base import OURS
     from simcore.spec.scenario import Scenario
 
     options = options_of(raw, file)
-    wanted, known = ("product",) if "product" in options else ("decode", "schedule"), ("chip", *Scenario.model_fields)
+    wanted, known = (
+        ("product",) if "product" in options else ("decode", "schedule"),
+        ("chip", *(n for n in Scenario.model_fields if n not in OURS)),
+    )
     for key in (*(f"{ASKED}.{one}" for one in options if one not in wanted), *(k for k in raw if k != ASKED)):
         if key not in known and key != "schema":
             raise InputError("unknown key", file=file, key=key, fix=suggest(key.rpartition(".")[2], (*wanted, *known)))

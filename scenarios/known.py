@@ -30,6 +30,11 @@ def named(scenario: Scenario) -> Iterator[Named]:
         from simcore.policy.power import power_policies
 
         yield "power.policy", power_policies, scenario.power.policy
+    schedule = (scenario.training or {}).get("schedule")
+    if isinstance(schedule, str):
+        from simcore.engine.training.schedules import schedules
+
+        yield "training.schedule", schedules, schedule
     yield from of_fleet(scenario)
 
 

@@ -14,6 +14,7 @@ from simcore.errors import InputError
 from simcore.spec.base import OURS, name_of
 from simcore.spec.load import build_from_file, read_file
 from simcore.spec.scenario import Scenario, put
+from simcore.unit_text import found_text
 
 Raw = dict[str, Any]
 
@@ -67,13 +68,20 @@ def parse_set(texts: Iterable[str]) -> Raw:
     >>> parse_set(["plan.tp=8", "hardware.system=h200-sxm", "slo.ttft=2 s"])
     {'plan.tp': 8, 'hardware.system': 'h200-sxm', 'slo.ttft': '2 s'}
     """
-    found = {}
+    found: Raw = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise InputError(f"{text!r} is no KEY=VALUE", key="--set", fix="write for example --set plan.tp=8")
-        found[key.strip()] = parse_value(value.strip())
+        once(found, "--set", key.strip(), parse_value(value.strip()))
     return found
+
+
+def once(found: Raw, option: str, key: str, value: Any) -> None:
+    """Put a key's value; raises InputError where the option gave it another before."""
+    if found.setdefault(key, value) != value:
+        what = f"is given twice, as {found_text(found[key])} and {found_text(value)}"
+        raise InputError(what, key=f"{option} {key}", fix="give it once")
 
 
 def parse_value(text: str) -> Any:
@@ -90,14 +98,14 @@ def parse_vary(texts: Iterable[str]) -> Raw:
     >>> parse_vary(["plan.tp=1,2,4", "traffic.input_tokens=[1,2],[3,4]"])
     {'plan.tp': [1, 2, 4], 'traffic.input_tokens': [[1, 2], [3, 4]]}
     """
-    found = {}
+    found: Raw = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not value.strip():
             raise InputError(f"{text!r} is no KEY=A,B", key="--vary", fix="write for example --vary plan.tp=1,2,4")
         parts = [parse_value(part.strip()) for part in split(value)]
         ranged = len(parts) == 1 and isinstance(parts[0], dict | list)
-        found[key.strip()] = parts[0] if ranged else parts
+        once(found, "--vary", key.strip(), parts[0] if ranged else parts)
     return found
 
 

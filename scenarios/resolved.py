@@ -84,7 +84,10 @@ class Resolved:
     def expert_cost(self) -> Any:
         """Of the experts, where the server runs another stack's kernels; else None."""
         other = self.scenario.policy.expert_kernels
-        return None if other in (None, self.release.name) else cost_model(self.system.chip, str(other))
+        if other in (None, self.release.name):
+            return None
+        with said_in(self.scenario.file, "policy.expert_kernels"):
+            return cost_model(self.system.chip, str(other))
 
     @property
     def serving_policy(self) -> ServingPolicy:

@@ -124,7 +124,9 @@ def read_csv(source: Path | str, file: str, **options: Any) -> pd.DataFrame:
     except (OSError, ValueError, OverflowError) as error:
         raise InputError(csv_problem(str(error)), file=file, fix="mend the table") from None
     with open(source, encoding="utf-8-sig") if isinstance(source, Path) else io.StringIO(source) as lines:
-        names = next(csv.reader(lines))
+        names = next(csv.reader(lines), [])
+    if not isinstance(frame.index, pd.RangeIndex):  # what pandas takes for names of rows
+        raise InputError("rows have more fields than the header", file=file, fix="name every column")
     if len(set(names)) < len(names):
         twice = next(name for at, name in enumerate(names) if name in names[:at])
         raise InputError(f"two columns are called {twice!r}", file=file, fix="rename one")
