@@ -32,8 +32,8 @@ class InputError(SimcoreError):
 
 MOST_CHARACTERS = 200
 """of each part of a message: what was found may be a file's whole content"""
-MOST_PATH = 4096
-"""of a file's path, which is told whole: no system has longer ones"""
+MOST_PATH = 600
+"""of a file's path, which is told whole"""
 
 
 def brief(text: str, most: int = MOST_CHARACTERS) -> str:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from simcore.errors import InputError, suggest
+from simcore.spec import arguments
 from simcore.spec.base import OURS, Sourced, Spec
 from simcore.spec.complaints import told
 from simcore.spec.kept import once
@@ -28,7 +29,7 @@ MOST_EXTENDS = 16
 
 def read_text(path: str | Path, fix: str | None = None) -> str:
     """The text of a file that a person wrote. Raises InputError where there is none, and for what is no text."""
-    file = str(path)
+    file = str(arguments.path(path, "file"))
     try:
         with open(path, "rb") as stream:
             data = stream.read(MOST_BYTES + 1)
@@ -58,7 +59,7 @@ def read_toml(text: str, file: str) -> Raw:
 
 def read_file(path: str | Path, what: str) -> Raw:
     """A TOML or JSON file, by its ending, that should hold a `what`. Raises InputError naming the file."""
-    file = Path(path)
+    file = arguments.path(path, what)
     if file.suffix == ".json":
         return read_json(file)
     return read_toml(read_text(file, f"give the path of a {what} TOML"), str(path))
