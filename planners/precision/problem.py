@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planners.precision.table import PRECISION, precision_table
-from scenarios.asked import ASKED, options_of
+from scenarios.asked import ASKED, check_schema, options_of
 from scenarios.formats import format_named
 from scenarios.one_step import AskedStep, asked_step, one_layer
 from scenarios.read import from_raw
@@ -72,7 +72,9 @@ def read_tables(path: Path, changes: Mapping[str, Any] | None = None) -> dict[st
     """A file's tables with some keys changed. Raises InputError."""
     from simcore.spec.scenario import put
 
-    raw = {key: value for key, value in read_file(path, "scenario").items() if key != "schema"}
+    found = read_file(path, "scenario")
+    check_schema(found, str(path))
+    raw = {key: value for key, value in found.items() if key != "schema"}
     for key, value in (changes or {}).items():
         put(raw, key, value, "--set")
     return raw

@@ -33,7 +33,7 @@ class Outcome:
 
 MAY_BE_NEGATIVE = re.compile(
     r"lower_bound|operations\.\d+\.time_s|objective|(^|\.)cut|error|bias|difference|added_ratio|residual|saved|gap|notes?\."
-    r"|hypervolume|headroom|slope|correlation"
+    r"|hypervolume|headroom|slope|correlation|stages\.\d+\.(ttft|tpot|e2e)"
 )
 """Answers with a sign: differences, and a row of `operations`, where what a named stack hides under other work is a
 credit (`layer_s` and `launch_layer_s` of a fitted stack may be below zero: launches that overlap); the sum of the rows

@@ -55,7 +55,7 @@ def columns(folder: Path, draw: random.Random) -> Input:
         rows = rows[:1]
     with (folder / "t.csv").open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream, delimiter=";" if how == "separator" else ",").writerows(rows)
-    change = Change(how, f"{row}:{label}", "", short(rows[-1][0]), how in ("twice", "longer"))
+    change = Change(how, f"{row}:{label}", "", short(rows[-1][:1]), how in ("twice", "longer"))
     return Input(change, tuple(word.replace("{F}", str(folder / "t.csv")) for word in words))
 
 
