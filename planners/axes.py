@@ -11,7 +11,7 @@ import numpy as np
 from scenarios.fields import quantity
 from simcore.errors import InputError, suggest
 from simcore.kept.lazy import dataclass
-from simcore.spec.scenario import Scenario
+from simcore.spec.scenario import Scenario, other_loads
 
 ENGINE_NAMES = {
     "hardware.system": "system",
@@ -64,6 +64,7 @@ def axes_of(scenario: Scenario) -> dict[str, Axis]:
     """The axes of a scenario by key. Raises InputError naming file and key."""
     try:
         found = {key: axis(key, raw) for key, raw in scenario.vary.items()}
+        check_load(scenario)
         for place, (key, one) in enumerate(found.items()):
             earlier = [*found][:place]
             for name in one.when:
@@ -74,6 +75,15 @@ def axes_of(scenario: Scenario) -> dict[str, Axis]:
     except InputError as error:
         error.file = error.file or scenario.file
         raise
+
+
+def check_load(scenario: Scenario) -> None:
+    """Raise InputError where one load varies and another is stated: both cannot be asked."""
+    for varied in scenario.vary:
+        for key in other_loads({varied: 1}):
+            if getattr(scenario.traffic, key.removeprefix("traffic."), None) is not None:
+                what = f"give one load: {varied} varies and {key} is stated"
+                raise InputError(what, key=f"vary.{varied}", fix="drop one of them")
 
 
 def check_values(scenario: Scenario, axes: Iterable[Axis]) -> None:

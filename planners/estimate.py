@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from planners.evaluate import Evaluator
-from planners.load import at_rate, rate_of
+from planners.load import at_rate, rate_of, with_values
 from scenarios.access_energy import access_energy
 from scenarios.answer import of_estimate
 from scenarios.endurance import life
@@ -67,7 +67,7 @@ def answered(case: Case, found: Resolved) -> Estimated:
         return Estimated(with_more(evaluator.one(case), found, case), found, case)
     row = at_rate(evaluator, case, {"dp": np.array([float(case.plan.dp)])}, rate).row(0)
     asked = case.replace(batch=round(row.batch))
-    result = evaluator.one(asked)
+    result = with_values(evaluator.one(asked), row)
     if row.reason == Reason.OVERLOADED and result.infeasible is None:
         result = replace(result, infeasible=Overloaded(rate, float(row.requests_per_s)))
     return Estimated(with_more(result, found, asked), found, asked)

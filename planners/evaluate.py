@@ -14,7 +14,7 @@ from simcore.cost.base import CostModel
 from simcore.cost.loading import Objection, in_words, objections, refused
 from simcore.cost.machine import Machine, computes_natively, machine_of, with_formats
 from simcore.cost.residency import tiers_in_use
-from simcore.engine import analytic
+from simcore.engine import analytic, phases
 from simcore.errors import InputError, suggest
 from simcore.kept.lazy import dataclass
 from simcore.ops.layer_formats import named
@@ -27,6 +27,7 @@ from simcore.spec.scenario import Scenario
 from simcore.spec.system import System
 from simcore.step.price import price
 
+LOAD_COLUMNS = ("batch", "busy_ratio")
 FORMAT_COLUMNS = ("weights", "experts", "activations", "kv")
 POLICY_COLUMNS = (
     "memory_fraction",
@@ -68,9 +69,9 @@ class Evaluator:
     def __call__(self, base: Case | Scenario, columns: Mapping[str, NDArray[Any]]) -> ResultTable:
         """One row per candidate around a scenario (or one whose names are looked up), in order.
 
-        Columns are degrees (tp, pp, dp, attention_dp, ep, cp, sp), batch, formats (weights, experts, activations, kv),
-        `system`, policy fields, and numeric chip facts such as `chip.memory.main.read_bandwidth` in SI. Raises
-        InputError for an unknown column.
+        Columns are degrees (tp, pp, dp, attention_dp, ep, cp, sp), batch, busy_ratio (share of the time in which the
+        batch is there), formats (weights, experts, activations, kv), `system`, policy fields, and numeric chip facts
+        such as `chip.memory.main.read_bandwidth` in SI. Raises InputError for an unknown column.
         """
         base = as_case(base)
         _check_columns(columns)
@@ -109,7 +110,7 @@ class Evaluator:
             machine = machine.with_fields(**changes)
         plan = plan_columns(scenario.plan, numeric)
         batch = np.broadcast_to(numeric.get("batch", float(scenario.batch)), rows)
-        found = analytic.evaluate(self.setting(scenario), machine, plan, batch)
+        found = analytic.evaluate(self.setting(scenario), machine, plan, batch, numeric.get("busy_ratio", 1.0))
         reason = np.where(plan.chips > scenario.system.max_chips, np.int8(Reason.TOO_MANY_CHIPS), found["reason"])
         loader = stacks.documented(scenario.stack).loader
         good = valid_degrees(scenario.model, plan) & ~refused(objections_to(scenario, plan), loader)
@@ -133,10 +134,10 @@ class Evaluator:
             self._machines[key] = (found, scenario.system)
         return self._machines[key][0]
 
-    def setting(self, scenario: Case) -> analytic.Setting:
+    def setting(self, scenario: Case) -> phases.Setting:
         cost_model = self.cost_model(scenario.system.chip, scenario.stack)
         other = scenario.expert_stack
-        return analytic.Setting(
+        return phases.Setting(
             scenario.model,
             scenario.demand,
             scenario.policy,
@@ -197,10 +198,10 @@ class Evaluator:
         """Breakdown of one request's prefill and one decode step."""
         setting, machine = self.setting(scenario), self.machine(scenario)
         plan = plan_columns(scenario.plan, {})
-        physics = analytic.physics_of(setting, machine)
+        physics = phases.physics_of(setting, machine)
         lanes = min(scenario.batch, scenario.plan.attention_dp * scenario.plan.pp)
-        chunks, prefill = analytic.prompt_steps(setting, setting.demand.input.mean_tokens)
-        decode = analytic.decode_step(float(np.ceil(scenario.batch / lanes)), setting.demand)
+        chunks, prefill = phases.prompt_steps(setting, setting.demand.input.mean_tokens)
+        decode = phases.decode_step(float(np.ceil(scenario.batch / lanes)), setting.demand)
         return tuple(
             price(physics, plan, prefill, False).rows("prefill", chunks)
             + price(physics, plan, decode, setting.policy.graphs).rows("decode")
@@ -270,11 +271,11 @@ def _floats(column: NDArray[Any], part: slice) -> Column:
 
 def _numeric(name: str) -> bool:
     """Columns that one array evaluation may vary; chip speed is not among them, because operator laws are per chip."""
-    return name in DEGREES or name == "batch" or (name in MACHINE_COLUMNS and name not in SPEED_COLUMNS)
+    return name in DEGREES or name in LOAD_COLUMNS or (name in MACHINE_COLUMNS and name not in SPEED_COLUMNS)
 
 
 def _check_columns(columns: Mapping[str, Any]) -> None:
-    known = [*DEGREES, "batch", "system", *FORMAT_COLUMNS, *POLICY_COLUMNS, *MACHINE_COLUMNS]
+    known = [*DEGREES, *LOAD_COLUMNS, "system", *FORMAT_COLUMNS, *POLICY_COLUMNS, *MACHINE_COLUMNS]
     for name in columns:
         if name not in known:
             raise InputError(f"unknown column {name!r}", fix=suggest(name, known))

@@ -11,15 +11,32 @@ from numpy.typing import NDArray
 
 from planners.evaluate import Evaluator
 from scenarios.traffic import needed, traffic_of
+from simcore.cost.money import usd_per_million_tokens
 from simcore.errors import InputError
-from simcore.result import Reason, ResultTable
+from simcore.result import Reason, Result, ResultTable
 from simcore.spec.case import Case
 from simcore.spec.scenario import Scenario
+from simcore.units import SECONDS_PER_HOUR
 
 Columns = Mapping[str, NDArray[Any]]
 MOST_BATCH = 4096
 """per attention-dp rank: largest batch tried for a rate"""
 RUNGS = 60
+OVER_TIME = (
+    "replica_tokens_per_s",
+    "throughput_tokens_per_s",
+    "throughput_per_chip_tokens_per_s",
+    "requests_per_s",
+    "prefill_share_ratio",
+    "mfu_ratio",
+    "mbu_ratio",
+    "power_w",
+    "chip_power_w",
+    "server_power_w",
+    "facility_power_w",
+    "usd_per_hour",
+)
+PER_REQUEST = ("ttft_s", "tpot_s", "e2e_s", "prefill_s", "decode_step_s", "queue_s")
 
 
 def rate_of(scenario: Scenario) -> float | None:
@@ -42,10 +59,12 @@ def batch_of_users(users: int, dp: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def at_rate(evaluator: Evaluator, case: Case, columns: Columns, rate_per_s: float) -> ResultTable:
-    """The plans of `columns` (every one but `batch`), one row each, with the batch that a rate needs.
+    """The plans of `columns` (every one but `batch`), one row each, under an open loop of a rate.
 
-    That is the smallest with batch = rate x e2e / dp: found on a logarithmic ladder, then by halving between two rungs.
-    Where no batch keeps up, the row is that of the most requests per second and its reason is OVERLOADED.
+    `batch` is the smallest that serves the rate: found on a logarithmic ladder, then by halving between two rungs. The
+    others are those of the rate itself, between the answers of that batch and of one less (see `between`), so that
+    output is the rate and cost per token the price of an hour over it. Where no batch keeps up, the row is that of the
+    most requests per second and its reason is OVERLOADED.
     """
     plans = {name: np.asarray(column) for name, column in columns.items() if name != "batch"}
     ranks = np.asarray(plans.get("attention_dp", case.plan.attention_dp), float)
@@ -67,7 +86,38 @@ def at_rate(evaluator: Evaluator, case: Case, columns: Columns, rate_per_s: floa
     table = evaluator(case, {**plans, "batch": high})
     late = ~keeps & table.feasible
     reason = np.where(late, np.int8(Reason.OVERLOADED), table["reason"])
-    return replace(table, columns={**table.columns, "reason": reason})
+    alone = keeps & (high == 1.0)
+    busy = np.where(alone, rate_per_s / np.maximum(served_of(table), rate_per_s), 1.0)
+    upper = evaluator(case, {**plans, "batch": high, "busy_ratio": busy}) if alone.any() else table
+    fewer = evaluator(case, {**plans, "batch": np.maximum(high - 1.0, 1.0)})
+    columns = between(fewer.columns, upper.columns, np.where(keeps, rate_per_s, np.inf))
+    return replace(table, columns={**columns, "reason": reason})
+
+
+def between(low: Columns, high: Columns, rate_per_s: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    """The columns of plans that have now the batch of `high`, now one request less, and serve `rate_per_s` `[plans]`.
+
+    The share w of the time in which the batch is there has w R(high) + (1 - w) R(low) = rate, R being requests per
+    second. Rates, power and shares are means over the time, seconds of a request means over the requests (those of the
+    whole answer are batch / rate then, as Little's law has it), energy and cost per token the quotients of such means.
+    Memory and the batch stay those of `high`. A rate beyond `high` is that of `high`.
+    """
+    served, less = (np.nan_to_num(np.asarray(table["requests_per_s"], float)) for table in (high, low))
+    span = served - less
+    share = np.where(span > 0.0, (np.minimum(rate_per_s, served) - less) / np.where(span > 0.0, span, 1.0), 1.0)
+    time = np.clip(share, 0.0, 1.0)
+    requests = time * served / np.maximum(time * served + (1.0 - time) * less, 1e-300)
+    found = dict(high)
+    for names, weight in ((OVER_TIME, time), (PER_REQUEST, requests)):
+        found |= {name: weight * high[name] + (1.0 - weight) * low[name] for name in names}
+    tokens_per_s, spent = found["throughput_tokens_per_s"], found["usd_per_hour"] / SECONDS_PER_HOUR
+    found["energy_j_per_token"] = found["power_w"] / tokens_per_s
+    return {**found, "usd_per_million_tokens": np.asarray(usd_per_million_tokens(spent, tokens_per_s))}
+
+
+def with_values(result: Result, row: Result) -> Result:
+    """A plan in detail with the numbers of its row, which are those of its load."""
+    return replace(result, values={**result.values, **{k: v for k, v in row.values.items() if k in result.values}})
 
 
 def served_of(table: ResultTable) -> NDArray[np.float64]:

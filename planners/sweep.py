@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from planners.axes import Axis, axes_of, check_values, combinations, engine_name
 from planners.evaluate import CHUNK, Evaluator
-from planners.load import MOST_BATCH, rate_of, under_load
+from planners.load import MOST_BATCH, rate_of, under_load, with_values
 from planners.plans import AXES, PlanGrid
 from planners.study import Study, study_of
 from planners.summary import SweepSummary, label
@@ -86,7 +86,7 @@ class Sweep:
             usual = said if isinstance(said, str) else found.system.name
             names = {"system": labels.get("hardware.system", usual), "chip": found.system.chip.name}
             weights, _, _, kv = found.plan.formats()
-            more = {key: str(value) for key, value in labels.items() if key not in LABELLED}
+            more = {key: str(labels.get(key, "")) for key in self.slow if key not in LABELLED}
             rate = None if "traffic.batch" in self.fast else rate_of(found.scenario)
             yield Group(case, found, {**names, "weights": weights, "kv": kv, **more}, rate)
 
@@ -132,7 +132,7 @@ class Sweep:
         rows = best.rows() if best is not None else iter(())
         for row in rows:
             if row.system not in picks:
-                picks[row.system] = self.evaluator.one(case_of_row(row, groups))
+                picks[row.system] = with_values(self.evaluator.one(case_of_row(row, groups)), row)
         systems = {str(group.labels["system"]): group.system for group in groups}
         return SweepPages(summary, groups[0].case, systems, picks)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from planners.sizing.sized import MOST_REPLICAS, Candidate, Sized, rank
+from simcore.spec.plan_part import PlanPart
 from simcore.spec.scenario import Scenario
 from simcore.unit_text import seconds
 
@@ -77,8 +78,19 @@ def in_words(found: Sized) -> list[str]:
         why = verdict(found, miss)
         lines.append(f"Nearest miss: {degrees(miss)} {why} ({100 * (miss.answer.get('attainment_ratio') or 0):.0f} %).")
     lines += [changed(change) for change in found.changes]
-    told = {"Start each replica with": start_of(found, best), "Measure it with": bench_of(found, best)}
-    return [*lines, *(f"{what}: {command}" for what, command in told.items() if command is not None)]
+    start = start_of(found, best)
+    told = {"Start each replica with": start, "Measure it with": bench_of(found, best)}
+    lines += [f"{what}: {command}" for what, command in told.items() if command is not None]
+    return lines + other_checkpoint(found, best, start)
+
+
+def other_checkpoint(found: Sized, one: Candidate, start: str | None) -> list[str]:
+    """That the command needs a checkpoint in the plan's format, where its flags do not say the format."""
+    scenario, _, _ = deployed(found, one)
+    asked = scenario.plan.weights if isinstance(scenario.plan, PlanPart) else None
+    if start is None or asked is None or "--quantization" in start:
+        return []
+    return [f"Its weights are {asked}: name a checkpoint that has them in the command."]
 
 
 def figures(found: Sized, one: Candidate) -> str:

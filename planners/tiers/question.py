@@ -17,7 +17,7 @@ from scenarios.memory import home_of, load_of
 from scenarios.resolved import Resolved, resolve
 from simcore.cost import storage
 from simcore.cost.memory import Footprint, footprint
-from simcore.engine.analytic import decode_step
+from simcore.engine.phases import decode_step
 from simcore.errors import InputError
 from simcore.spec.demand import Demand
 from simcore.spec.scenario import Scenario

@@ -14,7 +14,6 @@ from simcore.errors import InputError
 from simcore.spec.scenario import Scenario
 
 FACTOR = 1.5
-LOADS_OF = ("rate_per_s", "users")
 FIGURES = {
     "ttft_mean_s": "TTFT",
     "tpot_mean_s": "TPOT",
@@ -70,9 +69,7 @@ def steady(scenario: Scenario) -> Scenario:
     """The scenario with the batch that its load keeps in flight. Raises InputError for what cannot be priced."""
     if scenario.training is not None or scenario.traffic is None or scenario.models or scenario.jobs:
         return scenario
-    batch = estimate(scenario).case.batch
-    stated = {f"traffic.{name}": None for name in LOADS_OF if getattr(scenario.traffic, name) is not None}
-    return scenario.set({**stated, "traffic.batch": batch})
+    return scenario.set({"traffic.batch": estimate(scenario).case.batch})
 
 
 def figures_of(asked: WhatIf, changes: Mapping[str, float]) -> dict[str, float]:

@@ -54,11 +54,15 @@ def overlaid(asked: WhatIf, changes: Mapping[str, Any], found: BreakEven | None)
 def paid(found: BreakEven) -> str:
     """Up to which price a change pays."""
     at = "today's price" if found.asked == found.now else f"{found.asked:.4g} {found.unit}"
+    if found.in_flight is not None:
+        held = f"At this rate a token costs the same. With {found.in_flight} requests in flight on both it"
+    else:
+        held = "It"
     costs = f"{COST} {found.cost_now:.4g} -> {found.cost_changed:.4g} at {at}"
     if found.price <= 0.0:
-        return f"It does not pay even with the chip for nothing ({costs})."
+        return f"{held} does not pay even with the chip for nothing ({costs})."
     verb = "pays" if found.price >= found.now else "would pay only"
-    return f"It {verb} while one chip costs below {found.price:.4g} {found.unit} ({found.now:.4g} now; {costs})."
+    return f"{held} {verb} while one chip costs below {found.price:.4g} {found.unit} ({found.now:.4g} now; {costs})."
 
 
 def short(value: Any) -> str:

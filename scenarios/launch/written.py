@@ -17,6 +17,8 @@ STARTS = {
 }
 UNDERSCORED = ("trtllm",)
 """servers whose flags have underscores"""
+LOADED = ("fp8",)
+"""formats to which servers convert the weights of a checkpoint in 16 bits; others need a checkpoint of their own"""
 DEGREES = ("tp", "pp", "attention_dp", "ep")
 
 
@@ -53,6 +55,8 @@ def stated(scenario: Scenario, server: str) -> dict[str, Any]:
     found |= {f"policy.{name}": getattr(policy, name) for name in said & policy.model_fields_set}
     if plan.kv is not None:
         found["plan.kv"] = plan.kv
+    if plan.weights in LOADED:
+        found["plan.weights"] = plan.weights
     return {key: value for key, value in found.items() if value is not None}
 
 

@@ -98,8 +98,9 @@ def load(path: Path) -> Learnt:
     try:
         about = json.loads(found["about"].tobytes().decode())
         arrays = [found[name] for name in ("powers", "words", "low", "high")]
+        unpack(arrays[1])
         return Learnt(str(about["target"]), tuple(about["inputs"]), *arrays)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, InputError) as error:
         raise InputError(f"is no predictor: {error}", file=str(path), fix="write one with simcore learn") from None
 
 

@@ -13,6 +13,7 @@ from simcore.cost.built_on import own_part
 from simcore.cost.calibrated import Artefact, KernelFit
 from simcore.cost.facts import ChipFacts
 from simcore.cost.kernel_power import PowerFit
+from simcore.cost.trees import AGAIN
 from simcore.errors import InputError
 from simcore.kept.lazy import dataclass
 
@@ -63,11 +64,7 @@ def unpack_records(arrays: Mapping[str, NDArray[Any]], layout: Layout, file: str
     lacking = {name for name in layout.optional if name not in arrays}
     ragged = {name: kind for name, kind in layout.ragged.items() if name not in lacking}
     counts = {name: arrays[name + "_count"] for name in ragged}
-    for name, count in counts.items():
-        if count.ndim != 1 or (count < 0).any() or int(count.sum()) != len(arrays[name]):
-            raise InputError(
-                "its lengths are not those of its numbers", file=file, key=f"{name}_count", fix="fit it again"
-            )
+    check_arrays(arrays, layout, lacking, file)
     parts: dict[str, Any] = {name: np.split(arrays[name], np.cumsum(counts[name])[:-1]) for name in ragged}
     scalar = [name for name in layout.scalar if name not in lacking]
     text = [name for name in layout.text if name not in lacking]
@@ -82,6 +79,29 @@ def unpack_records(arrays: Mapping[str, NDArray[Any]], layout: Layout, file: str
             values[name] = part if kind is np.uint32 else np.asarray(part, float)
         records.append(values)
     return records
+
+
+def check_arrays(arrays: Mapping[str, NDArray[Any]], layout: Layout, lacking: set[str], file: str) -> None:
+    """Raise InputError where kinds or lengths of arrays do not belong together, or a number is infinite."""
+    records = len(arrays[layout.text[0]])
+    for names, kinds in ((layout.text, "U"), (layout.scalar, "fiu")):
+        for name in (one for one in names if one not in lacking):
+            if arrays[name].shape != (records,) or arrays[name].dtype.kind not in kinds or endless(arrays[name]):
+                raise InputError("is not one finite value a fit", file=file, key=name, fix=AGAIN)
+    for name, kind in layout.ragged.items():
+        if name in lacking:
+            continue
+        values, count = arrays[name], arrays[name + "_count"]
+        if values.ndim != 1 or values.dtype.kind != np.dtype(kind).kind or endless(values):
+            raise InputError(f"is no list of finite {np.dtype(kind).name}", file=file, key=name, fix=AGAIN)
+        whole = count.shape == (records,) and count.dtype.kind in "iu" and not (count < 0).any()
+        if not whole or int(count.sum()) != len(values):
+            raise InputError("its lengths are not those of its numbers", file=file, key=f"{name}_count", fix=AGAIN)
+
+
+def endless(values: NDArray[Any]) -> bool:
+    """Whether one of numbers is infinite or none."""
+    return values.dtype.kind == "f" and not bool(np.isfinite(values).all())
 
 
 def to_arrays(artefact: Artefact) -> Arrays:
@@ -108,7 +128,7 @@ def power_from_arrays(
 
 def check_schema(provenance: Mapping[str, Any], file: str) -> None:
     if provenance.get("schema") != SCHEMA:
-        raise InputError(f"schema is {provenance.get('schema')!r}, not {SCHEMA!r}", file=file, fix="fit it again")
+        raise InputError(f"schema is {provenance.get('schema')!r}, not {SCHEMA!r}", file=file, fix=AGAIN)
 
 
 def facts_table(chip: ChipFacts) -> dict[str, Any]:

@@ -7,6 +7,7 @@ its parent, the right child follows the left subtree.
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,11 @@ from numpy.typing import NDArray
 
 from simcore.cost.gate import Gate
 from simcore.cost.libraries import compiles_nothing
+from simcore.errors import InputError
 from simcore.kept.lazy import dataclass
 
 LEAF = 63
+AGAIN = "fit it again"
 BULK_STEPS = 400_000
 """rows x trees from which the walk is compiled where no compiled one is kept"""
 WALK_FILE = str(Path(__file__).with_name("trees_numba.py"))
@@ -44,10 +47,17 @@ class Forest:
     roots: NDArray[np.int32]
     """[trees]"""
 
+    @cached_property
+    def widest(self) -> int:
+        """The last input that is asked for; -1: none is."""
+        return int(self.feature.max(initial=-1))
+
     def __call__(self, features: NDArray[np.float32], of_rows: int = 0) -> NDArray[np.float64]:
         """[rows, features] -> [rows] sum over the trees; `of_rows`: how many rows the caller has in all."""
         if not len(self.roots):
             return np.zeros(len(features))
+        if self.widest >= features.shape[1]:
+            raise InputError(f"its trees ask for input {self.widest} of {features.shape[1]}", fix=AGAIN)
         bulk = max(len(features), of_rows) * len(self.roots) >= BULK_STEPS and not compiles_nothing()
         return self._compiled_walk(features) if bulk or WALK.kept is not None else self._walk(features)
 
@@ -81,12 +91,14 @@ def pack(feature: NDArray[np.int64], value: NDArray[np.float32]) -> NDArray[np.u
 
 
 def unpack(words: NDArray[np.uint32]) -> Forest:
-    """Forest of a run of words (trees one after the other).
+    """Forest of a run of words (trees one after the other). Raises InputError for what is none.
 
     >>> forest = unpack(pack(np.array([0, -1, -1]), np.array([2.5, -1.0, 4.0], np.float32)))
     >>> forest(np.array([[1.0], [3.0]], np.float32)).tolist()
     [-1.0, 4.0]
     """
+    if words.dtype != np.uint32 or words.ndim != 1:
+        raise InputError("its trees are no list of 32-bit words", fix=AGAIN)
     low = (words & np.uint32(LEAF)).astype(np.int8)
     value = (words & np.uint32(0xFFFFFFC0)).view(np.float32)
     feature = np.where(low == LEAF, -1, low).astype(np.int8)
@@ -104,4 +116,6 @@ def unpack(words: NDArray[np.uint32]) -> Forest:
                 open_parents.pop()
         if split >= 0:
             open_parents.append([index, 0])
+    if open_parents:
+        raise InputError("its last tree is cut", fix=AGAIN)
     return Forest(feature, value, right, np.array(roots, np.int32))

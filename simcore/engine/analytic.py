@@ -16,86 +16,27 @@ where queues grow: that is the event engine's work.
 
 from __future__ import annotations
 
-from dataclasses import field, fields, replace
-
 import numpy as np
 
 from simcore.cost import memory, money
-from simcore.cost.base import CostModel
 from simcore.cost.machine import Machine
 from simcore.cost.residency import elsewhere, tiers_in_use
 from simcore.engine.masking import mask_infeasible
 from simcore.engine.peak import request_flop, within_peak
+from simcore.engine.phases import Phases, Setting, phases, physics_of
 from simcore.engine.waiting import with_queue
-from simcore.kept.lazy import dataclass
-from simcore.ops.op import Array, Column, PlanColumns, StepColumns
+from simcore.ops.op import Array, Column, PlanColumns
 from simcore.result import Reason
-from simcore.spec.demand import Demand
-from simcore.spec.economics import Economics
-from simcore.spec.model import ModelSpec
-from simcore.spec.policy import ServingPolicy
-from simcore.spec.stack import StackMemory
-from simcore.step.overlap import overlap_of
-from simcore.step.price import Physics, StepTotal, dynamic_w
-from simcore.step.served import NOTHING, Served
-from simcore.step.totals import shared_total, step_total, sub_batched_total
+from simcore.step.price import StepTotal, dynamic_w
 
 
-@dataclass(frozen=True)
-class Setting:
-    """Everything that is equal for all plans of one evaluation."""
-
-    model: ModelSpec
-    demand: Demand
-    policy: ServingPolicy
-    economics: Economics
-    cost_model: CostModel
-    quantile: float = 0.5
-    """of the input length at which TTFT is told"""
-    stack: StackMemory = field(default_factory=StackMemory)
-    """how its server divides memory"""
-    served: Served = NOTHING
-    """what its server adds"""
-    expert_cost: CostModel | None = None
-    """of another stack's expert kernels, where its server runs them"""
-    waves: float = 0.0
-    """requests per user of a run whose users all start at once; 0: a steady state"""
-    share_steps: bool = True
-    """plans whose prefill or decode step is the same share its cost"""
-
-
-@dataclass(frozen=True)
-class Phases:
-    """Prefill of one request, one decode step, and a step that holds a chunk beside the decodes, [plans]."""
-
-    prefill: StepTotal
-    prefill_quantile_s: Column
-    decode: StepTotal
-    lane_batch: Column
-    lanes: Column
-    mixed: StepTotal | None = None
-    """None where a step prefills or decodes"""
-    chunks: Column = 1.0
-    """steps that a prompt, or all that come together, is spread over"""
-    together: Column = 1.0
-    """prompts that share those steps"""
-    full: StepTotal | None = None
-    """a step that prefills as much as the budget allows, for runs whose users start at once"""
-    full_prompts: Column = 1.0
-    """prompts in it"""
-
-    @property
-    def stall_s(self) -> Column:
-        """Seconds by which one prompt delays the decodes of its lane."""
-        if self.mixed is None:
-            return self.prefill.time_s
-        return self.chunks * np.maximum(self.mixed.time_s - self.decode.time_s, 0.0) / self.together
-
-
-def evaluate(setting: Setting, machine: Machine, plan: PlanColumns, batch: Column) -> dict[str, Array]:
+def evaluate(
+    setting: Setting, machine: Machine, plan: PlanColumns, batch: Column, busy: Column = 1.0
+) -> dict[str, Array]:
     """Steady state of every plan. Returns columns [plans]; rows that do not fit are NaN with a reason code.
 
-    `batch` is the number of requests in flight per replica.
+    `batch` is the number of requests in flight per replica, `busy` the share of the time in which they are; replicas
+    are empty and idle for the rest.
     """
     space = fit(setting, machine, plan, batch)
     running = running_of(setting, plan, batch, space["max_resident"])
@@ -103,7 +44,7 @@ def evaluate(setting: Setting, machine: Machine, plan: PlanColumns, batch: Colum
     served = within_peak(steady_state(setting, found, running), setting, machine, plan, running)
     times = with_queue(served, batch, running)
     columns = {**times, **space}
-    columns |= efficiency(setting, machine, plan, running, found, times)
+    columns |= efficiency(setting, machine, plan, found, times, busy)
     columns |= {"decode_bound": found.decode.bound.astype(float), "prefill_bound": found.prefill.bound.astype(float)}
     return mask_infeasible(columns, _rows(plan, batch))
 
@@ -116,103 +57,6 @@ def running_of(setting: Setting, plan: PlanColumns, batch: Column, most: Column)
     limit = setting.policy.max_running
     slots = np.inf if limit is None else limit * plan.attention_dp
     return np.maximum(np.minimum(np.minimum(batch, most), slots), 1.0)
-
-
-def physics_of(setting: Setting, machine: Machine) -> Physics:
-    """What prices the setting's steps."""
-    more = setting.policy.imbalance_ratio, setting.served, setting.expert_cost
-    return Physics(setting.model, machine, setting.cost_model, *more, overlap=overlap_of(setting.policy))
-
-
-def phases(setting: Setting, machine: Machine, plan: PlanColumns, batch: Column) -> Phases:
-    """Costs of the kinds of step."""
-    physics = physics_of(setting, machine)
-    lanes = np.minimum(batch, plan.attention_dp * plan.pp)
-    lane_batch = batch / lanes
-    demand = setting.demand
-    prefill = whole_prefill(setting, physics, plan, demand.input.mean_tokens)
-    typical = demand.input.quantile(setting.quantile)
-    if typical == demand.input.mean_tokens:
-        at_quantile = prefill.time_s
-    else:
-        at_quantile = whole_prefill(setting, physics, plan, typical).time_s
-    decode = step(setting, physics, plan, decode_step(np.ceil(lane_batch), demand), setting.policy.graphs)
-    full_prompts, packed = full_step(setting, lane_batch)
-    full = step(setting, physics, plan, packed, False) if setting.waves else None
-    if not setting.policy.mixes or not (setting.served.adds or setting.policy.fill_s):
-        return Phases(prefill, at_quantile, decode, lane_batch, lanes, full=full, full_prompts=full_prompts)
-    chunks, together, beside = mixed_step(setting, lane_batch)
-    mixed = step(setting, physics, plan, beside, False)
-    return Phases(prefill, at_quantile, decode, lane_batch, lanes, mixed, chunks, together, full, full_prompts)
-
-
-def full_step(setting: Setting, lane_batch: Column) -> tuple[Column, StepColumns]:
-    """(prompts, the step) of a prefill that fills the token budget, half of the lane decoding beside it."""
-    inputs, budget = setting.demand.input.mean_tokens, float(setting.policy.token_budget)
-    beside = np.ceil(lane_batch / 2.0) if setting.policy.mixes else 0.0
-    prompts = np.minimum(np.maximum(budget - beside, 1.0) / inputs, lane_batch)
-    sequences = np.maximum(np.floor(prompts), 1.0)
-    own = np.minimum(prompts * inputs / sequences, inputs)
-    past = np.maximum(inputs - own, 0.0) / 2.0
-    return prompts, StepColumns(sequences, own, past, beside, setting.demand.decode_context_tokens)
-
-
-def mixed_step(setting: Setting, lane_batch: Column) -> tuple[Column, Column, StepColumns]:
-    """(steps, prompts in them, the mean one of them) that prefill beside the decodes of a lane.
-
-    Prompts arrive at (b - 1) / O per decode step: where that is above one, as many share a step, and all are cut to
-    the token budget.
-    """
-    demand, policy = setting.demand, setting.policy
-    others = np.maximum(lane_batch - 1.0, 0.0)
-    together = np.maximum(others / demand.output.mean_tokens, 1.0)
-    room = np.maximum(policy.token_budget - others, 1.0)
-    chunks = np.maximum(np.ceil(together * demand.input.mean_tokens / room), 1.0)
-    own = demand.input.mean_tokens / chunks
-    past = own * (chunks - 1.0) / 2.0
-    return chunks, together, StepColumns(together, own, past, np.ceil(others), demand.decode_context_tokens)
-
-
-def step(setting: Setting, physics: Physics, plan: PlanColumns, batch: StepColumns, graphs: bool) -> StepTotal:
-    """One step, decode attention overlapped where the hardware can, filled with another job's work if there is one."""
-    machine = physics.machine
-    if machine.pim is not None and machine.pim.concurrent and setting.policy.sub_batches and batch.decodes:
-        found = sub_batched_total(physics, plan, batch, graphs)
-    else:
-        total = shared_total if setting.share_steps and machine.is_one else step_total
-        found = total(physics, plan, batch, graphs)
-    fill_s = setting.policy.fill_s
-    return found if fill_s == 0.0 else replace(found, launch_s=found.launch_s + np.maximum(fill_s - found.time_s, 0.0))
-
-
-def whole_prefill(setting: Setting, physics: Physics, plan: PlanColumns, input_tokens: float) -> StepTotal:
-    """One request's whole prompt."""
-    chunks, chunk = prompt_steps(setting, input_tokens)
-    one = step(setting, physics, plan, chunk, False)
-    if chunks == 1.0:
-        return one
-    return StepTotal(**{f.name: chunks * getattr(one, f.name) for f in fields(one)})
-
-
-def prompt_steps(setting: Setting, input_tokens: float) -> tuple[float, StepColumns]:
-    """(steps, the mean one) of one request's whole prompt: one, or as many equal ones as the token budget cuts it
-    into."""
-    budget = float(setting.policy.token_budget)
-    chunks = float(np.ceil(input_tokens / budget)) if setting.policy.mixes else 1.0
-    if chunks <= 1.0:
-        return 1.0, prefill_step(input_tokens)
-    own = input_tokens / chunks
-    return chunks, StepColumns(1.0, own, 0.5 * own * (chunks - 1.0))
-
-
-def prefill_step(input_tokens: float) -> StepColumns:
-    """One request's whole prompt."""
-    return StepColumns(prefill_sequences=1.0, prefill_tokens=input_tokens)
-
-
-def decode_step(sequences: Column, demand: Demand) -> StepColumns:
-    """One token for each of `sequences` at the mean context."""
-    return StepColumns(decode_sequences=sequences, kv_tokens=demand.decode_context_tokens)
 
 
 def steady_state(setting: Setting, found: Phases, batch: Column) -> dict[str, Column]:
@@ -351,22 +195,31 @@ def fit(setting: Setting, machine: Machine, plan: PlanColumns, batch: Column) ->
 
 
 def efficiency(
-    setting: Setting, machine: Machine, plan: PlanColumns, batch: Column, found: Phases, times: dict[str, Column]
+    setting: Setting,
+    machine: Machine,
+    plan: PlanColumns,
+    found: Phases,
+    times: dict[str, Column],
+    busy: Column,
 ) -> dict[str, Column]:
-    """Throughput, utilisation, power, energy and cost of the whole deployment."""
+    """Throughput, utilisation, power, energy and cost of the whole deployment, whose replicas serve in `busy` of the
+    time."""
     output = setting.demand.output.mean_tokens
-    tokens_per_s = times["replica_tokens_per_s"] * plan.dp
+    replica_tokens_per_s = times["replica_tokens_per_s"] * busy
+    tokens_per_s = replica_tokens_per_s * plan.dp
     chips = plan.chips
-    busy = found.lanes / (plan.attention_dp * plan.pp)
-    prefill_w, decode_w = (phase_power_w(setting, machine, phase, busy) for phase in (found.prefill, found.decode))
+    lanes = found.lanes / (plan.attention_dp * plan.pp)
+    prefill_w, decode_w = (phase_power_w(setting, machine, phase, lanes) for phase in (found.prefill, found.decode))
     share = times["prefill_share_ratio"]
     idle = between_ratio(setting, times, found.lane_batch)
-    chip_w = idle * machine.idle_w + (1.0 - idle) * (share * prefill_w + (1.0 - share) * decode_w)
+    serving_w = idle * machine.idle_w + (1.0 - idle) * (share * prefill_w + (1.0 - share) * decode_w)
+    chip_w = busy * serving_w + (1.0 - busy) * machine.idle_w
     power_w = chips * (chip_w + machine.node_w)
     spent = money.usd_per_s(machine, setting.economics, chips, power_w)
     useful = request_flop(setting.model, setting.demand) / output * tokens_per_s / chips
-    moved = found.decode.moved_bytes / (found.decode.time_s * machine.memory_bytes_per_s) * busy
+    moved = found.decode.moved_bytes / (found.decode.time_s * machine.memory_bytes_per_s) * lanes * busy
     return {
+        "replica_tokens_per_s": replica_tokens_per_s,
         "throughput_tokens_per_s": tokens_per_s,
         "throughput_per_chip_tokens_per_s": tokens_per_s / chips,
         "requests_per_s": tokens_per_s / output,
@@ -383,11 +236,11 @@ def efficiency(
     }
 
 
-def phase_power_w(setting: Setting, machine: Machine, phase: StepTotal, busy: Column) -> Column:
-    """Board power of one chip during a phase; the share `busy` of lanes has work, the others idle."""
+def phase_power_w(setting: Setting, machine: Machine, phase: StepTotal, lanes: Column) -> Column:
+    """Board power of one chip during a phase; the share `lanes` of them has work, the others idle."""
     memory_s = phase.moved_bytes / machine.memory_bytes_per_s
     power_w: Column = dynamic_w(physics_of(setting, machine), phase.peak_s, memory_s, phase.time_s)
-    return machine.idle_w + busy * power_w
+    return machine.idle_w + lanes * power_w
 
 
 def between_ratio(setting: Setting, times: dict[str, Column], lane_batch: Column) -> Column:

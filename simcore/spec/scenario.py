@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -168,6 +169,16 @@ NEEDED = ("model.name", "hardware.system", *SOURCES, *LOADS)
 """keys without which there is no question: where only [vary] says one, its first value stands"""
 
 
+def other_loads(changes: Mapping[str, Any]) -> dict[str, None]:
+    """The loads that a change takes the place of.
+
+    >>> other_loads({"traffic.batch": 8, "plan.tp": 2})
+    {'traffic.users': None, 'traffic.rate_per_s': None}
+    """
+    stated = any(changes.get(key) is not None for key in LOADS)
+    return dict.fromkeys(key for key in LOADS if key not in changes) if stated else {}
+
+
 def with_first_values(raw: dict[str, Any]) -> dict[str, Any]:
     """The tables, with what only an axis says.
 
@@ -273,9 +284,12 @@ class Scenario(Spec):
     """what the reader of the file must tell"""
 
     def set(self, changes: dict[str, Any]) -> Scenario:
-        """The scenario with dotted keys changed, checked again: `q.set({"plan.tp": 8})`. Raises InputError."""
+        """The scenario with dotted keys changed, checked again: `q.set({"plan.tp": 8})`. Raises InputError.
+
+        A load (users, batch or rate_per_s of traffic) takes the place of the one that was stated.
+        """
         raw = self.tables() | {"name": self.name}
-        for key, value in changes.items():
+        for key, value in {**other_loads(changes), **changes}.items():
             put(raw, key, value, self.file)
         return build(Scenario, raw, self.file).replace(file=self.file, notes=self.notes)
 

@@ -169,7 +169,7 @@ def spoilt_bytes(data: bytes, draw: random.Random) -> tuple[bytes, Change]:
     if how < 0.3:
         return data[:at], Change("cut", str(at))
     if how < 0.6:
-        some = bytearray(data)
+        some = bytearray(data or b"\0")
         for _ in range(draw.randrange(1, 9)):
             some[draw.randrange(len(some))] = draw.randrange(256)
         return bytes(some), Change("flipped")

@@ -50,6 +50,7 @@ def words_of(verb: str, folder: Path) -> tuple[str, ...]:
     file = str(folder / "s.toml")
     more = {
         "simulate": ("--check", "--json"),
+        "sweep": ("--json", "--out", str(folder / "out")),
         "search": ("--budget", "6", "--method", "random", "--json", "--out", str(folder / "out")),
         "capacity": ("--tolerance", "0.3", "--most", "4", "--json"),
         "migrate": (),
@@ -211,11 +212,13 @@ def study(folder: Path, draw: random.Random) -> Input:
 LOADS = {"chips": 2, "slots": 4, "load_cap_ratio": 2.0, "loads": [[1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0]]}
 
 
+ROUTED = [[[(t + k + layer) % 8 for k in range(2)] for layer in range(2)] for t in range(20)]
+
+
 def experts(folder: Path, draw: random.Random) -> Input:
     """A placement problem, or a routing trace."""
     if draw.random() < 0.4:
-        tokens = [[[(t + k + layer) % 8 for k in range(2)] for layer in range(2)] for t in range(20)]
-        change = write_spoilt(folder / "t.json", tokens, draw)
+        change = write_spoilt(folder / "t.json", ROUTED, draw)
         return Input(
             change,
             ("plan", "experts", "--trace", str(folder / "t.json"), "--chips", "2", "--json", "--time-limit", "1"),

@@ -96,6 +96,15 @@ def test_a_written_command_means_the_plan(stack: str, degrees: dict[str, int]) -
     assert stack == "trtllm" or (found["policy.token_budget"], found["policy.memory_fraction"]) == (4096, 0.85)
 
 
+@pytest.mark.parametrize(("weights", "flag"), [("fp8", " --quantization fp8"), ("nvfp4", ""), (None, "")])
+def test_weights_that_a_server_converts_are_a_flag(weights: str | None, flag: str) -> None:
+    plan = {"tp": 2} | ({"weights": weights} if weights else {})
+    scenario = from_raw({**QUESTION, "model": {"name": "qwen3-32b"}, "plan": plan}, "mine.toml")
+    for stack in ("vllm", "sglang"):
+        text = launch_command(scenario, stack, ("Qwen/Qwen3-32B",))
+        assert text is not None and text.endswith(flag) and ("--quantization" in text) == bool(flag)
+
+
 def test_a_stack_without_a_server_has_no_command() -> None:
     assert launch_command(from_raw({**QUESTION, "model": {"name": "qwen3-8b"}}, "mine.toml"), "datasheet") is None
 

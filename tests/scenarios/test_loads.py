@@ -18,13 +18,27 @@ def small(**more: object) -> Scenario:
     )
 
 
-def test_a_rate_takes_the_smallest_batch_that_keeps_up() -> None:
+def test_a_rate_lies_between_two_batches() -> None:
     rate, dp = 30.0, 2
     found = simcore.estimate(small(rate_per_s=rate, dp=dp))
     batch = estimate(small(rate_per_s=rate, dp=dp)).case.batch
-    served = [simcore.estimate(small(batch=b, dp=dp)).requests_per_s for b in (batch - 1, batch)]
-    assert batch > 1 and served[0] < rate <= served[1] == found.requests_per_s
-    assert batch >= rate * found.e2e_s / dp > batch - 2, "batch = rate x e2e / dp"
+    less, more = (simcore.estimate(small(batch=b, dp=dp)) for b in (batch - 1, batch))
+    assert batch > 1 and less.requests_per_s < rate <= more.requests_per_s
+    assert found.requests_per_s == pytest.approx(rate, rel=1e-12)
+    assert less.tpot_s < found.tpot_s <= more.tpot_s and less.power_w < found.power_w <= more.power_w
+    assert batch - 1 < rate * found.e2e_s / dp <= batch, "Little's law"
+    served = simcore.estimate(small(rate_per_s=more.requests_per_s * (1 - 1e-12), dp=dp))
+    assert served.tpot_s == pytest.approx(more.tpot_s, rel=1e-9), "the rate of a whole batch is that batch"
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.5, 8.0])
+def test_a_rate_is_paid_by_the_hour(rate: float) -> None:
+    """A replica that waits for requests costs and draws what `simulate` says of it."""
+    question = small(rate_per_s=rate).set({"traffic.requests": 4000})
+    found, run = simcore.estimate(question), simcore.simulate(question).flat
+    assert found.usd_per_million_tokens == pytest.approx(1e6 * found.usd_per_hour / 3600 / (rate * 64), rel=1e-9)
+    for name in ("throughput_tokens_per_s", "usd_per_million_tokens", "energy_j_per_token"):
+        assert getattr(found, name) == pytest.approx(run[name], rel=0.05), name
 
 
 def test_too_high_a_rate_is_an_answer() -> None:

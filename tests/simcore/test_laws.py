@@ -14,7 +14,7 @@ from simcore.api import cost_model
 from simcore.cost.machine import machine_of
 from simcore.cost.operator_cost import PEAKS
 from simcore.cost.roofline import Roofline, peak_of
-from simcore.engine import analytic
+from simcore.engine import phases
 from simcore.ops.op import StepColumns, plan_columns
 from simcore.ops.transformer import lower
 from simcore.spec.case import Case
@@ -26,8 +26,8 @@ models = st.sampled_from(sorted(MODELS))
 
 def step_of(scenario: Case, decode: bool) -> StepColumns:
     if decode:
-        return analytic.decode_step(float(scenario.batch), scenario.demand)
-    return analytic.prefill_step(scenario.demand.input.mean_tokens)
+        return phases.decode_step(float(scenario.batch), scenario.demand)
+    return phases.prefill_step(scenario.demand.input.mean_tokens)
 
 
 def times(scenario: Case, decode: bool, model: str, **changes: float) -> tuple[list, list, object]:

@@ -143,6 +143,8 @@ def _block(parent: dict[str, Any], name: str) -> dict[str, Any]:
 def stated_engine(meta: dict[str, Any], file: str) -> dict[str, Any]:
     """Engine arguments as stated, `STATED` and counts checked; raises InputError for one that is no number."""
     resolved = _block(meta, "resolved_config")
+    for name in ("resolved_config", "engine_kwargs"):
+        _check_numbers(_block(meta, name), file, name)
     blocks = {name: _block(meta, name) for name in ("engine_kwargs", "kv_cache", "hardware")} | {"meta": meta}
     for name in ("cache", "scheduler", "compilation", "parallel", "model"):
         blocks[name] = _block(resolved, f"{name}_config")
@@ -161,6 +163,15 @@ def stated_engine(meta: dict[str, Any], file: str) -> dict[str, Any]:
         if name.endswith("_parallel_size") and value is not None:
             _check_stated(name, value, file, name)
     return engine
+
+
+def _check_numbers(value: Any, file: str, place: str) -> None:
+    """Raise InputError for a setting that no server has: infinite, or below the -1 that stands for none."""
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            _check_numbers(inner, file, f"{place}.{key}")
+    elif isinstance(value, int | float) and not -1 <= value <= MOST_FLOAT:
+        raise InputError(f"{value!r} is no setting of a server", file=file, key=place, fix="mend the recorded run")
 
 
 def _check_stated(name: str, value: Any, file: str, place: str) -> None:

@@ -53,6 +53,16 @@ def test_at_the_break_even_price_a_token_costs_the_same() -> None:
     assert worse is not None and worse.price < worse.now
 
 
+def test_at_a_stated_rate_a_faster_chip_pays_by_what_it_could_serve() -> None:
+    busy = asked().scenario
+    alike = WhatIf(busy.set({"traffic.rate_per_s": simcore.estimate(busy).requests_per_s * (1 - 1e-9)}), COST)
+    changes = overlay(alike.scenario, {HBM: "2x"})
+    assert alike.value(changes) == pytest.approx(alike.value({}), rel=1e-9), "an hour costs the same"
+    found, held = break_even(alike, changes), break_even(WhatIf(busy, COST), changes)
+    assert found is not None and held is not None and found.in_flight == 4 and held.in_flight is None
+    assert found.price == pytest.approx(held.price, rel=1e-6)
+
+
 def test_a_map_holds_the_tornado() -> None:
     question = asked()
     found = heat_map(question, (HBM, BF16), (0.5, 1.0, 2.0))
