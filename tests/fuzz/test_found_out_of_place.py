@@ -1,4 +1,4 @@
-"""What was taken in silence or told badly when values stood in each other's place: each is one line with the key now."""
+"""What was taken in silence or told badly when things stood in each other's place: one line with the key now."""
 
 from __future__ import annotations
 
