@@ -204,7 +204,18 @@ def usage(error: Any) -> str:
         sys.exit(0)
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "simcore"
-    return f"{brief(error.format_message(), 400).rstrip('.')}; see `{path} --help`"
+    message = error.format_message()
+    for theirs, ours in THEIRS:
+        message = message.replace(theirs, ours)
+    return f"{brief(message, 400).rstrip('.')}; see `{path} --help`"
+
+
+THEIRS = (
+    ("Input should be a valid integer, unable to parse string as an integer", "not a whole number"),
+    ("Input should be a valid number, unable to parse string as a number", "not a number"),
+    ("Input should be", "it must be"),
+)
+"""what the parser of some typers says -> the same in our words"""
 
 
 def fail(message: str, code: int = 2) -> NoReturn:

@@ -112,6 +112,10 @@ def read_table(path: str) -> pd.DataFrame:
     return frame
 
 
+MOST_HEADER = 100_000
+"""characters of a header that are looked at"""
+
+
 def read_csv(source: Path | str, file: str, **options: Any) -> pd.DataFrame:
     """The rows of a CSV table, a path or its text, by pandas with `options`. Raises InputError for rows longer than the
     header, and for two columns of one name."""
@@ -124,7 +128,7 @@ def read_csv(source: Path | str, file: str, **options: Any) -> pd.DataFrame:
     except (OSError, ValueError, OverflowError) as error:
         raise InputError(csv_problem(str(error)), file=file, fix="mend the table") from None
     with open(source, encoding="utf-8-sig") if isinstance(source, Path) else io.StringIO(source) as lines:
-        names = next(csv.reader(lines), [])
+        names = next(csv.reader(lines.readline(MOST_HEADER).splitlines()), [])
     if not isinstance(frame.index, pd.RangeIndex):  # what pandas takes for names of rows
         raise InputError("rows have more fields than the header", file=file, fix="name every column")
     if len(set(names)) < len(names):

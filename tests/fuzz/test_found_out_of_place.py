@@ -163,3 +163,11 @@ def test_digits_without_end() -> None:
     file = Path("/dev/null")
     with pytest.raises(InputError, match="no bandwidth matrix"):
         read_links(file)
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "x"])
+def test_an_option_is_told_in_our_words(
+    value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = simcore(monkeypatch, capsys, "plan", "power", "x.toml", "--time-limit", value)
+    assert code == 2 and "--time-limit" in err and "Input should" not in err, err
