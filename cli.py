@@ -97,7 +97,8 @@ def main() -> None:
     if arguments[0] in WITHOUT_ALGEBRA:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        found = quiet_everywhere(mount_one(arguments[0].replace("-", "_")))
+        found = typer.main.get_command(quiet_everywhere(mount_one(arguments[0].replace("-", "_"))))
+        check_once(found, arguments)
         code = found(prog_name="simcore", standalone_mode=False, args=arguments)
         sys.stdout.flush()
         if code == STOPPED:  # a signal, that the parser of commands has taken in hand
@@ -120,6 +121,26 @@ def main() -> None:
             raise
         fail(usage(error))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def check_once(command: Any, words: list[str]) -> None:
+    """Raises InputError for an option that is given twice with different values, of which one would be forgotten."""
+    from simcore.errors import InputError, brief
+
+    while words and words[0] in getattr(command, "commands", {}):
+        command, words = command.commands[words[0]], words[1:]
+    command = getattr(command, "commands", {}).get("run", command)  # of a group that runs by default
+    known = {name: one for one in command.params for name in (*one.opts, *one.secondary_opts) if name[:2] == "--"}
+    said: dict[str, str] = {}
+    for at, word in enumerate(words[: words.index("--")] if "--" in words else words):
+        name, equals, value = word.partition("=")
+        option = known.get(name)
+        if option is None or option.multiple:
+            continue
+        value = value if equals else name if option.is_flag else "".join(words[at + 1 : at + 2])
+        if said.setdefault(option.name, value) != value:
+            what = f"is given twice, as {brief(said[option.name], 60)} and {brief(value, 60)}"
+            raise InputError(what, key=name, fix="give it once")
 
 
 STOPPED = 130
@@ -183,7 +204,18 @@ def usage(error: Any) -> str:
         sys.exit(0)
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "simcore"
-    return f"{brief(error.format_message(), 400).rstrip('.')}; see `{path} --help`"
+    message = error.format_message()
+    for theirs, ours in THEIRS:
+        message = message.replace(theirs, ours)
+    return f"{brief(message, 400).rstrip('.')}; see `{path} --help`"
+
+
+THEIRS = (
+    ("Input should be a valid integer, unable to parse string as an integer", "not a whole number"),
+    ("Input should be a valid number, unable to parse string as a number", "not a number"),
+    ("Input should be", "it must be"),
+)
+"""what the parser of some typers says -> the same in our words"""
 
 
 def fail(message: str, code: int = 2) -> NoReturn:

@@ -21,6 +21,8 @@ Pictures = Annotated[
     bool, typer.Option("--pictures", help="Also every figure of the page as PNG, SVG and CSV, for papers.")
 ]
 Html = Annotated[Path | None, typer.Option("--html", help="Write the answer as a page (HTML) to this file.")]
+LEAST_S = 1e-6
+"""of a limit on time"""
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 

@@ -51,6 +51,7 @@ def calibrate(
     from simcore.calibration.host import host_facts
     from simcore.calibration.store import save
     from simcore.cost.facts import chip_facts
+    from simcore.errors import InputError
 
     say, files = teller(quiet or as_json), []
     out = out or (tables if chip == "host" else TABLES)
@@ -66,6 +67,9 @@ def calibrate(
             where, size = out / facts.name / path.name, path.stat().st_size
             say(f"{where}: {size} bytes, {len(found.fits)} fits")
             files.append({"file": str(where), "stack": stack, "size_bytes": size, "fits": len(found.fits)})
+        if not files:
+            fix = "give a folder with tables such as gemm.csv or moe.parquet; see docs/calibration.md"
+            raise InputError("holds no table that is asked for", file=str(folder), fix=fix)
         if power:
             from simcore.calibration.power import build_power
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import Json, Pictures, Quiet
+from commands.asked import LEAST_S, Json, Pictures, Quiet
 
 FILES = ("placement.json", "sglang.json", "vllm-ascend.json", "plan-experts.html")
 
@@ -30,7 +30,9 @@ def experts(
         str, typer.Option(help="auto, heuristic, local, spectral, chain, ilp, exact, eplb, exflow or round-robin.")
     ] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of the search and of the held-out half.", min=0)] = 0,
-    time_limit: Annotated[float | None, typer.Option(help="CPU seconds; the best found so far is kept.")] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(help="CPU seconds; the best found so far is kept.", min=LEAST_S)
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for placement.json, the servers' own files and plan-experts.html.")
     ] = None,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from commands.asked import Json, Set
+from commands.asked import LEAST_S, Json, Set
 
 
 def add_to(plan: typer.Typer) -> None:
@@ -20,7 +20,9 @@ def policy(
     changes: Set = None,
     budget: Annotated[int, typer.Option(min=1, max=100_000, help="Programs to judge.")] = 120,
     seed: Annotated[int, typer.Option(help="Of the evolution.")] = 0,
-    time_limit: Annotated[float | None, typer.Option(help="CPU seconds; the best found so far is kept.")] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(help="CPU seconds; the best found so far is kept.", min=LEAST_S)
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the scenario with the program found.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from commands.asked import Json, Pictures, Quiet
+from commands.asked import LEAST_S, Json, Pictures, Quiet
 
 
 def refuse(answer: Any, as_json: bool) -> NoReturn:
@@ -31,7 +31,7 @@ def power(
     problem: Annotated[Path, typer.Argument(help="Problem file (TOML or JSON); see examples/power-row.toml.")],
     seed: Annotated[int, typer.Option(help="Seed of the scenarios.", min=0)] = 0,
     days: Annotated[float, typer.Option(help="Days to simulate under control.", min=0.01)] = 2.0,
-    time_limit: Annotated[float | None, typer.Option(help="CPU seconds for the integer program.")] = None,
+    time_limit: Annotated[float | None, typer.Option(help="CPU seconds for the integer program.", min=LEAST_S)] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for plan.json and plan-power.html.")] = None,
     pictures: Pictures = False,
     quiet: Quiet = False,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.asked import Html, Json, Quiet, Set
+from commands.asked import LEAST_S, Html, Json, Quiet, Set
 
 
 def add_to(plan: typer.Typer) -> None:
@@ -17,7 +17,9 @@ def add_to(plan: typer.Typer) -> None:
 def precision(
     problem: Annotated[Path, typer.Argument(help="Scenario with [asked] and [precision] (TOML).")],
     changes: Set = None,
-    time_limit: Annotated[float | None, typer.Option(help="CPU seconds; the best found so far is kept.")] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(help="CPU seconds; the best found so far is kept.", min=LEAST_S)
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the choice as a scenario, for every verb.")] = None,
     html: Html = None,
     quiet: Quiet = False,

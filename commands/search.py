@@ -287,7 +287,12 @@ def asked_for(file: Path, changes: list[str] | None, vary: list[str] | None) -> 
 def engine(name: str | None, address: str | None, workers: int | None) -> Iterator[Any]:
     """The backend, closed afterwards; this process unless something else is asked for."""
     from planners.search.backend import backend
+    from simcore.errors import InputError
 
+    if address is not None and name not in ("dask", "ray"):
+        raise InputError("is of a cluster", key="--address", fix="give --backend dask or ray too")
+    if workers is not None and workers > 1 and name == "serial":
+        raise InputError("work side by side", key="--workers", fix="leave --backend serial out")
     found = backend(name or ("joblib" if workers and workers > 1 else "serial"), address, workers)
     try:
         yield found

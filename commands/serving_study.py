@@ -66,6 +66,13 @@ def read(file: Path) -> dict[str, Any]:
     return plan
 
 
+KNOWN = {
+    "variants": ("label", "set"),
+    "figures": ("x", "y", "x_label", "y_label", "title", "scale"),
+}
+"""table -> the keys of each of its entries"""
+
+
 def checked(plan: dict[str, Any], file: Path) -> None:
     """Raise InputError for a part of the wrong kind, and for two variants of one label."""
     from simcore.errors import InputError
@@ -82,6 +89,10 @@ def checked(plan: dict[str, Any], file: Path) -> None:
     for key in ("variants", "figures"):
         if not isinstance(plan.get(key, []), list) or not all(isinstance(v, dict) for v in plan.get(key, [])):
             refuse("is not a list of tables", key, f"write [[{key}]]")
+    for table, known in KNOWN.items():
+        for number, one in enumerate(plan.get(table, [])):
+            for key in set(one) - set(known):
+                refuse("unknown key", f"{table}.{number}.{key}", f"known: {', '.join(known)}")
     for number, variant in enumerate(plan.get("variants", [])):
         if not isinstance(variant.get("label"), str) or not isinstance(variant.get("set", {}), dict):
             refuse(

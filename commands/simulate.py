@@ -39,20 +39,21 @@ def simulate(
     """
     from commands.terminal import print_json, progress
     from reports.output import claim
-    from reports.serving import NAMES
+    from reports.serving import NAMES, write_run
     from scenarios.simulate import simulate as served
 
+    window = window_of(timeline, out)
     claim(out, NAMES)
     question = asked(scenario, changes, launch=launch, link=link)
     with progress(quiet or as_json, question.name) as update:
-        logged = TRACED if timeline else DRAWN if out is not None else 0
+        logged = TRACED if window else DRAWN if out is not None else 0
         found = served(question, seeds, skip_bad, check, logged, update)
     if found.run is None:
         refused = found.flat | {"infeasible": found.ready.infeasible}
         print_json(refused) if as_json else print(found.ready.infeasible)
         raise typer.Exit(1)
     if out is not None:
-        write(out, found, question, timeline, pictures)
+        write_run(out, found, question, window, pictures)
     if as_json:
         print_json(found.flat | found.report)
     elif not quiet:
@@ -63,19 +64,21 @@ TRACED, DRAWN = 1_000_000, 300_000
 """steps of all replicas that a trace holds, and that the parts of TPOT on a page are read from"""
 
 
-def write(out: Path, found: Any, question: Any, timeline: str | None, pictures: bool = False) -> None:
-    """All files of a run, the whole set or none."""
-    from reports.serving import write_run
+def window_of(timeline: str | None, out: Path | None) -> tuple[float, float] | None:
+    """START:END of `--timeline` in seconds. Raises InputError for what is no window, and where nothing is written."""
     from simcore.errors import InputError
 
-    window = None
-    if timeline is not None:
-        try:
-            start, end = (float(part) for part in timeline.split(":"))
-        except ValueError:
-            raise InputError(f"{timeline!r} is no window", key="--timeline", fix="write START:END in seconds") from None
-        window = (start, end)
-    write_run(out, found, question, window, pictures)
+    if timeline is None:
+        return None
+    try:
+        start, end = (float(part) for part in timeline.split(":"))
+    except ValueError:
+        start, end = 0.0, 0.0
+    if not 0 <= start < end:
+        raise InputError(f"{timeline!r} is no window", key="--timeline", fix="write START:END in seconds, e.g. 0:10")
+    if out is None:
+        raise InputError("goes into --out", key="--timeline", fix="give --out FOLDER too")
+    return start, end
 
 
 PLAIN = ("requests", "served", "refused", "preemptions", "skipped_rows", "role_switches")

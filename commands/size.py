@@ -143,10 +143,13 @@ def traffic_table(text: str, columns: str | None) -> dict[str, Any]:
     import workloads
     from simcore.errors import InputError, suggest
 
+    is_trace = bool(Path(text).suffix or "/" in text)
+    if columns and not is_trace:
+        raise InputError("are those of a trace", key="--columns", fix="give --traffic a trace file, or leave it out")
     left, colon, right = text.partition(":")
     if colon and left.strip().isdigit() and right.strip().isdigit():
         return {"input_tokens": int(left), "output_tokens": int(right)}
-    if Path(text).suffix or "/" in text:
+    if is_trace:
         table: dict[str, Any] = {"trace": text}
         if columns:
             table["columns"] = columns_of(columns)

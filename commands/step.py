@@ -31,7 +31,7 @@ def step(
     from simcore.spec.load import read_file
     from simcore.spec.scenario import put
 
-    raw: dict[str, Any] = {k: v for k, v in read_file(scenario, "scenario").items() if k != "schema"}
+    raw: dict[str, Any] = dict(read_file(scenario, "scenario"))
     for key, value in parse_set(changes or []).items():
         put(raw, key, value, "--set")
     found = answer(raw, str(scenario))

@@ -116,19 +116,21 @@ def show_study(
     as_json: Json = False,
 ) -> None:
     """A study's file; or one of its systems as a scenario of one's own."""
-    import tomllib
-
     from commands.terminal import print_json
     from scenarios.toml import dumps, value
     from simcore.errors import InputError
+    from simcore.spec.load import read_toml
     from studies.answers import Point, scenario_of
     from studies.catalogue import study, text_of
     from studies.evaluators import ASKED, command_of
     from studies.kernel_evaluators import PROBLEM
 
     if not scenario:
+        if variant is not None:
+            raise InputError("is of a scenario", key="--variant", fix="give --scenario too")
+        study(name)
         text = text_of(name)
-        told = {"verb": "study show", "name": name, "study": tomllib.loads(text)}
+        told = {"verb": "study show", "name": name, "study": read_toml(text, name)}
         print_json(told) if as_json else print(text, end="")
         return
     found = study(name)

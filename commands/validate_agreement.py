@@ -25,11 +25,12 @@ def agreement(
 
     from commands.terminal import print_json, print_table
     from simcore.errors import InputError
+    from simcore.spec.load import read_text
     from validation.serving.agreement import agreement as compared
     from validation.serving.inputs import read_frame, read_questions
 
     frame = read_frame(table)
-    wanted = set(ids.read_text(encoding="utf-8").split()) if ids is not None else None
+    wanted = set(read_text(ids).split()) if ids is not None else None
     rows = read_questions(frame)
     kept = [
         at

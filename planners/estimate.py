@@ -15,6 +15,7 @@ from scenarios.endurance import life
 from scenarios.estimate import case_of
 from scenarios.resolved import Resolved
 from scenarios.stacks import cost_model
+from simcore.errors import said_in
 from simcore.kept.lazy import dataclass
 from simcore.result import Overloaded, Reason, Result
 from simcore.spec.case import Case
@@ -54,6 +55,12 @@ def estimate(scenario: Scenario) -> Estimated:
 
 def estimated(case: Case, found: Resolved) -> Estimated:
     """Steady state of a question whose names are known."""
+    with said_in(found.scenario.file):
+        return answered(case, found)
+
+
+def answered(case: Case, found: Resolved) -> Estimated:
+    """As `estimated`; complaints about the case name no file."""
     evaluator = Evaluator({}, cost_model)
     rate = rate_of(found.scenario)
     if rate is None:

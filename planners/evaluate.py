@@ -130,7 +130,7 @@ class Evaluator:
                 found = machine_of(scenario.system, weights, experts, activations, scenario.policy, kv)
                 found = with_formats(found, scenario.system.chip, others, collective)
             except KeyError as error:
-                raise InputError(str(error.args[0]), key="policy") from None
+                raise InputError(str(error.args[0]), key="residency") from None
             self._machines[key] = (found, scenario.system)
         return self._machines[key][0]
 

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
 from scenarios.host_bound import AskedHost
+from scenarios.migrate import SCHEMA
 from scenarios.tables import value_of
 from simcore.cost.tiles import DecodeSchedule, DecodeWork, TiledProduct
-from simcore.errors import InputError
+from simcore.errors import InputError, suggest
+from simcore.unit_text import found_text
 
 Raw = dict[str, Any]
 ASKED = "asked"
@@ -42,6 +44,7 @@ def table_of(name: str, options: Raw, file: str) -> Any:
 
 def answer(raw: Raw, file: str) -> Raw:
     """By what `asked` names. Raises InputError."""
+    check_schema(raw, file)
     options = options_of(raw, file)
     if "decode" in options or "product" in options:
         return schedule(raw, file)
@@ -50,6 +53,14 @@ def answer(raw: Raw, file: str) -> Raw:
     if {"micro_batches", "late", "tiles"} & set(options):
         return streams(raw, file)
     return step(raw, file)
+
+
+def check_schema(raw: Mapping[str, Any], file: str) -> None:
+    """Raises InputError for a file of another kind than a scenario; one that says nothing is one."""
+    if raw.get("schema", SCHEMA) != SCHEMA:
+        raise InputError(
+            f"{found_text(raw['schema'])} is no scenario", file=file, key="schema", fix=f'write "{SCHEMA}"'
+        )
 
 
 def options_of(raw: Mapping[str, Any], file: str) -> Raw:
@@ -64,7 +75,7 @@ def options_of(raw: Mapping[str, Any], file: str) -> Raw:
 def _scenario(raw: Raw, file: str) -> Any:
     from scenarios.read import from_raw
 
-    return from_raw({"schema": "scenario/2", **{k: v for k, v in raw.items() if k != ASKED}}, file)
+    return from_raw({"schema": SCHEMA, **{k: v for k, v in raw.items() if k != ASKED}}, file)
 
 
 def step(raw: Raw, file: str) -> Raw:
@@ -97,8 +108,17 @@ def schedule(raw: Raw, file: str) -> Raw:
     from scenarios.names import resolve
     from simcore.cost import tiles
     from simcore.cost.facts import chip_facts
+    from simcore.spec.base import OURS
+    from simcore.spec.scenario import Scenario
 
     options = options_of(raw, file)
+    wanted, known = (
+        ("product",) if "product" in options else ("decode", "schedule"),
+        ("chip", *(n for n in Scenario.model_fields if n not in OURS)),
+    )
+    for key in (*(f"{ASKED}.{one}" for one in options if one not in wanted), *(k for k in raw if k != ASKED)):
+        if key not in known and key != "schema":
+            raise InputError("unknown key", file=file, key=key, fix=suggest(key.rpartition(".")[2], (*wanted, *known)))
     chip = resolve("chip", raw.get("chip"), file=file, key="chip").value
     facts = chip_facts(chip)
     if "product" in options:

@@ -9,7 +9,7 @@ from scenarios.memory import home_of, load_of
 from scenarios.resolved import Resolved, deployed, plan_of
 from scenarios.steps import with_policy
 from simcore.engine.kv_pool import KvPool, pool_of
-from simcore.errors import InputError
+from simcore.errors import InputError, said_in
 from simcore.step.served import Served
 
 
@@ -41,9 +41,10 @@ def far_side(found: Resolved) -> Resolved:
     """The FFN pool as a deployment of its own."""
     scenario, part = found.scenario, found.scenario.attention_ffn
     assert part is not None and scenario.hardware is not None
-    plan, _ = plan_of(part.plan, found.model, scenario.file)
-    mine = scenario.model_copy(update={"plan": plan, "attention_ffn": None})
-    return deployed(mine, part.hardware or scenario.hardware, found.model, is_whole=False).checked()
+    with said_in(scenario.file, "attention_ffn", part.model_fields_set):
+        plan, _ = plan_of(part.plan, found.model, scenario.file)
+        mine = scenario.model_copy(update={"plan": plan, "attention_ffn": None})
+        return deployed(mine, part.hardware or scenario.hardware, found.model, is_whole=False).checked()
 
 
 def rents(found: Resolved, there: Resolved, replicas: int) -> float | None:

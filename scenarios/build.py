@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from scenarios.read import from_raw
 from simcore.errors import InputError, suggest
+from simcore.spec.arguments import table
 from simcore.spec.plan_part import PlanPart
 from simcore.spec.scenario import Scenario
 from simcore.spec.traffic_part import TrafficPart
+from simcore.unit_text import found_text
 
 PLAN = tuple(PlanPart.model_fields)
 TABLES = tuple(n for n in Scenario.model_fields if n not in ("model", "hardware", "plan", "traffic", "file", "notes"))
@@ -22,13 +25,16 @@ def from_names(model: Any, system: Any, more: dict[str, Any]) -> Scenario:
     for name in more:
         if name not in known:
             raise InputError(f"unknown argument {name!r}", fix=suggest(name, known))
-    hardware = {"system": system} | ({"stack": more["stack"]} if more.get("stack") else {})
+    stack = more.get("stack")
+    hardware = {"system": system} | ({"stack": stack} if stack is not None else {})
     raw: dict[str, Any] = {k: v for k, v in more.items() if k in TABLES and v is not None}
     raw |= {"name": raw.get("name", "question"), "hardware": hardware}
+    if not isinstance(model, str | os.PathLike | dict):
+        raise InputError(f"{found_text(model)} is no model", key="model", fix="give a name, a path or a table")
     raw["model"] = model if isinstance(model, dict) else {"name": str(model)}
     raw["plan"] = {k: v for k, v in more.items() if k in PLAN and v is not None}
     raw["traffic"] = traffic_of({k: v for k, v in more.items() if k in traffic_keys and v is not None}, more)
-    policy = dict(raw.get("policy", {}))
+    policy = table(raw.get("policy", {}), "policy")
     places = {kind: policy.pop(f"{key}_tier", "main") for kind, key in (("kv", "kv"), ("weights", "weight"))}
     named = {kind: tier for kind, tier in places.items() if tier != "main"}
     if named:

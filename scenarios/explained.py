@@ -40,6 +40,10 @@ class Explained:
 
 def explained(scenario: Scenario) -> Explained:
     """Look everything up and fill everything in, and price nothing. Raises InputError for names that are not there."""
+    if scenario.economics:
+        from scenarios.training import economics_of
+
+        economics_of(scenario)
     alone = scenario.model_copy(update={"models": (), "jobs": (), "residency": {}})
     found = resolve(alone) if scenario.model is not None and scenario.training is None else None
     whole = scenario if found is None else found.scenario

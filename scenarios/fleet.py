@@ -8,7 +8,7 @@ from typing import Any
 from scenarios.settings import settings_of
 from scenarios.steps import clocked_steps
 from scenarios.transfer import transfer_of
-from simcore.errors import InputError
+from simcore.errors import InputError, said_in
 
 
 def fleet_plan(ready: Any) -> Any:
@@ -44,16 +44,17 @@ def clocking(scenario: Any) -> Any:
     if part.policy == "slo-slack" and slo.tpot_s is None and slo.ttft_s is None:
         raise InputError("policy 'slo-slack' needs a bound", file=scenario.file, key="slo")
     power_policies(part.policy)
-    limits = PowerLimits(
-        part.clock_ratios,
-        part.prefill_level,
-        part.decode_level,
-        infinite if part.cap is None else part.cap,
-        infinite if slo.ttft_s is None else slo.ttft_s,
-        infinite if slo.tpot_s is None else slo.tpot_s,
-        part.high_ratio,
-        part.low_ratio,
-    )
+    with said_in(scenario.file):
+        limits = PowerLimits(
+            part.clock_ratios,
+            part.prefill_level,
+            part.decode_level,
+            infinite if part.cap is None else part.cap,
+            infinite if slo.ttft_s is None else slo.ttft_s,
+            infinite if slo.tpot_s is None else slo.tpot_s,
+            part.high_ratio,
+            part.low_ratio,
+        )
     return Clocking(limits, part.policy, part.interval_s, part.latency_s)
 
 

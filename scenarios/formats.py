@@ -20,7 +20,7 @@ def format_named(value: str | dict[str, Any], file: str, key: str) -> str:
         if text.startswith(INLINE):
             number_format(text)
     except InputError as error:
-        if error.file is None or not str(error.file).endswith(".toml"):
+        if isinstance(value, dict) or error.file is None:
             error.file, error.key = file, f"{key}.{error.key}" if error.key else key
         raise
     return text

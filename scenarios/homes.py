@@ -7,6 +7,7 @@ from typing import Any
 import hardware_specs
 from simcore.errors import InputError
 from simcore.spec.hardware import Level, Link
+from simcore.spec.plan_part import link_numbers
 from simcore.spec.system import System
 
 MOST = 8
@@ -44,14 +45,11 @@ def host_link(text: str, file: str = "", key: str = "hardware.link") -> Link:
     >>> host_link("16 GB/s, 20 us").bytes_per_s
     16000000000.0
     """
-    rate, comma, wait = text.partition(",")
     try:
-        if not comma:
-            raise ValueError(text)
-        return Link.model_validate({"kind": "host", "bandwidth": rate.strip(), "latency": wait.strip()})
-    except (ValueError, InputError) as error:
-        fix = 'write its bandwidth and the time of one message, "16 GB/s, 20 us"'
-        raise InputError(f"{text!r} is no link", file=file, key=key, fix=fix) from error
+        bytes_per_s, seconds = link_numbers(text)
+    except ValueError as error:
+        raise InputError(str(error), file=file, key=key) from None
+    return Link(kind="host", bytes_per_s=bytes_per_s, latency_s=seconds)
 
 
 def linked(system: System, link: Link, gpus: int) -> System:

@@ -19,7 +19,7 @@ from simcore.cost.memory import footprint
 from simcore.cost.storage import is_main, tier_bytes, tier_latency_s, tier_read_bytes_per_s
 from simcore.engine.kv_pool import KvPool, pool_of, without_room
 from simcore.engine.models.serve import Member, Shared
-from simcore.errors import InputError
+from simcore.errors import InputError, said_in
 from simcore.kept.lazy import dataclass
 from simcore.spec.models_part import SharedModelPart
 from simcore.spec.policy_part import PolicyPart
@@ -147,7 +147,8 @@ def child(scenario: Scenario, part: SharedModelPart) -> Scenario:
 def sized_part(scenario: Scenario, part: SharedModelPart) -> Sized:
     """A model looked up, and its memory as if it were alone."""
     mine = child(scenario, part)
-    found = resolve(mine).checked()
+    with said_in(scenario.file, f"models.{part.name}", part.model_fields_set):
+        found = resolve(mine).checked()
     held = footprint(found.model, found.columns, load_of(found.scenario.policy), home_of(found))
     weights, resident = float(np.max(held.weights_bytes)), float(np.max(held.resident_bytes))
     beside = beside_of(scenario, part, found)

@@ -10,7 +10,7 @@ import numpy as np
 from scenarios.resolved import Resolved, resolve
 from scenarios.steps import hardware_steps
 from simcore.cost.memory import kv_bytes_per_sequence, weight_bytes
-from simcore.errors import InputError
+from simcore.errors import InputError, said_in
 from simcore.kept.lazy import dataclass
 from simcore.spec.models_part import SharedModelPart
 from simcore.spec.scenario import Scenario
@@ -48,7 +48,8 @@ def beside_of(scenario: Scenario, part: SharedModelPart, found: Resolved) -> Bes
         "residency": {},
     }
     update |= {"models": (), "jobs": (), "policy": found.scenario.policy.model_copy(update={"draft_tokens": 0})}
-    draft = resolve(scenario.model_copy(update=update)).checked()
+    with said_in(scenario.file, key, part.draft.model_fields_set):
+        draft = resolve(scenario.model_copy(update=update)).checked()
     if draft.plan.replica_chips > found.plan.replica_chips:
         what = f"has {draft.plan.replica_chips} chips, the model {found.plan.replica_chips}"
         raise InputError(what, file=scenario.file, key=f"{key}.plan", fix="draft on no more")

@@ -21,6 +21,7 @@ from scenarios.variants import candidates, formats_of
 from simcore.errors import InputError, UnknownName, suggest
 from simcore.kept.lazy import dataclass
 from simcore.registry import GROUPS, DataRegistry, normal, own_names, own_thing
+from simcore.spec import arguments
 from simcore.spec.base import Spec
 from simcore.spec.demand import Demand
 from simcore.spec.hardware import Chip, Cluster, NamedLink, Node
@@ -29,6 +30,7 @@ from simcore.spec.load import build_from_file, merge, read_file, read_toml
 from simcore.spec.model import ModelSpec
 from simcore.spec.stack import Stack
 from simcore.spec.system import System
+from simcore.unit_text import found_text
 
 Raw = dict[str, Any]
 CLASSES: dict[str, type[Spec]] = {
@@ -51,6 +53,10 @@ SHIPPED: dict[str, DataRegistry[Any]] = {
 }
 OF_SYSTEM = ("chip", "node", "cluster")
 INLINE = "inline table"
+MOST_NAME = 200
+"""characters of a name that may be a file's"""
+NEEDED_IN_PLACE = {"schema", "family", "layers"}
+"""keys that only a whole spec in place has: beside none of them a shipped name is meant"""
 
 
 @dataclass(frozen=True)
@@ -90,9 +96,12 @@ def resolve(kind: str, value: Any, folder: str | Path = ".", file: str | None = 
     """
     look = _Look()
     try:
-        found = look.anything(kind, value, Path(folder))
+        found = look.anything(kind, value, arguments.path(folder, "folder"))
     except InputError as error:
-        if error.file is None:
+        if error.file == INLINE and file is not None:
+            table = (key or "").removesuffix(".name")
+            error.file, error.key = file, ".".join(part for part in (table, error.key) if part)
+        elif error.file is None:
             error.file, error.key = file, key if error.key is None else error.key
         raise
     return Found(found, tuple(dict.fromkeys(look.notes)))
@@ -109,8 +118,8 @@ class _Look:
             return self.stack(value, folder)
         if kind == "system":
             return value if isinstance(value, System) else self.system(value, folder)
-        if kind not in CLASSES:
-            raise InputError(f"unknown kind {kind!r}", fix=suggest(kind, [*CLASSES, "system"]))
+        if not isinstance(kind, str) or kind not in CLASSES:
+            raise InputError(f"unknown kind {found_text(kind)}", fix=suggest(str(kind), [*CLASSES, "system"]))
         return self.built(self.source((kind,), value, folder))
 
     def stack(self, value: str, folder: Path) -> Stack:
@@ -166,7 +175,7 @@ class _Look:
         if isinstance(value, Mapping):
             return self.table(kinds, dict(value), folder, chain)
         if not isinstance(value, str) or not value.strip():
-            raise InputError(f"{value!r} is no {_or(kinds)}", fix="give a name, a path or a table")
+            raise InputError(f"{found_text(value)} is no {_or(kinds)}", fix="give a name, a path or a table")
         return self.path(kinds, value, folder, chain) if is_path(value) else self.named(kinds, value, folder, chain)
 
     def path(self, kinds: tuple[str, ...], value: str, folder: Path, chain: tuple[str, ...]) -> Source:
@@ -193,6 +202,15 @@ class _Look:
 
             return Source("model", {}, INLINE, folder, import_model(raw, str(raw.get("name", "inline")), INLINE))
         parent = raw.get("extends")
+        if (
+            parent is None
+            and len(kinds) == 1
+            and not set(raw) & NEEDED_IN_PLACE
+            and _is_shipped(kinds[0], str(raw.get("name")))
+        ):
+            strange = min(set(raw) - {"name"}, default="name")
+            fix = f'leave it out, or write extends = "{raw["name"]}" and what is to change'
+            raise InputError("unknown key beside a name", file=INLINE, key=strange, fix=fix)
         if "name" not in raw:
             raw["name"] = f"{Path(parent).stem}-inline" if isinstance(parent, str) else "inline"
         return self.keys(kinds, raw, INLINE, folder, chain)
@@ -309,7 +327,8 @@ def _unknown(kinds: tuple[str, ...], name: str, folder: Path) -> InputError:
     known = {n for kind in kinds for n in (*SHIPPED[kind].files, *SHIPPED[kind].aliases, *own_file_names(kind))}
     known |= {n for kind in kinds if kind in GROUPS for n in own_names(GROUPS[kind])}
     error = UnknownName(_or(kinds), name, known)
-    beside = next((p for p in (f"{name}.toml", f"{name}.json", name) if (folder / p).exists()), None)
+    near = (f"{name}.toml", f"{name}.json", name) if len(name) <= MOST_NAME else ()
+    beside = next((p for p in near if (folder / p).exists()), None)
     if beside is not None:
         error.fix = f"for the file write './{beside}'"
         return error

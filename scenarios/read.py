@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from scenarios.known import check_names
 from scenarios.launch import with_launch
 from scenarios.migrate import SCHEMA, is_old, migrated, schema_of
 from simcore.errors import InputError
-from simcore.spec.base import name_of
+from simcore.spec.base import OURS, name_of
 from simcore.spec.load import build_from_file, read_file
 from simcore.spec.scenario import Scenario, put
+from simcore.unit_text import found_text
 
 Raw = dict[str, Any]
 
@@ -44,10 +46,15 @@ def from_raw(raw: Raw, path: str = "") -> Scenario:
     raw = {**raw}
     raw.setdefault("name", name_of(path) if path else "scenario")
     raw, notes = with_launch(raw, path)
+    for key in OURS:
+        if key in raw:
+            raise InputError("unknown key", file=path, key=key, fix="leave it out")
     try:
-        return build_from_file(Scenario, raw, path).replace(file=path, notes=notes)
+        found = build_from_file(Scenario, raw, path).replace(file=path, notes=notes)
     except RecursionError:
         raise InputError("is nested too deeply", file=path) from None
+    check_names(found)
+    return found
 
 
 def with_changes(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
@@ -61,13 +68,20 @@ def parse_set(texts: Iterable[str]) -> Raw:
     >>> parse_set(["plan.tp=8", "hardware.system=h200-sxm", "slo.ttft=2 s"])
     {'plan.tp': 8, 'hardware.system': 'h200-sxm', 'slo.ttft': '2 s'}
     """
-    found = {}
+    found: Raw = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise InputError(f"{text!r} is no KEY=VALUE", key="--set", fix="write for example --set plan.tp=8")
-        found[key.strip()] = parse_value(value.strip())
+        once(found, "--set", key.strip(), parse_value(value.strip()))
     return found
+
+
+def once(found: Raw, option: str, key: str, value: Any) -> None:
+    """Put a key's value; raises InputError where the option gave it another before."""
+    if found.setdefault(key, value) != value:
+        what = f"is given twice, as {found_text(found[key])} and {found_text(value)}"
+        raise InputError(what, key=f"{option} {key}", fix="give it once")
 
 
 def parse_value(text: str) -> Any:
@@ -84,14 +98,14 @@ def parse_vary(texts: Iterable[str]) -> Raw:
     >>> parse_vary(["plan.tp=1,2,4", "traffic.input_tokens=[1,2],[3,4]"])
     {'plan.tp': [1, 2, 4], 'traffic.input_tokens': [[1, 2], [3, 4]]}
     """
-    found = {}
+    found: Raw = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not value.strip():
             raise InputError(f"{text!r} is no KEY=A,B", key="--vary", fix="write for example --vary plan.tp=1,2,4")
         parts = [parse_value(part.strip()) for part in split(value)]
         ranged = len(parts) == 1 and isinstance(parts[0], dict | list)
-        found[key.strip()] = parts[0] if ranged else parts
+        once(found, "--vary", key.strip(), parts[0] if ranged else parts)
     return found
 
 

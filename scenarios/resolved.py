@@ -19,7 +19,7 @@ from simcore.cost.collectives import AUTO, algorithms
 from simcore.cost.facts import chip_facts
 from simcore.cost.loading import in_words, objections
 from simcore.cost.machine import half_peak
-from simcore.errors import InputError, suggest
+from simcore.errors import InputError, said_in, suggest
 from simcore.kept.lazy import dataclass
 from simcore.ops.layer_formats import named
 from simcore.ops.op import PlanColumns, plan_columns
@@ -84,7 +84,10 @@ class Resolved:
     def expert_cost(self) -> Any:
         """Of the experts, where the server runs another stack's kernels; else None."""
         other = self.scenario.policy.expert_kernels
-        return None if other in (None, self.release.name) else cost_model(self.system.chip, str(other))
+        if other in (None, self.release.name):
+            return None
+        with said_in(self.scenario.file, "policy.expert_kernels"):
+            return cost_model(self.system.chip, str(other))
 
     @property
     def serving_policy(self) -> ServingPolicy:
@@ -290,13 +293,10 @@ def plan_of(part: PlanPart, model: ModelSpec, file: str = "") -> tuple[ParallelP
         known_word(normal(part.collective), (AUTO, *algorithms.names()), "plan.collective", file)
     stated = {name: format_named(value, file, f"plan.{name}") for name, value in part.formats.items()}
     formats = {k: v for k, v in checkpoint_formats(model, stated).items() if v is not None}
+    for name, value in formats.items():
+        with said_in(file, f"plan.{name}"):
+            number_format(value)
     plan = build(ParallelPlan, {**part.degrees, **formats}, file)
-    try:
-        plan.formats()
-    except InputError as error:
-        key = next((k for k, v in formats.items() if repr(v) in error.problem), "formats")
-        error.file, error.key = error.file or file, f"plan.{key}"
-        raise
     own = model.expert_format or model.native_format
     told = []
     if part.weights and own != "bf16" and plan.formats()[1] not in (own, plan.formats()[0] if own is None else own):

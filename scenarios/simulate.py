@@ -12,6 +12,7 @@ from scenarios.run import Ready, ready
 from simcore.errors import SimcoreError
 from simcore.kept.lazy import dataclass
 from simcore.result import DoesNotFit, Result, Unsupported, frame, html_table
+from simcore.spec import arguments
 from simcore.spec.scenario import Scenario
 
 OF_REQUESTS = ("arrival_s", "input_tokens", "output_tokens", "scheduled_s", "first_token_s", "done_s", "replica")
@@ -63,6 +64,10 @@ class Simulated:
         return Result(numbers, why, assumptions=assumptions, notes=tuple(flat["notes"]))
 
 
+MOST_SEEDS = 100_000
+"""runs of one question"""
+
+
 def simulate(
     scenario: Scenario,
     seeds: int = 1,
@@ -77,6 +82,7 @@ def simulate(
     """
     from simcore.engine.invariants import violations
 
+    arguments.whole(seeds, "seeds", 1, MOST_SEEDS)
     first = ready(scenario, skip_bad)
     if first.infeasible:
         return Simulated(first)

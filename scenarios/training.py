@@ -14,7 +14,7 @@ from scenarios.stacks import cost_model, default_stack, release
 from simcore.cost.machine import machine_of
 from simcore.cost.storage import tier_read_bytes_per_s
 from simcore.engine.training.job import Degrees, Job, Offload
-from simcore.errors import InputError
+from simcore.errors import InputError, said_in
 from simcore.spec.load import build
 from simcore.spec.plan_part import PlanPart
 from simcore.spec.recipe import Recipe
@@ -47,7 +47,8 @@ def recipe_of(scenario: Scenario) -> Recipe:
     if "recipe" in given:
         from workloads.training import recipe
 
-        given = {**recipe(str(given["recipe"])), **given}
+        with said_in(scenario.file, "training.recipe"):
+            given = {**recipe(str(given["recipe"])), **given}
     try:
         return build(Recipe, given, scenario.file)
     except InputError as error:

@@ -64,8 +64,9 @@ def cost_model(chip: Any, stack: Any) -> Any:
 def evaluator(systems: tuple[str, ...] | list[str]) -> Evaluator:
     """An evaluator over named systems: `evaluator(["h100-sxm"])(base, columns)`."""
     from planners.evaluate import Evaluator
+    from simcore.spec.arguments import names
 
-    return Evaluator({name: resolve("system", name) for name in systems}, cost_model)
+    return Evaluator({name: resolve("system", name) for name in names(systems, "systems")}, cost_model)
 
 
 def read(path: str | Path) -> Scenario:
@@ -149,19 +150,21 @@ def size(model: str, on: Iterable[str], ttft: str, tpot: str, **more: Any) -> Si
     """
     from planners.sizing import SizeQuestion
     from planners.sizing import size as found_for
+    from simcore.spec.arguments import names
 
     traffic = more.pop("traffic", {"input_tokens": 1024, "output_tokens": 256})
-    return found_for(SizeQuestion(model, tuple(on), traffic, ttft, tpot, **more))
+    return found_for(SizeQuestion(model, names(on, "on"), traffic, ttft, tpot, **more))
 
 
 def compare(*sides: str | Path | Scenario, by: str = "simulate", seeds: int = 1) -> tuple[Compared, ...]:
     """Scenarios, scenario files or folders of finished runs, each against the first; see `simcore compare`."""
     from planners.comparing import compare as found_for
     from planners.comparing.sides import of_scenario, read_side
+    from simcore.spec.arguments import path
     from simcore.spec.scenario import Scenario
 
     read_in = [
-        of_scenario(one, one.name, by, seeds) if isinstance(one, Scenario) else read_side(Path(one), by, seeds)
+        of_scenario(one, one.name, by, seeds) if isinstance(one, Scenario) else read_side(path(one, "sides"), by, seeds)
         for one in sides
     ]
     return found_for(read_in)
@@ -220,9 +223,10 @@ def sweep(
     """
     from planners.sweep import prepare
     from simcore.result import concatenate
+    from simcore.spec.arguments import table
 
     read_in = asked(question, system, arguments)
-    prepared = prepare(read_in.set({"vary": {**read_in.vary, **vary}}) if vary else read_in)
+    prepared = prepare(read_in.set({"vary": {**read_in.vary, **table(vary, "vary")}}) if vary else read_in)
     if out is None:
         tables: list[ResultTable] = []
         summary = prepared.run(tables.append, progress)
@@ -262,11 +266,12 @@ def search(
     from planners.search.run import Setting, open_store
     from planners.search.run import search as run
     from planners.search.study import problem_of, read_search
+    from simcore.spec.arguments import table
 
     is_file = system is None and "chip" not in arguments and isinstance(question, str | Path)
     read = read_search(question, arguments) if is_file else asked(question, system, arguments)
     if vary:
-        read = read.set({"vary": {**read.vary, **vary}})  # type: ignore[union-attr]
+        read = read.set({"vary": {**read.vary, **table(vary, "vary")}})  # type: ignore[union-attr]
     problem, own = problem_of(read, allow_code), read.search
     settings = own.settings if method in (None, own.method) else {}
     setting = Setting(
@@ -276,7 +281,9 @@ def search(
         method_settings=settings,
         progress=progress,
     )
-    return run(problem, named(method or own.method), setting, open_store(store, problem) if store else None)
+    return run(
+        problem, named(own.method if method is None else method), setting, open_store(store, problem) if store else None
+    )
 
 
 def report(folder: str | Path, pictures: bool = False) -> Path:
@@ -286,10 +293,11 @@ def report(folder: str | Path, pictures: bool = False) -> Path:
     from reports.files import read_tables
     from reports.output import output_folder
     from reports.sweep import write_pages
+    from simcore.spec.arguments import path
     from simcore.spec.load import build, read_json
     from simcore.spec.scenario import Scenario
 
-    where = Path(folder)
+    where = path(folder, "folder")
     study = build(Study, read_json(where / "study.json"), str(where / "study.json"))
     question = build(Scenario, study.scenario, str(where / "study.json"))
     prepared = prepare(question.replace(file=study.file))

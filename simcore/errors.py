@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 
 
 class SimcoreError(Exception):
@@ -24,12 +25,15 @@ class InputError(SimcoreError):
         super().__init__(problem)
 
     def __str__(self) -> str:
-        where = "".join(f"{part}: " for part in (self.file, self.key and brief(self.key)) if part)
+        file = self.file and brief(str(self.file), MOST_PATH)
+        where = "".join(f"{part}: " for part in (file, self.key and brief(self.key)) if part)
         return f"{where}{brief(self.problem)}" + (f"; {brief(self.fix)}" if self.fix else "")
 
 
 MOST_CHARACTERS = 200
 """of each part of a message: what was found may be a file's whole content"""
+MOST_PATH = 600
+"""of a file's path, which is told whole"""
 
 
 def brief(text: str, most: int = MOST_CHARACTERS) -> str:
@@ -50,6 +54,21 @@ class UnknownName(InputError):
         names = sorted(set(known))
         super().__init__(f"unknown {kind} {name!r}", fix=suggest(name, names), **where)
         self.kind, self.name = kind, name
+
+
+@contextmanager
+def said_in(file: str | None, key: str | None = None, parts: Collection[str] = ()) -> Iterator[None]:
+    """Complaints raised inside name `file` and `key` where they name none; keys that begin with one of `parts` stand in
+    the file below `key`."""
+    try:
+        yield
+    except InputError as error:
+        if error.key is None:
+            error.key = key
+        elif error.key.partition(".")[0] in parts:
+            error.key = f"{key}.{error.key}"
+        error.file = error.file or file
+        raise
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

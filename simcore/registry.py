@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from simcore.errors import InputError, UnknownName, suggest
 from simcore.kept.lazy import dataclass
+from simcore.unit_text import found_text
 
 T = TypeVar("T")
 REQUIRED: Any = object()
@@ -49,6 +50,8 @@ def normal(name: str) -> str:
     >>> normal("H200_SXM"), normal("meta-llama/Llama-3.1-8B")
     ('h200-sxm', 'meta-llama/llama-3.1-8b')
     """
+    if not isinstance(name, str):
+        raise InputError(f"{found_text(name)} is no name")
     return name.strip().lower().replace("_", "-").replace(" ", "-")
 
 
@@ -191,8 +194,8 @@ def register(kind: str, thing: Any, name: str = "") -> None:
     The name is `name`, else the thing's `name`, else the last part of a module's. It goes before entry points and
     shipped things of that name, in this process. Raises InputError for an unknown kind or a thing without a name.
     """
-    if kind not in GROUPS:
-        raise InputError(f"unknown kind {kind!r}", fix=suggest(kind, GROUPS))
+    if not isinstance(kind, str) or kind not in GROUPS:
+        raise InputError(f"unknown kind {found_text(kind)}", fix=suggest(str(kind), GROUPS))
     called = name or getattr(thing, "name", "") or getattr(thing, "__name__", "").rpartition(".")[2]
     if not called:
         raise InputError(f"a {kind} without a name", fix="give register(kind, thing, name)")

@@ -1,4 +1,4 @@
-"""The units of spec files read without a unit library, and times written for people.
+"""The units of spec files read without a unit library; times, and values that were found, written for people.
 
 `"4.8 TB/s"` is a number, names with prefixes, `*` and `/`. What it does not know (plurals, powers, other systems) it
 leaves to pint; where it answers, it answers what pint does with the same definitions, to the last bit (a test over
@@ -7,8 +7,10 @@ every shipped quantity).
 
 from __future__ import annotations
 
+import datetime
 import re
 from functools import cache
+from typing import Any
 
 UNITS: dict[str, tuple[float, dict[str, int]]] = {
     "bit": (1.0, {"information": 1}),
@@ -110,3 +112,29 @@ def seconds(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{1e3 * value:.3g} ms" if value < 1.0 else f"{value:.2f} s"
+
+
+MOST_FOUND = 60
+"""characters of a value that a message shows: it may be a whole file"""
+
+
+def found_text(value: Any) -> str:
+    """A value of a file as a message shows it: as it was written, a table or a list by its name.
+
+    >>> found_text(True), found_text("2 GB"), found_text([1]), found_text(datetime.date(1979, 5, 27)), found_text(None)
+    ('true', "'2 GB'", 'a list', '1979-05-27', 'nothing')
+    """
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, dict | list | tuple):
+        return "a table" if isinstance(value, dict) else "a list"
+    if isinstance(value, int) and abs(value) > 10**MOST_FOUND:
+        return "a number of very many digits"
+    if isinstance(value, str | int | float):
+        text = repr(value)
+        return text if len(text) <= MOST_FOUND else text[: MOST_FOUND - 4] + "..." + text[-1] * isinstance(value, str)
+    return f"what Python calls {type(value).__name__}"

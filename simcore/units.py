@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 
-from simcore.unit_text import read_plain
+from simcore.unit_text import found_text, read_plain
 
 GIB = 2.0**30
 SECONDS_PER_HOUR = 3600.0
@@ -67,7 +67,7 @@ def parse(text: str, unit: str) -> float:
     hint = f"(write for example '{_EXAMPLES.get(unit, '1 ' + unit)}')"
     number = text.replace(".", "").replace("e", "").strip("+- ").isdigit()
     if len(text) > MOST_CHARACTERS or not (number or QUANTITY.fullmatch(text)):
-        raise ValueError(f"{text[:MOST_CHARACTERS]!r} is not a quantity that simcore can read {hint}")
+        raise ValueError(f"{found_text(text)} is not a quantity that simcore can read {hint}")
     plain = None if number else read_plain(text, unit)
     magnitude = _by_pint(text, unit, hint, number) if plain is None else plain
     if not math.isfinite(magnitude):
@@ -146,8 +146,7 @@ def _reader(unit: str, positive: bool) -> Any:
             return float(value)
         if isinstance(value, str):
             return parse(value, unit)
-        shown = repr(value)[:MOST_CHARACTERS]
-        raise ValueError(f"{shown} has no unit (write for example '{_EXAMPLES.get(unit, '1 ' + unit)}')")
+        raise ValueError(f"{found_text(value)} has no unit (write for example '{_EXAMPLES.get(unit, '1 ' + unit)}')")
 
     return read
 

@@ -15,13 +15,16 @@ from simcore.errors import InputError
 from simcore.registry import DataRegistry
 from simcore.spec.base import name_of
 from simcore.spec.demand import Demand
-from simcore.spec.load import build_from_file, derive, read_json, read_text, read_toml
+from simcore.spec.load import build_from_file, derive, in_words, read_json, read_text, read_toml
 from simcore.spec.model import ModelSpec
 from workloads.importers.keys import HARMLESS
 
 
 def _parse_model(text: str, file: str) -> ModelSpec:
-    return build_from_file(ModelSpec, derive(read_toml(text, file), file, model.text), file)
+    raw = read_toml(text, file)
+    if raw.get("schema", "model/1") != "model/1":
+        raise InputError(f"{raw['schema']!r} is no model", file=file, key="schema", fix='write schema = "model/1"')
+    return build_from_file(ModelSpec, derive(raw, file, model.text), file)
 
 
 model: DataRegistry[ModelSpec] = DataRegistry("model", "workloads/models", _parse_model)
@@ -52,7 +55,7 @@ def read_model(path: Path) -> ModelSpec:
         check_config(raw, str(path))
         return import_model(raw, name_of(f"{stem.split('--')[-1].lower()}.json"), str(path))
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, ArithmeticError, RecursionError) as error:
-        what = f"is not a config.json that can be read: {type(error).__name__}: {error}"
+        what = f"is not a config.json that can be read: {in_words(error)}"
         raise InputError(what, file=str(path), fix="look for a value of the wrong kind") from None
 
 

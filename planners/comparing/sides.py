@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from scenarios.read import read
 from scenarios.simulate import simulate
 from scenarios.train import train_scenario
 from simcore.errors import InputError
+from simcore.spec.arguments import one_of
 from simcore.spec.load import build, read_json
 from simcore.spec.scenario import Scenario
 from simcore.spec.version import VERSION
@@ -49,7 +51,7 @@ class Side:
 
 def read_side(path: Path, verb: str = "simulate", seeds: int = 1) -> Side:
     """A scenario file, answered now; or a folder that `simulate`, `sweep` or `size` left. Raises InputError."""
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return of_scenario(read(path), str(path), verb, seeds)
     if (path / "summary.json").exists():
         return of_run(path)
@@ -64,6 +66,7 @@ def read_side(path: Path, verb: str = "simulate", seeds: int = 1) -> Side:
 
 def of_scenario(scenario: Scenario, name: str, verb: str, seeds: int) -> Side:
     """A scenario answered by `simulate`, `estimate`, or `train` where it has [training]."""
+    one_of(verb, "by", ("simulate", "estimate"))
     inputs = flattened(scenario.tables()) | {"simcore": VERSION}
     if scenario.training is not None:
         flat = train_scenario(scenario).flat

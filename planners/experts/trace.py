@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from planners.experts.problem import Floats
 from simcore.errors import InputError
+from simcore.spec.load import json_of, read_text
 
 Trace = NDArray[np.int16]
 """experts chosen, [tokens, layers, k]"""
@@ -26,8 +26,8 @@ def read_trace(path: Path) -> Trace:
         found = _readers(path)
     except InputError:
         raise
-    except Exception as error:
-        raise InputError(f"cannot be read: {str(error).splitlines()[0]}", file=str(path)) from None
+    except Exception:
+        raise InputError(f"is no {path.suffix.removeprefix('.')} file of whole numbers", file=str(path)) from None
     return checked(found, str(path))
 
 
@@ -35,7 +35,7 @@ def _readers(path: Path) -> NDArray[np.int64]:
     if path.suffix == ".npy":
         return np.asarray(np.load(path, allow_pickle=False))
     if path.suffix == ".json":
-        return np.asarray(json.loads(path.read_text(encoding="utf-8")))
+        return np.asarray(json_of(read_text(path)))
     if path.suffix == ".parquet":
         import pyarrow.parquet
 

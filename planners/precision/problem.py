@@ -23,13 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planners.precision.table import PRECISION, precision_table
-from scenarios.asked import ASKED, options_of
+from scenarios.asked import ASKED, check_schema, options_of
 from scenarios.formats import format_named
 from scenarios.one_step import AskedStep, asked_step, one_layer
 from scenarios.read import from_raw
 from scenarios.resolved import Resolved, resolve
 from simcore.cost.memory import layer_weight_bytes
-from simcore.errors import InputError
+from simcore.errors import InputError, said_in
 from simcore.ops.op import plan_columns
 from simcore.spec.formats import number_format
 from simcore.spec.load import read_file
@@ -72,7 +72,9 @@ def read_tables(path: Path, changes: Mapping[str, Any] | None = None) -> dict[st
     """A file's tables with some keys changed. Raises InputError."""
     from simcore.spec.scenario import put
 
-    raw = {key: value for key, value in read_file(path, "scenario").items() if key != "schema"}
+    found = read_file(path, "scenario")
+    check_schema(found, str(path))
+    raw = {key: value for key, value in found.items() if key != "schema"}
     for key, value in (changes or {}).items():
         put(raw, key, value, "--set")
     return raw
@@ -90,6 +92,9 @@ def problem_of(raw: Mapping[str, Any], file: str) -> PrecisionProblem:
     labels = [label_of(name, text) for name, text in zip(table.formats, texts, strict=True)]
     layers = found.model.layer_count
     for label in losses if isinstance(losses, dict) else ():  # also of formats that are not asked for
+        if label not in labels:
+            with said_in(file, f"precision.loss.{label}"):
+                number_format(format_named(label, file, f"precision.loss.{label}"))
         _losses(losses, label, layers, file)
     loss = np.stack([_losses(losses, label, layers, file) for label in labels], axis=1)
     whole = costs[0][2]

@@ -24,6 +24,7 @@ from planners.search.problem import Outputs, Problem
 from planners.search.quality import corner_of, curve, hypervolume, knee
 from planners.search.space import Array, Point
 from planners.search.store import Record, Store, key_of, point_text
+from simcore.spec.arguments import number, whole
 
 Progress = Callable[[int, int], None]
 
@@ -38,6 +39,10 @@ class Setting:
     shard: tuple[int, int] = (0, 1)
     method_settings: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        number(self.budget, "budget", least=1e-9)
+        whole(self.seed, "seed")
 
 
 @dataclass(frozen=True)

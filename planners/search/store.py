@@ -250,11 +250,16 @@ def _joined(paths: Sequence[Path], prefix: str) -> str:
 
 def merge(folder: Path, sources: Sequence[Path]) -> int:
     """Copy the shards of other stores into `folder`; returns how many were new. Safe beside running searches."""
-    folder.mkdir(parents=True, exist_ok=True)
-    added = 0
     for source in sources:
         if not source.is_dir():
             raise InputError("no such folder", file=str(source), fix="give the store of a search")
+        if not shards(source):
+            raise InputError(
+                "holds no answers of a search", file=str(source), fix="give the folder `store` of a search"
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    added = 0
+    for source in sources:
         for path in shards(source):
             target = folder / path.name
             if not target.exists():

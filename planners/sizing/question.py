@@ -11,6 +11,7 @@ from typing import Any
 from scenarios.read import from_raw
 from scenarios.resolved import find
 from simcore.errors import InputError
+from simcore.spec.arguments import number, table
 from simcore.spec.scenario import LOADS, Scenario, put
 
 BATCHES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -54,6 +55,15 @@ class SizeQuestion:
     """which combinations there are, and the settings that a launch script computes for each; only without a rate"""
     folder: str = "."
     """against which files are named"""
+
+    def __post_init__(self) -> None:
+        """Raises InputError for what is of another kind."""
+        if self.rate_per_s is not None:
+            number(self.rate_per_s, "rate_per_s", least=1e-9)
+        if self.budget_usd_per_hour is not None:
+            number(self.budget_usd_per_hour, "budget_usd_per_hour", most=float("inf"))
+        for name in ("traffic", "settings", "vary"):
+            table(getattr(self, name), name)
 
     @property
     def is_open(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from scenarios.reader import TableReader
 from simcore.errors import suggest
+from simcore.unit_text import found_text
 
 SCHEMA = "tasks/1"
 Number = float | int | str
@@ -105,6 +106,8 @@ def schedule_of(raw: Mapping[str, Any], file: str) -> Schedule:
     reader.known(raw, (*OWN, *SHARED), "")
     if raw.get("schema") != SCHEMA:
         reader.refuse(f"{raw.get('schema')!r} is no schedule", "schema", f'write schema = "{SCHEMA}"')
+    if not isinstance(raw.get("name", ""), str):
+        reader.refuse(f"{found_text(raw['name'])} is not a text in quotes", "name", "write it in quotes")
     work = tuple(reader.rows("tasks", Work))
     names = [one.name for one in work]
     for name in names:

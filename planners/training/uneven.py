@@ -102,7 +102,10 @@ def read_links(path: Path) -> Floats:
 
     from simcore.spec.load import read_text
 
-    rows = list(csv.DictReader(io.StringIO(read_text(path, "give the path of a CSV"))))
+    try:
+        rows = list(csv.DictReader(io.StringIO(read_text(path, "give the path of a CSV"))))
+    except csv.Error as error:
+        raise InputError(f"is no CSV table: {error}", file=str(path)) from None
     needed = {"src_host", "dst_host", "bandwidth_MBps"}
     if not rows or not needed <= set(rows[0]):
         raise InputError("is no bandwidth matrix", file=str(path), fix=f"columns {', '.join(sorted(needed))}")

@@ -23,9 +23,11 @@ from numpy.typing import NDArray
 from simcore.calibration.forest import words
 from simcore.calibration.residual import Manner, grow
 from simcore.calibration.split import held_out
+from simcore.calibration.tables import as_numbers
 from simcore.cost.trees import unpack
 from simcore.errors import InputError, suggest
 from simcore.spec.load import read_arrays
+from simcore.unit_text import found_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,10 +179,13 @@ def _columns(frame: pd.DataFrame, target: str, inputs: Sequence[str], groups: st
         raise InputError(
             f"{len(kept)} whole rows", key=target, fix=f"give at least {LEAST_ROWS} with a number in every column"
         )
-    try:
-        table, goal = kept[list(inputs)].to_numpy(np.float64), kept[target].to_numpy(np.float64)
-    except ValueError as error:
-        raise InputError(str(error), key="inputs", fix="name columns of numbers") from None
+    for name in (target, *inputs):
+        found = as_numbers(kept, name, None)
+        if found.isna().any():
+            row = kept.index[int(found.isna().to_numpy().argmax())]
+            what = f"row {row}: {found_text(kept[name][row])} is no number"
+            raise InputError(what, key=name, fix="mend it, or name a column of numbers")
+    table, goal = kept[list(inputs)].to_numpy(np.float64), kept[target].to_numpy(np.float64)
     if not (np.isfinite(table).all() and (table >= 0).all() and np.isfinite(goal).all() and (goal > 0).all()):
         raise InputError("holds what is no number of 0 or more", key=target, fix="mend the rows or leave them out")
     return table, goal, kept[groups].astype(str).to_numpy() if groups else None

@@ -6,6 +6,8 @@ The layout is that of the operator tables named in NOTICE: one row per measureme
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 from simcore.cost.calibrated import KV_BYTES
 from simcore.cost.facts import kernel_format
 from simcore.cost.operator_laws import law, shape_arrays
-from simcore.errors import InputError
+from simcore.errors import InputError, said_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,10 +89,17 @@ def read_table(path: str) -> pd.DataFrame:
     below zero, whether or not anybody asks for its column."""
     import pandas as pd
 
-    try:
-        frame = pd.read_csv(path) if str(path).endswith(".csv") else pd.read_parquet(path)
-    except Exception as error:
-        raise InputError(f"cannot be read: {str(error).splitlines()[0]}", file=str(path)) from None
+    if not Path(path).exists():
+        raise InputError("no such file", file=str(path), fix="give the path of a table, CSV or parquet")
+    if Path(path).is_dir():
+        raise InputError("is a folder, not a file", file=str(path), fix="give the path of a table, CSV or parquet")
+    if str(path).endswith(".csv"):
+        frame = read_csv(Path(path), str(path))
+    else:
+        try:
+            frame = pd.read_parquet(path)
+        except Exception:
+            raise InputError("is no parquet file", file=str(path), fix="a CSV table's name ends in .csv") from None
     if not len(frame):
         raise InputError("has no rows", file=str(path), fix="give a table with measurements")
     for name in frame.select_dtypes("number").columns.difference(SIGNED):
@@ -103,10 +112,54 @@ def read_table(path: str) -> pd.DataFrame:
     return frame
 
 
+MOST_HEADER = 100_000
+"""characters of a header that are looked at"""
+
+
+def read_csv(source: Path | str, file: str, **options: Any) -> pd.DataFrame:
+    """The rows of a CSV table, a path or its text, by pandas with `options`. Raises InputError for rows longer than the
+    header, and for two columns of one name."""
+    import pandas as pd
+
+    try:
+        frame = pd.read_csv(source if isinstance(source, Path) else io.StringIO(source), **options)
+    except pd.errors.EmptyDataError:
+        raise InputError("is empty", file=file, fix="give a table with a header") from None
+    except (OSError, ValueError, OverflowError) as error:
+        raise InputError(csv_problem(str(error)), file=file, fix="mend the table") from None
+    with open(source, encoding="utf-8-sig") if isinstance(source, Path) else io.StringIO(source) as lines:
+        names = next(csv.reader(lines.readline(MOST_HEADER).splitlines()), [])
+    if not isinstance(frame.index, pd.RangeIndex):  # what pandas takes for names of rows
+        raise InputError("rows have more fields than the header", file=file, fix="name every column")
+    if len(set(names)) < len(names):
+        twice = next(name for at, name in enumerate(names) if name in names[:at])
+        raise InputError(f"two columns are called {twice!r}", file=file, fix="rename one")
+    return frame
+
+
+def csv_problem(said: str) -> str:
+    """What pandas says of a table that is none, in words.
+
+    >>> csv_problem("Error tokenizing data. C error: Expected 9 fields in line 16, saw 11")
+    'line 16 has 11 fields, the header 9'
+    """
+    longer = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", said)
+    if longer:
+        return f"line {longer[2]} has {longer[3]} fields, the header {longer[1]}"
+    opened = re.search(r"EOF inside string starting at row (\d+)", said)
+    if "codec can't decode" in said:
+        return "is not UTF-8"
+    return f"a quote that opens in row {opened[1]} never closes" if opened else "is no CSV table"
+
+
 def table_files(folder: Path, operation: str) -> list[Path]:
     """The tables of an operation in a folder."""
     found = (folder / f"{operation}{suffix}" for suffix in (".parquet", ".csv"))
     return [path for path in found if path.exists()]
+
+
+MOST_DIGITS = 18
+"""of a part of a version that count"""
 
 
 def version_key(version: str) -> tuple[int, ...]:
@@ -115,7 +168,7 @@ def version_key(version: str) -> tuple[int, ...]:
     >>> version_key("1.3.0rc15") < version_key("1.3.0rc20")
     True
     """
-    return tuple(int(part) for part in re.findall(r"\d+", str(version)))
+    return tuple(int(part[:MOST_DIGITS]) for part in re.findall(r"\d+", str(version)))
 
 
 def times(frame: pd.DataFrame, file: str | None) -> Array:
@@ -138,7 +191,7 @@ def groups(frame: pd.DataFrame, operation: str, file: str | None = None) -> tupl
         raise InputError(f"no law for operation {operation!r}", file=file, fix=f"known: {', '.join(LAYOUTS)}")
     shapes, ok = _shapes(frame, operation, layout, file)
     reason = np.where(ok, "", "a shape column is zero, negative or missing").astype(object)
-    labels = _labels(frame, layout)
+    labels = _labels(frame, layout, file)
     time_s = times(frame, file)
     codes, keys = _codes(labels)
     found = []
@@ -160,7 +213,7 @@ def _codes(labels: list[Any]) -> tuple[NDArray[np.int64], list[tuple[str, ...]]]
     return np.asarray(codes), [tuple(str(part) for part in key) for key in keys]
 
 
-def _labels(frame: pd.DataFrame, layout: Layout) -> list[Any]:
+def _labels(frame: pd.DataFrame, layout: Layout, file: str | None) -> list[Any]:
     """stack, version, format, kv format and kernel of every row."""
     rows = len(frame)
     blank = np.full(rows, "", object)
@@ -172,7 +225,8 @@ def _labels(frame: pd.DataFrame, layout: Layout) -> list[Any]:
 
     def formats(name: str | None) -> NDArray[np.object_]:
         raw = text(name, "bf16")
-        names = {value: kernel_format(value).name for value in set(raw)}
+        with said_in(file, str(name)):
+            names = {value: kernel_format(value).name for value in set(raw)}
         return np.array([names[value] for value in raw], object)
 
     kernel = blank if layout.pooled else text("kernel_source", "")

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self, cast, get_args
 
-from pydantic import VERSION, AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    VERSION,
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 MOST_COUNT = 2**31 - 1
 """of anything counted: the engines keep counts and token numbers in 32 bits"""
@@ -15,6 +26,10 @@ MOST_INTEGER = 2**53
 MOST_FLOAT = 1e30
 """no number of hardware, time, energy or money is larger, nor smaller than one over it: products stay finite"""
 WRITES_UNFINISHED = tuple(map(int, VERSION.split(".")[:2])) >= (2, 14)
+NO_NUMBER = "no_number"
+"""type of the complaint about true or false where a number belongs; it names its `key`"""
+OURS = ("citations", "file", "notes")
+"""fields that no file says"""
 NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 Count = Annotated[int, Field(ge=1, le=MOST_COUNT)]
@@ -61,6 +76,15 @@ class Spec(BaseModel):
         defer_build=True,
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, raw: Any) -> Any:
+        """true is no 1, nor in a list or a table of numbers."""
+        for key, value in raw.items() if isinstance(raw, dict) else ():
+            if holds_truth(value) and key in numbers_alone(cls):
+                raise PydanticCustomError(NO_NUMBER, "true and false are no numbers", {"key": str(key)})
+        return raw
+
     @field_validator("*")
     @classmethod
     def _within_bounds(cls, value: Any) -> Any:
@@ -91,6 +115,31 @@ class Spec(BaseModel):
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed (values in SI)."""
         return self.model_copy(update=changes)
+
+
+def holds_truth(value: Any) -> bool:
+    """Whether it is true or false, or a list or table in which one stands."""
+    if value is True or value is False:
+        return True
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return any(one is True or one is False for one in inner)
+
+
+@cache
+def numbers_alone(kind: type[Spec]) -> frozenset[str]:
+    """Keys whose values are numbers, or lists and tables of them: none of which is true or false."""
+    found: set[str] = set()
+    for name, info in kind.model_fields.items():
+        types = set(leaves(info.annotation))
+        if types & {int, float} and not types & {bool, Any}:
+            found |= {name, info.alias or name}
+    return frozenset(found)
+
+
+def leaves(annotation: Any) -> Iterator[Any]:
+    """The plain types that an annotation is made of."""
+    inner = get_args(annotation)
+    yield from (leaf for one in inner for leaf in leaves(one)) if inner else (annotation,)
 
 
 def finish() -> None:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from simcore.spec.base import Count, Spec, Whole
+from simcore.spec.base import Count, Spec, Whole, checked_whole
 from simcore.spec.block_kinds import Domain, FeedForward, Matrix, MixerBlock, Part, matrix
 
 
@@ -45,6 +45,12 @@ class Attention(MixerBlock):
     """one projection serves as key and value (Gemma 4's global layers)"""
     sinks: bool = False
     """a learned logit per head joins the softmax (gpt-oss)"""
+
+    @checked_whole
+    def _heads_share_evenly(self) -> Attention:
+        if self.heads % self.kv_heads:
+            raise ValueError(f"{self.heads} heads do not share {self.kv_heads} kv_heads evenly: give a multiple")
+        return self
 
     @property
     def split_heads(self) -> int:

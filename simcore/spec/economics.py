@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from simcore.errors import InputError, said_in
 from simcore.spec.base import Sourced
 from simcore.spec.load import build
 from simcore.units import KgPerKwh, Seconds, UsdPerKwh
@@ -33,5 +34,12 @@ class Economics(Sourced):
         """The prices with some of them set by the user, keys and quantities as in a file. Raises InputError."""
         if not changes:
             return self
+        for key in ("name", "aliases", "sources", "citations", "schema", "extends"):
+            if key in changes:
+                raise InputError(
+                    "unknown key", file=where, key=f"economics.{key}", fix="set single prices, e.g. pue_ratio"
+                )
         plain = self.model_dump(exclude={"citations", "sources"}, by_alias=True, exclude_none=True)
-        return build(Economics, {**plain, **changes}, where).replace(sources=self.sources, citations=self.citations)
+        with said_in(where, "economics", {*changes, *plain}):
+            found = build(Economics, {**plain, **changes}, where)
+        return found.replace(sources=self.sources, citations=self.citations)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,7 +13,9 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from simcore.errors import InputError, suggest
-from simcore.spec.base import Sourced, Spec
+from simcore.spec import arguments
+from simcore.spec.base import OURS, Sourced, Spec
+from simcore.spec.complaints import told
 from simcore.spec.kept import once
 
 S = TypeVar("S", bound=Spec)
@@ -24,13 +25,11 @@ Raw = dict[str, Any]
 MOST_BYTES = 64_000_000
 """of a file that a person writes"""
 MOST_EXTENDS = 16
-TAG = re.compile(r"constrained-\w+|int|float|str|bool|none|(tuple|list|dict|literal|function|model)[-\[].*")
-"""what pydantic adds to a place to tell the choices of a union apart"""
 
 
 def read_text(path: str | Path, fix: str | None = None) -> str:
     """The text of a file that a person wrote. Raises InputError where there is none, and for what is no text."""
-    file = str(path)
+    file = str(arguments.path(path, "file"))
     try:
         with open(path, "rb") as stream:
             data = stream.read(MOST_BYTES + 1)
@@ -60,15 +59,24 @@ def read_toml(text: str, file: str) -> Raw:
 
 def read_file(path: str | Path, what: str) -> Raw:
     """A TOML or JSON file, by its ending, that should hold a `what`. Raises InputError naming the file."""
-    file = Path(path)
+    file = arguments.path(path, what)
     if file.suffix == ".json":
         return read_json(file)
     return read_toml(read_text(file, f"give the path of a {what} TOML"), str(path))
 
 
 def json_of(text: str) -> Any:
-    """The value of a JSON text. Raises ValueError as `json.loads`, and for NaN, Infinity and 1e999: none is JSON."""
-    return json.loads(text, parse_constant=_not_json, parse_float=_finite)
+    """The value of a JSON text. Raises ValueError as `json.loads`, for NaN, Infinity and 1e999, none of which is JSON,
+    and for a key that stands twice."""
+    return json.loads(text, parse_constant=_not_json, parse_float=_finite, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> Raw:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(k for at, k in enumerate(names) if k in names[:at])[:40]!r} stands twice")
+    return found
 
 
 def _not_json(text: str) -> Any:
@@ -89,7 +97,8 @@ def read_json(path: Path, infinite: bool = False) -> Raw:
     looks where they stand.
     """
     try:
-        found = (json.loads if infinite else json_of)(read_text(path))
+        text = read_text(path)
+        found = json.loads(text, object_pairs_hook=_once) if infinite else json_of(text)
     except RecursionError:
         raise InputError("is nested too deeply", file=str(path), fix="mend the syntax") from None
     except ValueError as error:  # JSONDecodeError, and numbers of thousands of digits
@@ -119,8 +128,8 @@ def arrays_of(source: Any, file: str) -> dict[str, Any]:
             return {key: arrays[key] for key in arrays.files}
     except FileNotFoundError:
         raise InputError("no such file", file=file) from None
-    except broken as error:
-        raise InputError(f"is not a whole npz archive: {error}", file=file, fix="write it again") from None
+    except broken:
+        raise InputError("is not a whole npz archive of arrays", file=file, fix="write it again") from None
 
 
 def merge(base: Raw, change: Raw) -> Raw:
@@ -168,7 +177,7 @@ def _validate(kind: type[S], raw: Raw, file: str, context: Raw) -> S:
             raw["citations"] = citations(raw, file)
         return kind.model_validate(raw, context=context)
     except ValidationError as error:
-        raise _as_input_error(kind, error, file) from None
+        raise _as_input_error(kind, error, raw, file) from None
     except RecursionError:
         raise InputError("is nested too deeply", file=file) from None
 
@@ -210,19 +219,24 @@ def _leaves(raw: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Raw]]:
                     yield from _leaves({str(index): item}, path + ".")
 
 
-def _as_input_error(kind: type[Spec], error: ValidationError, file: str) -> InputError:
-    first = error.errors()[0]
-    place = [str(part) for part in first["loc"] if not TAG.fullmatch(str(part))]
-    key = ".".join(place)
-    if first["type"] == "extra_forbidden":
-        return InputError("unknown key", file=file, key=key, fix=suggest(place[-1], _keys_at(kind, place[:-1])))
-    if first["type"] == "missing":
-        return InputError("is missing", file=file, key=key, fix="add it")
-    problem = first["msg"].removeprefix("Value error, ")
-    found = first.get("input")
-    if isinstance(found, str | int | float | bool) and repr(found) not in problem:
-        problem = f"{found!r}: {problem}"
-    return InputError(problem, file=file, key=key)
+def _as_input_error(kind: type[Spec], error: ValidationError, raw: Raw, file: str) -> InputError:
+    complaint, key, problem = told(error.errors(include_url=False), raw)
+    if complaint == "extra_forbidden":
+        *above, last = key.split(".")
+        return InputError("unknown key", file=file, key=key, fix=suggest(last, _keys_at(kind, above)))
+    return (
+        InputError("is missing", file=file, key=key, fix="add it")
+        if complaint == "missing"
+        else InputError(problem, file=file, key=key)
+    )
+
+
+def in_words(error: Exception) -> str:
+    """What was wrong with a value, for a person."""
+    if isinstance(error, ValidationError):
+        _, key, problem = told(error.errors(include_url=False), {})
+        return f"{key}: {problem}"
+    return f"no value at {error}" if isinstance(error, LookupError) else str(error)
 
 
 def _keys_at(kind: Any, place: list[str]) -> list[str]:
@@ -233,7 +247,7 @@ def _keys_at(kind: Any, place: list[str]) -> list[str]:
         if part in named:
             kind = _inner(named[part].annotation)
     fields = getattr(kind, "model_fields", {})
-    return [info.alias or name for name, info in fields.items() if name != "citations"]
+    return [info.alias or name for name, info in fields.items() if name not in OURS]
 
 
 def _inner(annotation: Any) -> Any:

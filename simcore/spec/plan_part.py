@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, TypeAdapter, field_validator, model_validator
 
 from simcore.spec.base import Count, Spec, Whole
+from simcore.unit_text import found_text
+from simcore.units import BytesPerS, Seconds
 
 
 class HardwarePart(Spec):
@@ -27,11 +29,35 @@ class HardwarePart(Spec):
     """what joins the chips of one host that has no peer-to-peer, by its two numbers: "16 GB/s, 20 us" (one direction
     per chip, one message); None: the node's own"""
 
+    @field_validator("link")
+    @classmethod
+    def _two_numbers(cls, value: str | None) -> str | None:
+        if value is not None:
+            link_numbers(value)
+        return value
+
     @property
     def changes(self) -> dict[str, Any]:
         """All of them by dotted path, `chip.power.tdp`."""
         parts = {"chip": self.chip, "node": self.node, "cluster": self.cluster}
         return {f"{part}.{path}": value for part, table in parts.items() for path, value in table.items()}
+
+
+def link_numbers(text: str) -> tuple[float, float]:
+    """(bytes per second, seconds) of a link's text. Raises ValueError for what is none.
+
+    >>> link_numbers("16 GB/s, 20 us") == (16e9, 20e-6)
+    True
+    """
+    rate, comma, wait = text.partition(",")
+    try:
+        found = TypeAdapter(tuple[BytesPerS, Seconds]).validate_python((rate.strip(), wait.strip()))
+    except ValueError:
+        comma = ""
+    if not comma:
+        told = f"{found_text(text)} is no link: write its bandwidth and the time of one message"
+        raise ValueError(f'{told}, "16 GB/s, 20 us"')
+    return found
 
 
 class LayersPart(Spec):

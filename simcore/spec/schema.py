@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, get_args
 
-from simcore.spec.base import Sourced, Spec
+from simcore.spec.base import OURS, Sourced, Spec
 
-OURS = ("citations", "file", "notes")
-"""fields that no file says"""
 QUANTITY = "quantity in "
 """how the description of a quantity begins, its unit behind it (`simcore.units`)"""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from workloads.importers.keys import HARMLESS
 
 if TYPE_CHECKING:
     from tests.fuzz.spoil import Input
+
+NEW = "not-there-before"
+"""a folder for --out that a refusal must leave absent"""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Outcome:
 
 MAY_BE_NEGATIVE = re.compile(
     r"lower_bound|operations\.\d+\.time_s|objective|(^|\.)cut|error|bias|difference|added_ratio|residual|saved|gap|notes?\."
-    r"|hypervolume|headroom|slope|correlation"
+    r"|hypervolume|headroom|slope|correlation|stages\.\d+\.(ttft|tpot|e2e)"
 )
 """Answers with a sign: differences, and a row of `operations`, where what a named stack hides under other work is a
 credit (`layer_s` and `launch_layer_s` of a fitted stack may be below zero: launches that overlap); the sum of the rows
@@ -71,7 +75,7 @@ def verdict(asked: Input, done: Outcome, most_s: float) -> tuple[str, str]:
     if done.code == 2 and (not lines or len(lines[-1]) > 1200 or len(done.err) > 6000):
         return f"message of {len(lines)} lines, {len(done.err)} characters", asked.change.place
     if done.code == 2:
-        return "", ""
+        return refused(asked, lines[-1])
     if done.code not in (0, 1):
         return f"exit code {done.code}", asked.change.place
     if "--json" in asked.words and done.out.strip():
@@ -87,6 +91,24 @@ def verdict(asked: Input, done: Outcome, most_s: float) -> tuple[str, str]:
     if asked.change.nonsense and not missing and not unbordered(asked.words, place, asked.change.new):
         return f"taken in silence: {place} = {asked.change.new}", re.sub(r"\d+", "N", place)
     return "", ""
+
+
+INWARD = re.compile(
+    r"pydantic|Traceback|<class|object at 0x|Input should|instance of \w+Part|codec can't|C error|could not convert"
+    r"|\w+Error: |unhashable|has no attribute"
+)
+"""words of the code in a message for people"""
+
+
+def refused(asked: Input, message: str) -> tuple[str, str]:
+    """What is wrong with a refusal: words of the code in its line, or something left behind."""
+    found = INWARD.search(message)
+    if found and found[0] not in " ".join(asked.words):
+        return f"message in the code's words: {message[:200]}", asked.change.place
+    if not message.startswith("simcore: "):
+        return f"message of more lines: {message[:200]}", asked.change.place
+    left = [word for word in asked.words if word.endswith(f"/{NEW}") and os.path.lexists(word)]
+    return (f"left behind: {left[0]}", asked.words[0]) if left else ("", "")
 
 
 def unbordered(words: tuple[str, ...], place: str, new: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import hardware_specs
 import workloads
 from simcore.spec.load import read_text
-from tests.fuzz import kernel_verbs, newer_verbs, verbs
+from tests.fuzz import kernel_verbs, mixed, newer_verbs, verbs
 from tests.fuzz.mutate import Change, as_toml, spoilt_bytes, spoilt_tree
 from tests.fuzz.spoil import Input, Subject, files, operator_text, tree, write_rows, write_spoilt
 from tests.shared import ROOT, SHARED
@@ -421,7 +421,20 @@ SUBJECTS: dict[str, tuple[int, Subject]] = {
     "schedule": (3, kernel_verbs.schedule),
     "format": (4, kernel_verbs.number_format),
     **newer_verbs.NEWER,
+    **mixed.MIXED,
 }
 """kind -> (its share, what spoils it)"""
-MEASURED = ("config", "old", "operators", "importer", "recorded", "serving", "tables", "sizes", "across")
+MEASURED = (
+    "config",
+    "columns",
+    "plausible",
+    "old",
+    "operators",
+    "importer",
+    "recorded",
+    "serving",
+    "tables",
+    "sizes",
+    "across",
+)
 """kinds that need the measured tables beside the checkout"""

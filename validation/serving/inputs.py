@@ -27,17 +27,20 @@ def read_frame(table: Path, measured: bool = False) -> Any:
             numbers(frame, name, str(table))
         elif measured:
             raise InputError(f"has no column {name!r}", file=str(table), fix="give a table with measured times")
+    frame.attrs["file"] = str(table)
     return frame
 
 
 def read_questions(frame: Any, infer_workers: bool = False, models: Models | None = None) -> list[ServingRow]:
     """Rows of the table as questions; InputError for a missing column."""
+    from simcore.errors import said_in
     from validation.models import Models
     from validation.serving.models import is_dense
     from validation.serving.rows import read_rows
 
     known = models or Models()
-    return read_rows(frame, infer_workers, cache(lambda name: is_dense(known, name)))
+    with said_in(frame.attrs.get("file")):
+        return read_rows(frame, infer_workers, cache(lambda name: is_dense(known, name)))
 
 
 def replayer(held_out_by: str | None = None, models: Models | None = None) -> Replayer:

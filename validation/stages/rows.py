@@ -10,12 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from simcore.calibration.tables import numbers
 from simcore.errors import InputError, UnknownName
 from validation.models import Models
 
 STACK = "vllm"
 QUANTILES = {"0.0": "min", "0.1": "p10", "0.25": "p25", "0.5": "median", "0.75": "p75", "0.9": "p90", "1.0": "max"}
 NEEDED = ("model", "chip", "tp", "rate_per_s", "requests", "output_tokens_asked", "input_tokens_median")
+NUMBERS = ("tp", "rate_per_s", "requests", "output_tokens_asked")
+LIMITS = ("failures", "max_num_batched_tokens", "max_num_seqs", "system_prompts", "system_prompt_tokens",
+          "users_per_system_prompt")  # fmt: skip
+"""columns whose cells may be empty"""
 
 
 @dataclass(frozen=True)
@@ -28,10 +35,15 @@ class Stage:
 
 
 def read_stages(frame: Any, models: Models) -> list[Stage]:
-    """The table's rows in order; InputError for a missing column."""
+    """The table's rows in order; InputError for a missing column, and for a cell of them that is no number."""
+    file = frame.attrs.get("file")
     missing = [name for name in NEEDED if name not in frame.columns]
     if missing:
-        raise InputError(f"has no column {missing[0]!r}", fix=f"a table of stages has {', '.join(NEEDED)}")
+        raise InputError(f"has no column {missing[0]!r}", file=file, fix=f"a table of stages has {', '.join(NEEDED)}")
+    for name in (*NUMBERS, *(f"input_tokens_{name}" for name in QUANTILES.values()), *LIMITS):
+        gaps = np.isnan(numbers(frame, name, file)) if name in frame.columns else np.zeros(0, bool)
+        if gaps.any() and name not in LIMITS:
+            raise InputError(f"row {int(gaps.argmax())} holds no number", file=file, key=name, fix="mend the table")
     return [_stage(row, models) for row in frame.to_dict("records")]
 
 

@@ -28,19 +28,14 @@ Floats = NDArray[np.float64]
 
 def read_frame(path: Path) -> Any:
     """The table as text cells. Raises InputError."""
-    import io
-
-    import pandas
-
+    from simcore.calibration.tables import read_csv
     from simcore.spec.load import read_text
 
     text = read_text(path, "give the path of a CSV table")
-    try:
-        frame = pandas.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-    except (ValueError, pandas.errors.ParserError, pandas.errors.EmptyDataError) as error:
-        raise InputError(f"is no CSV table: {error}", file=str(path)) from None
-    if not len(frame.columns):
-        raise InputError("is empty", file=str(path))
+    frame = read_csv(text, str(path), dtype=str, keep_default_na=False)
+    if not len(frame):
+        raise InputError("has no rows", file=str(path), fix="give a table of training runs")
+    frame.attrs["file"] = str(path)
     return frame
 
 

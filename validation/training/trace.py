@@ -15,6 +15,7 @@ import numpy as np
 
 import workloads
 from scenarios.training import job_on
+from simcore.calibration.tables import numbers
 from simcore.engine.training.job import Degrees, Job
 from simcore.ops.op import Op
 from simcore.ops.training import PASSES, Pass, Passes, layer
@@ -64,8 +65,8 @@ def trainee() -> Any:
 
 
 def measured_ms(frame: Any) -> tuple[dict[str, float], float, int]:
-    """(milliseconds by phase and of casts, of kernels that wait, layers)."""
-    time_ms = frame["dur_us"].astype(float) / 1e3
+    """(milliseconds by phase and of casts, of kernels that wait, layers). Raises InputError for a time that is none."""
+    time_ms = numbers(frame, "dur_us", frame.attrs.get("file")) / 1e3
     waits, casts = frame["cls"].isin(WAITS), frame["cls"] == CAST
     found = {name: float(time_ms[(frame["phase"] == name) & ~waits & ~casts].sum()) for name in PHASES}
     found["casts"] = float(time_ms[casts].sum())

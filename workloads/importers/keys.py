@@ -11,7 +11,7 @@ from simcore.errors import InputError
 from simcore.kept.lazy import dataclass
 
 ARCHITECTURAL = re.compile(
-    r"(^|_)(num|n|heads?|layers?|experts?|attn|attention|mlp|ffn?|moe|window|rank|lora|shared|index|sparse|mamba|ssm|conv"
+    r"(^|_)(num|n|heads?|layers?|experts?|attn|attention|mlp|ffn?|moe|window|rank|lora|shared|index|sparse|dense|mamba|ssm|conv"
     r"|linear|mtp|nextn|hidden|intermediate|kv|latent|chunk|tie|bias|gate|width|dim|pattern|parallel|alibi|vocab)(_|$|s$)"
 )
 """words in a key that may change shapes: such a key must be understood or off"""

@@ -261,7 +261,7 @@ def test_traces_are_read_and_refused(tmp_path) -> None:
     (tmp_path / "t.json").write_text(str(trace.tolist()))
     assert np.array_equal(read_trace(tmp_path / "t.json"), trace)
     (tmp_path / "bad.npy").write_bytes(b"not numpy")
-    for path, says in (("bad.npy", "cannot be read"), ("none.npy", "no such file"), ("t.txt", "no such file")):
+    for path, says in (("bad.npy", "is no npy file"), ("none.npy", "no such file"), ("t.txt", "no such file")):
         with pytest.raises(InputError, match=says):
             read_trace(tmp_path / path)
     with pytest.raises(InputError, match="chooses one expert twice"):

@@ -91,10 +91,8 @@ def test_compaction_leaves_foreign_files(tmp_path: Path) -> None:
 
     for name in ("data-1.parquet", "data-2.parquet", "notes.txt"):
         (tmp_path / name).write_bytes(b"mine")
-    assert compact(tmp_path) == 0 and merge(tmp_path / "other", [tmp_path]) == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "data-1.parquet",
-        "data-2.parquet",
-        "notes.txt",
-        "other",
-    ]
+    assert compact(tmp_path) == 0
+    with pytest.raises(InputError, match="holds no answers"):
+        merge(tmp_path / "other", [tmp_path])
+    assert not (tmp_path / "other").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data-1.parquet", "data-2.parquet", "notes.txt"]

@@ -14,6 +14,8 @@ def deepseek(keys: Keys) -> Architecture:
     keys.expect("moe_layer_freq", 1)
     keys.ignore("num_key_value_heads", "head_dim", "qk_head_dim", "ep_size", "aux_loss_alpha")
     count, dense = layers(keys), keys.whole("first_k_dense_replace", least=0)
+    if dense >= count:
+        raise keys.refuse("first_k_dense_replace", f"{dense} dense layers leave none of {count} that routes")
     mixer = latent_attention(keys)
     groups = [LayerGroup(count=count - dense, mixer=mixer, ffn=(experts(keys),))]
     if dense:

@@ -133,6 +133,8 @@ def _chunked_layers(keys: Keys, count: int) -> list[bool]:
 def glm4_moe(keys: Keys) -> Architecture:
     """GLM-4.5 and 4.6: bias on query, key and value; the first `first_k_dense_replace` layers are dense."""
     count, dense = layers(keys), keys.whole("first_k_dense_replace", least=0)
+    if dense > count:
+        raise keys.refuse("first_k_dense_replace", f"{dense} of {count} layers")
     attention = grouped_attention(keys, bias=keys.flag("attention_bias"), qk_norm=keys.flag("use_qk_norm"))
     size = keys.whole("moe_intermediate_size")
     block = Moe(
