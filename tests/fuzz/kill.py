@@ -115,7 +115,7 @@ def writers(folder: Path) -> list[Writer]:
     found += [
         Writer("learn", (*learn, "--inputs", "size,tile"), ("--inputs", "size")),
         Writer("plan policy", ordered, ("--set", "traffic.rate_per_s=9.0")),
-        Writer("capacity", (*bound, "--tolerance", "0.3", "--out", "{out}", "-q"), ("--set", "slo.ttft=1 s")),
+        Writer("capacity", (*bound, "--tolerance", "0.3", "--out", "{out}", "-q"), ("--set", "seed=5")),
         Writer("train --out", ("train", train, "--out", "{out}", "-q"), ("--set", "training.global_batch=256")),
         Writer("tasks", (*tasks, "--timeline", "{out}.json", "-q"), ("--set", "values.users=64")),
         Writer("plan precision", formats, ("--set", "traffic.batch=2")),
@@ -238,9 +238,20 @@ def litter(home: Path) -> list[str]:
     return [str(path.relative_to(home)) for path in home.rglob("*") if any(word in path.name for word in names)]
 
 
+def overruled(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
+    """A command line with options added; one that is stated already has its new value, but for those that add up.
+
+    >>> overruled(("size", "--rate", "5", "--set", "seed=1"), ("--rate", "3", "--set", "name='x'"))
+    ('size', '--set', 'seed=1', '--rate', '3', '--set', "name='x'")
+    """
+    again = {word for word in new if word.startswith("--") and word != "--set"}
+    kept = [word for at, word in enumerate(old) if word not in again and (at == 0 or old[at - 1] not in again)]
+    return (*kept, *new)
+
+
 def kill_at_random(writer: Writer, home: Path, times: int, draw: random.Random) -> list[str]:
     """What went wrong of `times` kills of a writer of the new set over the old one."""
-    wrong, base, new = [], home / "base", (*writer.old, *writer.new)
+    wrong, base, new = [], home / "base", overruled(writer.old, writer.new)
     for name in ("base", "goal", "try"):
         shutil.rmtree(home / name, ignore_errors=True)
         (home / name).mkdir()
