@@ -80,7 +80,7 @@ def axes_of(scenario: Scenario) -> dict[str, Axis]:
 def check_load(scenario: Scenario) -> None:
     """Raise InputError where one load varies and another is stated: both cannot be asked."""
     for varied in scenario.vary:
-        for key in other_loads({varied: 1}):
+        for key in other_loads([varied]):
             if getattr(scenario.traffic, key.removeprefix("traffic."), None) is not None:
                 what = f"give one load: {varied} varies and {key} is stated"
                 raise InputError(what, key=f"vary.{varied}", fix="drop one of them")

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any
 
 from reports.stopping import Stop, locked, open_locked, stoppable
@@ -59,15 +60,16 @@ def folder_of(out: str | Path) -> Path:
     """The folder behind `out`, links followed; it need not exist. Raises InputError for anything but a folder."""
     path = Path(out)
     try:
-        if path.is_dir():
-            return path.resolve()
-        if path.is_symlink():
-            raise InputError("is a link to no folder", file=str(out), fix="give the path of a folder")
-        if path.exists():
-            raise InputError("is a file, not a folder", file=str(out), fix="give the path of a folder")
+        found = path.stat()  # asked once: another writer may be making the folder
+    except FileNotFoundError:
+        if path.is_symlink() and not path.exists():
+            raise InputError("is a link to no folder", file=str(out), fix="give the path of a folder") from None
         return path.resolve()
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a loop of links
         raise cannot_write(out, error) from None
+    if not S_ISDIR(found.st_mode):
+        raise InputError("is a file, not a folder", file=str(out), fix="give the path of a folder")
+    return path.resolve()
 
 
 def claim(out: str | Path | None, names: Collection[str] = ()) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from scenarios.memory import home_of, load_of
+from scenarios.prices import hourly_usd
 from scenarios.resolved import Resolved, deployed, plan_of
 from scenarios.steps import with_policy
 from simcore.engine.kv_pool import KvPool, pool_of
@@ -48,16 +49,9 @@ def far_side(found: Resolved) -> Resolved:
 
 
 def rents(found: Resolved, there: Resolved, replicas: int) -> float | None:
-    """USD per hour of the whole group."""
-    price = found.scenario.economics.get("usd_per_hour")
-    counts = (found, replicas * found.plan.replica_chips), (there, there.plan.replica_chips)
-    total = 0.0
-    for side, count in counts:
-        rent = side.system.chip.money.rental_usd_per_hour if price is None else float(price)
-        if rent is None:
-            return None
-        total += rent * count
-    return total
+    """USD per hour of the whole group; None where a price is not known."""
+    here, other = hourly_usd(found), hourly_usd(there)
+    return None if here is None or other is None else replicas * here + other
 
 
 def check(found: Resolved, there: Resolved) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 from scenarios.jobs import job_of
 from scenarios.memory import home_of, load_of
 from scenarios.models_beside import Beside, beside_of, beside_times
+from scenarios.prices import hourly_usd
 from scenarios.resolved import Resolved, resolve
-from scenarios.run import Ready, read_by_frontend, reading, rental_of, sent_at, too_long
+from scenarios.run import Ready, read_by_frontend, reading, sent_at, too_long
 from scenarios.settings import settings_of
 from scenarios.steps import hardware_steps
 from scenarios.traffic import needed, slos_of, traffic_of
@@ -108,7 +109,7 @@ def ready_models(scenario: Scenario, skip_bad: bool = False) -> SharedReady:
     slos = slos_of(scenario, trace.slo_names)
     own = {name: getattr(scenario, name) for name in ("models", "jobs", "residency")}
     whole = first.scenario.model_copy(update=own)
-    base = (whole, trace, times, settings, slos, first.plan.dp, rental_of(first), pool.problem, told, pool)
+    base = (whole, trace, times, settings, slos, first.plan.dp, hourly_usd(first), pool.problem, told, pool)
     return SharedReady(*base, first, shared=shared, which=asked_models(scenario, trace))
 
 

@@ -13,7 +13,7 @@ from scenarios.migrate import SCHEMA, is_old, migrated, schema_of
 from simcore.errors import InputError
 from simcore.spec.base import OURS, name_of
 from simcore.spec.load import build_from_file, read_file
-from simcore.spec.scenario import Scenario, put
+from simcore.spec.scenario import Scenario, put, with_one_load
 from simcore.unit_text import found_text
 
 Raw = dict[str, Any]
@@ -22,6 +22,7 @@ Raw = dict[str, Any]
 def read(path: str | Path, changes: Mapping[str, Any] | None = None) -> Scenario:
     """The scenario of a file, with dotted keys changed. Raises InputError naming file, key and fix."""
     raw, notes = read_raw(path)
+    raw = with_one_load(raw, changes or {})
     for key, value in (changes or {}).items():
         put(raw, key, value, str(path))
     found = from_raw(raw, str(path))

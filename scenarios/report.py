@@ -8,6 +8,7 @@ import numpy as np
 
 from scenarios.endurance import life
 from scenarios.estimate import prices_of
+from scenarios.prices import power_usd
 from scenarios.run import Ready
 
 
@@ -27,7 +28,8 @@ def report(run: Any, ready: Ready) -> dict[str, Any]:
         end_s = max(float(run.replicas["now_s"].max(initial=0.0)), 1e-9)
         tokens = found["prefill_tokens"] + found["decode_tokens"]
         found |= life(ready.resolved, tokens / end_s / len(run.replicas))
-    return found | money(found, ready, run) | space(ready) | power(found, ready, run)
+    drawn = power(found, ready, run)
+    return found | money(drawn, ready, run) | space(ready) | drawn
 
 
 def client(run: Any, ready: Ready, window: Any) -> dict[str, Any]:
@@ -65,13 +67,15 @@ def replica_count(which: Any, ready: Ready) -> float:
 
 
 def money(found: dict[str, Any], ready: Ready, run: Any) -> dict[str, Any]:
-    """Cost per million output tokens."""
+    """Cost per million output tokens, of all chips while the run lasted; bought ones pay for their power too."""
     tokens = served_tokens(run)
     groups = groups_of(run, ready)
     if not tokens or any(own.usd_per_hour is None for own, _ in groups):
         return {}
     hours = float(run.replicas["now_s"].max()) / 3600.0
     usd = sum(float(own.usd_per_hour or 0.0) * hours * replica_count(which, own) for own, which in groups)
+    if ready.resolved is not None:
+        usd += power_usd(ready.resolved, found["energy_j_per_token"] * tokens)
     return {"usd_per_million_tokens": usd / tokens * 1e6}
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from scenarios.beside import check_overlap
 from scenarios.memory import kv_pool
+from scenarios.prices import hourly_usd
 from scenarios.resolved import Resolved, resolve
 from scenarios.settings import settings_of
 from scenarios.steps import given_steps, hardware_steps
@@ -233,7 +234,7 @@ def with_resolved(found: Resolved, trace: Trace) -> Ready:
 
         times, pool, rental, notes = group_steps(found)
     else:
-        times, pool, rental = hardware_steps(found), kv_pool(found), rental_of(found)
+        times, pool, rental = hardware_steps(found), kv_pool(found), hourly_usd(found)
         notes = tuple(f"{key}: {text}" for key, text in found.system.assumptions().items())
     return Ready(
         scenario,
@@ -267,10 +268,3 @@ def with_served(known: Ready, adds: Served) -> Ready:
     assert known.resolved is not None
     mine = replace(known.resolved, served=known.resolved.adding(adds))
     return replace(known, resolved=mine, step_times=hardware_steps(mine), adds=adds)
-
-
-def rental_of(found: Resolved) -> float | None:
-    """USD per hour of a replica: the scenario's price of a chip, else the chip's own rental."""
-    price = found.scenario.economics.get("usd_per_hour")
-    own = found.system.chip.money.rental_usd_per_hour if price is None else float(price)
-    return None if own is None else own * found.plan.replica_chips

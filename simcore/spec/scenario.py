@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -169,14 +169,21 @@ NEEDED = ("model.name", "hardware.system", *SOURCES, *LOADS)
 """keys without which there is no question: where only [vary] says one, its first value stands"""
 
 
-def other_loads(changes: Mapping[str, Any]) -> dict[str, None]:
-    """The loads that a change takes the place of.
+def other_loads(changes: Collection[str]) -> list[str]:
+    """The loads that changes take the place of.
 
     >>> other_loads({"traffic.batch": 8, "plan.tp": 2})
-    {'traffic.users': None, 'traffic.rate_per_s': None}
+    ['traffic.users', 'traffic.rate_per_s']
     """
-    stated = any(changes.get(key) is not None for key in LOADS)
-    return dict.fromkeys(key for key in LOADS if key not in changes) if stated else {}
+    return [key for key in LOADS if key not in changes] if set(LOADS) & {*changes} else []
+
+
+def with_one_load(raw: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables without the loads that changes take the place of."""
+    gone, traffic = other_loads([key for key, value in changes.items() if value is not None]), raw.get("traffic")
+    if not gone or not isinstance(traffic, dict):
+        return raw
+    return raw | {"traffic": {key: value for key, value in traffic.items() if f"traffic.{key}" not in gone}}
 
 
 def with_first_values(raw: dict[str, Any]) -> dict[str, Any]:
@@ -288,8 +295,8 @@ class Scenario(Spec):
 
         A load (users, batch or rate_per_s of traffic) takes the place of the one that was stated.
         """
-        raw = self.tables() | {"name": self.name}
-        for key, value in {**other_loads(changes), **changes}.items():
+        raw = with_one_load(self.tables() | {"name": self.name}, changes)
+        for key, value in changes.items():
             put(raw, key, value, self.file)
         return build(Scenario, raw, self.file).replace(file=self.file, notes=self.notes)
 

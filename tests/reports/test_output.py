@@ -91,7 +91,7 @@ def test_files_and_links_to_nothing_are_refused(tmp_path: Path) -> None:
     for name in ("file", "dangling", "to-file", "loop", "file/below", "a\0b"):
         with pytest.raises(InputError) as caught:
             run(tmp_path / name, {"summary.json": "1"})
-        assert name in str(caught.value)
+        assert name.replace("\0", "?") in str(caught.value)
     assert (tmp_path / "file").read_text() == "mine" and not (tmp_path / "nowhere").exists()
 
 

@@ -31,10 +31,10 @@ def test_a_rate_lies_between_two_batches() -> None:
     assert served.tpot_s == pytest.approx(more.tpot_s, rel=1e-9), "the rate of a whole batch is that batch"
 
 
-@pytest.mark.parametrize("rate", [0.02, 0.5, 8.0])
-def test_a_rate_is_paid_by_the_hour(rate: float) -> None:
-    """A replica that waits for requests costs and draws what `simulate` says of it."""
-    question = small(rate_per_s=rate).set({"traffic.requests": 4000})
+@pytest.mark.parametrize(("rate", "basis"), [(0.02, "rental"), (0.5, "purchase"), (8.0, "rental"), (8.0, "purchase")])
+def test_a_rate_is_paid_by_the_hour(rate: float, basis: str) -> None:
+    """A replica that waits for requests costs and draws what `simulate` says of it, rented or bought."""
+    question = small(rate_per_s=rate).set({"traffic.requests": 4000, "economics.basis": basis})
     found, run = simcore.estimate(question), simcore.simulate(question).flat
     assert found.usd_per_million_tokens == pytest.approx(1e6 * found.usd_per_hour / 3600 / (rate * 64), rel=1e-9)
     for name in ("throughput_tokens_per_s", "usd_per_million_tokens", "energy_j_per_token"):

@@ -97,7 +97,7 @@ def test_the_same_keys_in_a_file_and_from_python(file: Path) -> None:
         ({"plan.tpp": 2}, "plan.tpp: unknown key; did you mean tp"),
         ({"plan.tp": 0}, "plan.tp: 0"),
         ({"slo.ttft": "2 GB"}, "slo.ttft: '2 GB' is not a quantity of s"),
-        ({"traffic.users": 2}, "traffic: give one load: users or batch"),
+        ({"traffic.users": 2, "traffic.batch": 4}, "traffic: give one load: users or batch"),
         ({"trafic.users": 2}, "trafic: unknown key; did you mean traffic"),
         ({"residency.kvs": "cxl"}, "residency.kvs: no class of tensors"),
     ],
@@ -107,6 +107,11 @@ def test_wrong_changes_name_file_and_key(file: Path, changes: dict[str, Any], sa
         with pytest.raises(InputError) as caught:
             change()
         assert says in str(caught.value) and "small.toml" in str(caught.value)
+
+
+def test_a_load_takes_the_place_of_the_stated_one(file: Path) -> None:
+    found = read(file, {"traffic.users": 2})
+    assert found.traffic is not None and found.traffic.users == 2 and found.traffic.batch is None
 
 
 def test_what_only_vary_says_takes_its_first_value(file: Path) -> None:
