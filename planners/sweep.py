@@ -112,6 +112,14 @@ class Sweep:
         for table in self.tables(progress):
             summary.add(table)
             sink(table)
+        return self.whole(summary)
+
+    def whole(self, summary: SweepSummary) -> SweepSummary:
+        """The summary of all tables, with a note on combinations that are no plans."""
+        asked = self.grid().size * sum(1 for _ in combinations(self.slow))
+        if asked > summary.evaluated:
+            told = f"{asked - summary.evaluated:,} of {asked:,} combinations are left out: in a plan {NO_PLAN}"
+            summary.notes[told] = None
         return summary
 
     def restore(self, tables: Iterable[ResultTable]) -> SweepSummary:
@@ -122,7 +130,7 @@ class Sweep:
         for group in self.groups():
             summary.assumptions.update(group.system.assumptions())
             summary.notes.update(dict.fromkeys((*group.resolved.notes, *self.evaluator.notes(group.case))))
-        return summary
+        return self.whole(summary)
 
     def pages(self, summary: SweepSummary) -> SweepPages:
         """What a report shows: the tables kept, and the best plan of each system in detail."""
@@ -137,6 +145,11 @@ class Sweep:
         return SweepPages(summary, groups[0].case, systems, picks)
 
 
+NO_PLAN = (
+    "tp divides the heads, ep the experts and the ranks, pp is at most the layers, replicas are whole and on the chips "
+    "that there are, and a batch has a request for every stage and rank"
+)
+"""what holds of every row"""
 LABELLED = ("hardware.system", "plan.weights", "plan.kv")
 """axes that every row tells under a shorter name"""
 
