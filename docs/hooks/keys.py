@@ -220,7 +220,8 @@ def sizes(one: Table) -> str:
 def bounds(one: Table) -> str:
     """The least and the most."""
     said = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
-    found = [f"{words} {one[key]:,}" for key, words in said.items() if key in one and abs(one[key]) < 2**31 - 1]
+    ends = {key: int(one[key]) if one[key] == int(one[key]) else one[key] for key in said if key in one}
+    found = [f"{said[key]} {end:,}" for key, end in ends.items() if abs(end) < 2**31 - 1]
     return "".join(f", {text}" for text in found)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, get_args
 
-from simcore.spec.base import OURS, Sourced, Spec
+from simcore.spec.base import OURS, Sourced, Spec, finish
 
 QUANTITY = "quantity in "
 """how the description of a quantity begins, its unit behind it (`simcore.units`)"""
@@ -23,6 +23,7 @@ def json_schema(kind: type[Spec]) -> dict[str, Any]:
     >>> sorted(json_schema(Chip)["required"])[:3]
     ['architecture', 'compute', 'issue']
     """
+    finish()
     schema = kind.model_json_schema(by_alias=True)
     more = {"schema": {"type": "string", "description": "kind and version, for example chip/1"}}
     for name in OURS:
