@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from planners.homes import Homes, housed
 from scenarios import stacks
 from simcore.cost.base import CostModel
 from simcore.cost.loading import Objection, in_words, objections, refused
@@ -65,6 +66,7 @@ class Evaluator:
     chunk: int = CHUNK
     share_steps: bool = True
     _machines: dict[Any, tuple[Machine, System]] = field(default_factory=dict, compare=False, repr=False)
+    _homes: Homes = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(self, base: Case | Scenario, columns: Mapping[str, NDArray[Any]]) -> ResultTable:
         """One row per candidate around a scenario (or one whose names are looked up), in order.
@@ -79,7 +81,7 @@ class Evaluator:
         out: dict[str, NDArray[Any]] = {}
         assumptions: dict[str, str] = {}
         notes: dict[str, None] = {}
-        for picks, scenario in _groups(base, columns, self.systems, rows):
+        for picks, scenario, told in housed(_groups(base, columns, self.systems, rows), columns, rows, self._homes):
             numeric = {
                 n: np.asarray(c) if picks is None else np.asarray(c)[picks] for n, c in columns.items() if _numeric(n)
             }
@@ -95,7 +97,7 @@ class Evaluator:
                         out[name] = np.empty(rows, values.dtype)
                     out[name][part if picks is None else picks[part]] = values
             assumptions |= scenario.system.assumptions()
-            notes |= dict.fromkeys(self.notes(scenario))
+            notes |= dict.fromkeys((*self.notes(scenario), *told))
         return ResultTable({**{k: np.asarray(v) for k, v in columns.items()}, **out}, assumptions, tuple(notes))
 
     def _group(self, scenario: Case, numeric: Mapping[str, Column], rows: int) -> dict[str, NDArray[Any]]:

@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from planners.axes import Axis, axes_of, check_values, combinations, engine_name
 from planners.evaluate import CHUNK, Evaluator
+from planners.homes import reach
 from planners.load import MOST_BATCH, rate_of, under_load, with_values
 from planners.plans import AXES, PlanGrid
 from planners.study import Study, study_of
 from planners.summary import SweepSummary, label
 from scenarios.estimate import case_of
+from scenarios.homes import several
 from scenarios.read import with_changes
 from scenarios.resolved import Resolved
 from scenarios.stacks import cost_model
@@ -94,7 +96,7 @@ class Sweep:
         """Valid plans, one table per chunk and combination, labelled."""
         grid, count = self.grid(), sum(1 for _ in combinations(self.slow))
         for number, group in enumerate(self.groups()):
-            for columns in grid.chunks(group.case.model, group.system.max_chips, CHUNK):
+            for columns in grid.chunks(group.case.model, reach(group.system), CHUNK):
                 table = self._loaded(group, columns)
                 if len(table):
                     yield replace(label(table, group.labels), notes=(*group.resolved.notes, *table.notes))
@@ -170,7 +172,8 @@ def case_of_row(row: Result, groups: list[Group]) -> Case:
     group = next(g for g in groups if all(row.values.get(k) == v for k, v in g.labels.items()))
     degrees: Mapping[str, Any] = {name: round(getattr(row, name)) for name in DEGREES}
     plan = group.case.plan.replace(**{**degrees, "sp": bool(degrees["sp"])})
-    return group.case.replace(plan=plan, batch=round(row.batch))
+    system, _ = several(group.system, plan.replica_chips)
+    return group.case.replace(system=system, plan=plan, batch=round(row.batch))
 
 
 def prepare(scenario: Scenario) -> Sweep:

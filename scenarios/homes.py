@@ -24,6 +24,8 @@ def widened(system: System, gpus: int) -> System:
     if system.node is None or gpus <= system.max_chips or not system.chip.links:
         return system
     name, link = next(iter(system.chip.links.items()))
+    if system.node.levels and system.node.levels[0].link.kind == "host":  # that of `hardware.link`
+        name, link = system.node.levels[0].name, system.node.levels[0].link
     level = Level(name=name, size=gpus, link=link)
     return system.replace(node=system.node.replace(chips=gpus, levels=(level,)))
 

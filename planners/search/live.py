@@ -99,8 +99,7 @@ def read_live(mark: Path) -> Live:
         full = levels == int(told["full_level"])
         corner = None if told["corner"] is None else np.array(told["corner"], float).reshape(len(aims))
     except (InputError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        what = "is not the mark of a search"
-        raise InputError(f"{what}: {error}", file=str(mark), fix="start the search again") from None
+        raise InputError("is not the mark of a search", file=str(mark), fix="start the search again") from error
     return Live(*words, aims, points, values, violation, full, corner, str(told.get("command", ""))[:MOST_COMMAND])
 
 

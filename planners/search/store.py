@@ -151,7 +151,9 @@ class Store:
         except FileNotFoundError:  # merged away by another process: its rows are in the shard that replaced it
             return
         except (pyarrow.ArrowException, OSError) as error:
-            raise InputError(f"is not a shard: {error}", file=str(path), fix="delete the file") from None
+            told = getattr(error, "strerror", None)
+            what = f"cannot be read: {told}" if told else "is not a shard"
+            raise InputError(what, file=str(path), fix="delete the file") from error
         outputs = {name: table.column(name).to_numpy() for name in self.names}
         self._take(table.column("key").to_pylist(), outputs)
         self._read.add(path.name)

@@ -32,7 +32,7 @@ def host_facts(folder: Path) -> ChipFacts:
     try:
         return ChipFacts(**host_manifest(folder)["facts"])
     except (KeyError, TypeError, ValueError) as error:
-        raise _spoilt(folder / "manifest.toml", error) from None
+        raise _spoilt(folder / "manifest.toml") from error
 
 
 def host_net(folder: Path) -> Any:
@@ -57,13 +57,13 @@ def host_model(folder: Path) -> OperatorModel:
         if found.facts is None:
             raise ValueError("no facts of the machine")
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise _spoilt(path, error) from None
+        raise _spoilt(path) from error
     return OperatorModel(found.facts, "host", (found,), Artefact("any", "datasheet", ()))
 
 
-def _spoilt(path: Path, error: Exception) -> InputError:
-    what = f"is not what simcore wrote: {type(error).__name__}: {error}"
-    return InputError(what, file=str(path), fix="run `simcore profile` and `simcore calibrate` again")
+def _spoilt(path: Path) -> InputError:
+    fix = "run `simcore profile` and `simcore calibrate` again"
+    return InputError("is not what simcore wrote", file=str(path), fix=fix)
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def load(path: Path) -> Learnt:
         unpack(arrays[1])
         return Learnt(str(about["target"]), tuple(about["inputs"]), *arrays)
     except (ValueError, KeyError, TypeError, RecursionError, InputError) as error:
-        raise InputError(f"is no predictor: {error}", file=str(path), fix="write one with simcore learn") from None
+        raise InputError("is no predictor", file=str(path), fix="write one with simcore learn") from error
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,20 @@ def test_a_sweep_of_a_rate_says_who_is_overloaded() -> None:
 FORMATS = {"weights": "bf16", "experts": "mxfp4", "activations": "bf16", "kv": "bf16"}
 
 
+@pytest.mark.parametrize("link", [None, "16 GB/s, 20 us"])
+def test_a_chip_alone_in_its_host_has_company_in_every_verb(link: str | None) -> None:
+    """Plans of several chips stand in a host as wide as they are, in a table as alone."""
+    question = simcore.scenario(
+        "llama-3.1-8b", "rtx-4090", batch=4, input_tokens=64, output_tokens=16, stack="datasheet"
+    ).set({"hardware.link": link})
+    vary = {"plan.tp": [1, 2, 8], "plan.pp": [1, 2]}
+    table = simcore.sweep(question, vary=vary).table
+    assert list(table["tp"] * table["pp"]) == [1, 2, 2, 4, 8] and set(table["reason"]) == {"feasible"}
+    for row in table.itertuples():
+        alone = simcore.estimate(question.set({"plan.tp": int(row.tp), "plan.pp": int(row.pp)}))
+        assert (row.tpot_s, row.usd_per_million_tokens) == (alone.tpot_s, alone.usd_per_million_tokens)
+
+
 def test_the_checkpoints_formats_hold_in_every_verb() -> None:
     """gpt-oss ships bf16 attention and mxfp4 experts; every answer says so."""
     question = simcore.scenario(

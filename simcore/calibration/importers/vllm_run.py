@@ -14,6 +14,7 @@ from simcore.errors import InputError
 from simcore.spec.base import MOST_COUNT, MOST_FLOAT
 from simcore.spec.load import json_of, read_text
 from simcore.spec.traffic import Trace
+from simcore.unit_text import found_text
 
 Floats = NDArray[np.float64]
 
@@ -89,11 +90,13 @@ def _rows(file: Path) -> list[dict[str, Any]]:
             continue
         try:
             row = json_of(line)
-            rows.append({key: float(row[key]) for key in KEYS})
+            if not isinstance(row, dict):
+                raise ValueError("it is no table")
+            rows.append({key: _number(row, key) for key in KEYS})
             odd = next((f"{key} is {row[key]!r}" for key in row if _below_zero(row[key])), None)
             if odd:
                 raise ValueError(odd)
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        except (ValueError, OverflowError, RecursionError) as error:
             raise InputError(f"not a request: {error}", file=f"{file}:{number}") from None
         if not all(map(math.isfinite, rows[-1].values())) or min(rows[-1]["input_toks"], rows[-1]["output_toks"]) < 1:
             raise InputError("needs finite times and at least one input and output token", file=f"{file}:{number}")
@@ -112,6 +115,14 @@ def _below_zero(value: Any) -> bool:
 
 
 KEYS = ("input_toks", "output_toks", "queued_ts", "first_token_ts", "last_token_ts")
+
+
+def _number(row: dict[str, Any], key: str) -> float:
+    """A number of a request; raises ValueError where there is none."""
+    value = row.get(key)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"{key} is {found_text(value)}, not a number")
+    return float(value)
 
 
 def _json(file: Path) -> dict[str, Any]:
@@ -198,8 +209,8 @@ def _series(path: Path) -> Any:
     """The columns of a time series; raises InputError for what is no table of numbers."""
     try:
         return np.genfromtxt(path, delimiter=",", names=True, encoding="utf-8")
-    except (ValueError, OSError, IndexError) as error:
-        raise InputError(f"cannot be read: {error}", file=str(path), fix="mend the table") from None
+    except (ValueError, OSError, IndexError):
+        raise InputError("is no table of numbers", file=str(path), fix="mend the table") from None
 
 
 def _measured(rows: list[dict[str, Any]], series: Path) -> Measured:
