@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from scenarios.jobs import check_jobs
 from scenarios.resolved import Resolved, resolve
 from scenarios.traffic import demand_of
 from simcore.errors import SimcoreError
@@ -44,6 +45,7 @@ def explained(scenario: Scenario) -> Explained:
         from scenarios.training import economics_of
 
         economics_of(scenario)
+    check_jobs(scenario)
     alone = scenario.model_copy(update={"models": (), "jobs": (), "residency": {}})
     found = resolve(alone) if scenario.model is not None and scenario.training is None else None
     whole = scenario if found is None else found.scenario

@@ -26,6 +26,18 @@ class SizedJob:
     """of each chip, beside the weights that serving holds anyway"""
 
 
+def check_jobs(scenario: Scenario) -> None:
+    """Raise InputError for a job whose [training] is none."""
+    from scenarios.training import recipe_of
+
+    for job in scenario.jobs:
+        try:
+            recipe_of(scenario.model_copy(update={"training": PLAIN | job.training}))
+        except InputError as error:
+            error.key = f"jobs.{job.name}.{error.key}"
+            raise
+
+
 def job_of(scenario: Scenario, found: Resolved) -> SizedJob | None:
     """The scenario's job on one replica's chips, priced as `train` prices one sequence. Raises InputError."""
     if not scenario.jobs:

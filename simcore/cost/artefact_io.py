@@ -94,6 +94,8 @@ def check_arrays(arrays: Mapping[str, NDArray[Any]], layout: Layout, lacking: se
         values, count = arrays[name], arrays[name + "_count"]
         if values.ndim != 1 or values.dtype.kind != np.dtype(kind).kind or endless(values):
             raise InputError(f"is no list of finite {np.dtype(kind).name}", file=file, key=name, fix=AGAIN)
+        if name == "parameters" and not (values > 0).all():
+            raise InputError("is no list of numbers above zero", file=file, key=name, fix=AGAIN)
         whole = count.shape == (records,) and count.dtype.kind in "iu" and not (count < 0).any()
         if not whole or int(count.sum()) != len(values):
             raise InputError("its lengths are not those of its numbers", file=file, key=f"{name}_count", fix=AGAIN)

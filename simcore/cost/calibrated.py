@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from simcore.cost.facts import ChipFacts, kernel_format
 from simcore.cost.laws._base import Array, Law, Setting, roofline_s
 from simcore.cost.operator_laws import law, law_time_s, shape_arrays
-from simcore.cost.trees import Forest, unpack
+from simcore.cost.trees import AGAIN, Forest, unpack
 from simcore.errors import InputError
 from simcore.kept.lazy import dataclass
 
@@ -110,7 +110,10 @@ class KernelFit:
 
     def _chunk_s(self, shapes: Mapping[str, Array], setting: Setting, of_rows: int) -> Array:
         work = self.law.work(shapes, setting)
-        time_s = law_time_s(self.law, work, setting, self.parameters)
+        try:
+            time_s = law_time_s(self.law, work, setting, self.parameters)
+        except ZeroDivisionError:
+            raise InputError(f"a fit of {self.operation} gives no finite time", fix=AGAIN) from None
         if not len(self.words) + len(self.shared_words):
             return time_s
         columns = self.law.features(work, setting)

@@ -129,7 +129,7 @@ class AttentionFfnPart(Spec):
     """Attention and FFN on different chips: `replicas` attention replicas of the scenario's hardware and plan, which
     hold the KV, share one FFN pool; together they are one replica of the simulation."""
 
-    replicas: Count
+    replicas: int = Field(ge=1, le=1024)
     """attention replicas that share the FFN pool"""
     microbatches: int = Field(default=2, ge=1, le=16)
     """at most so many go round between the pools; a step takes the fastest number"""

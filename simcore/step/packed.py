@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from simcore.errors import InputError
 from simcore.step.times import POOL_VALUES, TABLES, Axis, StepTimes, Table
 
 N_TABLES = len(TABLES)
@@ -101,7 +102,7 @@ STEP_TIMES = np.dtype(
 
 
 def pack(times: StepTimes) -> Any:
-    """The record (length-1 structured array) that the kernels read; raises ValueError if the tables are too large."""
+    """The record (length-1 structured array) that the kernels read; raises InputError if the tables are too large."""
     packed = np.zeros(1, STEP_TIMES)
     record = packed[0]
     for name in SCALARS:
@@ -119,7 +120,8 @@ def pack(times: StepTimes) -> Any:
             table = _repeated(table)
         values = np.ascontiguousarray(table.values, dtype=float).ravel()
         if used + values.size > POOL_VALUES:
-            raise ValueError(f"step-time tables hold more than {POOL_VALUES} values; use a smaller linear_count")
+            what = f"step times are more than the {POOL_VALUES:,} that the engine holds"
+            raise InputError(what, fix="ask for fewer requests at once, or fewer replicas that share a pool")
         record["pool"][used : used + values.size] = values
         record["offset"][number] = used
         record["flat"][number] = bool(np.isfinite(values[0]) and np.all(values == values[0]))

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import mount
+from scenarios.read import read
 from scenarios.toml import dumps
 from simcore.calibration.importers.vllm_run import stated_engine
 from simcore.cost.artefact_io import from_arrays
@@ -177,3 +178,15 @@ def test_an_axis_that_only_some_combinations_have(tmp_path: Path) -> None:
     asked = simcore.scenario("llama-3.1-8b", "h100-sxm", stack="datasheet", **load)
     table = simcore.sweep(asked, vary=vary, out=tmp_path / "out").table
     assert list(table["residency.kv"]) == ["", "hbm", "cxl"]
+
+
+def test_more_attention_replicas_than_tables_hold(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "examples" / "attention-ffn.toml").read_text(encoding="utf-8")
+    (tmp_path / "s.toml").write_text(text.replace("replicas = 4", "replicas = 2147483647"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"attention_ffn\.replicas"):
+        read(tmp_path / "s.toml")
+
+
+def test_a_job_that_is_no_training(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"jobs\.tune\.training\.tune"):
+        asked(tmp_path, "explain", {"jobs": [{"name": "tune", "step": "50 ms", "training": {"tune": [-1]}}]})
