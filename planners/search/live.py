@@ -85,6 +85,10 @@ def mark_text(problem: Problem, setting: Setting, asked: tuple[str, str], prefix
     return json.dumps(told, indent=1) + "\n"
 
 
+BROKEN = (ValueError, ArithmeticError, KeyError, TypeError, AttributeError, RecursionError)
+"""what a file of another kind raises where it is taken apart"""
+
+
 def read_live(mark: Path) -> Live:
     """The search of a mark. Raises InputError for a mark or a shard that is none of ours."""
     try:
@@ -98,7 +102,7 @@ def read_live(mark: Path) -> Live:
         words = str(told["title"]), str(told["method"]), int(told["seed"]), float(told["budget"])
         full = levels == int(told["full_level"])
         corner = None if told["corner"] is None else np.array(told["corner"], float).reshape(len(aims))
-    except (InputError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (InputError, OSError, *BROKEN) as error:
         raise InputError("is not the mark of a search", file=str(mark), fix="start the search again") from error
     return Live(*words, aims, points, values, violation, full, corner, str(told.get("command", ""))[:MOST_COMMAND])
 

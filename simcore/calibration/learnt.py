@@ -67,10 +67,25 @@ class Learnt:
         for name in self.inputs:
             if name not in columns:
                 raise InputError("is missing", key=name, fix=suggest(name, [str(c) for c in columns]))
-        try:
-            return logs_of(np.stack([np.asarray(columns[name], np.float64) for name in self.inputs], axis=1))
-        except ValueError as error:
-            raise InputError(f"no column of numbers: {error}", key=", ".join(self.inputs)) from None
+        return logs_of(np.stack([numbers_of(columns[name], name) for name in self.inputs], axis=1))
+
+
+def numbers_of(column: Any, name: str) -> Floats:
+    """A column as numbers. Raises InputError naming what is none."""
+    try:
+        return np.asarray(column, np.float64)
+    except (ValueError, TypeError):
+        odd = next((value for value in column if not is_number(value)), column)
+        raise InputError(f"{found_text(odd)} is no number", key=name) from None
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is read as a number."""
+    try:
+        float(value)
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 def bytes_of(found: Learnt) -> bytes:
