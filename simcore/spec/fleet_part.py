@@ -150,7 +150,7 @@ class PowerPart(Spec):
 
     policy: str = "phase-aware"
     """a file of `simcore.policy.power`"""
-    clock_ratios: tuple[Portion, ...] = (1.0, 0.9, 0.8, 0.7)
+    clock_ratios: tuple[Portion, ...] = Field(default=(1.0, 0.9, 0.8, 0.7), max_length=32)
     """the ladder of clocks over the top clock"""
     prefill_level: Whole = 0
     """place in the ladder, 0 the top clock, of steps with a prompt (policy phase-aware) or of all (static)"""

@@ -236,6 +236,8 @@ def in_words(error: Exception) -> str:
     if isinstance(error, ValidationError):
         _, key, problem = told(error.errors(include_url=False), {})
         return f"{key}: {problem}"
+    if isinstance(error, TypeError | AttributeError | ArithmeticError | RecursionError):
+        return "something of another kind stands where a number or a name belongs"
     return f"no value at {error}" if isinstance(error, LookupError) else str(error)
 
 

@@ -96,11 +96,13 @@ def of_watts(made: Any, run: Any, told: Raw) -> Iterator[str]:
 
 def of_peak(raw: Raw, made: Any, run: Any) -> Iterator[str]:
     """The matrices of what was served fit into the peak of the chips over the time."""
-    if any(key in raw for key in ("models", "jobs")) or raw["policy"].get("prefix_cache"):
+    if any(key in raw for key in ("models", "jobs")) or raw.get("policy", {}).get("prefix_cache"):
         return
     rows, model = run.requests[run.requests["state"] == DONE], made.resolved.model
     tokens = float((rows["input_tokens"] + rows["output_tokens"] - 1).sum())
     flop = 2.0 * (model.layer_matrix_elements * tokens + model.head_elements * float(rows["output_tokens"].sum()))
-    peak = float(np.max(made.resolved.machine.matrix_flop_per_s)) * made.chips * made.replicas
+    machine = made.resolved.machine  # experts in four bits may be faster than the rest
+    peak_of_chip = max(float(np.max(machine.matrix_flop_per_s)), float(np.max(machine.expert_flop_per_s)))
+    peak = peak_of_chip * made.chips * made.replicas
     if flop > peak * float(run.replicas["now_s"].max()) * (1 + 1e-6):
         yield "more FLOP than the chips' peak allows"

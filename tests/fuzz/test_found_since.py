@@ -190,3 +190,9 @@ def test_more_attention_replicas_than_tables_hold(tmp_path: Path) -> None:
 def test_a_job_that_is_no_training(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"jobs\.tune\.training\.tune"):
         asked(tmp_path, "explain", {"jobs": [{"name": "tune", "step": "50 ms", "training": {"tune": [-1]}}]})
+
+
+def test_a_ladder_of_clocks_with_a_hundred_thousand_rungs(tmp_path: Path) -> None:
+    """Each would be priced."""
+    with pytest.raises(InputError, match=r"power\.clock_ratios"):
+        asked(tmp_path, "simulate", {"power": {"policy": "slo-slack", "clock_ratios": [1.0] * 100_000}})

@@ -7,6 +7,7 @@ from typing import Any
 
 from simcore.errors import InputError
 from simcore.spec.model import ModelSpec
+from simcore.unit_text import found_text
 from workloads.importers.keys import Keys
 
 Formats = dict[str, str]
@@ -25,8 +26,8 @@ def formats(raw: dict[str, Any], file: str, where: str, spec: ModelSpec) -> Form
         raise InputError(f"{table!r} is not an object", file=file, key=f"{where}quantization_config")
     keys = Keys(table, file, "quantised", f"{where}quantization_config.")
     method = method_of(table)
-    if method not in METHODS:
-        raise keys.refuse("quant_method", f"{method!r} is not known", f"known: {', '.join(METHODS)}")
+    if not isinstance(method, str) or method not in METHODS:
+        raise keys.refuse("quant_method", f"{found_text(method)} is not known", f"known: {', '.join(METHODS)}")
     found = {"native_format": METHODS[method](keys)}
     if spec.is_moe and (keeps_attention(table, spec) or method == "mxfp4"):
         found = {"expert_format": found["native_format"]}
