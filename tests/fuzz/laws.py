@@ -173,7 +173,8 @@ def analytic_laws(raw: Raw) -> list[str]:
     if raw["hardware"]["stack"] == "roofline":
         if raw["model"]["name"] in WIDE:
             found += slower(told, raw, "weights at half the size", {"plan": raw["plan"] | {"weights": "fp8"}}, 1.0)
-        if raw["hardware"]["system"] in CHIPS and raw["plan"].get("pp", 1) == 1:  # no link is doubled
+        linked = any(raw["plan"].get(name, 1) > 1 for name in ("pp", "attention_dp"))  # links are not doubled
+        if raw["hardware"]["system"] in CHIPS and not linked:
             fast = raw["hardware"] | {"system": doubled(raw["hardware"]["system"])}
             found += slower(told, raw, "a chip twice as fast", {"hardware": fast}, 0.5)
     if raw["hardware"]["stack"] == "datasheet" and raw["hardware"]["system"] in CHIPS and "batch" in raw["traffic"]:

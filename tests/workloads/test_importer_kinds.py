@@ -113,7 +113,8 @@ def test_a_method_that_is_left_out_is_told_by_its_keys(table: dict[str, Any], na
     ("table", "words"),
     [
         (7, "is not an object"),
-        ({"bits": 4}, "None is not known"),
+        ({"bits": 4}, "quant_method: is missing"),
+        ({"quant_method": {"a": 1}}, "a table is no known method"),
         ({"quant_method": "fp8", "kv_cache_scheme": "FP3"}, "'FP3' is not known"),
         ({"quant_method": "fp8", "kv_cache_scheme": {"num_bits": 2}}, "2-bit float is not modelled"),
     ],

@@ -26,8 +26,10 @@ def formats(raw: dict[str, Any], file: str, where: str, spec: ModelSpec) -> Form
         raise InputError(f"{table!r} is not an object", file=file, key=f"{where}quantization_config")
     keys = Keys(table, file, "quantised", f"{where}quantization_config.")
     method = method_of(table)
+    if method is None:
+        raise keys.refuse("quant_method", "is missing", f"known: {', '.join(METHODS)}")
     if not isinstance(method, str) or method not in METHODS:
-        raise keys.refuse("quant_method", f"{found_text(method)} is not known", f"known: {', '.join(METHODS)}")
+        raise keys.refuse("quant_method", f"{found_text(method)} is no known method", f"known: {', '.join(METHODS)}")
     found = {"native_format": METHODS[method](keys)}
     if spec.is_moe and (keeps_attention(table, spec) or method == "mxfp4"):
         found = {"expert_format": found["native_format"]}
