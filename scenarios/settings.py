@@ -52,6 +52,7 @@ def settings_of(scenario: Scenario, pool: KvPool, trace: Trace) -> ReplicaSettin
         offload=policy.offload,
         swap=swap is not None,
         start_s=policy.compile_s,
+        draft_seed=scenario.seed,
         swap_s_per_block=pool.page_bytes / swap if swap else 0.0,
     )
 

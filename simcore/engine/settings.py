@@ -14,7 +14,9 @@ from simcore.policy.records import MAX_BLOCK_TOKENS, MAX_RUNNING, MAX_TIERS
 from simcore.policy.scheduler import options_of, rank_of, takes_whole_prompts
 
 UNLIMITED = 2**31 - 1
-NO_COLUMN = ("scheduler", "options", "rank", "eviction", "tiers", "offload", "kept_pages", "start_s")
+SEED_STEP = 0xD1342543DE82EF95
+"""odd: seeds of scenarios lie far apart"""
+NO_COLUMN = ("scheduler", "options", "rank", "eviction", "tiers", "offload", "kept_pages", "start_s", "draft_seed")
 """settings that the replica record has no field of their name for"""
 
 
@@ -64,6 +66,8 @@ class ReplicaSettings:
     """candidates at each depth of the draft tree: the first goes on, another that is accepted ends the draft"""
     acceptance_ratio: float = 0.0
     draft_s: float = 0.0
+    draft_seed: int = 0
+    """of which drafts are accepted"""
     start_s: float = 0.0
     """when its first step may begin"""
     series_width_s: float = 1.0
@@ -118,7 +122,7 @@ class ReplicaSettings:
         replica["options"][: len(values)] = values
         replica["step_times"] = step_times
         replica["free_blocks"] = self.kv_blocks
-        replica["seed"] = seed
+        replica["seed"] = (self.draft_seed * SEED_STEP + seed) % 2**64
 
     def _fill_tiers(self, replica: Any) -> None:
         rule = offloads(self.offload)

@@ -56,6 +56,13 @@ def test_users_share_the_replicas() -> None:
     assert users.tpot_s == pytest.approx(batch.tpot_s, rel=0.1) and users.ttft_s > batch.ttft_s
 
 
+def test_a_seed_draws_which_drafts_are_accepted() -> None:
+    drafts = {"policy.draft_tokens": 3, "policy.acceptance_ratio": 0.6}
+    question = small(arrivals="once").set({"traffic.requests": 8, **drafts})
+    found = [simcore.simulate(question.set({"seed": seed})).flat["tpot_mean_s"] for seed in (0, 1, 1)]
+    assert found[0] != found[1] == found[2]
+
+
 def test_engines_agree_on_a_batch() -> None:
     question = small(batch=8, dp=2)
     estimated, simulated = simcore.estimate(question), simcore.simulate(question).flat
