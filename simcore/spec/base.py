@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast, get_args
+from typing import Annotated, Any, Literal, Self, cast, get_args, get_origin
 
 from pydantic import (
     VERSION,
@@ -137,8 +137,10 @@ def numbers_alone(kind: type[Spec]) -> frozenset[str]:
 
 
 def leaves(annotation: Any) -> Iterator[Any]:
-    """The plain types that an annotation is made of."""
+    """The plain types that an annotation is made of; those of the values that it lists."""
     inner = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        inner = tuple(type(value) for value in inner)
     yield from (leaf for one in inner for leaf in leaves(one)) if inner else (annotation,)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -80,8 +81,6 @@ def test_what_a_server_is_told_is_an_object_of_a_count(tmp_path: Path, text: str
 
 
 def test_a_row_without_a_group_is_no_row() -> None:
-    import pandas as pd
-
     from simcore.calibration.learnt import train
 
     rows = [{"device": "ab"[at % 2], "size": 1.0 + at % 9, "time": 2.0 + at % 9} for at in range(60)]
@@ -196,3 +195,22 @@ def test_a_ladder_of_clocks_with_a_hundred_thousand_rungs(tmp_path: Path) -> Non
     """Each would be priced."""
     with pytest.raises(InputError, match=r"power\.clock_ratios"):
         asked(tmp_path, "simulate", {"power": {"policy": "slo-slack", "clock_ratios": [1.0] * 100_000}})
+
+
+def test_true_is_no_choice_among_numbers(tmp_path: Path) -> None:
+    training = {"global_batch": 8, "sequence_tokens": 128, "zero": True}
+    text = dumps({**{key: ASKED[key] for key in ("schema", "model", "hardware")}, "training": training})
+    (tmp_path / "s.toml").write_text(text, encoding="utf-8")
+    run = CliRunner().invoke(mount(), ["train", str(tmp_path / "s.toml")])
+    assert isinstance(run.exception, InputError) and "training.zero: true" in str(run.exception)
+
+
+@pytest.mark.parametrize(("key", "value"), [("ttft_s_mean", 9.0), ("e2e_s_mean", None), ("output_tokens_asked", 1)])
+def test_a_stage_whose_times_are_none(key: str, value: Any) -> None:
+    from validation.models import Models
+    from validation.stages.rows import read_stages
+
+    row = {"model": "llama-3.1-8b", "chip": "h100-sxm", "tp": 1, "rate_per_s": 1.0, "requests": 8}
+    row |= {"output_tokens_asked": 9, "input_tokens_median": 8, "ttft_s_mean": 1.0, "e2e_s_mean": 2.0, key: value}
+    with pytest.raises(InputError, match=key):
+        read_stages(pd.DataFrame([row]), Models())

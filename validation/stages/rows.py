@@ -6,7 +6,7 @@ asked. Every request generates what was asked. Measured latencies enter comparis
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ from validation.models import Models
 STACK = "vllm"
 QUANTILES = {"0.0": "min", "0.1": "p10", "0.25": "p25", "0.5": "median", "0.75": "p75", "0.9": "p90", "1.0": "max"}
 NEEDED = ("model", "chip", "tp", "rate_per_s", "requests", "output_tokens_asked", "input_tokens_median")
+MEASURED = ("ttft_s_mean", "e2e_s_mean")
+"""of stages without failures"""
 NUMBERS = ("tp", "rate_per_s", "requests", "output_tokens_asked")
 LIMITS = ("failures", "max_num_batched_tokens", "max_num_seqs", "system_prompts", "system_prompt_tokens",
           "users_per_system_prompt")  # fmt: skip
@@ -44,7 +46,22 @@ def read_stages(frame: Any, models: Models) -> list[Stage]:
         gaps = np.isnan(numbers(frame, name, file)) if name in frame.columns else np.zeros(0, bool)
         if gaps.any() and name not in LIMITS:
             raise InputError(f"row {int(gaps.argmax())} holds no number", file=file, key=name, fix="mend the table")
-    return [_stage(row, models) for row in frame.to_dict("records")]
+    stages = [_stage(row, models) for row in frame.to_dict("records")]
+    if set(MEASURED) <= set(frame.columns):
+        check_measured(stages, frame)
+    return stages
+
+
+def check_measured(stages: Sequence[Stage], frame: Any) -> None:
+    """Raise InputError for a stage without failures whose measured times give no time per token."""
+    file = frame.attrs.get("file")
+    ttft_s, e2e_s = (numbers(frame, name, file) for name in MEASURED)
+    for at, stage in enumerate(stages):
+        if not stage.failures and not 0 < ttft_s[at] < e2e_s[at]:
+            what = f"row {at} has no time to the first token below that of the whole answer"
+            raise InputError(what, file=file, key=", ".join(MEASURED), fix="mend the table")
+        if not stage.failures and int(frame["output_tokens_asked"].iloc[at]) < 2:
+            raise InputError(f"row {at} asks for less than two tokens", file=file, key="output_tokens_asked")
 
 
 def _stage(row: Mapping[str, Any], models: Models) -> Stage:
