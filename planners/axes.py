@@ -138,8 +138,8 @@ def ranged(key: str, raw: Mapping[str, Any], when: Mapping[str, tuple[Any, ...]]
     if raw.get("log") and ends[0] <= 0:
         raise InputError("a logarithmic range begins above 0", key=place)
     steps = raw.get("steps")
-    if steps is not None and (not isinstance(steps, int) or steps < 1):
-        raise InputError(f"steps = {steps!r}", key=place, fix="a whole number, 1 or more")
+    if steps is not None and (not isinstance(steps, int) or not 1 <= steps <= MOST_STEPS):
+        raise InputError(f"steps = {steps!r}", key=place, fix=f"a whole number from 1 to {MOST_STEPS:,}")
     return Axis(
         key,
         low=float(ends[0]),
