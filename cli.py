@@ -83,6 +83,7 @@ def options(
 
 def main() -> None:
     """Entry point of `simcore`."""
+    from commands.asked import check_once
     from simcore.errors import SimcoreError
 
     gc.set_threshold(LEAST_GARBAGE)
@@ -121,26 +122,6 @@ def main() -> None:
             raise
         fail(usage(error))
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def check_once(command: Any, words: list[str]) -> None:
-    """Raises InputError for an option that is given twice with different values, of which one would be forgotten."""
-    from simcore.errors import InputError, brief
-
-    while words and words[0] in getattr(command, "commands", {}):
-        command, words = command.commands[words[0]], words[1:]
-    command = getattr(command, "commands", {}).get("run", command)  # of a group that runs by default
-    known = {name: one for one in command.params for name in (*one.opts, *one.secondary_opts) if name[:2] == "--"}
-    said: dict[str, str] = {}
-    for at, word in enumerate(words[: words.index("--")] if "--" in words else words):
-        name, equals, value = word.partition("=")
-        option = known.get(name)
-        if option is None or option.multiple:
-            continue
-        value = value if equals else name if option.is_flag else "".join(words[at + 1 : at + 2])
-        if said.setdefault(option.name, value) != value:
-            what = f"is given twice, as {brief(said[option.name], 60)} and {brief(value, 60)}"
-            raise InputError(what, key=name, fix="give it once")
 
 
 STOPPED = 130

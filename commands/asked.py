@@ -1,7 +1,8 @@
-"""What the verbs of a scenario share: the file, `--set`, `--vary`."""
+"""What the verbs share: the file, `--set`, `--vary`; that no option is given twice with other values."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,3 +63,28 @@ def asked(
     if vary:
         scenario = with_changes(scenario, {"vary": {**scenario.vary, **parse_vary(vary)}})
     return scenario
+
+
+MOST_SHOWN = 60
+"""characters of a value that stands twice, in a message"""
+
+
+def check_once(command: Any, words: Sequence[str]) -> None:
+    """Raises InputError for an option of a command (or of one of its group) that is given twice with other values."""
+    from simcore.errors import InputError, brief
+
+    while words and words[0] in getattr(command, "commands", {}):
+        command, words = command.commands[words[0]], words[1:]
+    command = getattr(command, "commands", {}).get("run", command)  # of a group that runs by default
+    known = {name: one for one in command.params for name in (*one.opts, *one.secondary_opts) if name[:2] == "--"}
+    said: dict[str, str] = {}
+    for at, word in enumerate(words[: words.index("--")] if "--" in words else words):
+        name, equals, value = word.partition("=")
+        option = known.get(name)
+        if option is None or option.multiple:
+            continue
+        value = value if equals else name if option.is_flag else "".join(words[at + 1 : at + 2])
+        first = said.setdefault(option.name, value)
+        if first != value:
+            what = f"is given twice, as {brief(first, MOST_SHOWN)} and {brief(value, MOST_SHOWN)}"
+            raise InputError(what, key=name, fix="give it once")

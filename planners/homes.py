@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.homes import MOST, several
+from scenarios.homes import MOST, several, stands_alone
 from simcore.spec.case import Case
 from simcore.spec.system import System
 
@@ -22,11 +22,6 @@ Homes = dict[tuple[int, int], tuple[System, System, tuple[str, ...]]]
 def reach(system: System) -> int:
     """The most chips of one plan on a system, whose host may grow."""
     return MOST if stands_alone(system) else system.max_chips
-
-
-def stands_alone(system: System) -> bool:
-    """Whether it is a chip in a host of its own."""
-    return system.cluster is None and system.max_chips == 1
 
 
 def housed(

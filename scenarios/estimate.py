@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
-import hardware_specs
+from scenarios.prices import prices_of, rented
 from scenarios.resolved import Resolved, resolve
 from scenarios.traffic import demand_of, loop_of, needed
 from simcore.errors import InputError
 from simcore.spec.case import Case
-from simcore.spec.economics import Economics
 from simcore.spec.scenario import Scenario
 
 UNHONOURED = ("fleet", "power", "attention_ffn", "steps")
@@ -57,11 +55,11 @@ def resolved_case(found: Resolved) -> Case:
         batch, waves = max(1, round(loop[0] / found.plan.dp)), loop[1]
     return Case(
         model=found.model,
-        system=priced(found),
+        system=rented(scenario, found.system),
         plan=found.plan,
         policy=found.serving_policy,
         demand=demand_of(scenario),
-        economics=prices_of(found),
+        economics=prices_of(scenario, found.system),
         batch=batch,
         stack=found.release.stack,
         served=found.served,
@@ -70,20 +68,3 @@ def resolved_case(found: Resolved) -> Case:
         quantile=scenario.slo.quantile,
         seed=scenario.seed,
     )
-
-
-def prices_of(found: Resolved) -> Economics:
-    """Prices of time and power: the scenario's, the cluster's own PUE, else the defaults."""
-    stated = {k: v for k, v in found.scenario.economics.items() if k != "usd_per_hour"}
-    cluster = found.system.cluster
-    own = {} if cluster is None or cluster.pue_ratio is None else {"pue_ratio": cluster.pue_ratio}
-    return hardware_specs.economics("default").changed({**own, **stated}, found.scenario.file)
-
-
-def priced(found: Resolved) -> Any:
-    """The system, its chip rented at the scenario's price if it states one."""
-    price = found.scenario.economics.get("usd_per_hour")
-    if price is None:
-        return found.system
-    chip = found.system.chip
-    return found.system.replace(chip=chip.replace(money=chip.money.replace(rental_usd_per_hour=float(price))))

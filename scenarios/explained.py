@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scenarios.jobs import check_jobs
+from scenarios.prices import prices_of
 from scenarios.resolved import Resolved, resolve
 from scenarios.traffic import demand_of
 from simcore.errors import SimcoreError
@@ -42,9 +43,7 @@ class Explained:
 def explained(scenario: Scenario) -> Explained:
     """Look everything up and fill everything in, and price nothing. Raises InputError for names that are not there."""
     if scenario.economics:
-        from scenarios.training import economics_of
-
-        economics_of(scenario)
+        prices_of(scenario)
     check_jobs(scenario)
     alone = scenario.model_copy(update={"models": (), "jobs": (), "residency": {}})
     found = resolve(alone) if scenario.model is not None and scenario.training is None else None

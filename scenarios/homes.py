@@ -30,9 +30,14 @@ def widened(system: System, gpus: int) -> System:
     return system.replace(node=system.node.replace(chips=gpus, levels=(level,)))
 
 
+def stands_alone(system: System) -> bool:
+    """Whether it is a chip in a host of its own."""
+    return system.cluster is None and system.max_chips == 1
+
+
 def several(system: System, gpus: int) -> tuple[System, tuple[str, ...]]:
     """(a home for so many chips, what to tell): of a chip whose usual home is a host with one, up to eight of them."""
-    if system.cluster is not None or system.max_chips != 1 or not 1 < gpus <= MOST:
+    if not stands_alone(system) or not 1 < gpus <= MOST:
         return system, ()
     wider = widened(system, gpus)
     if wider is system:

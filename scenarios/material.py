@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scenarios.estimate import prices_of
+from scenarios.prices import prices_of
 from scenarios.resolved import Resolved
 from simcore.cost.material import is_asked, taken
 
@@ -17,7 +17,7 @@ def material_of(found: Resolved | None, values: Mapping[str, Any]) -> dict[str, 
     serve, and for answers without tokens."""
     if found is None or found.scenario.fleet is not None or found.scenario.attention_ffn is not None:
         return {}
-    material, prices = found.system.chip.material, prices_of(found)
+    material, prices = found.system.chip.material, prices_of(found.scenario, found.system)
     rate, power_w = values.get("throughput_tokens_per_s"), values.get("facility_power_w")
     if not is_asked(material, prices) or not rate or not power_w:
         return {}

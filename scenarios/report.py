@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from scenarios.endurance import life
-from scenarios.estimate import prices_of
-from scenarios.prices import power_usd
+from scenarios.prices import power_usd, prices_of
 from scenarios.run import Ready
 
 
@@ -108,7 +107,7 @@ def power(found: dict[str, Any], ready: Ready, run: Any) -> dict[str, Any]:
     chip_w = (found["energy_j"] + between_j) / end_s / chips
     nodes_w = (node_w(own) * count for (own, _), count in zip(groups, counts, strict=True))
     server_w = chip_w + sum(nodes_w) / chips
-    pue = prices_of(ready.resolved).pue_ratio
+    pue = prices_of(ready.scenario, ready.resolved.system).pue_ratio
     if tokens:
         out["energy_j_per_token"] = server_w * chips * end_s / tokens
     return out | {"chip_power_w": chip_w, "server_power_w": server_w, "facility_power_w": server_w * pue}

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from scenarios.training import Question, economics_of, question_of
+from scenarios.prices import prices_of
+from scenarios.training import Question, question_of
 from simcore.cost import money
 from simcore.cost.material import is_asked, taken
 from simcore.engine.training.faults import Faults, best_interval, months
@@ -109,7 +110,7 @@ class Trained:
         moved = min(1.0, step.moved_bytes / float(np.max(machine.memory_bytes_per_s)) / step.time_s)
         chip_w = float(np.max(job.trainee.cost_model.board_power_w(machine, min(busy, 1.0), moved)))
         power_w = chips * (chip_w + float(np.max(machine.node_w)))
-        prices = economics_of(self.question.scenario)
+        prices = prices_of(self.question.scenario, self.question.system)
         spent = float(np.max(money.usd_per_s(machine, prices, chips, power_w)))
         tokens_per_s = step.tokens / step.time_s
         material = self.question.system.chip.material

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import hardware_specs
 from hardware_specs.training import framework
 from scenarios.homes import several
+from scenarios.prices import rented
 from scenarios.resolved import UNSAID, find, refuse_models_keys, system_with
 from scenarios.stacks import cost_model, default_stack, release
 from simcore.cost.machine import machine_of
@@ -92,6 +92,7 @@ def question_of(scenario: Scenario) -> Question:
     system, more = find("system", scenario.hardware.system, scenario.file, "hardware.system")
     for path, value in scenario.hardware.changes.items():
         system = system_with(system, path, value, scenario.file)
+    system = rented(scenario, system)
     recipe, degrees = recipe_of(scenario), degrees_of(scenario.plan, scenario.file)
     system, housed = several(system, degrees.chips)
     if degrees.chips > system.max_chips:
@@ -143,9 +144,3 @@ def trainee_of(model: Any, system: System, precision: str, stack: Any) -> Traine
     kernel = KERNEL_FORMATS.get(precision, precision)
     machine = machine_of(system, kernel, kernel, kernel if kernel != "bf16" else "bf16")
     return Trainee(model, machine, cost_model(system.chip, stack))
-
-
-def economics_of(scenario: Scenario) -> Any:
-    """Prices of time and power."""
-    stated = {k: v for k, v in scenario.economics.items() if k != "usd_per_hour"}
-    return hardware_specs.economics("default").changed(stated, scenario.file)

@@ -71,21 +71,11 @@ class Learnt:
 
 
 def numbers_of(column: Any, name: str) -> Floats:
-    """A column as numbers. Raises InputError naming what is none."""
+    """A column as numbers. Raises InputError where a cell is none."""
     try:
         return np.asarray(column, np.float64)
     except (ValueError, TypeError):
-        odd = next((value for value in column if not is_number(value)), column)
-        raise InputError(f"{found_text(odd)} is no number", key=name) from None
-
-
-def is_number(value: Any) -> bool:
-    """Whether it is read as a number."""
-    try:
-        float(value)
-    except (ValueError, TypeError):
-        return False
-    return True
+        raise InputError("holds what is no number", key=name, fix="mend the cell or leave its row out") from None
 
 
 def bytes_of(found: Learnt) -> bytes:

@@ -22,7 +22,12 @@ def usd_per_s(machine: Machine, economics: Economics, chips: Column, power_w: Co
         return chips * machine.rental_usd_per_hour / SECONDS_PER_HOUR
     written_off = machine.purchase_usd * (1 + economics.overhead_ratio)
     hardware = chips * written_off / (economics.lifetime_s * economics.utilisation_ratio)
-    return hardware + power_w * economics.pue_ratio * economics.electricity_usd_per_kwh / JOULES_PER_KWH
+    return hardware + energy_usd(economics, power_w)
+
+
+def energy_usd(economics: Economics, server_j: Column) -> Column:
+    """Dollars of joules that servers draw (or per second, of watts): energy x PUE x tariff."""
+    return server_j * economics.pue_ratio * economics.electricity_usd_per_kwh / JOULES_PER_KWH
 
 
 def usd_per_million_tokens(spent_usd_per_s: Column, tokens_per_s: Column) -> Column:

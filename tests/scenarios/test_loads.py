@@ -8,8 +8,10 @@ import simcore
 from planners.estimate import estimate
 from planners.search.rows import frontier_rows
 from scenarios.capacity import capacity
+from scenarios.train import train_scenario
 from simcore.result import DoesNotFit, Overloaded
 from simcore.spec.scenario import Scenario
+from tests.shared import ROOT
 
 
 def small(**more: object) -> Scenario:
@@ -114,3 +116,20 @@ def test_the_checkpoints_formats_hold_in_every_verb() -> None:
     assert next(row["formats"] for row in frontier_rows(searched)) == FORMATS
     need = {simcore.sweep(varied).table["need_bytes"][0], simcore.estimate(question).need_bytes}
     assert len(need) == 1, "sized alike"
+
+
+def test_every_number_of_a_rate_lies_between_two_batches() -> None:
+    """A column that the engine gains is sorted into means over time, means over requests, or sizes of the batch."""
+    from planners.load import OVER_TIME, PER_REQUEST
+
+    told = estimate(small(rate_per_s=8.0)).result.values
+    sizes = {name for name in told if name.endswith("_bytes")} | {"kv_tokens", "chips", "reason"}
+    sizes |= {"max_concurrency", "max_batch", "max_resident", "decode_bound", "prefill_bound"}
+    quotients = {"energy_j_per_token", "usd_per_million_tokens"}
+    assert set(told) == {*OVER_TIME, *PER_REQUEST} | sizes | quotients
+
+
+def test_a_job_is_trained_at_the_price_and_pue_that_are_stated() -> None:
+    question = simcore.read(ROOT / "examples" / "train-llama-8b.toml").set({"economics.basis": "rental"})
+    plain, dear = (train_scenario(one).flat for one in (question, question.set({"economics.usd_per_hour": 9.0})))
+    assert dear["usd_per_hour"] == pytest.approx(plain["usd_per_hour"] * 9.0 / 2.5)
